@@ -1,0 +1,9 @@
+//! Distil an image classifier offline.
+//!
+//! Stage one runs a teacher once and writes its logits and softened targets to a cache of memory-mapped parquet;
+//! stage two trains students from that cache and never loads the teacher. Data flows one way, and a module imports
+//! only from the modules before it and from [`support`]:
+//!
+//! `config -> dataset -> view -> teacher, store -> caching -> student -> train -> cli`
+
+pub mod support;

@@ -1,0 +1,8 @@
+//! The ground floor: what every other module may use, importing nothing of ours.
+
+pub mod atomic;
+pub mod hash;
+pub mod interrupt;
+pub mod progress;
+pub mod rng;
+pub mod table;

@@ -1,0 +1,86 @@
+//! Progress of long work: a bar with rate and time left on a terminal, a plain line now and then otherwise.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::io::IsTerminal;
+
+/// How often a plain line is written where standard error is no terminal.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The progress of one piece of work, on standard error.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    label: String,
+    unit: &'static str,
+    total: u64,
+    done: u64,
+    started: Instant,
+    last_line: Instant,
+}
+
+impl Progress {
+    /// Progress over `total` things called `unit` ("images"), headed by `label`.
+    pub fn new(label: impl Into<String>, total: u64, unit: &'static str) -> Self {
+        let label = label.into();
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+            let template = format!("{{prefix:<12}} {{bar:24}} {{human_pos}}/{{human_len}} {unit}  {{rate}}/s  {{eta}} left  {{msg}}");
+            let style = ProgressStyle::with_template(&template)
+                .expect("the template is ours")
+                .with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                    let _ = write!(out, "{:.1}", state.per_sec());
+                });
+            bar.set_style(style);
+            bar.set_prefix(label.clone());
+            bar
+        });
+        let now = Instant::now();
+        Self { bar, label, unit, total, done: 0, started: now, last_line: now }
+    }
+
+    /// `count` more are done.
+    pub fn advance(&mut self, count: u64) {
+        self.done += count;
+        if let Some(bar) = &self.bar {
+            bar.inc(count);
+        } else if self.last_line.elapsed() >= PLAIN_INTERVAL && self.done < self.total {
+            self.last_line = Instant::now();
+            let left = self.seconds() * (self.total - self.done) as f64 / self.done.max(1) as f64;
+            eprintln!(
+                "{}: {}/{} {} at {:.1}/s, {:.0} s left",
+                self.label,
+                self.done,
+                self.total,
+                self.unit,
+                self.rate(),
+                left
+            );
+        }
+    }
+
+    /// Shows `message` behind the bar; plain output has no place for it.
+    pub fn message(&self, message: impl Into<String>) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(message.into());
+        }
+    }
+
+    /// Seconds since the start.
+    pub fn seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// How many a second so far.
+    pub fn rate(&self) -> f64 {
+        self.done as f64 / self.seconds().max(1e-9)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
