@@ -6,4 +6,5 @@
 //!
 //! `config -> dataset -> view -> teacher, store -> caching -> student -> train -> cli`
 
+pub mod config;
 pub mod support;

@@ -1,0 +1,134 @@
+//! The ranges of a pipeline file's values.
+
+use super::{Device, Pipeline};
+
+/// A value outside its range: its dotted key, the value as text, and the rule it breaks.
+pub(super) struct Invalid {
+    pub key: &'static str,
+    pub value: String,
+    pub rule: String,
+}
+
+/// Checks every value that a type alone does not bound.
+pub(super) fn check(pipeline: &Pipeline) -> Result<(), Invalid> {
+    let Pipeline { dataset, teacher, cache, student, train, .. } = pipeline;
+    let leaves = &dataset.leaves;
+
+    within(
+        "dataset.validation-share",
+        dataset.validation_share,
+        0.0 < dataset.validation_share && dataset.validation_share < 1.0,
+        "between 0 and 1",
+    )?;
+    let largest_split = 1_000_000;
+    for (key, images) in [
+        ("dataset.leaves.train", leaves.train),
+        ("dataset.leaves.validation", leaves.validation),
+        ("dataset.leaves.test", leaves.test),
+    ] {
+        within(
+            key,
+            images,
+            (3..=largest_split).contains(&images),
+            "3 to 1000000, one image a class at least",
+        )?;
+    }
+
+    within("teacher.batch-size", teacher.batch_size, (1..=4096).contains(&teacher.batch_size), "1 to 4096")?;
+    within("teacher.threads", teacher.threads, teacher.threads <= 1024, "0 to 1024")?;
+
+    within("cache.views", cache.views, cache.views >= 1, "1 or more")?;
+    within("cache.shard-rows", cache.shard_rows, (1..=1 << 20).contains(&cache.shard_rows), "1 to 1048576")?;
+    within(
+        "cache.temperatures",
+        list(&cache.temperatures),
+        !cache.temperatures.is_empty(),
+        "a list of one temperature at least",
+    )?;
+    for (index, &temperature) in cache.temperatures.iter().enumerate() {
+        within("cache.temperatures", temperature, is_temperature(temperature), "from 0.01 to 1000")?;
+        within(
+            "cache.temperatures",
+            temperature,
+            !cache.temperatures[..index].contains(&temperature),
+            "listed once",
+        )?;
+    }
+
+    within("student.width", student.width, (0.1..=4.0).contains(&student.width), "0.1 to 4")?;
+    within(
+        "student.image-size",
+        student.image_size,
+        (32..=1024).contains(&student.image_size),
+        "32 to 1024",
+    )?;
+    within("student.dropout", student.dropout, (0.0..1.0).contains(&student.dropout), "from 0 to below 1")?;
+    for (key, channels) in
+        [("student.image-mean", student.image_mean), ("student.image-std", student.image_std)]
+    {
+        within(key, list(&channels), channels.iter().all(|value| value.is_finite()), "three finite numbers")?;
+    }
+    within(
+        "student.image-std",
+        list(&student.image_std),
+        student.image_std.iter().all(|&value| value > 0.0),
+        "three numbers above 0",
+    )?;
+
+    within("train.temperature", train.temperature, is_temperature(train.temperature), "from 0.01 to 1000")?;
+    within("train.lambda", train.lambda, (0.0..=1.0).contains(&train.lambda), "0 to 1")?;
+    within("train.epochs", train.epochs, (1..=100_000).contains(&train.epochs), "1 to 100000")?;
+    within(
+        "train.batch-size",
+        train.batch_size,
+        (2..=65_536).contains(&train.batch_size),
+        "2 to 65536, since BatchNorm needs two images",
+    )?;
+    within("train.lr", train.lr, train.lr > 0.0 && train.lr <= 10.0, "above 0 and at most 10")?;
+    within("train.weight-decay", train.weight_decay, (0.0..=10.0).contains(&train.weight_decay), "0 to 10")?;
+    within(
+        "train.betas",
+        list(&train.betas),
+        train.betas.iter().all(|beta| (0.0..1.0).contains(beta)),
+        "two numbers from 0 to below 1",
+    )?;
+    within("train.eps", train.eps, train.eps > 0.0 && train.eps < 1.0, "between 0 and 1")?;
+    within(
+        "train.max-grad-norm",
+        train.max_grad_norm,
+        train.max_grad_norm >= 0.0 && train.max_grad_norm.is_finite(),
+        "0 (no clipping) or more",
+    )?;
+    within(
+        "train.device",
+        train.device,
+        !matches!(train.device, Device::TensorRt(_)),
+        "auto, cpu or cuda:N, since TensorRT can't train",
+    )?;
+
+    let held = train.lambda == 0.0 || cache.temperatures.contains(&train.temperature);
+    let nearest = cache
+        .temperatures
+        .iter()
+        .copied()
+        .min_by(|a, b| (a - train.temperature).abs().total_cmp(&(b - train.temperature).abs()));
+    let rule = format!(
+        "one of cache.temperatures = {}, the nearest is {}",
+        list(&cache.temperatures),
+        nearest.unwrap_or(1.0)
+    );
+    within("train.temperature", train.temperature, held, &rule)
+}
+
+fn within(key: &'static str, value: impl ToString, holds: bool, rule: &str) -> Result<(), Invalid> {
+    if holds { Ok(()) } else { Err(Invalid { key, value: value.to_string(), rule: rule.to_owned() }) }
+}
+
+fn is_temperature(value: f32) -> bool {
+    (0.01..=1000.0).contains(&value)
+}
+
+fn list(values: &[f32]) -> String {
+    let values: Vec<String> = values.iter().map(f32::to_string).collect();
+    format!("[{}]", values.join(", "))
+}

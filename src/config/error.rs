@@ -1,0 +1,56 @@
+//! What can be wrong with a pipeline file.
+
+use std::path::PathBuf;
+
+/// Each names the place, the offending text and what would do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file is not there or can't be read.
+    #[error(
+        "can't read the pipeline file {path}: {source}; give one with --pipeline, such as pipelines/leaves.toml"
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The text is no TOML, or a value has the wrong type.
+    #[error("{place}: {message}, found {found:?}")]
+    Syntax {
+        /// File and line, or the `--set` option.
+        place: String,
+        /// What the parser expected.
+        message: String,
+        /// The offending text.
+        found: String,
+    },
+    /// A key that no section has.
+    #[error("{place}: nobody knows the key {key:?}; {hint}")]
+    UnknownKey {
+        /// File and line, or the `--set` option.
+        place: String,
+        /// The offending key.
+        key: String,
+        /// The nearest valid key, or all of them.
+        hint: String,
+    },
+    /// A value that is out of its range.
+    #[error("{place}: {key} = {value} is out of range, it must be {rule}")]
+    OutOfRange {
+        /// File and line, or the `--set` option.
+        place: String,
+        /// The dotted key.
+        key: &'static str,
+        /// The offending value.
+        value: String,
+        /// The values that would do.
+        rule: String,
+    },
+    /// A `--set` that is not `key=value`.
+    #[error("--set {text}: expected KEY=VALUE, such as --set train.lr=3e-4")]
+    Set {
+        /// What was given.
+        text: String,
+    },
+}

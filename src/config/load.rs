@@ -1,0 +1,250 @@
+//! From a file's text and `--set` overrides to a checked [`Pipeline`], with errors that name the line.
+
+use std::fs;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::check::check;
+use super::{Error, Pipeline};
+
+/// Reads the pipeline file at `path` and applies `overrides`, each a `KEY=VALUE` with a dotted key.
+///
+/// # Errors
+/// A file that can't be read, text that is no TOML, a key nobody knows, a value of the wrong type or out of range.
+pub fn load(path: &Path, overrides: &[String]) -> Result<Pipeline, Error> {
+    let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let mut pipeline: Pipeline = toml::from_str(&text).map_err(|error| in_file(path, &text, &error))?;
+    if !overrides.is_empty() {
+        let mut table: toml::Table = toml::from_str(&text).map_err(|error| in_file(path, &text, &error))?;
+        for text in overrides {
+            let (key, value) = key_value(text)?;
+            insert(&mut table, key, value).ok_or_else(|| Error::Set { text: text.clone() })?;
+            pipeline =
+                Pipeline::deserialize_from(table.clone()).map_err(|error| in_override(text, key, &error))?;
+        }
+    }
+    if pipeline.name.is_empty() {
+        pipeline.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    }
+    if pipeline.cache.name.is_empty() {
+        pipeline.cache.name.clone_from(&pipeline.name);
+    }
+    check(&pipeline).map_err(|invalid| Error::OutOfRange {
+        place: place_of(path, &text, overrides, invalid.key),
+        key: invalid.key,
+        value: invalid.value,
+        rule: invalid.rule,
+    })?;
+    Ok(pipeline)
+}
+
+impl Pipeline {
+    fn deserialize_from(table: toml::Table) -> Result<Self, toml::de::Error> {
+        toml::Value::Table(table).try_into()
+    }
+}
+
+/// `train.lr=3e-4` as a key and a TOML value; what is no TOML value is taken as a string.
+fn key_value(text: &str) -> Result<(&str, toml::Value), Error> {
+    let (key, value) = text.split_once('=').ok_or_else(|| Error::Set { text: text.to_owned() })?;
+    let (key, value) = (key.trim(), value.trim());
+    if key.is_empty() || value.is_empty() {
+        return Err(Error::Set { text: text.to_owned() });
+    }
+    let parsed = toml::from_str::<toml::Table>(&format!("value = {value}"));
+    let value = parsed.ok().and_then(|mut table| table.remove("value"));
+    let value = value.unwrap_or_else(|| {
+        toml::Value::String(text.split_once('=').map_or("", |(_, value)| value.trim()).to_owned())
+    });
+    Ok((key, value))
+}
+
+/// Puts `value` at a dotted key, making tables on the way; nothing where a part of the key is no table.
+fn insert(table: &mut toml::Table, key: &str, value: toml::Value) -> Option<()> {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+            Some(())
+        }
+        Some((section, rest)) => {
+            let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            insert(section.as_table_mut()?, rest, value)
+        }
+    }
+}
+
+fn in_file(path: &Path, text: &str, error: &toml::de::Error) -> Error {
+    let span = error.span().unwrap_or(0..0);
+    let place = format!("{}:{}", path.display(), line_of(text, span.start));
+    let found = text.get(span).unwrap_or_default().lines().next().unwrap_or_default().to_owned();
+    explain(place, found, error.message())
+}
+
+fn in_override(text: &str, key: &str, error: &toml::de::Error) -> Error {
+    let key = key.rsplit('.').next().unwrap_or(key);
+    let value = text.split_once('=').map_or("", |(_, value)| value.trim());
+    let found = if error.message().starts_with("unknown field") { key } else { value };
+    explain(format!("--set {text}"), found.to_owned(), error.message())
+}
+
+/// Tells an unknown key, with the nearest valid one, from every other complaint of the parser.
+fn explain(place: String, found: String, message: &str) -> Error {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    if let (true, Some(key)) = (message.starts_with("unknown field"), quoted.next()) {
+        let valid: Vec<&str> = quoted.collect();
+        return Error::UnknownKey { place, key: key.to_owned(), hint: hint(key, &valid) };
+    }
+    let message = message.lines().next().unwrap_or_default().trim_end_matches([',', '.']).to_owned();
+    Error::Syntax { place, message, found }
+}
+
+fn hint(key: &str, valid: &[&str]) -> String {
+    let nearest = valid.iter().map(|candidate| (edit_distance(key, candidate), *candidate)).min();
+    match nearest {
+        Some((distance, nearest)) if distance <= 1 + key.chars().count() / 3 => {
+            format!("did you mean {nearest:?}?")
+        }
+        _ => format!("the keys there are {}", valid.join(", ")),
+    }
+}
+
+/// Levenshtein's distance between two short names.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &to) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(from != to);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// The `--set` that gave `key`, else its line in the file, else the file.
+fn place_of(path: &Path, text: &str, overrides: &[String], key: &str) -> String {
+    let given =
+        overrides.iter().rev().find(|given| given.split('=').next().is_some_and(|name| name.trim() == key));
+    if let Some(given) = given {
+        return format!("--set {given}");
+    }
+    match offset_of(text, key) {
+        Some(offset) => format!("{}:{}", path.display(), line_of(text, offset)),
+        None => path.display().to_string(),
+    }
+}
+
+fn offset_of(text: &str, key: &str) -> Option<usize> {
+    let document = DeTable::parse(text).ok()?;
+    let mut table = document.get_ref().clone();
+    let mut parts = key.split('.').peekable();
+    while let Some(part) = parts.next() {
+        let (name, value) = table.iter().find(|(name, _)| name.get_ref() == part)?;
+        let start = name.span().start;
+        if parts.peek().is_none() {
+            return Some(start);
+        }
+        let DeValue::Table(inner) = value.get_ref() else { return None };
+        table = inner.clone();
+    }
+    None
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.get(..offset).unwrap_or_default().matches('\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_text(text: &str, overrides: &[&str]) -> Result<Pipeline, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("beans.toml");
+        fs::write(&path, text).unwrap();
+        let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
+        let shown = folder.path().display().to_string();
+        load(&path, &overrides).map_err(|error| error.to_string().replace(&shown, "DIR"))
+    }
+
+    #[test]
+    fn an_empty_file_is_the_defaults_under_the_files_name() {
+        let pipeline = load_text("", &[]).unwrap();
+        assert_eq!(pipeline.name, "beans");
+        assert_eq!(pipeline.cache.name, "beans");
+        assert_eq!(pipeline.train, crate::config::Train::default());
+    }
+
+    #[test]
+    fn a_set_comes_before_the_file() {
+        let pipeline = load_text("[train]\nlr = 0.1\n", &["train.lr=3e-4", "teacher.device=cpu"]).unwrap();
+        assert!((pipeline.train.lr - 3e-4).abs() < 1e-12);
+        assert_eq!(pipeline.teacher.device, crate::config::Device::Cpu);
+    }
+
+    #[test]
+    fn an_unknown_key_names_its_line_and_the_nearest_one() {
+        insta::assert_snapshot!(
+            load_text("[cache]\n\ntempratures = [1.0]\n", &[]).unwrap_err(),
+            @r#"DIR/beans.toml:3: nobody knows the key "tempratures"; did you mean "temperatures"?"#
+        );
+        insta::assert_snapshot!(
+            load_text("", &["train.learning-rate=1"]).unwrap_err(),
+            @r#"--set train.learning-rate=1: nobody knows the key "learning-rate"; the keys there are temperature, lambda, epochs, batch-size, lr, weight-decay, betas, eps, max-grad-norm, schedule, warmup-steps, seed, device, dir"#
+        );
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_names_its_line() {
+        insta::assert_snapshot!(
+            load_text("[train]\nepochs = \"many\"\n", &[]).unwrap_err(),
+            @r#"DIR/beans.toml:2: invalid type: string "many", expected usize, found "\"many\"""#
+        );
+        insta::assert_snapshot!(
+            load_text("[train\n", &[]).unwrap_err(),
+            @r#""#
+        );
+        insta::assert_snapshot!(
+            load_text("", &["train.device=gpu"]).unwrap_err(),
+            @r#""#
+        );
+    }
+
+    #[test]
+    fn a_value_out_of_range_names_its_line_and_the_range() {
+        insta::assert_snapshot!(
+            load_text("[train]\nlambda = 1.5\n", &[]).unwrap_err(),
+            @"DIR/beans.toml:2: train.lambda = 1.5 is out of range, it must be 0 to 1"
+        );
+        insta::assert_snapshot!(
+            load_text("[train]\ntemperature = 4\n", &[]).unwrap_err(),
+            @""
+        );
+        insta::assert_snapshot!(
+            load_text("", &["train.epochs=0"]).unwrap_err(),
+            @""
+        );
+    }
+
+    #[test]
+    fn a_missing_file_and_a_bare_set_say_what_to_give() {
+        assert!(load(Path::new("no.toml"), &[]).unwrap_err().to_string().contains("--pipeline"));
+        assert!(load_text("", &["train.lr"]).unwrap_err().contains("KEY=VALUE"));
+    }
+
+    #[test]
+    fn every_shipped_pipeline_loads() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let pipelines: Vec<_> =
+            files.filter(|path| path.extension().is_some_and(|ext| ext == "toml")).collect();
+        assert!(!pipelines.is_empty());
+        for path in pipelines {
+            load(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! A pipeline file: one experiment as typed, validated values.
+//!
+//! Every default is named and documented in [`sections`](self); a key nobody knows is an error. Relative paths are
+//! taken from the working directory.
+
+mod check;
+mod device;
+mod error;
+mod load;
+mod sections;
+
+use serde::{Deserialize, Serialize};
+
+pub use device::Device;
+pub use error::Error;
+pub use load::load;
+pub use sections::{Cache, Dataset, Leaves, OnBadImage, Schedule, Student, Teacher, Train};
+
+/// A whole pipeline file.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Pipeline {
+    /// The readable part of run and cache folder names: the file's name unless given.
+    pub name: String,
+    /// Where the images come from.
+    pub dataset: Dataset,
+    /// The model that is run once.
+    pub teacher: Teacher,
+    /// What of it is kept.
+    pub cache: Cache,
+    /// The model that is trained.
+    pub student: Student,
+    /// How it is trained.
+    pub train: Train,
+}

@@ -1,0 +1,223 @@
+//! The sections of a pipeline file, with every default named and documented.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Device;
+
+/// `[dataset]`: where the images come from.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Dataset {
+    /// `leaves` (generated), a folder of images or parquet files, or `hub:ORG/NAME`.
+    pub source: String,
+    /// The share of train that becomes validation (or test) where the source has none.
+    pub validation_share: f64,
+    /// Fixes which samples that share takes.
+    pub seed: u64,
+    /// What an image that can't be decoded does.
+    pub on_bad_image: OnBadImage,
+    /// Sizes of the generated leaves, read only with `source = "leaves"`.
+    pub leaves: Leaves,
+}
+
+impl Default for Dataset {
+    fn default() -> Self {
+        Self {
+            source: "leaves".to_owned(),
+            validation_share: 0.1,
+            seed: 0,
+            on_bad_image: OnBadImage::Error,
+            leaves: Leaves::default(),
+        }
+    }
+}
+
+/// What to do about an image that can't be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnBadImage {
+    /// Stop, naming it.
+    Error,
+    /// Leave it out and list it in the cache's manifest.
+    Skip,
+}
+
+/// `[dataset.leaves]`: how many leaves are generated. The defaults are the published sizes of `beans`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Leaves {
+    /// Same seed, same images.
+    pub seed: u64,
+    /// Images in the train split.
+    pub train: usize,
+    /// Images in the validation split.
+    pub validation: usize,
+    /// Images in the test split.
+    pub test: usize,
+}
+
+impl Default for Leaves {
+    fn default() -> Self {
+        Self { seed: 0, train: 1034, validation: 133, test: 128 }
+    }
+}
+
+/// `[teacher]`: the model that is run once.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Teacher {
+    /// `embedded:leaves`, a `model.onnx`, or a folder that holds one with its `config.json` and `preprocessor_config.json`.
+    pub model: String,
+    /// The Hugging Face checkpoint that `make teacher` exports to `model`.
+    pub checkpoint: Option<String>,
+    /// Where ONNX Runtime runs it.
+    pub device: Device,
+    /// Images in one call.
+    pub batch_size: usize,
+    /// Threads of one call on the CPU; 0 takes every core.
+    pub threads: usize,
+}
+
+impl Default for Teacher {
+    fn default() -> Self {
+        Self {
+            model: "embedded:leaves".to_owned(),
+            checkpoint: None,
+            device: Device::Auto,
+            batch_size: 16,
+            threads: 0,
+        }
+    }
+}
+
+/// `[cache]`: what of the teacher is kept, and where.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Cache {
+    /// The readable part of the cache's folder name; the pipeline file's own name where it is empty.
+    pub name: String,
+    /// The folder that holds caches; `--cache-dir` and `DECANT_CACHE` come before it.
+    pub dir: PathBuf,
+    /// One column of soft targets is written for each.
+    pub temperatures: Vec<f32>,
+    /// How many views of each image the teacher sees; view 0 is the plain evaluation view.
+    pub views: u16,
+    /// Fixes the crops and flips of the views.
+    pub seed: u64,
+    /// Rows in one shard at most.
+    pub shard_rows: usize,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            dir: PathBuf::from("cache"),
+            temperatures: vec![1.0, 2.0, 5.0, 10.0],
+            views: 1,
+            seed: 0,
+            shard_rows: 4096,
+        }
+    }
+}
+
+/// `[student]`: a MobileNetV2.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Student {
+    /// Depth multiplier: scales the channels of every layer.
+    pub width: f64,
+    /// Side of the square input, in pixels.
+    pub image_size: usize,
+    /// Dropout before the classifier, in training.
+    pub dropout: f64,
+    /// A Hugging Face `model.safetensors` to start from, in place of random weights.
+    pub init: Option<PathBuf>,
+    /// Mean of each channel, of pixels scaled to 0..1.
+    pub image_mean: [f32; 3],
+    /// Standard deviation of each channel, of pixels scaled to 0..1.
+    pub image_std: [f32; 3],
+}
+
+impl Default for Student {
+    /// `MobileNetV2Config`'s defaults, with the input of `google/mobilenet_v2_1.0_224`.
+    fn default() -> Self {
+        Self {
+            width: 1.0,
+            image_size: 224,
+            dropout: 0.8,
+            init: None,
+            image_mean: [0.5; 3],
+            image_std: [0.5; 3],
+        }
+    }
+}
+
+/// `[train]`: how a student is trained. The defaults are those of the Hugging Face `Trainer`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Train {
+    /// Softens teacher and student alike in the distillation term; the cache must hold it.
+    pub temperature: f32,
+    /// Weight of the distillation term; 0 trains from the labels alone.
+    pub lambda: f32,
+    /// Passes over the train split.
+    pub epochs: usize,
+    /// Images in one step.
+    pub batch_size: usize,
+    /// Peak learning rate of AdamW.
+    pub lr: f64,
+    /// Decoupled weight decay of AdamW.
+    pub weight_decay: f64,
+    /// Decay rates of AdamW's two moments.
+    pub betas: [f32; 2],
+    /// AdamW's epsilon.
+    pub eps: f32,
+    /// The gradient's global L2 norm is scaled down to this; 0 leaves it alone.
+    pub max_grad_norm: f32,
+    /// How the learning rate goes from its peak to the end.
+    pub schedule: Schedule,
+    /// Steps over which the learning rate rises from 0 to its peak first.
+    pub warmup_steps: usize,
+    /// Fixes initial weights, order and dropout.
+    pub seed: u64,
+    /// Where the student trains.
+    pub device: Device,
+    /// The folder that holds runs; `--runs-dir` and `DECANT_RUNS` come before it.
+    pub dir: PathBuf,
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Self {
+            temperature: 5.0,
+            lambda: 0.5,
+            epochs: 30,
+            batch_size: 8,
+            lr: 5e-5,
+            weight_decay: 0.0,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            max_grad_norm: 1.0,
+            schedule: Schedule::Linear,
+            warmup_steps: 0,
+            seed: 42,
+            device: Device::Auto,
+            dir: PathBuf::from("runs"),
+        }
+    }
+}
+
+/// How the learning rate falls after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// In a straight line to 0.
+    Linear,
+    /// Along half a cosine to 0 (arXiv 1608.03983, without restarts).
+    Cosine,
+    /// Not at all.
+    Constant,
+}
