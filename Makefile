@@ -1,0 +1,62 @@
+# decant: every target does the set-up it needs. `make demo` is the place to begin.
+
+PIPELINE ?= pipelines/leaves.toml
+FEATURES ?=
+ARGS     ?=
+PYTHON   ?= python3
+
+CARGO_FEATURES = $(if $(FEATURES),--features $(FEATURES))
+DECANT   = target/release/decant
+RUNTIME  = .onnxruntime/installed
+VENV     = .venv
+
+.DEFAULT_GOAL := help
+.PHONY: help build runtime demo teacher teacher-cache train-student sweep report doctor test lint interop clean
+
+help:                ## List the targets.
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+build:               ## Build the release binary (FEATURES=cuda adds CUDA).
+	cargo build --release --locked $(CARGO_FEATURES)
+
+runtime: $(RUNTIME)  ## Install the pinned ONNX Runtime library into .onnxruntime/.
+
+$(RUNTIME): pipelines/runtime/requirements.txt
+	rm -rf .onnxruntime
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+		--require-hashes --target .onnxruntime -r $<
+	touch $@
+
+demo: build runtime  ## Both stages on generated leaves, and what distillation bought.
+	@DECANT=$(DECANT) sh pipelines/demo.sh
+
+teacher:             ## Export the pipeline's Hugging Face checkpoint to ONNX, in a venv of its own.
+	$(PYTHON) -m venv $(VENV)/teacher
+	$(VENV)/teacher/bin/pip install --quiet -r pipelines/teachers/requirements.txt
+	$(VENV)/teacher/bin/python pipelines/teachers/export.py $(PIPELINE)
+
+teacher-cache: build runtime  ## Stage one: run the teacher once over PIPELINE.
+	$(DECANT) teacher-cache -p $(PIPELINE) $(ARGS)
+
+train-student: build          ## Stage two: train a student from the cache.
+	$(DECANT) train-student -p $(PIPELINE) $(ARGS)
+
+doctor: build        ## Say which devices and libraries were found.
+	$(DECANT) doctor
+
+test: runtime        ## Every test; needs no GPU.
+	cargo test --locked
+
+lint:                ## Formatting, clippy, the CUDA build, and the documentation.
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo check --locked --features cuda
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+interop:             ## Read a cache with pyarrow, DuckDB, Polars and datasets, in a venv of its own.
+	$(PYTHON) -m venv $(VENV)/interop
+	$(VENV)/interop/bin/pip install --quiet -r tests/interop/requirements.txt
+	$(VENV)/interop/bin/python tests/interop/check.py
+
+clean:               ## Delete what was built and installed; caches and runs stay.
+	rm -rf target .onnxruntime $(VENV)
