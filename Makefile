@@ -28,7 +28,7 @@ $(RUNTIME): pipelines/runtime/requirements.txt
 	touch $@
 
 demo: build runtime  ## Both stages on generated leaves, and what distillation bought.
-	@DECANT=$(DECANT) sh pipelines/demo.sh
+	$(DECANT) demo -p $(PIPELINE) $(ARGS)
 
 teacher:             ## Export the pipeline's Hugging Face checkpoint to ONNX, in a venv of its own.
 	$(PYTHON) -m venv $(VENV)/teacher

@@ -63,6 +63,13 @@ pub(super) fn check(pipeline: &Pipeline) -> Result<(), Invalid> {
         "32 to 1024",
     )?;
     within("student.dropout", student.dropout, (0.0..1.0).contains(&student.dropout), "from 0 to below 1")?;
+    let momentum = student.batch_norm_momentum;
+    within(
+        "student.batch-norm-momentum",
+        momentum,
+        momentum > 0.0 && momentum <= 1.0,
+        "above 0 and at most 1",
+    )?;
     for (key, channels) in
         [("student.image-mean", student.image_mean), ("student.image-std", student.image_std)]
     {

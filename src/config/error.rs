@@ -16,14 +16,12 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The text is no TOML, or a value has the wrong type.
-    #[error("{place}: {message}, found {found:?}")]
+    #[error("{place}: {message}")]
     Syntax {
         /// File and line, or the `--set` option.
         place: String,
-        /// What the parser expected.
+        /// What the parser expected and found.
         message: String,
-        /// The offending text.
-        found: String,
     },
     /// A key that no section has.
     #[error("{place}: nobody knows the key {key:?}; {hint}")]

@@ -133,6 +133,9 @@ pub struct Student {
     pub image_size: usize,
     /// Dropout before the classifier, in training.
     pub dropout: f64,
+    /// Weight of the batch in the running statistics of BatchNorm. `transformers` has 0.997, TensorFlow's number read the
+    /// other way round, so that its statistics are nearly those of the last batch alone.
+    pub batch_norm_momentum: f64,
     /// A Hugging Face `model.safetensors` to start from, in place of random weights.
     pub init: Option<PathBuf>,
     /// Mean of each channel, of pixels scaled to 0..1.
@@ -142,12 +145,13 @@ pub struct Student {
 }
 
 impl Default for Student {
-    /// `MobileNetV2Config`'s defaults, with the input of `google/mobilenet_v2_1.0_224`.
+    /// `MobileNetV2Config`'s defaults, with the input of `google/mobilenet_v2_1.0_224`, but for PyTorch's own momentum.
     fn default() -> Self {
         Self {
             width: 1.0,
             image_size: 224,
             dropout: 0.8,
+            batch_norm_momentum: 0.1,
             init: None,
             image_mean: [0.5; 3],
             image_std: [0.5; 3],

@@ -1,6 +1,6 @@
 //! Aligned plain-text tables for the terminal.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// Rows of cells under a head: the first column is aligned left, the others right.
 #[derive(Default)]
@@ -34,10 +34,9 @@ impl fmt::Display for Table {
             let mut line = String::new();
             for (column, cell) in row.iter().enumerate() {
                 let width = widths[column];
-                if column == 0 {
-                    line.push_str(&format!("{cell:<width$}"));
-                } else {
-                    line.push_str(&format!("  {cell:>width$}"));
+                match column {
+                    0 => write!(line, "{cell:<width$}")?,
+                    _ => write!(line, "  {cell:>width$}")?,
                 }
             }
             writeln!(formatter, "{}", line.trim_end())?;
