@@ -7,4 +7,5 @@
 //! `config -> dataset -> view -> teacher, store -> caching -> student -> train -> cli`
 
 pub mod config;
+pub mod store;
 pub mod support;

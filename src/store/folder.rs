@@ -1,0 +1,162 @@
+//! A cache's folder: its name, who may use it, and that nothing leads out of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::error::Error;
+use super::manifest::{MANIFEST_FILE, Manifest};
+use crate::support::atomic::{self, TEMPORARY_SUFFIX};
+
+/// Where process ids are looked up; elsewhere a leftover's age decides.
+const PROCESSES: &str = "/proc";
+const LEFTOVER_AGE: Duration = Duration::from_hours(1);
+
+/// The folder of `manifest`'s cache under `root`, made with its manifest if it is not there, and the manifest that
+/// stands in it, which is the one to write shards with.
+///
+/// # Errors
+/// [`Error::Different`] when the folder holds another cache, naming the first field that differs. Name, notes and
+/// writer version may differ; so may the provider, precision and runtime once the cache is complete.
+pub fn create_or_open(root: &Path, manifest: &Manifest) -> Result<(PathBuf, Manifest), Error> {
+    let dir = root.join(manifest.folder_name());
+    let path = dir.join(MANIFEST_FILE);
+    match Manifest::read(&dir) {
+        Ok(found) => {
+            let complete = dir.join(super::complete::COMPLETE_FILE).exists();
+            match difference(manifest, &found, complete) {
+                Some((field, expected, found)) => Err(Error::Different { path, field, expected, found }),
+                None => Ok((dir, found)),
+            }
+        }
+        Err(Error::NoCache { .. }) => {
+            atomic::write(&path, &manifest.to_bytes()).map_err(Error::io("written", &path))?;
+            Ok((dir, manifest.clone()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A manifest's field: its name, and how its value reads.
+type Field = (&'static str, fn(&Manifest) -> String);
+
+/// The first field that makes `found` another cache than `expected`: its name and both values.
+fn difference(
+    expected: &Manifest,
+    found: &Manifest,
+    complete: bool,
+) -> Option<(&'static str, String, String)> {
+    let sizes = |manifest: &Manifest| {
+        let size = |split: &super::SplitSize| format!("{} {}", split.samples, split.name);
+        manifest.dataset.splits.iter().map(size).collect::<Vec<_>>().join(", ")
+    };
+    let decides: [Field; 9] = [
+        ("dataset.classes", |manifest| manifest.dataset.classes.join(", ")),
+        ("dataset.fingerprint", |manifest| manifest.dataset.fingerprint.to_string()),
+        ("teacher.fingerprint", |manifest| manifest.teacher.fingerprint.to_string()),
+        ("view.policy", |manifest| manifest.view.policy.clone()),
+        ("view.views", |manifest| manifest.view.views.to_string()),
+        ("view.seed", |manifest| manifest.view.seed.to_string()),
+        ("temperatures", |manifest| format!("{:?}", manifest.temperatures)),
+        ("encoding", |manifest| manifest.encoding.as_str().to_owned()),
+        ("shard_rows", |manifest| manifest.shard_rows.to_string()),
+    ];
+    let produces: [Field; 3] = [
+        ("teacher.provider", |manifest| manifest.teacher.provider.clone()),
+        ("teacher.precision", |manifest| manifest.teacher.precision.clone()),
+        ("teacher.runtime", |manifest| manifest.teacher.runtime.clone()),
+    ];
+    let produces = produces.into_iter().filter(|_| !complete);
+    let fields = decides.into_iter().chain(produces).map(|(name, of)| (name, of(expected), of(found)));
+    let mut fields = fields.chain([("dataset.splits", sizes(expected), sizes(found))]);
+    fields.find(|(_, expected, found)| expected != found)
+}
+
+/// The folders under `root` that hold a cache called `name`, sorted; with no `name`, every cache.
+///
+/// # Errors
+/// [`Error::Io`] when `root` is there and can't be listed.
+pub fn find(root: &Path, name: Option<&str>) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    for dir in list(root)? {
+        let matches = |name: &str| {
+            let folder = dir.file_name().unwrap_or_default().to_string_lossy();
+            folder.rsplit_once('-').is_some_and(|(before, _)| before == name)
+        };
+        if !is_temporary(&dir) && dir.join(MANIFEST_FILE).is_file() && name.is_none_or(matches) {
+            found.push(dir);
+        }
+    }
+    Ok(found)
+}
+
+/// What is in `folder`, sorted; nothing when it is not there.
+pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("listed", folder)(error)),
+    };
+    let paths: std::io::Result<Vec<PathBuf>> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut paths = paths.map_err(Error::io("listed", folder))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// `relative` inside `dir`, once it is a regular file that no symbolic link leads out of it; `root` is `dir` with its
+/// own links resolved.
+pub(super) fn inside(dir: &Path, root: &Path, relative: &Path) -> Result<PathBuf, Error> {
+    let path = dir.join(relative);
+    let target = match path.canonicalize() {
+        Ok(target) => target,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Error::Missing { path }),
+        Err(error) => return Err(Error::io("found", &path)(error)),
+    };
+    if !target.starts_with(root) {
+        return Err(Error::Escape { path, target });
+    }
+    if !target.is_file() {
+        return Err(Error::Layout { path, reason: "it is no regular file".to_owned() });
+    }
+    Ok(path)
+}
+
+/// Whether a file name is that of a file that is being written, or was when its process died.
+pub(super) fn is_temporary(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(TEMPORARY_SUFFIX))
+}
+
+/// Removes the temporary files that dead processes left in `dir` and its split folders; returns how many.
+///
+/// # Errors
+/// [`Error::Io`] when a folder can't be listed or a leftover not removed.
+pub fn clean_leftovers(dir: &Path) -> Result<usize, Error> {
+    let mut removed = 0;
+    for entry in list(dir)? {
+        let inner = if entry.is_dir() { list(&entry)? } else { vec![entry] };
+        for path in inner.into_iter().filter(|path| is_temporary(path) && is_abandoned(path)) {
+            match fs::remove_file(&path) {
+                Ok(()) => removed += 1,
+                // Another process cleans as well.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Error::io("removed", &path)(error)),
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// `part-00000.parquet.<process id>.tmp` is abandoned when no such process runs here.
+fn is_abandoned(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let process = name.trim_end_matches(TEMPORARY_SUFFIX).rsplit('.').next().unwrap_or_default();
+    if process.parse::<u32>().is_err() {
+        return false;
+    }
+    if Path::new(PROCESSES).join("self").exists() {
+        return !Path::new(PROCESSES).join(process).exists();
+    }
+    let age =
+        fs::metadata(path).and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
+    age.is_some_and(|age| age > LEFTOVER_AGE)
+}

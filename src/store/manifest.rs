@@ -1,0 +1,332 @@
+//! The manifest: what a cache is. Written first and never changed.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+use super::sealed;
+use crate::support::hash::{Digest, FieldHasher};
+
+/// The version of the format that this code writes and reads; `cache/README.md` specifies it.
+pub const FORMAT: u32 = 1;
+/// The manifest's file name in a cache's folder.
+pub const MANIFEST_FILE: &str = "manifest.json";
+
+/// The largest list column of a shard, so that it fits one parquet page with room for its levels.
+const MAX_COLUMN_BYTES: u64 = 1 << 30;
+const MAX_CLASSES: usize = 1 << 20;
+/// More rows than any image data set has views; a larger number is an error somewhere.
+const MAX_ROWS: u64 = 1 << 40;
+const MAX_SHARDS: u64 = 1 << 20;
+const MAX_SPLITS: usize = 100;
+/// Numbers in the columns beside the logits that are lists: the crop's four.
+const MIN_WIDTH: u64 = 4;
+
+/// What a cache is: everything that decides its bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of the format, [`FORMAT`].
+    pub format: u32,
+    /// The cache's name, the first part of its folder's name.
+    pub name: String,
+    /// Digest over what makes two caches the same; see [`Manifest::key_of`].
+    pub key: Digest,
+    /// Which samples.
+    pub dataset: DatasetIdentity,
+    /// Which teacher, run how.
+    pub teacher: TeacherIdentity,
+    /// Which views of each sample.
+    pub view: ViewIdentity,
+    /// Temperatures of the soft columns, ascending.
+    pub temperatures: Vec<f32>,
+    /// How logits and targets are stored.
+    pub encoding: Encoding,
+    /// Rows of a shard; a split's last one may have fewer.
+    pub shard_rows: u32,
+    /// The version of decant that wrote the manifest.
+    pub writer: String,
+}
+
+/// The dataset that a cache was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetIdentity {
+    /// Its name, for people.
+    pub name: String,
+    /// Digest over every sample's content, its label and the class names in order.
+    pub fingerprint: Digest,
+    /// Class names, in label order.
+    pub classes: Vec<String>,
+    /// Its splits, in the order in which they are cached.
+    pub splits: Vec<SplitSize>,
+    /// What else is worth knowing: how a validation split was made, images that were skipped.
+    pub notes: Vec<String>,
+}
+
+/// One split's size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitSize {
+    /// `train`, `validation` or `test`.
+    pub name: String,
+    /// How many samples it has.
+    pub samples: u64,
+}
+
+/// The teacher that a cache was made with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeacherIdentity {
+    /// Its name, for people.
+    pub name: String,
+    /// Digest over the model's bytes and its preprocessing.
+    pub fingerprint: Digest,
+    /// The execution provider that ran it.
+    pub provider: String,
+    /// The precision that it ran in.
+    pub precision: String,
+    /// The runtime and its version.
+    pub runtime: String,
+}
+
+/// The views that a cache holds of each sample.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewIdentity {
+    /// How views are drawn, in a form that two different policies never share.
+    pub policy: String,
+    /// Views of each sample.
+    pub views: u16,
+    /// The seed that they are drawn from.
+    pub seed: u64,
+}
+
+/// How logits and soft targets are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// Dense float32, not compressed, read straight from the memory map.
+    Float32,
+}
+
+impl Encoding {
+    /// Its name in manifests and pipeline files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Float32 => "float32",
+        }
+    }
+}
+
+impl Manifest {
+    /// The manifest of a cache that is to be made; `temperatures` are sorted.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the first value that is out of range.
+    pub fn new(
+        name: &str,
+        dataset: DatasetIdentity,
+        teacher: TeacherIdentity,
+        view: ViewIdentity,
+        temperatures: &[f32],
+        encoding: Encoding,
+        shard_rows: u32,
+    ) -> Result<Self, Error> {
+        let mut temperatures = temperatures.to_vec();
+        temperatures.sort_by(f32::total_cmp);
+        let mut manifest = Self {
+            format: FORMAT,
+            name: name.to_owned(),
+            key: Digest([0; 32]),
+            dataset,
+            teacher,
+            view,
+            temperatures,
+            encoding,
+            shard_rows,
+            writer: format!("decant version {}", env!("CARGO_PKG_VERSION")),
+        };
+        manifest.key = manifest.key_of();
+        manifest.validate()?;
+        Ok(manifest)
+    }
+
+    /// The key: BLAKE3 over format version, dataset fingerprint, classes, split sizes, teacher fingerprint, view
+    /// policy, count and seed, temperatures, encoding and rows a shard.
+    ///
+    /// Provider, precision and versions stay out: the same cache made on another machine is the same cache.
+    pub fn key_of(&self) -> Digest {
+        let mut hasher = FieldHasher::new("decant cache key");
+        hasher.field("format", self.format.to_le_bytes());
+        hasher.field("dataset.fingerprint", self.dataset.fingerprint.0);
+        for class in &self.dataset.classes {
+            hasher.field("dataset.class", class);
+        }
+        for split in &self.dataset.splits {
+            hasher.field("dataset.split", &split.name);
+            hasher.field("dataset.samples", split.samples.to_le_bytes());
+        }
+        hasher.field("teacher.fingerprint", self.teacher.fingerprint.0);
+        hasher.field("view.policy", &self.view.policy);
+        hasher.field("view.views", self.view.views.to_le_bytes());
+        hasher.field("view.seed", self.view.seed.to_le_bytes());
+        for temperature in &self.temperatures {
+            hasher.field("temperature", temperature.to_le_bytes());
+        }
+        hasher.field("encoding", self.encoding.as_str());
+        hasher.field("shard_rows", self.shard_rows.to_le_bytes());
+        hasher.finish()
+    }
+
+    /// `<name>-<first 12 hexadecimal digits of the key>`.
+    pub fn folder_name(&self) -> String {
+        format!("{}-{}", self.name, self.key.short(12))
+    }
+
+    /// How many classes.
+    pub fn classes(&self) -> usize {
+        self.dataset.classes.len()
+    }
+
+    /// Rows of a split: its samples times its views.
+    pub fn rows(&self, split: &SplitSize) -> u64 {
+        split.samples * u64::from(self.view.views)
+    }
+
+    /// The manifest as its file's bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        sealed::to_bytes(self)
+    }
+
+    /// Reads the manifest of the cache in `dir`.
+    ///
+    /// # Errors
+    /// [`Error::NoCache`] when there is none; [`Error::Format`] when another version wrote it; else what is damaged.
+    pub fn read(dir: &Path) -> Result<Self, Error> {
+        let path = dir.join(MANIFEST_FILE);
+        match std::fs::read(&path) {
+            Ok(bytes) => Self::parse(&path, &bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(Error::NoCache { dir: dir.to_path_buf() })
+            }
+            Err(error) => Err(Error::io("read", &path)(error)),
+        }
+    }
+
+    /// Reads a manifest from its file's bytes; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`].
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
+        sealed::unseal(path, bytes)?;
+        check_format(path, bytes)?;
+        let manifest: Self = sealed::parse(path, bytes)?;
+        manifest.validate().map_err(|error| match error {
+            Error::Invalid { field, expected, found } => {
+                Error::Contradiction { path: path.to_path_buf(), field: field.to_owned(), expected, found }
+            }
+            other => other,
+        })?;
+        let key = manifest.key_of();
+        if key != manifest.key {
+            return Err(Error::Contradiction {
+                path: path.to_path_buf(),
+                field: "key".to_owned(),
+                expected: key.to_string(),
+                found: manifest.key.to_string(),
+            });
+        }
+        Ok(manifest)
+    }
+
+    fn validate(&self) -> Result<(), Error> {
+        check_name("name", &self.name)?;
+        self.check_classes()?;
+        self.check_temperatures()?;
+        require(self.view.views > 0, "view.views", "at least 1", &self.view.views)?;
+        let width = (self.classes() as u64).max(MIN_WIDTH);
+        let most = MAX_COLUMN_BYTES / (width * size_of::<f32>() as u64);
+        let rows = u64::from(self.shard_rows);
+        require((1..=most).contains(&rows), "shard_rows", &format!("1 to {most}"), &rows)?;
+        self.check_splits()
+    }
+
+    fn check_classes(&self) -> Result<(), Error> {
+        let classes = &self.dataset.classes;
+        let (count, expected) = (classes.len(), format!("2 to {MAX_CLASSES} names"));
+        require((2..=MAX_CLASSES).contains(&count), "dataset.classes", &expected, &count)?;
+        let mut sorted: Vec<&String> = classes.iter().collect();
+        sorted.sort();
+        match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => refuse("dataset.classes", "without repetition", format!("{:?} twice", pair[0])),
+            None => Ok(()),
+        }
+    }
+
+    fn check_temperatures(&self) -> Result<(), Error> {
+        for temperature in &self.temperatures {
+            let usable = temperature.is_finite() && *temperature > 0.0;
+            require(usable, "temperatures", "finite and above 0", temperature)?;
+        }
+        match self.temperatures.windows(2).find(|pair| pair[0] >= pair[1]) {
+            Some(pair) => {
+                let found = format!("{} before {}", pair[0], pair[1]);
+                refuse("temperatures", "ascending without repetition", found)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn check_splits(&self) -> Result<(), Error> {
+        let splits = &self.dataset.splits;
+        let (count, expected) = (splits.len(), format!("1 to {MAX_SPLITS} splits"));
+        require((1..=MAX_SPLITS).contains(&count), "dataset.splits", &expected, &count)?;
+        let most = MAX_ROWS / u64::from(self.view.views);
+        let mut shards = 0u64;
+        for (index, split) in splits.iter().enumerate() {
+            check_name("dataset.splits", &split.name)?;
+            if splits[..index].iter().any(|other| other.name == split.name) {
+                return refuse("dataset.splits", "without repetition", format!("{:?} twice", split.name));
+            }
+            let expected = format!("at most {most} samples");
+            require(split.samples <= most, "dataset.splits", &expected, &split.samples)?;
+            shards += self.rows(split).div_ceil(u64::from(self.shard_rows));
+        }
+        let expected = format!("large enough for {MAX_SHARDS} shards to hold every row");
+        require(shards <= MAX_SHARDS, "shard_rows", &expected, &self.shard_rows)
+    }
+}
+
+/// Names become file names.
+fn check_name(field: &'static str, name: &str) -> Result<(), Error> {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    let usable = !name.is_empty() && name.len() <= 100 && !name.starts_with('.') && name.chars().all(plain);
+    let expected = "at most 100 letters, digits, '-', '_' and '.', the first no '.'";
+    require(usable, field, expected, &format_args!("{name:?}"))
+}
+
+fn require(holds: bool, field: &'static str, expected: &str, found: &dyn Display) -> Result<(), Error> {
+    if holds { Ok(()) } else { refuse(field, expected, found.to_string()) }
+}
+
+fn refuse(field: &'static str, expected: &str, found: String) -> Result<(), Error> {
+    Err(Error::Invalid { field, expected: expected.to_owned(), found })
+}
+
+/// Looks at the version before anything else, since another one may have other fields.
+fn check_format(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u64,
+    }
+    match serde_json::from_slice::<Version>(bytes) {
+        Ok(version) if version.format == u64::from(FORMAT) => Ok(()),
+        Ok(version) => {
+            Err(Error::Format { path: path.to_path_buf(), expected: FORMAT, found: version.format })
+        }
+        Err(error) => Err(Error::Malformed { path: path.to_path_buf(), reason: error.to_string() }),
+    }
+}

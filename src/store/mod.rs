@@ -1,0 +1,43 @@
+//! The cache on disk: logits and soft targets in memory-mapped parquet. Nothing else knows parquet.
+//!
+//! `cache/README.md` specifies the format. Stage one calls [`create_or_open`], asks [`missing_shards`] what is to do,
+//! fills a [`ShardWriter`] for each and ends with [`complete`]; stage two calls [`Cache::open`],
+//! [`Cache::check_dataset`] and [`Cache::check_content`], and gathers batches from [`Cache::split`].
+
+mod archive;
+mod complete;
+mod content;
+mod error;
+mod folder;
+mod levels;
+mod manifest;
+mod plan;
+mod quality;
+mod reader;
+mod record;
+mod resume;
+mod schema;
+mod sealed;
+mod shard;
+mod soften;
+mod summary;
+mod verify;
+mod writer;
+
+pub use archive::{pack, unpack};
+pub use complete::{COMPLETE_FILE, Complete, complete};
+pub use error::{Error, ErrorKind};
+pub use folder::{clean_leftovers, create_or_open, find};
+pub use manifest::{
+    DatasetIdentity, Encoding, FORMAT, MANIFEST_FILE, Manifest, SplitSize, TeacherIdentity, ViewIdentity,
+};
+pub use plan::ShardSpec;
+pub use quality::{Confusion, Entropy, TeacherQuality};
+pub use reader::{Cache, SplitRows};
+pub use record::ShardRecord;
+pub use resume::missing_shards;
+pub use schema::soft_column;
+pub use soften::soften;
+pub use summary::{SplitSummary, Summary};
+pub use verify::{Report, verify};
+pub use writer::{Row, ShardWriter};

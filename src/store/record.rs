@@ -1,0 +1,58 @@
+//! A shard's record: the file beside it that says what it is and what its bytes are.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+use super::manifest::Manifest;
+use super::plan::ShardSpec;
+use super::sealed;
+use crate::support::hash::Digest;
+
+/// What a finished shard is, written when its bytes are safe on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShardRecord {
+    /// Key of the cache that it belongs to.
+    pub key: Digest,
+    /// Its split.
+    pub split: String,
+    /// Its number in the split.
+    pub index: u32,
+    /// How many rows.
+    pub rows: u64,
+    /// Length of the file.
+    pub bytes: u64,
+    /// BLAKE3 of the file.
+    pub blake3: Digest,
+    /// BLAKE3 of the parquet footer: metadata, its length and the closing magic.
+    pub footer_blake3: Digest,
+}
+
+impl ShardRecord {
+    /// Reads the record of `spec`; `None` when it is not there.
+    pub(super) fn read(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> Result<Option<Self>, Error> {
+        let path = dir.join(spec.record_path());
+        let Some(record) = sealed::read::<Self>(&path)? else { return Ok(None) };
+        record.check(&path, manifest, spec)?;
+        Ok(Some(record))
+    }
+
+    /// Refuses a record that is about another shard; `path` is the file that it was read from.
+    pub(super) fn check(&self, path: &Path, manifest: &Manifest, spec: &ShardSpec) -> Result<(), Error> {
+        let name = |split: &str, index: u32| format!("{split}/{index}");
+        let fields = [
+            ("key", manifest.key.to_string(), self.key.to_string()),
+            ("shard", name(&spec.split, spec.index), name(&self.split, self.index)),
+            ("rows", spec.rows.to_string(), self.rows.to_string()),
+        ];
+        for (field, expected, found) in fields {
+            if expected != found {
+                let field = format!("{field} of {}", spec.path.display());
+                return Err(Error::Contradiction { path: path.to_path_buf(), field, expected, found });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! The columns of a shard and what its footer says.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::file::metadata::KeyValue;
+use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
+
+use super::manifest::Manifest;
+use super::plan::ShardSpec;
+
+/// Bytes of `image_hash`.
+pub(super) const IMAGE_HASH_BYTES: usize = 16;
+/// Bytes of `input_hash`.
+pub(super) const INPUT_HASH_BYTES: usize = 8;
+/// Numbers of `crop`: left, top, width, height.
+pub(super) const CROP_WIDTH: usize = 4;
+/// What the root of the parquet schema is called.
+pub(super) const ROOT: &str = "schema";
+
+/// The columns before the soft targets, by position.
+pub(super) mod column {
+    pub const SAMPLE: usize = 0;
+    pub const IMAGE_HASH: usize = 1;
+    pub const LABEL: usize = 2;
+    pub const VIEW: usize = 3;
+    pub const CROP: usize = 4;
+    pub const FLIP: usize = 5;
+    pub const INPUT_HASH: usize = 6;
+    pub const LOGITS: usize = 7;
+    /// The first soft column; one a temperature follows, ascending.
+    pub const SOFT: usize = 8;
+}
+
+/// The name of the soft column at `temperature`: `soft_t5`, `soft_t2p5`.
+pub fn soft_column(temperature: f32) -> String {
+    format!("soft_t{temperature}").replace('.', "p")
+}
+
+/// The element of every list column; parquet's own name for it.
+pub(super) fn list_element() -> Arc<Field> {
+    Arc::new(Field::new("element", DataType::Float32, false))
+}
+
+/// The columns as Arrow types; none is nullable.
+pub(super) fn arrow_schema(manifest: &Manifest) -> Arc<Schema> {
+    let list = DataType::List(list_element());
+    let mut fields = vec![
+        Field::new("sample", DataType::UInt64, false),
+        Field::new("image_hash", DataType::FixedSizeBinary(IMAGE_HASH_BYTES as i32), false),
+        Field::new("label", DataType::Int32, false),
+        Field::new("view", DataType::UInt16, false),
+        Field::new("crop", list.clone(), false),
+        Field::new("flip", DataType::Boolean, false),
+        Field::new("input_hash", DataType::FixedSizeBinary(INPUT_HASH_BYTES as i32), false),
+        Field::new("logits", list.clone(), false),
+    ];
+    let soft = manifest
+        .temperatures
+        .iter()
+        .map(|&temperature| Field::new(soft_column(temperature), list.clone(), false));
+    fields.extend(soft);
+    Arc::new(Schema::new(fields))
+}
+
+/// The columns as parquet types.
+pub(super) fn parquet_schema(manifest: &Manifest) -> SchemaDescriptor {
+    ArrowSchemaConverter::new()
+        .schema_root(ROOT)
+        .convert(&arrow_schema(manifest))
+        .expect("every type of ours has a parquet type")
+}
+
+/// How a leaf column differs from the one that belongs there; `None` when none does.
+pub(super) fn difference(expected: &SchemaDescriptor, found: &SchemaDescriptor) -> Option<String> {
+    let differs = |&index: &usize| match (expected.columns().get(index), found.columns().get(index)) {
+        (Some(expected), Some(found)) => !is_same(expected, found),
+        _ => true,
+    };
+    let index = (0..expected.num_columns().max(found.num_columns())).find(differs)?;
+    let describe = |schema: &SchemaDescriptor| {
+        schema.columns().get(index).map_or("no column".to_owned(), |column| {
+            let (path, kind, converted) =
+                (column.path().string(), column.physical_type(), column.converted_type());
+            let levels = (column.max_def_level(), column.max_rep_level());
+            format!("{path} ({kind} of length {}, {converted}, levels {levels:?})", column.type_length())
+        })
+    };
+    Some(format!("column {} was expected, {} was found", describe(expected), describe(found)))
+}
+
+fn is_same(one: &ColumnDescriptor, other: &ColumnDescriptor) -> bool {
+    one.path() == other.path()
+        && one.physical_type() == other.physical_type()
+        && one.type_length() == other.type_length()
+        && one.converted_type() == other.converted_type()
+        && (one.max_def_level(), one.max_rep_level()) == (other.max_def_level(), other.max_rep_level())
+}
+
+/// The essentials of the manifest, for whoever holds only the shard.
+pub(super) fn key_values(manifest: &Manifest, spec: &ShardSpec) -> Vec<KeyValue> {
+    let json = |value: &[String]| serde_json::to_string(value).expect("strings are JSON");
+    let temperatures: Vec<String> = manifest.temperatures.iter().map(ToString::to_string).collect();
+    let pairs = [
+        ("decant.format", manifest.format.to_string()),
+        ("decant.key", manifest.key.to_string()),
+        ("decant.split", spec.split.clone()),
+        ("decant.shard", spec.index.to_string()),
+        ("decant.first_row", spec.first_row.to_string()),
+        ("decant.views", manifest.view.views.to_string()),
+        ("decant.temperatures", temperatures.join(" ")),
+        ("decant.dataset", manifest.dataset.name.clone()),
+        ("decant.dataset_fingerprint", manifest.dataset.fingerprint.to_string()),
+        ("decant.classes", json(&manifest.dataset.classes)),
+        ("decant.teacher", manifest.teacher.name.clone()),
+        ("decant.teacher_fingerprint", manifest.teacher.fingerprint.to_string()),
+    ];
+    pairs.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn soft_columns_are_named_after_their_temperature() {
+        let names: Vec<String> = [1.0, 5.0, 2.5, 0.1].into_iter().map(soft_column).collect();
+        assert_eq!(names, ["soft_t1", "soft_t5", "soft_t2p5", "soft_t0p1"]);
+    }
+}

@@ -1,0 +1,367 @@
+//! One shard, memory-mapped: its footer is read when it is opened, its columns when they are first used.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use memmap2::Mmap;
+use parquet::basic::{Compression, Encoding as PageEncoding};
+use parquet::column::page::{Page, PageReader};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::serialized_reader::SerializedPageReader;
+use parquet::schema::types::SchemaDescriptor;
+
+use super::error::Error;
+use super::manifest::Manifest;
+use super::plan::ShardSpec;
+use super::record::ShardRecord;
+use super::schema::{self, CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES, column};
+use super::{folder, levels};
+use crate::support::hash::Digest;
+
+/// Length of the footer's end: the length of the metadata, then the magic.
+const FOOTER_END: usize = 8;
+
+/// A shard that is open: its map, its footer, and its columns once they were used.
+pub(super) struct Shard {
+    pub(super) path: PathBuf,
+    pub(super) spec: ShardSpec,
+    record: ShardRecord,
+    map: Bytes,
+    metadata: ParquetMetaData,
+    classes: usize,
+    lists: Vec<OnceLock<Block>>,
+    scalars: OnceLock<Scalars>,
+}
+
+/// A column's values: one contiguous block of the map, `width` bytes a row.
+#[derive(Clone)]
+pub(super) struct Block {
+    bytes: Bytes,
+    width: usize,
+}
+
+impl Block {
+    pub(super) fn row(&self, row: usize) -> &[u8] {
+        &self.bytes[row * self.width..(row + 1) * self.width]
+    }
+
+    fn array<const N: usize>(&self, row: usize) -> [u8; N] {
+        self.row(row).try_into().expect("a block is cut to its column's width")
+    }
+}
+
+/// The columns beside logits and targets.
+pub(super) struct Scalars {
+    sample: Block,
+    image_hash: Block,
+    label: Block,
+    view: Block,
+    crop: Block,
+    flip: Bytes,
+    input_hash: Block,
+}
+
+impl Scalars {
+    pub(super) fn sample(&self, row: usize) -> u64 {
+        u64::from_le_bytes(self.sample.array(row))
+    }
+
+    pub(super) fn image_hash(&self, row: usize) -> [u8; IMAGE_HASH_BYTES] {
+        self.image_hash.array(row)
+    }
+
+    pub(super) fn label(&self, row: usize) -> i32 {
+        i32::from_le_bytes(self.label.array(row))
+    }
+
+    pub(super) fn view(&self, row: usize) -> u32 {
+        u32::from_le_bytes(self.view.array(row))
+    }
+
+    pub(super) fn crop(&self, row: usize) -> [f32; CROP_WIDTH] {
+        let bytes = self.crop.row(row);
+        std::array::from_fn(|index| {
+            f32::from_le_bytes(bytes[index * 4..][..4].try_into().expect("four bytes"))
+        })
+    }
+
+    pub(super) fn flip(&self, row: usize) -> bool {
+        self.flip[row / 8] >> (row % 8) & 1 == 1
+    }
+
+    pub(super) fn input_hash(&self, row: usize) -> [u8; INPUT_HASH_BYTES] {
+        self.input_hash.array(row)
+    }
+}
+
+/// Opens the shards of one cache: what they have in common is worked out once.
+pub(super) struct Opener<'a> {
+    dir: &'a Path,
+    /// `dir` with its links resolved.
+    root: PathBuf,
+    manifest: &'a Manifest,
+    schema: SchemaDescriptor,
+}
+
+impl<'a> Opener<'a> {
+    pub(super) fn new(dir: &'a Path, manifest: &'a Manifest) -> Result<Self, Error> {
+        let root = dir.canonicalize().map_err(Error::io("found", dir))?;
+        Ok(Self { dir, root, manifest, schema: schema::parquet_schema(manifest) })
+    }
+
+    /// Maps the file and checks its length, its footer's digest, its schema, row count and key.
+    pub(super) fn open(&self, spec: &ShardSpec, record: &ShardRecord) -> Result<Shard, Error> {
+        let path = folder::inside(self.dir, &self.root, &spec.path)?;
+        let file = File::open(&path).map_err(Error::io("opened", &path))?;
+        let bytes = file.metadata().map_err(Error::io("opened", &path))?.len();
+        if bytes != record.bytes {
+            return Err(Error::Size { path, expected: record.bytes, found: bytes });
+        }
+        #[expect(
+            unsafe_code,
+            reason = "a map is as long as the file was; shards are replaced by renaming and never written in place, \
+                      so nobody who keeps to the format shortens one that is mapped"
+        )]
+        // SAFETY: see the reason above.
+        let map = unsafe { Mmap::map(&file) }.map_err(Error::io("memory-mapped", &path))?;
+        let map = Bytes::from_owner(map);
+        check_footer(&path, &map, record)?;
+        let metadata = ParquetMetaDataReader::new()
+            .parse_and_finish(&map)
+            .map_err(|error| layout(&path, format!("its footer can't be read, {error}")))?;
+        check_metadata(&path, &metadata, &self.schema, self.manifest, spec)?;
+        Ok(Shard {
+            path,
+            spec: spec.clone(),
+            record: record.clone(),
+            map,
+            metadata,
+            classes: self.manifest.classes(),
+            lists: (0..=self.manifest.temperatures.len()).map(|_| OnceLock::new()).collect(),
+            scalars: OnceLock::new(),
+        })
+    }
+}
+
+impl Shard {
+    /// How many rows.
+    pub(super) fn rows(&self) -> usize {
+        self.spec.rows as usize
+    }
+
+    /// How many list columns [`Shard::list`] has: the logits and one a temperature.
+    pub(super) fn lists(&self) -> usize {
+        self.lists.len()
+    }
+
+    /// Reads every byte and compares with the recorded digest.
+    pub(super) fn check_digest(&self) -> Result<(), Error> {
+        let found = Digest::of(&self.map);
+        if found == self.record.blake3 {
+            return Ok(());
+        }
+        Err(Error::Content { path: self.path.clone(), part: "content", expected: self.record.blake3, found })
+    }
+
+    /// The logits (0) or the targets at the n-th temperature (n + 1), `[rows, classes]`; the first use checks the
+    /// page's layout.
+    pub(super) fn list(&self, index: usize) -> Result<&Block, Error> {
+        let cell = &self.lists[index];
+        if let Some(block) = cell.get() {
+            return Ok(block);
+        }
+        let block = self.list_column(column::LOGITS + index, self.classes)?;
+        Ok(cell.get_or_init(|| block))
+    }
+
+    /// The scalar columns; the first use checks their layout, and that every row is the one that belongs there.
+    pub(super) fn scalars(&self) -> Result<&Scalars, Error> {
+        if let Some(scalars) = self.scalars.get() {
+            return Ok(scalars);
+        }
+        let scalars = Scalars {
+            sample: self.fixed_column(column::SAMPLE, size_of::<u64>())?,
+            image_hash: self.fixed_column(column::IMAGE_HASH, IMAGE_HASH_BYTES)?,
+            label: self.fixed_column(column::LABEL, size_of::<i32>())?,
+            view: self.fixed_column(column::VIEW, size_of::<u32>())?,
+            crop: self.list_column(column::CROP, CROP_WIDTH)?,
+            flip: self.page(column::FLIP, self.rows())?,
+            input_hash: self.fixed_column(column::INPUT_HASH, INPUT_HASH_BYTES)?,
+        };
+        if scalars.flip.len() != self.rows().div_ceil(8) {
+            return Err(self.layout("column flip is not one bit a row".to_owned()));
+        }
+        self.check_identity(&scalars)?;
+        Ok(self.scalars.get_or_init(|| scalars))
+    }
+
+    fn check_identity(&self, scalars: &Scalars) -> Result<(), Error> {
+        for row in 0..self.rows() {
+            let (expected_sample, expected_view) = self.spec.identity(row as u64);
+            let (sample, view) = (scalars.sample(row), scalars.view(row));
+            if (sample, view) != (expected_sample, u32::from(expected_view)) {
+                let path = self.path.clone();
+                return Err(Error::Identity { path, row, expected_sample, expected_view, sample, view });
+            }
+            let label = scalars.label(row);
+            if label < -1 || label >= self.classes as i32 {
+                return Err(self.value(column::LABEL, row, &label, "-1 or a class index"));
+            }
+        }
+        Ok(())
+    }
+
+    /// An error about the value of one row.
+    pub(super) fn value(
+        &self,
+        column: usize,
+        row: usize,
+        value: &dyn Display,
+        expected: &'static str,
+    ) -> Error {
+        let column = self.column_name(column);
+        Error::Value { path: self.path.clone(), column, row, value: value.to_string(), expected }
+    }
+
+    /// The name of a column, by position.
+    pub(super) fn column_name(&self, column: usize) -> String {
+        self.chunk(column).column_path().parts()[0].clone()
+    }
+
+    fn fixed_column(&self, column: usize, width: usize) -> Result<Block, Error> {
+        let bytes = self.page(column, self.rows())?;
+        self.block(column, bytes, width)
+    }
+
+    /// A list column: the page holds repetition levels, definition levels, then the values.
+    fn list_column(&self, column: usize, width: usize) -> Result<Block, Error> {
+        let page = self.page(column, self.rows() * width)?;
+        let irregular = || {
+            let name = self.column_name(column);
+            self.layout(format!("column {name} is not lists of {width} numbers each, none of them null"))
+        };
+        let (repetition, rest) = levels_of(&page).ok_or_else(irregular)?;
+        let (definition, values) = levels_of(&rest).ok_or_else(irregular)?;
+        if !levels::are_regular(&repetition, &definition, self.rows(), width) {
+            return Err(irregular());
+        }
+        self.block(column, values, width * size_of::<f32>())
+    }
+
+    fn block(&self, column: usize, bytes: Bytes, width: usize) -> Result<Block, Error> {
+        if bytes.len() == self.rows() * width {
+            return Ok(Block { bytes, width });
+        }
+        let expected = self.rows() * width;
+        Err(self.layout(format!(
+            "column {} has {} bytes of values, expected {expected}",
+            self.column_name(column),
+            bytes.len()
+        )))
+    }
+
+    /// The content of a column's only page, a slice of the map.
+    fn page(&self, column: usize, values: usize) -> Result<Bytes, Error> {
+        let chunk = self.chunk(column);
+        let refuse = |what: &str| self.layout(format!("column {} {what}", self.column_name(column)));
+        let unreadable = |error| refuse(&format!("has an unreadable page, {error}"));
+        if chunk.compression() != Compression::UNCOMPRESSED {
+            return Err(refuse("is compressed"));
+        }
+        let total = i64::try_from(self.map.len()).unwrap_or(i64::MAX);
+        let (start, length) = (chunk.data_page_offset(), chunk.compressed_size());
+        let in_file = start >= 0 && length >= 0 && start.checked_add(length).is_some_and(|end| end <= total);
+        if !in_file || chunk.dictionary_page_offset().is_some() || chunk.num_values() != values as i64 {
+            return Err(refuse("is not one plain page inside the file"));
+        }
+        let reader = Arc::new(self.map.clone());
+        let mut pages = SerializedPageReader::new(reader, chunk, self.rows(), None).map_err(unreadable)?;
+        let page = pages.get_next_page().map_err(unreadable)?;
+        let Some(Page::DataPage {
+            buf, num_values, encoding, def_level_encoding, rep_level_encoding, ..
+        }) = page
+        else {
+            return Err(refuse("does not start with a data page"));
+        };
+        let rle = [def_level_encoding, rep_level_encoding] == [PageEncoding::RLE; 2];
+        if encoding != PageEncoding::PLAIN || !rle || num_values as usize != values {
+            return Err(refuse(&format!("has a page of {num_values} values encoded as {encoding}")));
+        }
+        if pages.get_next_page().map_err(unreadable)?.is_some() {
+            return Err(refuse("has more than one page"));
+        }
+        Ok(buf)
+    }
+
+    fn chunk(&self, column: usize) -> &ColumnChunkMetaData {
+        self.metadata.row_group(0).column(column)
+    }
+
+    fn layout(&self, reason: String) -> Error {
+        layout(&self.path, reason)
+    }
+}
+
+fn layout(path: &Path, reason: String) -> Error {
+    Error::Layout { path: path.to_path_buf(), reason }
+}
+
+/// The footer's bytes are those that were written, so that the parser sees nothing else.
+fn check_footer(path: &Path, map: &Bytes, record: &ShardRecord) -> Result<(), Error> {
+    let end = map.len().checked_sub(FOOTER_END).map(|start| &map[start..]);
+    let length = end.and_then(|end| end.strip_suffix(b"PAR1")).and_then(|length| length.try_into().ok());
+    let length = length.map(|length| u32::from_le_bytes(length) as usize);
+    let Some(start) = length.and_then(|length| map.len().checked_sub(FOOTER_END + length)) else {
+        return Err(layout(path, "it does not end in a parquet footer".to_owned()));
+    };
+    let found = Digest::of(&map[start..]);
+    if found != record.footer_blake3 {
+        let expected = record.footer_blake3;
+        return Err(Error::Content { path: path.to_path_buf(), part: "footer", expected, found });
+    }
+    Ok(())
+}
+
+fn check_metadata(
+    path: &Path,
+    metadata: &ParquetMetaData,
+    schema: &SchemaDescriptor,
+    manifest: &Manifest,
+    spec: &ShardSpec,
+) -> Result<(), Error> {
+    let file = metadata.file_metadata();
+    if let Some(difference) = schema::difference(schema, file.schema_descr()) {
+        return Err(layout(path, difference));
+    }
+    let [group] = metadata.row_groups() else {
+        return Err(layout(path, format!("it has {} row groups, expected 1", metadata.num_row_groups())));
+    };
+    if group.num_rows() != spec.rows as i64 || group.num_columns() != file.schema_descr().num_columns() {
+        let (rows, columns) = (group.num_rows(), group.num_columns());
+        return Err(layout(
+            path,
+            format!("it has {rows} rows of {columns} columns, expected {} rows", spec.rows),
+        ));
+    }
+    for expected in schema::key_values(manifest, spec) {
+        let found = file.key_value_metadata().into_iter().flatten().find(|pair| pair.key == expected.key);
+        if found != Some(&expected) {
+            let value = |pair: Option<&parquet::file::metadata::KeyValue>| {
+                pair.and_then(|pair| pair.value.clone()).unwrap_or_else(|| "nothing".to_owned())
+            };
+            let (expected_value, found) = (value(Some(&expected)), value(found));
+            return Err(layout(path, format!("its {} is {found}, expected {expected_value}", expected.key)));
+        }
+    }
+    Ok(())
+}
+
+/// Cuts levels off a page: four bytes of length, then the runs.
+fn levels_of(page: &Bytes) -> Option<(Bytes, Bytes)> {
+    let length = u32::from_le_bytes(page.get(..4)?.try_into().ok()?) as usize;
+    let end = length.checked_add(4).filter(|&end| end <= page.len())?;
+    Some((page.slice(4..end), page.slice(end..)))
+}

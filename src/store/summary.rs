@@ -1,0 +1,104 @@
+//! What `cache ls` and `cache inspect` show, as data.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::complete::{COMPLETE_FILE, Complete};
+use super::error::Error;
+use super::manifest::Manifest;
+use super::quality::TeacherQuality;
+use super::resume;
+use crate::support::hash::Digest;
+
+/// One cache in a line or a page.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Its name.
+    pub name: String,
+    /// Its key.
+    pub key: Digest,
+    /// The dataset's name.
+    pub dataset: String,
+    /// The teacher's name.
+    pub teacher: String,
+    /// What ran it, in which precision.
+    pub provider: String,
+    /// How many classes.
+    pub classes: usize,
+    /// Rows of each split.
+    pub splits: Vec<SplitSummary>,
+    /// Views of each sample.
+    pub views: u16,
+    /// Temperatures of the soft targets.
+    pub temperatures: Vec<f32>,
+    /// How values are stored.
+    pub encoding: &'static str,
+    /// Bytes of the shards that are there.
+    pub bytes: u64,
+    /// Shards that are there.
+    pub shards_done: usize,
+    /// Shards in all.
+    pub shards: usize,
+    /// Whether `complete.json` is there.
+    pub complete: bool,
+    /// The content hash, once complete.
+    pub content: Option<Digest>,
+    /// The teacher on each split, once complete.
+    pub teacher_quality: Vec<TeacherQuality>,
+}
+
+/// One split in a line.
+#[derive(Debug, Clone, Serialize)]
+pub struct SplitSummary {
+    /// Its name.
+    pub name: String,
+    /// Its samples.
+    pub samples: u64,
+    /// Its rows.
+    pub rows: u64,
+}
+
+impl Summary {
+    /// Summarises the cache in `dir`, complete or not; reads no shard.
+    ///
+    /// # Errors
+    /// When the manifest or `complete.json` can't be used.
+    pub fn read(dir: &Path) -> Result<Self, Error> {
+        let manifest = Manifest::read(dir)?;
+        let specs = manifest.shards();
+        let mut records = Vec::new();
+        for spec in &specs {
+            records.extend(resume::finished(dir, &manifest, spec)?);
+        }
+        let complete =
+            if dir.join(COMPLETE_FILE).exists() { Some(Complete::read(dir, &manifest)?) } else { None };
+        let splits = manifest.dataset.splits.iter();
+        let splits = splits.map(|split| SplitSummary {
+            name: split.name.clone(),
+            samples: split.samples,
+            rows: manifest.rows(split),
+        });
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            key: manifest.key,
+            classes: manifest.classes(),
+            splits: splits.collect(),
+            views: manifest.view.views,
+            encoding: manifest.encoding.as_str(),
+            bytes: records.iter().map(|record| record.bytes).sum(),
+            shards_done: records.len(),
+            shards: specs.len(),
+            complete: complete.is_some(),
+            content: complete.as_ref().map(|complete| complete.content),
+            teacher_quality: complete.map(|complete| complete.teacher_quality).unwrap_or_default(),
+            provider: format!("{} {}", manifest.teacher.provider, manifest.teacher.precision),
+            name: manifest.name,
+            dataset: manifest.dataset.name,
+            teacher: manifest.teacher.name,
+            temperatures: manifest.temperatures,
+        })
+    }
+}

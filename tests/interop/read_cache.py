@@ -1,0 +1,101 @@
+"""Opens every shard of a cache with pyarrow, DuckDB, Polars and Hugging Face datasets and compares every value.
+
+    pip install -r tests/interop/requirements.txt
+    python tests/interop/read_cache.py cache/leaves-0123456789ab
+
+The logits that pyarrow reads are the reference: the other readers must agree bit by bit, and each soft target must be
+the logits softened in numpy, to one unit in the last place (numpy's exp is not fdlibm's).
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import datasets
+import duckdb
+import numpy as np
+import polars
+import pyarrow.parquet as pq
+
+
+def soft_column(temperature: float) -> str:
+    text = np.format_float_positional(np.float32(temperature), trim="-")
+    return "soft_t" + text.replace(".", "p")
+
+
+def soften(logits: np.ndarray, temperature: float) -> np.ndarray:
+    scaled = logits.astype(np.float64)
+    scaled = np.exp((scaled - scaled.max(axis=1, keepdims=True)) / np.float64(np.float32(temperature)))
+    return (scaled / scaled.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def columns_pyarrow(path: Path) -> dict:
+    table = pq.read_table(path)
+    return {name: table.column(name).to_pylist() for name in table.column_names}
+
+
+def columns_duckdb(path: Path) -> dict:
+    relation = duckdb.sql(f"select * from read_parquet('{path}')")
+    return dict(zip(relation.columns, map(list, zip(*relation.fetchall()))))
+
+
+def columns_polars(path: Path) -> dict:
+    return polars.read_parquet(path).to_dict(as_series=False)
+
+
+def columns_datasets(path: Path) -> dict:
+    loaded = datasets.Dataset.from_parquet(str(path), keep_in_memory=True)
+    return {name: list(loaded[name]) for name in loaded.column_names}
+
+
+OTHERS = {"duckdb": columns_duckdb, "polars": columns_polars, "datasets": columns_datasets}
+
+
+def check_shard(path: Path, manifest: dict, split: str, first_row: int) -> int:
+    reference = columns_pyarrow(path)
+    soft = [soft_column(temperature) for temperature in manifest["temperatures"]]
+    scalars = ["sample", "image_hash", "label", "view", "crop", "flip", "input_hash", "logits"]
+    assert list(reference) == scalars + soft, list(reference)
+    rows, views = len(reference["sample"]), manifest["view"]["views"]
+    identities = [divmod(first_row + row, views) for row in range(rows)]
+    assert list(zip(reference["sample"], reference["view"])) == identities, path
+    assert all(len(value) == 16 for value in reference["image_hash"])
+    assert all(len(value) == 8 for value in reference["input_hash"])
+    assert all(len(value) == 4 for value in reference["crop"])
+    logits = np.array(reference["logits"], dtype=np.float32)
+    assert logits.shape == (rows, len(manifest["dataset"]["classes"])), logits.shape
+    for temperature, name in zip(manifest["temperatures"], soft):
+        np.testing.assert_array_max_ulp(np.array(reference[name], dtype=np.float32), soften(logits, temperature))
+    for reader, columns in OTHERS.items():
+        found = columns(path)
+        assert list(found) == list(reference), (reader, list(found))
+        for name in reference:
+            assert [plain(value) for value in found[name]] == reference[name], (reader, path, name)
+    values = pq.read_metadata(path).metadata
+    assert values[b"decant.key"].decode() == manifest["key"]
+    assert json.loads(values[b"decant.classes"]) == manifest["dataset"]["classes"]
+    assert (values[b"decant.split"].decode(), int(values[b"decant.first_row"])) == (split, first_row)
+    return rows
+
+
+def plain(value):
+    return list(value) if isinstance(value, (list, tuple)) else value
+
+
+def main(folder: Path) -> None:
+    datasets.disable_progress_bars()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    total = 0
+    for split in manifest["dataset"]["splits"]:
+        rows, first_row, part = split["samples"] * manifest["view"]["views"], 0, 0
+        while first_row < rows:
+            path = folder / split["name"] / f"part-{part:05}.parquet"
+            first_row += check_shard(path, manifest, split["name"], first_row)
+            part += 1
+        assert first_row == rows, (split, first_row)
+        total += rows
+    print(f"{folder.name}: pyarrow, duckdb, polars and datasets agree on {total} rows")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,11 @@
+//! The cache on disk: what is written reads back, and whatever is wrong with it is refused.
+
+mod archive;
+mod common;
+mod damage;
+mod foreign;
+mod interop;
+mod manifest;
+mod resume;
+mod roundtrip;
+mod writing;
