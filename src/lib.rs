@@ -8,4 +8,6 @@
 
 pub mod config;
 pub mod store;
+pub mod student;
 pub mod support;
+pub mod train;

@@ -1,0 +1,90 @@
+//! What can be wrong with a checkpoint.
+
+use std::{io, path::PathBuf};
+
+/// Why a student could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file is not there or can't be read.
+    #[error("can't read the initial weights {}: {source}; `student.init` must name the `model.safetensors` of a MobileNetV2", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// The folder can't be written.
+    #[error("can't write {}: {source}; make room or choose another folder", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// Not a safetensors file, or a damaged one.
+    #[error("{} is not a whole safetensors file ({reason}): fetch it again", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        reason: String,
+    },
+    /// Tensors of the student that the file lacks.
+    #[error("{} lacks {names}, so it is not a `MobileNetV2ForImageClassification`: give the weights of one", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The names.
+        names: String,
+    },
+    /// Tensors of the file that the student lacks.
+    #[error("{} also holds {names}, which this student has no place for: give a plain `MobileNetV2ForImageClassification`", path.display())]
+    Unexpected {
+        /// The file.
+        path: PathBuf,
+        /// The names.
+        names: String,
+    },
+    /// Tensors of another size.
+    #[error("{} does not fit a student of width {width} (found {differences}): set `student.width` to the file's depth multiplier", path.display())]
+    Shapes {
+        /// The file.
+        path: PathBuf,
+        /// The student's width.
+        width: f64,
+        /// Name, expected and found shapes.
+        differences: String,
+    },
+    /// A tensor that is not made of floats we read.
+    #[error("{} stores {name} as {found}, expected F32, F16 or BF16: convert the file", path.display())]
+    Type {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its type.
+        found: String,
+    },
+    /// The `config.json` beside the weights describes a network that computes something else.
+    #[error("{} says {key} = {found}, but this student is a MobileNetV2 with {key} = {expected}: give weights trained so", path.display())]
+    OtherNetwork {
+        /// The `config.json`.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// What the student has.
+        expected: String,
+        /// What the file has.
+        found: String,
+    },
+}
+
+/// The first few of `names`, and how many more there are.
+pub(super) fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

@@ -1,0 +1,110 @@
+//! Weights from a Hugging Face checkpoint.
+
+use std::{fs, path::Path};
+
+use burn::tensor::TensorData;
+use half::{bf16, f16};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+use super::{BATCH_COUNTER, Error, config, error::listed};
+use crate::student::{MobileNetV2, parameters, visit_parameters};
+
+/// A student with the weights of a file.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The student.
+    pub model: MobileNetV2,
+    /// Where its classifier's weights are from.
+    pub head: Head,
+}
+
+/// Where a loaded student's classifier is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// From the file.
+    Loaded,
+    /// The file's classifier has another number of classes, so the student kept its own random one.
+    Random {
+        /// Classes of the file.
+        classes_in_file: usize,
+    },
+}
+
+/// Gives `model` the weights and running statistics of a `MobileNetV2ForImageClassification`'s safetensors file.
+///
+/// A classifier for another number of classes is left out, as `ignore_mismatched_sizes` does, and [`Loaded::head`]
+/// says so. Where a `config.json` lies beside the file, the network it describes must be this one.
+///
+/// # Errors
+/// A file that can't be read, is damaged, lacks a tensor, has one too many, one of another shape or type, or belongs to a
+/// network that computes something else.
+pub fn load_weights(model: MobileNetV2, path: &Path) -> Result<Loaded, Error> {
+    let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|error| Error::Format { path: path.to_owned(), reason: error.to_string() })?;
+    config::check_beside(path)?;
+    let head = check_names_and_shapes(&model, &file, path)?;
+
+    let mut failure = None;
+    let model = parameters::replace(model, |name, _| {
+        if name.starts_with("classifier.") && head != Head::Loaded {
+            return None;
+        }
+        let view = file.tensor(name).expect("the names have been checked");
+        let values = floats(&view);
+        if values.is_none() {
+            let found = format!("{:?}", view.dtype());
+            failure.get_or_insert(Error::Type { path: path.to_owned(), name: name.to_owned(), found });
+        }
+        values.map(|values| TensorData::new(values, view.shape().to_vec()))
+    });
+    failure.map_or(Ok(Loaded { model, head }), Err)
+}
+
+fn check_names_and_shapes(model: &MobileNetV2, file: &SafeTensors, path: &Path) -> Result<Head, Error> {
+    let (mut known, mut missing, mut differences) = (Vec::new(), Vec::new(), Vec::new());
+    let mut head = Head::Loaded;
+    visit_parameters(model, |name, data| {
+        known.push(name.to_owned());
+        let Ok(view) = file.tensor(name) else { return missing.push(name.to_owned()) };
+        let (expected, found) = (&data.shape()[..], view.shape());
+        // Rows of the classifier are classes; its other axis is the backbone's width, which must fit.
+        let classes_differ = name.starts_with("classifier.")
+            && expected.len() == found.len()
+            && expected[1..] == found[1..]
+            && expected[0] != found[0];
+        if classes_differ {
+            head = Head::Random { classes_in_file: found[0] };
+        } else if expected != found {
+            differences.push(format!("{name} {found:?} for {expected:?}"));
+        }
+    });
+    let unexpected: Vec<String> = (file.names().into_iter())
+        .filter(|name| !name.ends_with(BATCH_COUNTER) && !known.iter().any(|known| known == name))
+        .map(str::to_owned)
+        .collect();
+
+    let path = path.to_owned();
+    if !missing.is_empty() {
+        return Err(Error::Missing { path, names: listed(&missing) });
+    }
+    if !unexpected.is_empty() {
+        return Err(Error::Unexpected { path, names: listed(&unexpected) });
+    }
+    if !differences.is_empty() {
+        let width = model.shape().width;
+        return Err(Error::Shapes { path, width, differences: listed(&differences) });
+    }
+    Ok(head)
+}
+
+/// The tensor's values as `f32`, exactly; None of a type that is not a float of at most 32 bits.
+fn floats(view: &TensorView) -> Option<Vec<f32>> {
+    let halves = || view.data().as_chunks::<2>().0.iter().copied();
+    match view.dtype() {
+        Dtype::F32 => Some(view.data().as_chunks::<4>().0.iter().copied().map(f32::from_le_bytes).collect()),
+        Dtype::F16 => Some(halves().map(|bytes| f16::from_le_bytes(bytes).to_f32()).collect()),
+        Dtype::BF16 => Some(halves().map(|bytes| bf16::from_le_bytes(bytes).to_f32()).collect()),
+        _ => None,
+    }
+}

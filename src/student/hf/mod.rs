@@ -1,0 +1,15 @@
+//! Students in the layout of Hugging Face: `model.safetensors`, `config.json` and `preprocessor_config.json` in a folder.
+
+mod config;
+mod error;
+mod load;
+mod save;
+#[cfg(test)]
+mod tests;
+
+pub use error::Error;
+pub use load::{Head, Loaded, load_weights};
+pub use save::{Card, save_folder};
+
+/// The buffer that PyTorch's batch normalisation has beside its statistics. At a fixed momentum nothing reads it.
+const BATCH_COUNTER: &str = "num_batches_tracked";

@@ -1,0 +1,93 @@
+//! Writing a folder that `transformers` opens.
+
+use std::{collections::BTreeMap, collections::HashMap, path::Path};
+
+use burn::module::Module;
+use safetensors::{Dtype, View, serialize};
+use serde::Serialize;
+
+use super::{
+    BATCH_COUNTER, Error,
+    config::{ModelConfig, PreprocessorConfig},
+};
+use crate::{
+    student::{MobileNetV2, visit_parameters},
+    support::atomic,
+};
+
+/// What a student's folder says beside its weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Card<'a> {
+    /// Class names in the order of the logits.
+    pub classes: &'a [String],
+    /// Mean of each channel, of pixels scaled to 0..1.
+    pub image_mean: [f32; 3],
+    /// Standard deviation of each channel, of pixels scaled to 0..1.
+    pub image_std: [f32; 3],
+    /// Training steps so far, for batch normalisation's counter.
+    pub steps: u64,
+}
+
+/// Writes `model.safetensors`, `config.json` and `preprocessor_config.json` to `dir`, each atomically, so that
+/// `AutoModelForImageClassification.from_pretrained(dir)` and `AutoImageProcessor.from_pretrained(dir)` open it.
+/// The same student gives the same bytes.
+///
+/// # Errors
+/// A file that can't be written.
+pub fn save_folder(dir: &Path, model: &MobileNetV2, card: Card) -> Result<(), Error> {
+    let shape = model.shape();
+    write(&dir.join("model.safetensors"), &weights(model, card.steps))?;
+    write(&dir.join("config.json"), &pretty(&ModelConfig::new(shape, card.classes)))?;
+    let preprocessor = PreprocessorConfig::new(shape.image_size, card.image_mean, card.image_std);
+    write(&dir.join("preprocessor_config.json"), &pretty(&preprocessor))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    atomic::write(path, bytes).map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+fn pretty(value: &impl Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(value).expect("numbers, strings and maps have a JSON form");
+    text.push(b'\n');
+    text
+}
+
+/// The bytes of `model.safetensors`.
+fn weights<M: Module>(model: &M, steps: u64) -> Vec<u8> {
+    let mut tensors = BTreeMap::new();
+    visit_parameters(model, |name, data| {
+        if let Some(normalization) = name.strip_suffix("running_var") {
+            let counter = Stored { dtype: Dtype::I64, shape: vec![], bytes: steps.to_le_bytes().to_vec() };
+            tensors.insert(format!("{normalization}{BATCH_COUNTER}"), counter);
+        }
+        let shape = data.shape().to_vec();
+        let bytes = data.iter::<f32>().flat_map(f32::to_le_bytes).collect();
+        tensors.insert(name.to_owned(), Stored { dtype: Dtype::F32, shape, bytes });
+    });
+    let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    serialize(tensors, Some(format)).expect("each tensor's bytes are as long as its shape says")
+}
+
+struct Stored {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl View for Stored {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
+        (&self.bytes).into()
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}

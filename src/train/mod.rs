@@ -1,0 +1,4 @@
+//! Stage two: training a student from cached targets.
+
+pub mod clip;
+pub mod loss;
