@@ -7,7 +7,9 @@
 //! `config -> dataset -> view -> teacher, store -> caching -> student -> train -> cli`
 
 pub mod config;
+pub mod dataset;
 pub mod store;
 pub mod student;
 pub mod support;
 pub mod train;
+pub mod view;

@@ -1,0 +1,47 @@
+//! The generated leaves as a dataset: drawn once into the user's cache folder, then read as any image folder.
+//!
+//! The folder is `decant/leaves-<hash>` under `XDG_CACHE_HOME`, `~/.cache` or the system's temporary folder. The hash covers
+//! what was asked for and the first image as this program draws it, so that another version never reads old drawings.
+
+use std::env;
+use std::path::PathBuf;
+
+use super::{Dataset, Error, folder, leaves};
+use crate::config;
+use crate::support::hash::{Digest, FieldHasher};
+use crate::support::progress::Progress;
+
+/// The same samples in the same order as [`leaves::write_folder`] writes.
+///
+/// # Errors
+/// A folder that can't be written, and Ctrl-C.
+pub(super) fn open(config: &config::Leaves) -> Result<Dataset, Error> {
+    let drawn = drawings().join(format!("leaves-{}", key(config).short(16)));
+    if !drawn.is_dir() {
+        let images = config.train + config.validation + config.test;
+        let mut progress = Progress::new("drawing", images as u64, "leaves");
+        match leaves::write_folder(&drawn, config, &mut progress) {
+            // Another process drew the same leaves meanwhile.
+            Err(_) if drawn.is_dir() => {}
+            written => {
+                written?;
+            }
+        }
+    }
+    folder::open("leaves".to_owned(), &drawn)
+}
+
+fn key(config: &config::Leaves) -> Digest {
+    let mut hasher = FieldHasher::new("generated leaves");
+    for (name, value) in [("train", config.train), ("validation", config.validation), ("test", config.test)] {
+        hasher.field(name, (value as u64).to_le_bytes());
+    }
+    hasher.field("seed", config.seed.to_le_bytes());
+    hasher.field("first image", leaves::jpeg(config.seed, 0, 0, 0)).finish()
+}
+
+fn drawings() -> PathBuf {
+    let named = |variable: &str| env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")));
+    cache.unwrap_or_else(env::temp_dir).join("decant")
+}

@@ -1,0 +1,142 @@
+//! A dataset on the Hugging Face hub, by its id: `hub:AI-Lab-Makerere/beans`.
+//!
+//! Its parquet files are fetched once into the hub's local cache, shared with the Python libraries, and read from there.
+//! They are those of the revision `main` or, where it has none, those that the hub converted, `refs/convert/parquet`.
+
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Component, Path, PathBuf};
+
+use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
+use hf_hub::{Cache, Repo, RepoType};
+
+use super::{Dataset, Error, parquet};
+use settings::Settings;
+
+const REVISIONS: [&str; 2] = ["main", "refs/convert/parquet"];
+
+pub(super) fn open(id: &str) -> Result<Dataset, Error> {
+    let settings = Settings::new(|name| std::env::var(name).ok(), std::env::home_dir());
+    open_with(id, settings)
+}
+
+fn open_with(id: &str, settings: Settings) -> Result<Dataset, Error> {
+    let plain = |part: &str| {
+        let known = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+        !part.is_empty() && !part.starts_with('.') && part.chars().all(known)
+    };
+    if id.split('/').count() != 2 || !id.split('/').all(plain) {
+        return Err(Error::HubId { id: id.to_owned() });
+    }
+    let hub = Hub { id: id.to_owned(), cache: Cache::new(settings.cache.clone()), settings };
+    let (folder, files) = if hub.settings.offline { hub.find()? } else { hub.fetch()? };
+    parquet::open(id.to_owned(), &folder, &files)
+}
+
+/// A dataset's id and where to look for it.
+struct Hub {
+    id: String,
+    cache: Cache,
+    settings: Settings,
+}
+
+/// The folder of one commit, and the parquet files in it.
+type Snapshot = (PathBuf, Vec<PathBuf>);
+
+impl Hub {
+    fn repo(&self, revision: &str) -> Repo {
+        Repo::with_revision(self.id.clone(), RepoType::Dataset, revision.to_owned())
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.settings.cache.join(self.repo(REVISIONS[0]).folder_name())
+    }
+
+    /// The parquet files that the local cache holds.
+    fn find(&self) -> Result<Snapshot, Error> {
+        for revision in REVISIONS {
+            let Ok(commit) = std::fs::read_to_string(self.folder().join("refs").join(revision)) else {
+                continue;
+            };
+            let snapshot = self.folder().join("snapshots").join(commit.trim());
+            let files = if snapshot.is_dir() { parquet::files_below(&snapshot)? } else { Vec::new() };
+            if !files.is_empty() {
+                return Ok((snapshot, files));
+            }
+        }
+        Err(Error::Offline { id: self.id.clone(), path: self.folder() })
+    }
+
+    /// The parquet files of the hub's newest revision, fetched unless the local cache has them.
+    fn fetch(&self) -> Result<Snapshot, Error> {
+        // Its own token is the one beside the cache; ours knows the environment.
+        let builder = ApiBuilder::from_cache(self.cache.clone())
+            .with_endpoint(self.settings.endpoint.clone())
+            .with_token(self.settings.token.clone());
+        let api = builder.build().map_err(|error| self.failed(LIST, &error))?;
+        let mut of_main = Vec::new();
+        for revision in REVISIONS {
+            let (commit, names) = match self.list(&api, revision) {
+                Ok(listed) => listed,
+                // A dataset without converted files has no such revision.
+                Err(_) if revision != REVISIONS[0] => break,
+                Err(error) => return Err(error),
+            };
+            let parquet: Vec<&String> = names.iter().filter(|name| name.ends_with(".parquet")).collect();
+            if !parquet.is_empty() {
+                let snapshot = self.cache.repo(self.repo(revision)).pointer_path(&commit);
+                let files = parquet.into_iter().map(|name| self.file(&api, revision, &snapshot, name));
+                let files = files.collect::<Result<_, _>>()?;
+                return Ok((snapshot, files));
+            }
+            of_main = names;
+        }
+        of_main.truncate(10);
+        Err(Error::NoParquet {
+            id: self.id.clone(),
+            endpoint: self.settings.endpoint.clone(),
+            found: of_main.join(", "),
+        })
+    }
+
+    /// A revision's commit and its files, sorted.
+    fn list(&self, api: &Api, revision: &str) -> Result<(String, Vec<String>), Error> {
+        let info = api.repo(self.repo(revision)).info().map_err(|error| self.failed(LIST, &error))?;
+        if info.sha.is_empty() || !info.sha.chars().all(|letter| letter.is_ascii_alphanumeric()) {
+            return Err(self.refused(LIST, format!("it names the commit {:?}", info.sha)));
+        }
+        let mut names: Vec<String> = info.siblings.into_iter().map(|file| file.rfilename).collect();
+        names.sort();
+        Ok((info.sha, names))
+    }
+
+    fn file(&self, api: &Api, revision: &str, snapshot: &Path, name: &str) -> Result<PathBuf, Error> {
+        // The name comes from the server and becomes a path here.
+        if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(self.refused(name, "the name leaves the dataset's folder".to_owned()));
+        }
+        let path = snapshot.join(name);
+        if !path.exists() {
+            api.repo(self.repo(revision)).download(name).map_err(|error| self.failed(name, &error))?;
+        }
+        if path.exists() {
+            Ok(path)
+        } else {
+            Err(self
+                .refused(name, "the dataset changed while it was fetched; run the command again".to_owned()))
+        }
+    }
+
+    fn failed(&self, what: &str, error: &ApiError) -> Error {
+        self.refused(what, error.to_string())
+    }
+
+    fn refused(&self, what: &str, reason: String) -> Error {
+        let endpoint = self.settings.endpoint.clone();
+        Error::Hub { id: self.id.clone(), what: what.to_owned(), endpoint, reason }
+    }
+}
+
+const LIST: &str = "the list of files";

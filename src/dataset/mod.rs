@@ -1,0 +1,167 @@
+//! Where samples come from: an image folder, Hugging Face parquet files, the Hugging Face hub, or generated leaves.
+//!
+//! Whatever the source, a [`Dataset`] is class names and splits of [`Sample`]s in an order that does not depend on the
+//! machine. Every image was hashed when the dataset was opened, and [`Dataset::read`] gives those very bytes or an
+//! error.
+//!
+//! A split that the source lacks is made from train by a seeded share of each class, and [`Dataset::notes`] says so.
+
+mod error;
+mod folder;
+mod generated;
+mod hub;
+pub mod leaves;
+mod parquet;
+mod share;
+mod source;
+mod split;
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use crate::config;
+use crate::support::hash::{Digest, FieldHasher};
+
+pub use error::Error;
+pub use split::{Split, SplitName};
+
+use source::Location;
+
+/// One image and its label.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// The class's index in [`Dataset::classes`], -1 when unlabelled.
+    pub label: i32,
+    /// BLAKE3 of the encoded image.
+    pub content: Digest,
+    name: String,
+    location: Location,
+}
+
+/// Class names, and the samples of each split.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// What a reader calls it: the folder's name, the hub id, `leaves`.
+    pub name: String,
+    /// Class names; a label is an index into them.
+    pub classes: Vec<String>,
+    /// In the order train, validation, test.
+    pub splits: Vec<Split>,
+    /// What was decided on the way, a sentence each: splits made from train, files that were passed over, images that were skipped.
+    pub notes: Vec<String>,
+}
+
+impl Dataset {
+    /// Finds every sample of the configured source and hashes its image. Images are not decoded here.
+    ///
+    /// # Errors
+    /// A source that is not there, is empty or contradicts itself; see [`Error`].
+    pub fn open(config: &config::Dataset) -> Result<Self, Error> {
+        let mut dataset = match config.source.as_str() {
+            "leaves" => generated::open(&config.leaves)?,
+            source => match source.strip_prefix("hub:") {
+                Some(id) => hub::open(id)?,
+                None => open_path(Path::new(source))?,
+            },
+        };
+        dataset.splits.sort_by_key(|split| split.name);
+        share::complete(&mut dataset, config)?;
+        Ok(dataset)
+    }
+
+    /// The split of that name, if the dataset has it.
+    pub fn split(&self, name: SplitName) -> Option<&Split> {
+        self.splits.iter().find(|split| split.name == name)
+    }
+
+    /// Changes with any image, label, class name, or their order.
+    pub fn fingerprint(&self) -> Digest {
+        let mut hasher = FieldHasher::new("dataset");
+        for class in &self.classes {
+            hasher.field("class", class);
+        }
+        for split in &self.splits {
+            hasher.field("split", split.name.as_str());
+            for sample in &split.samples {
+                hasher.field("label", sample.label.to_le_bytes()).field("content", sample.content.0);
+            }
+        }
+        hasher.finish()
+    }
+
+    /// The encoded bytes of one image, the same that were hashed when the dataset was opened.
+    ///
+    /// # Errors
+    /// A file that is gone, can't be read, or has changed since.
+    pub fn read(&self, split: SplitName, index: usize) -> Result<Cow<'_, [u8]>, Error> {
+        let sample = self.sample(split, index)?;
+        let bytes = sample.location.read()?;
+        let found = Digest::of(&bytes);
+        if found != sample.content {
+            let name = self.sample_name(split, index);
+            return Err(Error::Changed { name, expected: sample.content.short(12), found: found.short(12) });
+        }
+        Ok(bytes)
+    }
+
+    /// What messages call one sample: its file's path, or its parquet file and row.
+    pub fn sample_name(&self, split: SplitName, index: usize) -> String {
+        match self.sample(split, index) {
+            Ok(sample) => sample.name.clone(),
+            Err(_) => format!("{split} sample {index}"),
+        }
+    }
+
+    /// The dataset without the samples that could not be decoded, each named in the notes.
+    ///
+    /// # Errors
+    /// A split that would be left without a sample.
+    pub fn without(&self, bad: &[(SplitName, usize)]) -> Result<Self, Error> {
+        let mut kept = self.clone();
+        for split in &mut kept.splits {
+            let name = split.name;
+            let before = split.samples.len();
+            let mut index = 0..before;
+            split.samples.retain(|_| index.next().is_some_and(|index| !bad.contains(&(name, index))));
+            if split.samples.is_empty() {
+                return Err(Error::NothingLeft { dataset: self.name.clone(), split: name, images: before });
+            }
+        }
+        let mut bad = bad.to_vec();
+        bad.sort_unstable();
+        bad.dedup();
+        for (split, index) in bad {
+            kept.notes.push(format!("skipped {}, which can't be decoded", self.sample_name(split, index)));
+        }
+        Ok(kept)
+    }
+
+    fn sample(&self, split: SplitName, index: usize) -> Result<&Sample, Error> {
+        let samples = self.split(split).map_or(&[][..], |split| &split.samples);
+        samples.get(index).ok_or_else(|| Error::NoSample {
+            dataset: self.name.clone(),
+            split,
+            index,
+            samples: samples.len(),
+        })
+    }
+}
+
+fn open_path(path: &Path) -> Result<Dataset, Error> {
+    if !path.exists() {
+        return Err(Error::NoFolder { path: path.to_path_buf() });
+    }
+    if !path.is_dir() {
+        return Err(Error::NotAFolder { path: path.to_path_buf() });
+    }
+    let name = path
+        .canonicalize()
+        .ok()
+        .as_deref()
+        .and_then(Path::file_name)
+        .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    match parquet::files_in(path)? {
+        files if files.is_empty() => folder::open(name, path),
+        files => parquet::open(name, path, &files),
+    }
+}

@@ -1,0 +1,207 @@
+//! Parquet files as Hugging Face `datasets` writes them: an image column (`struct {bytes, path}`) and a `ClassLabel`.
+//!
+//! The cache's own parquet is the module `store`'s business alone; these are files that others wrote.
+//!
+//! - The columns and the class names come from the file's `huggingface` metadata; without it, an image column is found by
+//!   its type.
+//! - The split comes from the file's name (`train-00000-of-00002.parquet`) or its folder's (`default/train/0000.parquet`);
+//!   files that tell none are train, as `datasets` has it.
+//! - Every image is read once to hash it. Up to [`KEPT_BYTES`] of encoded images are then kept in memory; of more, only a
+//!   few row groups are kept at a time, so that reading in order stays fast and memory stays bounded.
+
+mod columns;
+mod files;
+mod row_groups;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use rayon::prelude::*;
+
+pub(super) use files::{files_below, files_in};
+pub(super) use row_groups::RowGroups;
+
+use super::source::Location;
+use super::{Dataset, Error, Sample, Split, SplitName};
+use crate::support::hash::Digest;
+use crate::support::interrupt;
+use crate::support::progress::Progress;
+use columns::Columns;
+
+/// Encoded images up to this sum are kept in memory.
+const KEPT_BYTES: u64 = 1 << 30;
+
+/// One parquet file, its columns known and its rows not yet read.
+struct File {
+    path: PathBuf,
+    name: String,
+    columns: Columns,
+    rows: usize,
+    image_bytes: u64,
+    groups: Vec<usize>,
+}
+
+/// Reads `files`, which lie below `root`.
+pub(super) fn open(name: String, root: &Path, files: &[PathBuf]) -> Result<Dataset, Error> {
+    open_keeping(KEPT_BYTES, name, root, files)
+}
+
+fn open_keeping(kept_bytes: u64, name: String, root: &Path, files: &[PathBuf]) -> Result<Dataset, Error> {
+    let (by_split, notes) = files::by_split(root, files)?;
+    let mut opened: Vec<(SplitName, Vec<File>)> = Vec::new();
+    for (split, paths) in by_split {
+        opened.push((split, paths.iter().map(|path| File::open(root, path)).collect::<Result<_, _>>()?));
+    }
+    let all = || opened.iter().flat_map(|(_, files)| files);
+    let Some(first) = all().next() else {
+        return Err(Error::Empty { path: root.to_path_buf(), found: super::folder::describe(root) });
+    };
+    if let Some(other) = all().find(|file| file.columns.classes != first.columns.classes) {
+        return Err(Error::Classes {
+            first: first.path.display().to_string(),
+            first_classes: first.columns.classes.join(", "),
+            second: other.path.display().to_string(),
+            second_classes: other.columns.classes.join(", "),
+        });
+    }
+    if !opened.iter().any(|(split, _)| *split == SplitName::Train) {
+        let found: Vec<_> = opened.iter().map(|(split, _)| split.as_str()).collect();
+        return Err(Error::NoTrain { path: root.to_path_buf(), found: found.join(", ") });
+    }
+
+    let classes = first.columns.classes.clone();
+    let keep = all().map(|file| file.image_bytes).sum::<u64>() <= kept_bytes;
+    let mut progress = Progress::new(&name, all().map(|file| file.rows as u64).sum(), "images");
+    let mut splits = Vec::new();
+    for (name, files) in opened {
+        let mut samples = Vec::new();
+        for file in files {
+            file.read(name, keep, &mut samples, &mut progress)?;
+        }
+        if samples.is_empty() {
+            return Err(Error::Empty {
+                path: root.to_path_buf(),
+                found: format!("a {name} split without rows"),
+            });
+        }
+        splits.push(Split { name, samples });
+    }
+    Ok(Dataset { name, classes, splits, notes })
+}
+
+impl File {
+    fn open(root: &Path, path: &Path) -> Result<Self, Error> {
+        let file =
+            std::fs::File::open(path).map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, row_groups::options())
+            .map_err(|error| Error::Parquet { path: path.to_path_buf(), reason: error.to_string() })?;
+        let columns = Columns::find(path, builder.parquet_schema(), builder.metadata().file_metadata())?;
+        let schema = builder.parquet_schema();
+        let groups = builder.metadata().row_groups();
+        let of_image = |leaf: usize| schema.get_column_root_idx(leaf) == columns.image;
+        let image_bytes = groups
+            .iter()
+            .flat_map(|group| group.columns().iter().enumerate())
+            .filter(|&(leaf, _)| of_image(leaf))
+            .map(|(_, chunk)| u64::try_from(chunk.uncompressed_size()).unwrap_or(0))
+            .sum();
+        let groups: Vec<usize> = groups.iter().map(|g| usize::try_from(g.num_rows()).unwrap_or(0)).collect();
+        Ok(Self {
+            name: path.strip_prefix(root).unwrap_or(path).display().to_string(),
+            path: path.to_path_buf(),
+            rows: groups.iter().sum(),
+            image_bytes,
+            groups,
+            columns,
+        })
+    }
+
+    /// Appends this file's rows to `samples`.
+    fn read(
+        &self,
+        split: SplitName,
+        keep: bool,
+        samples: &mut Vec<Sample>,
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
+        let groups = Arc::new(RowGroups::new(self.path.clone(), self.columns.clone()));
+        let mut first_row = 0;
+        for (group, &rows) in self.groups.iter().enumerate() {
+            let mut row = 0;
+            for (images, labels) in groups.batches(group)? {
+                if interrupt::requested() {
+                    return Err(Error::Interrupted { split });
+                }
+                let make = |at: usize| {
+                    let file_row = first_row + row + at;
+                    let bytes =
+                        images.image(at).ok_or(Error::NoBytes { path: self.path.clone(), row: file_row })?;
+                    let location = if keep {
+                        Location::Memory(bytes.into())
+                    } else {
+                        Location::Row { groups: Arc::clone(&groups), group, row: row + at }
+                    };
+                    let label = self.label(labels[at], file_row)?;
+                    let name = format!("{} row {file_row}", self.name);
+                    Ok(Sample { label, content: Digest::of(bytes), name, location })
+                };
+                let batch: Result<Vec<Sample>, Error> = (0..labels.len()).into_par_iter().map(make).collect();
+                samples.extend(batch?);
+                row += labels.len();
+                progress.advance(labels.len() as u64);
+            }
+            first_row += rows;
+        }
+        Ok(())
+    }
+
+    fn label(&self, label: Option<i64>, row: usize) -> Result<i32, Error> {
+        let classes = self.columns.classes.len();
+        match label.unwrap_or(-1) {
+            label if label >= -1 && label < classes as i64 => Ok(label as i32),
+            label => Err(Error::Label { path: self.path.clone(), row, label, last: classes - 1 }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::parquet::arrow::ArrowWriter;
+    use ::parquet::file::metadata::KeyValue;
+    use ::parquet::file::properties::WriterProperties;
+    use arrow::array::{ArrayRef, BinaryArray, Int32Array, RecordBatch};
+
+    use super::*;
+
+    #[test]
+    fn images_that_are_not_kept_are_read_again_from_their_row_groups() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("train.parquet");
+        let images: Vec<String> = (0..700).map(|row| format!("image {row}")).collect();
+        let images: ArrayRef =
+            Arc::new(images.iter().map(|image| Some(image.as_bytes())).collect::<BinaryArray>());
+        let labels: ArrayRef = Arc::new(Int32Array::from_iter_values((0..700).map(|row| row % 2)));
+        let batch = RecordBatch::try_from_iter([("label", labels), ("photo", images)]).unwrap();
+        let features = r#"{"info": {"features": {"label": {"names": ["a", "b"], "_type": "ClassLabel"}}}}"#;
+        let properties = WriterProperties::builder()
+            .set_max_row_group_row_count(Some(150))
+            .set_key_value_metadata(Some(vec![KeyValue::new("huggingface".to_owned(), features.to_owned())]));
+        let file = std::fs::File::create(&path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties.build())).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+
+        let open = |kept_bytes| {
+            open_keeping(kept_bytes, "photos".to_owned(), root.path(), std::slice::from_ref(&path)).unwrap()
+        };
+        let (kept, again) = (open(KEPT_BYTES), open(0));
+        assert_eq!(kept.fingerprint(), again.fingerprint());
+        let is_row = |sample: &Sample| matches!(sample.location, Location::Row { .. });
+        assert!(again.splits[0].samples.iter().all(is_row) && !kept.splits[0].samples.iter().any(is_row));
+        // From the last to the first, so that each group is dropped and read again.
+        for index in (0..700).rev().step_by(7).chain(0..700) {
+            assert_eq!(*again.read(SplitName::Train, index).unwrap(), *format!("image {index}").as_bytes());
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The three splits and the names that folders and files give them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Sample;
+
+/// A split by the name that Hugging Face gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SplitName {
+    /// What students learn from.
+    Train,
+    /// What the best checkpoint is chosen by.
+    Validation,
+    /// What is reported at the end.
+    Test,
+}
+
+impl SplitName {
+    /// In the order in which they are stored.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
+    /// `train`, `validation` or `test`.
+    pub fn as_str(self) -> &'static str {
+        self.aliases()[0]
+    }
+
+    /// The names that Hugging Face `datasets` takes for it, its own first.
+    pub(super) fn aliases(self) -> &'static [&'static str] {
+        match self {
+            Self::Train => &["train", "training"],
+            Self::Validation => &["validation", "valid", "val", "dev"],
+            Self::Test => &["test", "testing", "eval", "evaluation"],
+        }
+    }
+
+    /// The split that a folder of this name holds, in any case.
+    pub(super) fn of_folder(name: &str) -> Option<Self> {
+        let name = name.to_ascii_lowercase();
+        Self::ALL.into_iter().find(|split| split.aliases().contains(&name.as_str()))
+    }
+
+    /// The split that a word of a file's name tells, the last such word: `beans-train-00000-of-00002` is train.
+    pub(super) fn of_words(name: &str) -> Option<Self> {
+        name.rsplit(|letter: char| !letter.is_ascii_alphabetic()).find_map(Self::of_folder)
+    }
+}
+
+impl fmt::Display for SplitName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+impl FromStr for SplitName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = Self::ALL.into_iter().find(|split| split.as_str() == text);
+        named.ok_or_else(|| format!("expected train, validation or test, found {text:?}"))
+    }
+}
+
+/// The samples of one split.
+#[derive(Clone, Debug)]
+pub struct Split {
+    /// Which split it is.
+    pub name: SplitName,
+    /// In the order that the cache numbers them.
+    pub samples: Vec<Sample>,
+}

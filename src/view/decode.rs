@@ -1,0 +1,146 @@
+//! Encoded bytes become RGB pixels, as Hugging Face `datasets` and Pillow's `.convert("RGB")` make them.
+//!
+//! - **Orientation.** `datasets` (checked in 5.2) calls `ImageOps.exif_transpose` on every image with an EXIF orientation,
+//!   so its pipeline sees upright pixels, and so does this one. Where EXIF has none, XMP's `tiff:Orientation` counts, as in Pillow.
+//! - **Alpha** is dropped, never blended: what lies under transparent pixels shows, palettes included.
+//! - **16 bits.** Colour keeps its high byte. Grayscale PNG is clipped at 255, so nearly all of it is white: that is what
+//!   Pillow does with its mode `I;16`, and a teacher that was trained through Pillow saw it.
+//! - **CMYK and YCCK** JPEG are read as Adobe writes them, inverted, and converted without a colour profile.
+//! - **JPEG** pixels differ from libjpeg-turbo's by rounding, up to a few levels; PNG and lossless WebP are exact.
+
+use std::io::Cursor;
+
+use image::codecs::{jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, Limits, RgbImage};
+
+use super::Error;
+
+/// The longest side that is read, in pixels.
+pub const MAX_SIDE: u32 = 16_384;
+/// The most pixels that are read.
+pub const MAX_PIXELS: u64 = 200_000_000;
+/// Four channels of 16 bits each.
+const MAX_BYTES: u64 = MAX_PIXELS * 8;
+
+/// The pixels of a JPEG, PNG or WebP file, upright, without alpha; an animation gives its first frame.
+///
+/// # Errors
+/// Another format, absurd dimensions (before anything is allocated for them), damage and truncation. Messages do not
+/// name the image; see [`Error`].
+pub fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
+    let cursor = Cursor::new(bytes);
+    match image::guess_format(bytes) {
+        Ok(ImageFormat::Jpeg) if jpeg_ends_early(bytes) => Err(Error::Truncated { format: "JPEG" }),
+        Ok(ImageFormat::Jpeg) => read("JPEG", JpegDecoder::new(cursor), to_rgb),
+        Ok(ImageFormat::Png) => {
+            let mut limits = Limits::no_limits();
+            limits.max_alloc = Some(MAX_BYTES);
+            let colour = bytes.get(PNG_COLOUR_TYPE).copied();
+            let convert = if colour == Some(0) { gray_to_rgb } else { to_rgb };
+            read("PNG", PngDecoder::with_limits(cursor, limits), convert)
+        }
+        Ok(ImageFormat::WebP) => read("WebP", WebPDecoder::new(cursor), to_rgb),
+        Ok(other) => Err(Error::Format { found: format!("it looks like {other:?}") }),
+        Err(_) if bytes.is_empty() => Err(Error::Format { found: "it is empty".to_owned() }),
+        Err(_) => {
+            Err(Error::Format { found: format!("it begins with {:02x?}", &bytes[..bytes.len().min(8)]) })
+        }
+    }
+}
+
+fn read<D: ImageDecoder>(
+    format: &'static str,
+    decoder: Result<D, ImageError>,
+    convert: fn(DynamicImage) -> RgbImage,
+) -> Result<RgbImage, Error> {
+    let damaged = |error: ImageError| Error::Damaged { format, reason: reason(&error) };
+    let mut decoder = decoder.map_err(damaged)?;
+    let (width, height) = decoder.dimensions();
+    if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(Error::TooLarge { width, height });
+    }
+    let orientation = orientation(&mut decoder);
+    let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    let mut upright = DynamicImage::ImageRgb8(convert(image));
+    upright.apply_orientation(orientation);
+    Ok(upright.into_rgb8())
+}
+
+/// The innermost cause: the outer layers only repeat the format's name.
+fn reason(error: &ImageError) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+fn to_rgb(image: DynamicImage) -> RgbImage {
+    match image {
+        DynamicImage::ImageRgb8(image) => image,
+        DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgba16(_) | DynamicImage::ImageLumaA16(_) => {
+            narrow(&image, |value| (value >> 8) as u8)
+        }
+        other => other.into_rgb8(),
+    }
+}
+
+/// For PNG's grayscale without alpha, whose 16-bit form Pillow clips.
+fn gray_to_rgb(image: DynamicImage) -> RgbImage {
+    match image {
+        DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_) => {
+            narrow(&image, |value| value.min(255) as u8)
+        }
+        other => other.into_rgb8(),
+    }
+}
+
+fn narrow(image: &DynamicImage, byte: fn(u16) -> u8) -> RgbImage {
+    let wide = image.to_rgb16();
+    let pixels = wide.as_raw().iter().map(|&value| byte(value)).collect();
+    RgbImage::from_raw(wide.width(), wide.height(), pixels).expect("as many values as before")
+}
+
+/// Where a PNG's header states its colour type.
+const PNG_COLOUR_TYPE: usize = 25;
+
+fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
+    // Unreadable metadata is no metadata, as in Pillow.
+    let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
+    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif);
+    Orientation::from_exif_chunk(exif)
+        .or_else(|| xmp_orientation(&decoder.xmp_metadata().ok().flatten()?))
+        .unwrap_or(Orientation::NoTransforms)
+}
+
+/// What Pillow's `tiff:Orientation(="|>)([0-9])` finds.
+fn xmp_orientation(xmp: &[u8]) -> Option<Orientation> {
+    const KEY: &[u8] = b"tiff:Orientation";
+    let values = xmp.windows(KEY.len()).enumerate().filter(|(_, window)| *window == KEY);
+    let digit = values.map(|(at, _)| &xmp[at + KEY.len()..]).find_map(|rest| {
+        let value = rest.strip_prefix(b"=\"").or_else(|| rest.strip_prefix(b">"))?;
+        value.first().copied().filter(u8::is_ascii_digit)
+    })?;
+    Orientation::from_exif(digit - b'0')
+}
+
+/// Whether no end-of-image marker follows the first scan. The decoder would fill what is missing with gray; Pillow, and so
+/// this, refuses it.
+fn jpeg_ends_early(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xda;
+    let mut at = 2;
+    while let Some(&[0xff, marker]) = bytes.get(at..at + 2) {
+        match marker {
+            0xff => at += 1,
+            START_OF_SCAN => return !bytes[at..].windows(2).any(|pair| pair == [0xff, 0xd9]),
+            0x01 | 0xd0..=0xd8 => at += 2,
+            _ => match bytes.get(at + 2..at + 4) {
+                Some(&[high, low]) => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+                _ => return true,
+            },
+        }
+    }
+    // No scan at all: cut off in a segment, or damaged, which the decoder tells apart.
+    at >= bytes.len()
+}

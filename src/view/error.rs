@@ -1,0 +1,108 @@
+//! What can be wrong with an image or with a `preprocessor_config.json`.
+
+use super::{MAX_PIXELS, MAX_SIDE};
+
+/// The messages about an image say what it is and leave its name to the caller, who knows it:
+/// `format!("{name} {error}")` reads as one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bytes are none of the formats that are read.
+    #[error("is no JPEG, PNG or WebP image: {found}; convert it or take it out")]
+    Format {
+        /// What the bytes look like.
+        found: String,
+    },
+    /// The header states a size that is refused before anything is allocated.
+    #[error(
+        "is {width} x {height} pixels, and at most {MAX_SIDE} a side and {MAX_PIXELS} in all are read; scale it down"
+    )]
+    TooLarge {
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+    },
+    /// The file ends before its last pixel.
+    #[error("is a {format} image that ends early; copy it again or take it out")]
+    Truncated {
+        /// `JPEG`.
+        format: &'static str,
+    },
+    /// The decoder gave up.
+    #[error("is a damaged {format} image ({reason}); copy it again or take it out")]
+    Damaged {
+        /// `JPEG`, `PNG` or `WebP`.
+        format: &'static str,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// A crop that does not lie in the image.
+    #[error(
+        "is {width} x {height} pixels, which does not hold the crop at left {}, top {}, {} wide and {} high: this is \
+         another image than the crop was made for", crop[0], crop[1], crop[2], crop[3]
+    )]
+    Crop {
+        /// Left, top, width, height.
+        crop: [f32; 4],
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+    },
+    /// Preprocessing does not resize, and the image has another size than the model takes.
+    #[error(
+        "is {width} x {height} pixels where the model takes {expected_width} x {expected_height} and its \
+         preprocessing says do_resize = false; resize the image or set do_resize to true"
+    )]
+    Size {
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+        /// Pixels.
+        expected_width: u32,
+        /// Pixels.
+        expected_height: u32,
+    },
+    /// `preprocessor_config.json` can't be read.
+    #[error("can't read {path}: {source}; the teacher's folder must hold its preprocessor_config.json")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// `preprocessor_config.json` is no JSON, or a key has the wrong type.
+    #[error("{path} is no image processor's configuration: {reason}")]
+    Syntax {
+        /// The file.
+        path: String,
+        /// What the parser said, with line and column.
+        reason: String,
+    },
+    /// A value that can't be followed.
+    #[error("{path} says {key} = {found}, expected {expected}")]
+    Value {
+        /// The file.
+        path: String,
+        /// The key.
+        key: &'static str,
+        /// Its value as JSON.
+        found: String,
+        /// What would do.
+        expected: &'static str,
+    },
+    /// A processor other than `ViTImageProcessor` that leaves out what it means.
+    #[error(
+        "{path} is for {processor}, whose default for {key} is not known here; write {key} into the file \
+         (processor.to_dict() in transformers shows it)"
+    )]
+    UnknownDefault {
+        /// The file.
+        path: String,
+        /// `image_processor_type`.
+        processor: String,
+        /// The key that is missing.
+        key: &'static str,
+    },
+}

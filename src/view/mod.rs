@@ -1,0 +1,21 @@
+//! Pixels: an image file's bytes become what a model sees, as a pure function of (bytes, geometry, preprocessing).
+//!
+//! [`decode`] gives the pixels that Hugging Face `datasets` gives, [`Geometry`] says which part of them is seen and
+//! whether it is mirrored, and [`Preprocess`] resizes and normalises as `transformers`' `ViTImageProcessor` does.
+
+mod decodable;
+mod decode;
+mod error;
+mod filter;
+mod geometry;
+mod preprocess;
+mod processor_config;
+mod resample;
+
+pub use decodable::without_bad_images;
+pub use decode::{MAX_PIXELS, MAX_SIDE, decode};
+pub use error::Error;
+pub use filter::Filter;
+pub use geometry::{Geometry, Policy, geometry};
+pub use preprocess::Preprocess;
+pub use resample::resize;
