@@ -23,8 +23,8 @@ runtime: $(RUNTIME)  ## Install the pinned ONNX Runtime library into .onnxruntim
 
 $(RUNTIME): pipelines/runtime/requirements.txt
 	rm -rf .onnxruntime
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-		--require-hashes --target .onnxruntime -r $<
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --only-binary :all: \
+		--require-hashes --ignore-requires-python --python-version 3.12 --target .onnxruntime -r $<
 	touch $@
 
 demo: build runtime  ## Both stages on generated leaves, and what distillation bought.
@@ -56,7 +56,7 @@ lint:                ## Formatting, clippy, the CUDA build, and the documentatio
 interop:             ## Read a cache with pyarrow, DuckDB, Polars and datasets, in a venv of its own.
 	$(PYTHON) -m venv $(VENV)/interop
 	$(VENV)/interop/bin/pip install --quiet -r tests/interop/requirements.txt
-	$(VENV)/interop/bin/python tests/interop/check.py
+	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test store interop -- --ignored
 
 clean:               ## Delete what was built and installed; caches and runs stay.
 	rm -rf target .onnxruntime $(VENV)

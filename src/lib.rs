@@ -6,10 +6,13 @@
 //!
 //! `config -> dataset -> view -> teacher, store -> caching -> student -> train -> cli`
 
+pub mod caching;
+pub mod cli;
 pub mod config;
 pub mod dataset;
 pub mod store;
 pub mod student;
 pub mod support;
+pub mod teacher;
 pub mod train;
 pub mod view;

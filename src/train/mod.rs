@@ -1,4 +1,23 @@
-//! Stage two: training a student from cached targets.
+//! Stage two: a student trained from a cache. The teacher is neither opened nor needed.
 
+mod checkpoint;
 pub mod clip;
+mod device;
+mod error;
+mod evaluate;
+mod images;
+mod loader;
+mod log;
 pub mod loss;
+pub mod metrics;
+pub mod order;
+mod run;
+pub mod schedule;
+mod setup;
+pub mod step;
+
+pub use device::{Chosen, choose as choose_device, cuda_devices};
+pub use error::Error;
+pub use log::{EpochRecord, RunResult, Timing, read_json};
+pub use run::{BEST, Event, Outcome, evaluate_run, train};
+pub use setup::{Description, Setup};

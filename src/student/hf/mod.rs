@@ -9,7 +9,7 @@ mod tests;
 
 pub use error::Error;
 pub use load::{Head, Loaded, load_weights};
-pub use save::{Card, save_folder};
+pub use save::{Card, WEIGHTS, save_folder};
 
 /// The buffer that PyTorch's batch normalisation has beside its statistics. At a fixed momentum nothing reads it.
 const BATCH_COUNTER: &str = "num_batches_tracked";

@@ -15,6 +15,9 @@ use crate::{
     support::atomic,
 };
 
+/// The file that holds a student's weights.
+pub const WEIGHTS: &str = "model.safetensors";
+
 /// What a student's folder says beside its weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Card<'a> {
@@ -36,7 +39,7 @@ pub struct Card<'a> {
 /// A file that can't be written.
 pub fn save_folder(dir: &Path, model: &MobileNetV2, card: Card) -> Result<(), Error> {
     let shape = model.shape();
-    write(&dir.join("model.safetensors"), &weights(model, card.steps))?;
+    write(&dir.join(WEIGHTS), &weights(model, card.steps))?;
     write(&dir.join("config.json"), &pretty(&ModelConfig::new(shape, card.classes)))?;
     let preprocessor = PreprocessorConfig::new(shape.image_size, card.image_mean, card.image_std);
     write(&dir.join("preprocessor_config.json"), &pretty(&preprocessor))

@@ -1,0 +1,25 @@
+//! What can stop stage one.
+
+use crate::{dataset, store, teacher, view};
+
+/// Each names the file or image, what was expected, what was found and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The teacher can't be had, does not fit the dataset, or fails.
+    #[error(transparent)]
+    Teacher(#[from] teacher::Error),
+    /// An image can't be read, or has changed.
+    #[error(transparent)]
+    Dataset(#[from] dataset::Error),
+    /// The cache can't be written, or is another one.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// An image can't be decoded.
+    #[error("{name} {source}; or go on without it by dataset.on-bad-image = \"skip\"")]
+    Image {
+        /// The file, or the parquet file and row.
+        name: String,
+        /// What is wrong with it.
+        source: view::Error,
+    },
+}

@@ -1,0 +1,227 @@
+//! `decant cache`: the store's own tools.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+
+use super::Failure;
+use super::text::{bytes, numbers, percent, print_json};
+use crate::store::{self, Cache, Summary};
+use crate::support::table::Table;
+
+/// List, inspect, verify, pack and delete caches.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// One line for each cache
+    Ls {
+        /// The folder that holds caches
+        #[arg(long, value_name = "DIR", env = "DECANT_CACHE", default_value = "cache")]
+        cache_dir: PathBuf,
+        /// Print JSON on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// What a cache holds and what it is worth
+    Inspect {
+        /// The cache's folder
+        cache: PathBuf,
+        /// Print JSON on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read every byte and say what is damaged
+    Verify {
+        /// The cache's folder
+        cache: PathBuf,
+    },
+    /// Make one .tar.zst of a cache
+    Pack {
+        /// The cache's folder
+        cache: PathBuf,
+        /// The archive to write
+        archive: PathBuf,
+    },
+    /// Unpack an archive, verified before anything appears
+    Unpack {
+        /// The archive
+        archive: PathBuf,
+        /// The folder that holds caches
+        #[arg(long, value_name = "DIR", env = "DECANT_CACHE", default_value = "cache")]
+        cache_dir: PathBuf,
+    },
+    /// Delete a cache, after a question
+    Rm {
+        /// The cache's folder
+        cache: PathBuf,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    match args.command {
+        Command::Ls { cache_dir, json } => ls(&cache_dir, json),
+        Command::Inspect { cache, json } => inspect(&cache, json),
+        Command::Verify { cache } => verify(&cache),
+        Command::Pack { cache, archive } => {
+            store::pack(&cache, &archive)?;
+            let size = std::fs::metadata(&archive).map_or(0, |metadata| metadata.len());
+            println!("packed {} into {} ({})", cache.display(), archive.display(), bytes(size));
+            Ok(())
+        }
+        Command::Unpack { archive, cache_dir } => {
+            let folder = store::unpack(&archive, &cache_dir)?;
+            println!("unpacked and verified {}", folder.display());
+            Ok(())
+        }
+        Command::Rm { cache, yes } => rm(&cache, yes),
+    }
+}
+
+fn ls(root: &Path, json: bool) -> Result<(), Failure> {
+    let summaries =
+        store::find(root, None)?.iter().map(|dir| Summary::read(dir)).collect::<Result<Vec<_>, _>>()?;
+    if json {
+        print_json(&summaries);
+        return Ok(());
+    }
+    if summaries.is_empty() {
+        println!(
+            "no cache in {}; make one with decant teacher-cache -p pipelines/leaves.toml",
+            root.display()
+        );
+        return Ok(());
+    }
+    let mut table = Table::new(["cache", "teacher", "rows", "views", "temperatures", "size", "state"]);
+    for summary in summaries {
+        let rows: u64 = summary.splits.iter().map(|split| split.rows).sum();
+        let state = if summary.complete {
+            "complete".to_owned()
+        } else {
+            format!("{} of {} shards", summary.shards_done, summary.shards)
+        };
+        table.row([
+            summary.dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            summary.teacher,
+            rows.to_string(),
+            summary.views.to_string(),
+            numbers(&summary.temperatures),
+            bytes(summary.bytes),
+            state,
+        ]);
+    }
+    print!("{table}");
+    Ok(())
+}
+
+fn inspect(dir: &Path, json: bool) -> Result<(), Failure> {
+    let summary = Summary::read(dir)?;
+    if json {
+        print_json(&summary);
+        return Ok(());
+    }
+    println!("{}  key {}", summary.name, summary.key);
+    println!("  dataset   {}, {} classes", summary.dataset, summary.classes);
+    println!("  teacher   {} on {}", summary.teacher, summary.provider);
+    println!(
+        "  values    {}, temperatures {}, {} view(s)",
+        summary.encoding,
+        numbers(&summary.temperatures),
+        summary.views
+    );
+    println!("  shards    {} of {}, {}", summary.shards_done, summary.shards, bytes(summary.bytes));
+    let Some(content) = summary.content else {
+        println!("  not complete: go on with decant teacher-cache");
+        return Ok(());
+    };
+    println!("  content   {content}");
+    let cache = Cache::open(dir)?;
+    let classes = &cache.manifest().dataset.classes;
+    let mut table = Table::new(["  teacher on", "samples", "rows", "accuracy", "NLL", "ECE"]);
+    for split in &summary.splits {
+        let quality = summary
+            .teacher_quality
+            .iter()
+            .find(|quality| quality.split == split.name && quality.labelled > 0);
+        let number = |of: &dyn Fn(&store::TeacherQuality) -> String| quality.map_or("-".to_owned(), of);
+        table.row([
+            format!("  {}", split.name),
+            split.samples.to_string(),
+            split.rows.to_string(),
+            number(&|q| percent(q.accuracy)),
+            number(&|q| format!("{:.3}", q.nll)),
+            number(&|q| percent(q.ece)),
+        ]);
+    }
+    print!("{table}");
+    let temperatures = summary.temperatures.iter().map(|temperature| format!("T = {temperature}"));
+    let mut table = Table::new(["  entropy in nats".to_owned()].into_iter().chain(temperatures));
+    for split in &summary.splits {
+        let entropies = cache.split(&split.name)?.entropies()?;
+        let cells = entropies.iter().map(|entropy| format!("{:.3}", entropy.mean_nats));
+        table.row([format!("  {}", split.name)].into_iter().chain(cells));
+    }
+    print!("{table}");
+    for split in &summary.splits {
+        for confusion in cache.split(&split.name)?.confusions(3)? {
+            let (label, predicted) = (&classes[confusion.label], &classes[confusion.predicted]);
+            println!("  on {} it takes {label} for {predicted} {} times", split.name, confusion.count);
+        }
+    }
+    Ok(())
+}
+
+fn verify(dir: &Path) -> Result<(), Failure> {
+    let report = store::verify(dir)?;
+    if report.damage.is_empty() {
+        println!(
+            "{} is sound: {} shards, {} rows, {}, content {}",
+            dir.display(),
+            report.shards,
+            report.rows,
+            bytes(report.bytes),
+            report.content.short(12)
+        );
+        return Ok(());
+    }
+    for damage in &report.damage {
+        println!("{damage}");
+    }
+    Err(Failure::damage(format!(
+        "{} has {} damaged parts; delete the damaged shards with their records and run decant teacher-cache again",
+        dir.display(),
+        report.damage.len()
+    )))
+}
+
+fn rm(dir: &Path, yes: bool) -> Result<(), Failure> {
+    let summary = Summary::read(dir)?;
+    if !yes {
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::usage(format!(
+                "{} is deleted only after a question; give --yes to go without",
+                dir.display()
+            )));
+        }
+        print!("delete {} ({})? [y/N] ", dir.display(), bytes(summary.bytes));
+        let _ = std::io::stdout().flush();
+        let mut answer = String::new();
+        let _ = std::io::stdin().lock().read_line(&mut answer);
+        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+            println!("kept");
+            return Ok(());
+        }
+    }
+    std::fs::remove_dir_all(dir)
+        .map_err(|error| Failure::run(format!("can't delete {}: {error}", dir.display())))?;
+    println!("deleted {}", dir.display());
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! `decant data`: what a dataset holds, and the generated leaves as an image folder.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::Failure;
+use super::pipeline::PipelineArgs;
+use crate::config;
+use crate::dataset::{Dataset, leaves};
+use crate::support::progress::Progress;
+use crate::support::table::Table;
+
+/// Inspect a dataset, or write the generated leaves as an image folder.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Count the images of each split and class
+    Inspect {
+        #[command(flatten)]
+        pipeline: PipelineArgs,
+    },
+    /// Write generated bean leaves, OUT/<split>/<class>/*.jpg
+    Synth {
+        /// The folder to write, which must be empty or absent
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Same seed, same images
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Images in train
+        #[arg(long, default_value_t = 1034)]
+        train: usize,
+        /// Images in validation
+        #[arg(long, default_value_t = 133)]
+        validation: usize,
+        /// Images in test
+        #[arg(long, default_value_t = 128)]
+        test: usize,
+    },
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    match args.command {
+        Command::Inspect { pipeline } => inspect(&pipeline),
+        Command::Synth { out, seed, train, validation, test } => {
+            let sizes = config::Leaves { seed, train, validation, test };
+            let total = train + validation + test;
+            let mut progress = Progress::new("drawing", total as u64, "images");
+            let written = leaves::write_folder(&out, &sizes, &mut progress)?;
+            println!(
+                "wrote {written} images to {}: train {train}, validation {validation}, test {test}",
+                out.display()
+            );
+            println!("use them with [dataset] source = {:?}", out.display().to_string());
+            Ok(())
+        }
+    }
+}
+
+fn inspect(args: &PipelineArgs) -> Result<(), Failure> {
+    let pipeline = args.load(Vec::new())?;
+    let dataset = Dataset::open(&pipeline.dataset)?;
+    println!("{}  fingerprint {}", dataset.name, dataset.fingerprint());
+    let mut table = Table::new(
+        ["class".to_owned()].into_iter().chain(dataset.splits.iter().map(|split| split.name.to_string())),
+    );
+    let count = |label: Option<i32>| {
+        let of = move |split: &crate::dataset::Split| {
+            split.samples.iter().filter(|sample| label.is_none_or(|label| sample.label == label)).count()
+        };
+        dataset.splits.iter().map(of).collect::<Vec<usize>>()
+    };
+    let cells = |name: &str, counts: Vec<usize>| {
+        [name.to_owned()]
+            .into_iter()
+            .chain(counts.into_iter().map(|count| count.to_string()))
+            .collect::<Vec<_>>()
+    };
+    for (label, class) in dataset.classes.iter().enumerate() {
+        table.row(cells(class, count(Some(label as i32))));
+    }
+    let unlabelled = count(Some(-1));
+    if unlabelled.iter().any(|&images| images > 0) {
+        table.row(cells("(unlabelled)", unlabelled));
+    }
+    table.row(cells("all", count(None)));
+    print!("{table}");
+    for note in &dataset.notes {
+        println!("note: {note}");
+    }
+    Ok(())
+}

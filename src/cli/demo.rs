@@ -1,0 +1,155 @@
+//! `decant demo`: both stages, and what distillation bought.
+
+use super::Failure;
+use super::pipeline::PipelineArgs;
+use super::text::{bytes, percent, seconds};
+use super::{teacher_cache, train_student};
+use crate::config::Pipeline;
+use crate::dataset::SplitName;
+use crate::store::Cache;
+use crate::support::table::Table;
+use crate::train::metrics::{Meter, Metrics};
+use crate::train::{RunResult, Timing};
+
+/// Run both stages of a pipeline, distilled and from scratch over several seeds, and compare them on test.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    /// How many seeds each student is trained from, beginning with train.seed
+    #[arg(long, default_value_t = 3)]
+    seeds: u64,
+}
+
+/// One finished run, with its test measures.
+struct Run {
+    test: Metrics,
+    timing: Timing,
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    let pipeline = args.pipeline.load(Vec::new())?;
+    if pipeline.train.lambda == 0.0 {
+        return Err(Failure::usage(
+            "the demo compares with lambda = 0, so train.lambda of the pipeline must be above 0",
+        ));
+    }
+    let file = args.pipeline.pipeline.display();
+    println!("$ decant teacher-cache -p {file}");
+    let stage_one = teacher_cache::cache(&pipeline, (0, 1), false)?;
+    if stage_one.bytes().is_none() {
+        return Err(Failure::interrupted("interrupted in stage one; the same command goes on from there"));
+    }
+    let first = pipeline.train.seed;
+    let mut students: [(String, f32, Vec<Run>); 2] = [
+        (
+            format!("distilled (T = {}, lambda = {})", pipeline.train.temperature, pipeline.train.lambda),
+            pipeline.train.lambda,
+            Vec::new(),
+        ),
+        ("from scratch (lambda = 0)".to_owned(), 0.0, Vec::new()),
+    ];
+    for seed in first..first + args.seeds {
+        for (_, lambda, runs) in &mut students {
+            println!("\n$ decant train-student -p {file} --lambda {lambda} --seed {seed}");
+            runs.push(student(&args, &pipeline, *lambda, seed)?);
+        }
+    }
+    let cache = Cache::open(&stage_one.dir)?;
+    println!("\nOn test, {} seed(s) a student, mean and standard deviation:", args.seeds);
+    let mut table = Table::new(["", "accuracy", "macro F1", "agreement", "one run"]);
+    let teacher = teacher_on_test(&cache, &pipeline)?;
+    table.row([
+        "teacher".to_owned(),
+        percent(teacher.accuracy),
+        percent(teacher.macro_f1),
+        "-".to_owned(),
+        "-".to_owned(),
+    ]);
+    for (name, _, runs) in &students {
+        let time: f64 = runs.iter().map(|run| run.timing.seconds).sum::<f64>() / runs.len() as f64;
+        table.row([
+            name.clone(),
+            spread(runs, |metrics| metrics.accuracy),
+            spread(runs, |metrics| metrics.macro_f1),
+            spread(runs, |metrics| metrics.teacher_agreement),
+            seconds(time),
+        ]);
+    }
+    print!("{table}");
+    print_gain(&students[0].2, &students[1].2);
+    let stage_one_time = if stage_one.images == 0 {
+        "done before".to_owned()
+    } else {
+        format!("{} ({:.0} images/s)", seconds(stage_one.seconds), stage_one.images_per_second)
+    };
+    println!(
+        "stage one, once for all {} runs: {stage_one_time}; the cache is {}",
+        2 * args.seeds,
+        bytes(stage_one.bytes().unwrap_or(0))
+    );
+    println!("next     decant evaluate --run DIR, or your own images: see README.md");
+    Ok(())
+}
+
+/// Trains one student, or finds it trained.
+fn student(args: &Args, pipeline: &Pipeline, lambda: f32, seed: u64) -> Result<Run, Failure> {
+    let mut pipeline = pipeline.clone();
+    pipeline.train.lambda = lambda;
+    pipeline.train.seed = seed;
+    let (result, timing) = train_student::student(pipeline, None, &args.pipeline.pipeline, false)?;
+    let RunResult { test, .. } = result;
+    let test =
+        test.ok_or_else(|| Failure::usage("the demo compares on test, and the dataset has no test split"))?;
+    Ok(Run { test, timing })
+}
+
+/// The teacher's own measures, from its cached logits.
+fn teacher_on_test(cache: &Cache, pipeline: &Pipeline) -> Result<Metrics, Failure> {
+    let rows = cache.split(SplitName::Test.as_str())?;
+    let plain: Vec<usize> = (0..rows.samples()).filter_map(|sample| rows.row(sample, 0)).collect();
+    let mut logits = vec![0.0; plain.len() * rows.classes()];
+    rows.gather_logits(&plain, &mut logits)?;
+    let labels: Vec<i32> = plain.iter().map(|&row| rows.label(row)).collect();
+    let mut meter = Meter::new(rows.classes(), pipeline.train.temperature);
+    meter.add(&logits, &logits, &labels);
+    Ok(meter.finish())
+}
+
+/// `81.2 +- 1.4 %` over the runs.
+fn spread(runs: &[Run], of: impl Fn(&Metrics) -> f64) -> String {
+    let (mean, deviation) = mean_and_deviation(&runs.iter().map(|run| of(&run.test)).collect::<Vec<_>>());
+    format!("{:.1} ± {:.1} %", 100.0 * mean, 100.0 * deviation)
+}
+
+/// What distillation bought, seed by seed.
+fn print_gain(distilled: &[Run], scratch: &[Run]) {
+    let gains: Vec<f64> =
+        distilled.iter().zip(scratch).map(|(a, b)| 100.0 * (a.test.accuracy - b.test.accuracy)).collect();
+    let (mean, deviation) = mean_and_deviation(&gains);
+    let ahead = gains.iter().filter(|&&gain| gain > 0.0).count();
+    println!(
+        "distillation bought {mean:+.1} ± {deviation:.1} points of test accuracy, ahead with {ahead} of {} seeds",
+        gains.len()
+    );
+}
+
+/// Mean and sample standard deviation (0 of a single value).
+fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (mean, if values.len() < 2 { 0.0 } else { (squares / (count - 1.0)).sqrt() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deviation_is_the_samples() {
+        let (mean, deviation) = mean_and_deviation(&[1.0, 2.0, 3.0, 4.0]);
+        assert!((mean - 2.5).abs() < 1e-12 && (deviation - 1.290_994_448_735_805_6).abs() < 1e-12);
+        assert_eq!(mean_and_deviation(&[7.0]), (7.0, 0.0));
+    }
+}

@@ -1,0 +1,62 @@
+//! The commands: one file each, with its arguments and its `run`.
+
+mod cache;
+mod data;
+mod demo;
+mod doctor;
+mod evaluate;
+mod failure;
+mod pipeline;
+mod teacher_cache;
+mod text;
+mod train_student;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::Failure;
+
+/// Distil an image classifier offline: run the teacher once, train students from its cached soft targets.
+#[derive(Parser)]
+#[command(name = "decant", version, max_term_width = 100, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Begin with:
+  decant teacher-cache -p pipelines/leaves.toml   stage one: run the teacher once
+  decant train-student -p pipelines/leaves.toml   stage two: train a student from what it said
+
+Exit codes: 0 done, 1 the run failed, 2 bad usage or input that does not match, 3 stored data is damaged,
+130 interrupted with the state saved.";
+
+#[derive(Subcommand)]
+enum Command {
+    TeacherCache(teacher_cache::Args),
+    TrainStudent(train_student::Args),
+    Demo(demo::Args),
+    Evaluate(evaluate::Args),
+    Cache(cache::Args),
+    Data(data::Args),
+    Doctor(doctor::Args),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What went wrong, in one sentence, with its exit code.
+    pub fn run(self) -> Result<(), Failure> {
+        crate::support::interrupt::install();
+        match self.command {
+            Command::TeacherCache(args) => teacher_cache::run(args),
+            Command::TrainStudent(args) => train_student::run(args),
+            Command::Demo(args) => demo::run(args),
+            Command::Evaluate(args) => evaluate::run(args),
+            Command::Cache(args) => cache::run(args),
+            Command::Data(args) => data::run(args),
+            Command::Doctor(args) => doctor::run(args),
+        }
+    }
+}

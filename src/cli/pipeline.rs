@@ -1,0 +1,43 @@
+//! What every command that reads a pipeline file takes.
+
+use std::path::PathBuf;
+
+use super::Failure;
+use crate::config::{self, Pipeline};
+
+/// The pipeline file and what overrides it.
+#[derive(clap::Args)]
+pub struct PipelineArgs {
+    /// The pipeline file: one experiment, from dataset to student
+    #[arg(short, long = "pipeline", value_name = "FILE")]
+    pub pipeline: PathBuf,
+    /// Override any key of the file, such as --set train.lr=3e-4
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// The folder that holds caches [default: the file's cache.dir, which is "cache"]
+    #[arg(long, value_name = "DIR", env = "DECANT_CACHE")]
+    cache_dir: Option<PathBuf>,
+    /// The folder that holds runs [default: the file's train.dir, which is "runs"]
+    #[arg(long, value_name = "DIR", env = "DECANT_RUNS")]
+    runs_dir: Option<PathBuf>,
+}
+
+impl PipelineArgs {
+    /// Reads and checks the file; `shortcuts` are a command's own options, as overrides.
+    pub fn load(&self, shortcuts: Vec<String>) -> Result<Pipeline, Failure> {
+        let overrides: Vec<String> = self.sets.iter().cloned().chain(shortcuts).collect();
+        let mut pipeline = config::load(&self.pipeline, &overrides)?;
+        if let Some(dir) = &self.cache_dir {
+            pipeline.cache.dir.clone_from(dir);
+        }
+        if let Some(dir) = &self.runs_dir {
+            pipeline.train.dir.clone_from(dir);
+        }
+        Ok(pipeline)
+    }
+}
+
+/// `--lr 3e-4` as the override `train.lr=3e-4`, where it was given.
+pub fn shortcut(key: &str, value: Option<&impl ToString>) -> Option<String> {
+    value.map(|value| format!("{key}={}", value.to_string()))
+}

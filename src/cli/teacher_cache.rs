@@ -1,0 +1,196 @@
+//! `decant teacher-cache`: stage one.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use super::Failure;
+use super::pipeline::{PipelineArgs, shortcut};
+use super::text::{bytes, numbers, percent, print_json, seconds};
+use crate::caching::{self, Settings, State, Summary};
+use crate::config::Pipeline;
+use crate::dataset::Dataset;
+use crate::support::interrupt;
+use crate::support::table::Table;
+use crate::teacher::{OnnxTeacher, Teacher};
+use crate::view;
+
+/// Stage one: run the teacher once and write its logits and soft targets to the cache; goes on where it stopped.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    /// auto, cpu, cuda:N or tensorrt:N [teacher.device]
+    #[arg(long)]
+    device: Option<String>,
+    /// Do only part I of N, for N processes that fill one cache
+    #[arg(long, value_name = "I/N", default_value = "0/1", hide_default_value = true)]
+    shard: Part,
+    /// Print the result as JSON on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// `I/N`: part I, from 0, of N.
+#[derive(Clone, Copy)]
+struct Part(usize, usize);
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts =
+            text.split_once('/').and_then(|(part, parts)| Some((part.parse().ok()?, parts.parse().ok()?)));
+        match parts {
+            Some((part, parts)) if part < parts => Ok(Self(part, parts)),
+            _ => Err("expected I/N with I from 0 to N-1, such as 0/4".to_owned()),
+        }
+    }
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    let shortcuts = shortcut("teacher.device", args.device.as_ref());
+    let pipeline = args.pipeline.load(shortcuts.into_iter().collect())?;
+    let summary = cache(&pipeline, (args.shard.0, args.shard.1), args.json)?;
+    match &summary.state {
+        State::Interrupted => {
+            return Err(Failure::interrupted(format!(
+                "interrupted after {} of {} shards; the finished ones are kept in {}, the same command goes on from there",
+                summary.shards_done_before + summary.shards_done_now,
+                summary.shards,
+                summary.dir.display()
+            )));
+        }
+        State::PartDone if !args.json => {
+            println!("this part is done; the cache is complete once the other parts are");
+        }
+        State::Complete(_) if !args.json => {
+            println!("next     decant train-student -p {}", args.pipeline.pipeline.display());
+        }
+        _ => {}
+    }
+    if args.json {
+        print_json(&report(&summary));
+    }
+    Ok(())
+}
+
+/// Runs stage one, and unless `quiet` says what it will do, what it found and what came out.
+pub(super) fn cache(pipeline: &Pipeline, part: (usize, usize), quiet: bool) -> Result<Summary, Failure> {
+    let dataset = Dataset::open(&pipeline.dataset)?;
+    let dataset = view::without_bad_images(dataset, pipeline.dataset.on_bad_image)?;
+    let mut teacher = OnnxTeacher::open(&pipeline.teacher)?;
+    if !quiet {
+        print_head(pipeline, &dataset, &teacher);
+    }
+    let settings = Settings {
+        cache: &pipeline.cache,
+        batch_size: pipeline.teacher.batch_size,
+        part,
+        interrupted: &interrupt::requested,
+    };
+    let summary = caching::run(&dataset, &mut teacher, &settings)?;
+    if !quiet {
+        print_summary(&summary);
+    }
+    for warning in &summary.warnings {
+        eprintln!("warning: {warning}");
+    }
+    Ok(summary)
+}
+
+fn print_head(pipeline: &Pipeline, dataset: &Dataset, teacher: &OnnxTeacher) {
+    let description = teacher.describe();
+    println!("teacher-cache  {}", pipeline.name);
+    let splits: Vec<String> =
+        dataset.splits.iter().map(|split| format!("{} {}", split.name, split.samples.len())).collect();
+    println!("  data     {}: {}; classes {}", dataset.name, splits.join(", "), classes(&dataset.classes));
+    for note in &dataset.notes {
+        println!("           {note}");
+    }
+    println!(
+        "  teacher  {} ({}) on {}, {}, batch {}",
+        description.model,
+        description.precision,
+        description.provider,
+        description.runtime,
+        pipeline.teacher.batch_size
+    );
+    println!(
+        "  cache    {}, {} view(s), temperatures {}",
+        Path::new(&pipeline.cache.dir).join(&pipeline.cache.name).display(),
+        pipeline.cache.views,
+        numbers(&pipeline.cache.temperatures)
+    );
+}
+
+/// All of a few class names, the first of many.
+fn classes(names: &[String]) -> String {
+    match names {
+        [first, .., last] if names.len() > 8 => format!("{first} ... {last} ({})", names.len()),
+        _ => names.join(", "),
+    }
+}
+
+fn print_summary(summary: &Summary) {
+    for note in &summary.notes {
+        println!("note: {note}");
+    }
+    if summary.shards_done_now == 0 && matches!(summary.state, State::Complete(_)) {
+        println!("done before: every shard is there and sound");
+    } else {
+        println!(
+            "{} of {} shards, {} images in {} ({:.1} images/s)",
+            summary.shards_done_before + summary.shards_done_now,
+            summary.shards,
+            summary.images,
+            seconds(summary.seconds),
+            summary.images_per_second
+        );
+    }
+    let quality = summary.teacher_quality();
+    if quality.iter().any(|split| split.labelled > 0) {
+        let mut table = Table::new(["  teacher on", "labelled", "accuracy", "NLL", "ECE"]);
+        for split in quality {
+            table.row([
+                format!("  {}", split.split),
+                split.labelled.to_string(),
+                percent(split.accuracy),
+                format!("{:.3}", split.nll),
+                percent(split.ece),
+            ]);
+        }
+        print!("{table}");
+    }
+    let size = summary.bytes().map(|count| format!(" ({})", bytes(count))).unwrap_or_default();
+    println!("cache    {}{size}", summary.dir.display());
+}
+
+/// The result for programs.
+#[derive(serde::Serialize)]
+struct Report<'a> {
+    cache: &'a Path,
+    complete: bool,
+    shards: usize,
+    shards_done: usize,
+    images: u64,
+    seconds: f64,
+    images_per_second: f64,
+    bytes: Option<u64>,
+    teacher_quality: &'a [crate::store::TeacherQuality],
+    warnings: &'a [String],
+}
+
+fn report(summary: &Summary) -> Report<'_> {
+    Report {
+        cache: &summary.dir,
+        complete: matches!(summary.state, State::Complete(_)),
+        shards: summary.shards,
+        shards_done: summary.shards_done_before + summary.shards_done_now,
+        images: summary.images,
+        seconds: summary.seconds,
+        images_per_second: summary.images_per_second,
+        bytes: summary.bytes(),
+        teacher_quality: summary.teacher_quality(),
+        warnings: &summary.warnings,
+    }
+}

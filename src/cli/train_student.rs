@@ -1,0 +1,222 @@
+//! `decant train-student`: stage two.
+
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use super::pipeline::{PipelineArgs, shortcut};
+use super::text::{numbers, percent, print_json, seconds};
+use crate::config::{Pipeline, Schedule};
+use crate::dataset::SplitName;
+use crate::student::hf::Head;
+use crate::support::table::Table;
+use crate::train::metrics::Metrics;
+use crate::train::{self, BEST, EpochRecord, Event, Outcome, RunResult, Setup, Timing};
+
+/// Stage two: train a student from the cache, without the teacher; goes on where it was interrupted.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    /// The cache's folder, where more than one fits
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Softens teacher and student in the distillation term [train.temperature]
+    #[arg(long)]
+    temperature: Option<f32>,
+    /// Weight of the distillation term, 0 trains from the labels alone [train.lambda]
+    #[arg(long)]
+    lambda: Option<f32>,
+    /// Fixes initial weights, order and dropout [train.seed]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Passes over the train split [train.epochs]
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// Images in one step [train.batch-size]
+    #[arg(long)]
+    batch_size: Option<usize>,
+    /// Peak learning rate [train.lr]
+    #[arg(long)]
+    lr: Option<f64>,
+    /// cpu, cuda:N or auto [train.device]
+    #[arg(long)]
+    device: Option<String>,
+    /// Print the result as JSON on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    let shortcuts = [
+        shortcut("train.temperature", args.temperature.as_ref()),
+        shortcut("train.lambda", args.lambda.as_ref()),
+        shortcut("train.seed", args.seed.as_ref()),
+        shortcut("train.epochs", args.epochs.as_ref()),
+        shortcut("train.batch-size", args.batch_size.as_ref()),
+        shortcut("train.lr", args.lr.as_ref()),
+        shortcut("train.device", args.device.as_ref()),
+    ];
+    let pipeline = args.pipeline.load(shortcuts.into_iter().flatten().collect())?;
+    let (result, _) = student(pipeline, args.cache.as_deref(), &args.pipeline.pipeline, args.json)?;
+    if args.json {
+        print_json(&result);
+    }
+    Ok(())
+}
+
+/// Trains one student, or finds it trained, and unless `quiet` says how it goes. `file` is the pipeline's, for messages.
+pub(super) fn student(
+    pipeline: Pipeline,
+    cache: Option<&Path>,
+    file: &Path,
+    quiet: bool,
+) -> Result<(RunResult, Timing), Failure> {
+    let setup = Setup::new(pipeline, cache, file)?;
+    if !quiet {
+        print_head(&setup);
+    }
+    let epochs = setup.pipeline.train.epochs;
+    let mut head = Some(EPOCH_HEAD);
+    let outcome = train::train(&setup, &mut |event| {
+        if quiet {
+            return;
+        }
+        match event {
+            Event::Initialised(Head::Loaded) => {}
+            Event::Initialised(Head::Random { classes_in_file }) => {
+                println!(
+                    "note: student.init has a classifier for {classes_in_file} classes, so this one starts random"
+                );
+            }
+            Event::Resumed { epoch, batch } => {
+                println!("going on in epoch {} of {epochs}, after {batch} of its batches", epoch + 1);
+            }
+            Event::Epoch(record) => {
+                if let Some(head) = head.take() {
+                    println!("{head}");
+                }
+                println!("{}", epoch_line(record, epochs));
+            }
+        }
+    })?;
+    match outcome {
+        Outcome::Interrupted { epochs: done } => Err(Failure::interrupted(format!(
+            "interrupted after {done} of {epochs} epochs; the state is saved in {}, the same command goes on from there",
+            setup.folder.display()
+        ))),
+        Outcome::Done { result, timing, already } => {
+            if !quiet {
+                print_result(&setup, &result, &timing, already);
+            }
+            Ok((*result, timing))
+        }
+    }
+}
+
+fn print_head(setup: &Setup) {
+    let (student, train) = (&setup.pipeline.student, &setup.pipeline.train);
+    let manifest = setup.cache.manifest();
+    let images = |split: SplitName| setup.dataset.split(split).map_or(0, |split| split.samples.len());
+    let quality = setup.cache.complete().teacher_quality.iter();
+    let quality = quality
+        .filter(|quality| quality.labelled > 0)
+        .find(|quality| quality.split == SplitName::Validation.as_str());
+    println!("train-student  {}", setup.pipeline.name);
+    println!(
+        "  data     {}: train {}, validation {}, test {}; {} classes",
+        setup.dataset.name,
+        images(SplitName::Train),
+        images(SplitName::Validation),
+        images(SplitName::Test),
+        setup.classes()
+    );
+    let worth = quality.map_or_else(
+        || "unlabelled validation".to_owned(),
+        |q| format!("{} on validation, ECE {}", percent(q.accuracy), percent(q.ece)),
+    );
+    println!("  teacher  {}, {worth} (cached, not loaded)", manifest.teacher.name);
+    println!("  cache    {}", setup.cache.dir().display());
+    let init = student.init.as_ref().map_or_else(
+        || format!("random weights of seed {}", train.seed),
+        |path| format!("weights of {}", path.display()),
+    );
+    println!(
+        "  student  MobileNetV2 x{}, {} px, {init}, on {}",
+        student.width, student.image_size, setup.device.name
+    );
+    if train.lambda > 0.0 {
+        println!(
+            "  loss     w_ce {} * CE + w_kd {} * T^2 * KL(teacher || student), T = {}",
+            1.0 - train.lambda,
+            train.lambda,
+            train.temperature
+        );
+    } else {
+        println!("  loss     w_ce 1 * CE, the labels alone (w_kd 0)");
+    }
+    let schedule = match train.schedule {
+        Schedule::Linear => "linear decay",
+        Schedule::Cosine => "cosine decay",
+        Schedule::Constant => "constant",
+    };
+    println!(
+        "  recipe   AdamW, lr {:e} ({schedule}), batch {}, {} epochs, gradient norm at most {}",
+        train.lr,
+        train.batch_size,
+        train.epochs,
+        numbers(&[train.max_grad_norm])
+    );
+    println!("  run      {}", setup.folder.display());
+}
+
+const EPOCH_HEAD: &str = "  epoch      loss       ce       kd | on validation: accuracy  agreement    NLL";
+
+fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
+    let validation = &record.validation;
+    format!(
+        "{:>3}/{epochs:<3} {:>9.4} {:>8.4} {:>8.4} |                {:>8} {:>10} {:>6.3}{}",
+        record.epoch,
+        record.train_loss,
+        record.train_hard,
+        record.train_soft,
+        percent(validation.accuracy),
+        percent(validation.teacher_agreement),
+        validation.negative_log_likelihood,
+        if record.best { " *" } else { "" }
+    )
+}
+
+fn print_result(setup: &Setup, result: &RunResult, timing: &Timing, already: bool) {
+    if already {
+        println!("done before: nothing is left to train");
+    } else {
+        println!(
+            "done in {} ({:.1} images/s in training steps)",
+            seconds(timing.seconds),
+            timing.images_per_second()
+        );
+    }
+    println!("weights of epoch {}, the best on validation (*):", result.best_epoch);
+    let mut table =
+        Table::new(["  split", "images", "accuracy", "macro F1", "NLL", "ECE", "agreement", "KL to teacher"]);
+    add_row(&mut table, "  validation", &result.validation);
+    if let Some(test) = &result.test {
+        add_row(&mut table, "  test", test);
+    }
+    print!("{table}");
+    println!("student  {}", setup.folder.join(BEST).display());
+    println!("next     decant evaluate --run {}", setup.folder.display());
+}
+
+fn add_row(table: &mut Table, name: &str, metrics: &Metrics) {
+    table.row([
+        name.to_owned(),
+        metrics.samples.to_string(),
+        percent(metrics.accuracy),
+        percent(metrics.macro_f1),
+        format!("{:.3}", metrics.negative_log_likelihood),
+        percent(metrics.calibration_error),
+        percent(metrics.teacher_agreement),
+        format!("{:.3}", metrics.teacher_kl),
+    ]);
+}

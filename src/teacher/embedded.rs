@@ -1,0 +1,19 @@
+//! The teacher that is part of this program: a small ViT for the generated leaves.
+//!
+//! `pipelines/teachers/leaves/README.md` says how it was trained and how to train it again.
+
+/// What a pipeline file calls it.
+pub(super) const NAME: &str = "embedded:leaves";
+
+/// What tells an embedded teacher from a path.
+pub(super) const PREFIX: &str = "embedded:";
+
+/// `model.onnx`, without external data.
+pub(super) const MODEL: &[u8] = include_bytes!("../../pipelines/teachers/leaves/model.onnx");
+
+/// `config.json`.
+pub(super) const CONFIG: &str = include_str!("../../pipelines/teachers/leaves/config.json");
+
+/// `preprocessor_config.json`.
+pub(super) const PREPROCESSOR: &str =
+    include_str!("../../pipelines/teachers/leaves/preprocessor_config.json");

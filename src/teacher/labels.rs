@@ -1,0 +1,85 @@
+//! The teacher's classes in the dataset's order, by name.
+
+use super::Error;
+
+/// For each class of the dataset, the index of the same class among the teacher's logits.
+///
+/// Names are compared exactly first; where they differ only in case, spaces, hyphens and underscores
+/// (`Bean Rust`, `bean_rust`), they are still the same class.
+///
+/// # Errors
+/// A class that only one side has, a name that occurs twice, or another number of classes.
+pub fn class_order(teacher: &[String], dataset: &[String]) -> Result<Vec<usize>, Error> {
+    let mismatch =
+        |problem: String| Error::Classes { problem, teacher: teacher.to_vec(), dataset: dataset.to_vec() };
+    for (owner, names) in [("teacher", teacher), ("dataset", dataset)] {
+        for (index, name) in names.iter().enumerate() {
+            if names[..index].contains(name) {
+                return Err(mismatch(format!("{name:?} occurs twice in the {owner}'s")));
+            }
+        }
+    }
+    let mut order = Vec::with_capacity(dataset.len());
+    for name in dataset {
+        let same: Vec<usize> = match teacher.iter().position(|candidate| candidate == name) {
+            Some(index) => vec![index],
+            None => (0..teacher.len()).filter(|&index| plain(&teacher[index]) == plain(name)).collect(),
+        };
+        match same[..] {
+            [index] if !order.contains(&index) => order.push(index),
+            [] => return Err(mismatch(format!("the teacher does not know {name:?}"))),
+            _ => return Err(mismatch(format!("{name:?} could be several of the teacher's"))),
+        }
+    }
+    match (0..teacher.len()).find(|index| !order.contains(index)) {
+        Some(index) => Err(mismatch(format!("the dataset does not have {:?}", teacher[index]))),
+        None => Ok(order),
+    }
+}
+
+fn plain(name: &str) -> String {
+    let kept = name.chars().filter(|character| !matches!(character, ' ' | '_' | '-'));
+    kept.flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(teacher: &[&str], dataset: &[&str]) -> Result<Vec<usize>, String> {
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        class_order(&owned(teacher), &owned(dataset)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn classes_are_matched_by_name_and_not_by_place() {
+        assert_eq!(order(&["healthy", "rust", "spot"], &["spot", "healthy", "rust"]), Ok(vec![2, 0, 1]));
+    }
+
+    #[test]
+    fn an_exact_name_comes_before_a_similar_one() {
+        assert_eq!(order(&["Rust", "rust"], &["rust", "Rust"]), Ok(vec![1, 0]));
+        assert_eq!(order(&["Bean Rust", "HEALTHY"], &["healthy", "bean_rust"]), Ok(vec![1, 0]));
+    }
+
+    #[test]
+    fn different_classes_are_refused_and_both_listed() {
+        insta::assert_snapshot!(
+            order(&["LABEL_0", "LABEL_1"], &["healthy", "rust"]).unwrap_err(),
+            @r#"the teacher's classes are not the dataset's, the teacher does not know "healthy": the teacher knows 2 (LABEL_0, LABEL_1), the dataset has 2 (healthy, rust); use a teacher that was trained on these classes, or correct id2label in its config.json"#
+        );
+    }
+
+    #[test]
+    fn another_number_of_classes_is_refused() {
+        assert!(order(&["a", "b", "c"], &["a", "b"]).unwrap_err().contains(r#"does not have "c""#));
+        assert!(order(&["a"], &["a", "b"]).unwrap_err().contains(r#"does not know "b""#));
+    }
+
+    #[test]
+    fn a_name_that_could_be_two_classes_is_refused() {
+        assert!(order(&["a b", "a_b"], &["A B", "c"]).unwrap_err().contains("several"));
+        assert!(order(&["a b", "c"], &["A B", "a_b"]).unwrap_err().contains("several"));
+        assert!(order(&["a", "a"], &["a", "b"]).unwrap_err().contains("twice"));
+    }
+}

@@ -1,0 +1,59 @@
+//! The teacher: an image classifier behind one trait, a batch of pixels in and logits out.
+//!
+//! [`OnnxTeacher`] runs a model of `optimum`'s layout in ONNX Runtime. Nothing outside this module knows `ort`, and
+//! nothing here opens the ONNX Runtime library before [`OnnxTeacher::open`], [`runtime::load`] or [`doctor::examine`] is called: a program
+//! that only trains students never holds it.
+
+pub mod doctor;
+mod embedded;
+mod error;
+mod external;
+mod files;
+mod labels;
+mod onnx;
+mod provider;
+pub mod runtime;
+mod signature;
+
+use crate::support::hash::Digest;
+use crate::view::Preprocess;
+
+pub use error::Error;
+pub use labels::class_order;
+pub use onnx::OnnxTeacher;
+
+/// A classifier that gives logits for preprocessed images.
+pub trait Teacher: Send {
+    /// The names of its classes, in the order of its logits.
+    fn classes(&self) -> &[String];
+
+    /// How an image becomes its input.
+    fn preprocess(&self) -> &Preprocess;
+
+    /// What decides its logits: the model's bytes, its classes and its preprocessing.
+    fn fingerprint(&self) -> Digest;
+
+    /// What it is and where it runs, for manifests and for people.
+    fn describe(&self) -> Description;
+
+    /// The logits `[batch, classes]` of `pixels` `[batch, 3, height, width]`, normalised, row by row.
+    ///
+    /// # Errors
+    /// The model fails, or gives something else than finite logits of that shape.
+    fn logits(&mut self, pixels: &[f32], batch: usize) -> Result<Vec<f32>, Error>;
+}
+
+/// What a teacher is and where it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// The model: its file, or `embedded:leaves`.
+    pub model: String,
+    /// The execution provider: `cpu`, `cuda:0`, `tensorrt:0`.
+    pub provider: String,
+    /// The element type of its input: `fp32` or `fp16`.
+    pub precision: String,
+    /// The library that runs it, with its version: `ONNX Runtime 1.31.1`.
+    pub runtime: String,
+    /// What a reader should know: which provider `auto` passed over, and why.
+    pub notes: Vec<String>,
+}

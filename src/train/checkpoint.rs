@@ -1,0 +1,134 @@
+//! Where a run stands, so that it goes on from there and ends with the same bytes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::store::ModuleRecord;
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use super::log::EpochRecord;
+use super::step::{Learner, StepLoss};
+use crate::support::atomic;
+
+const PREFIX: &str = "checkpoint-";
+
+/// Everything of a run but its weights and the optimiser's moments.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// The epoch in which training goes on, from 0.
+    pub epoch: usize,
+    /// Batches of that epoch that are done.
+    pub batch: usize,
+    /// Sums over those batches.
+    pub sums: LossSums,
+    /// Every finished epoch.
+    pub log: Vec<EpochRecord>,
+}
+
+/// Sums of the losses over the samples of an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LossSums {
+    /// Samples so far.
+    pub samples: usize,
+    /// Of the whole loss.
+    pub total: f64,
+    /// Of the labels' part.
+    pub hard: f64,
+    /// Of the teacher's part.
+    pub soft: f64,
+}
+
+/// Writes a checkpoint into the run's folder, atomically, and deletes the one before it.
+///
+/// # Errors
+/// A file that can't be written; the checkpoint before is then still there.
+pub fn save(run: &Path, state: &State, learner: &Learner) -> Result<(), Error> {
+    let folder = run.join(format!("{PREFIX}{:06}-{:06}", state.epoch, state.batch));
+    let temporary = folder.with_extension("tmp");
+    let _ = fs::remove_dir_all(&temporary);
+    let weights = learner.model.clone().into_record().into_bytes();
+    let moments = learner.optimizer.into_bytes();
+    let damaged = |reason: String| Error::Damaged { path: temporary.clone(), reason };
+    put(&temporary.join("model.bpk"), &weights.map_err(|error| damaged(error.to_string()))?)?;
+    put(&temporary.join("optimizer.bpk"), &moments.map_err(|error| damaged(error.to_string()))?)?;
+    let text = serde_json::to_vec_pretty(state).expect("a state is plain data");
+    put(&temporary.join("state.json"), &text)?;
+    let _ = fs::remove_dir_all(&folder);
+    fs::rename(&temporary, &folder).map_err(Error::file("rename", &folder))?;
+    for old in folders(run)?.into_iter().filter(|old| *old != folder) {
+        fs::remove_dir_all(&old).map_err(Error::file("delete", &old))?;
+    }
+    Ok(())
+}
+
+fn put(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    atomic::write(path, bytes).map_err(Error::file("write", path))
+}
+
+/// Puts the newest checkpoint of a run, if it has one, into `learner`, and says where it stands.
+///
+/// # Errors
+/// A folder that can't be read, or a checkpoint that is damaged.
+pub fn load(run: &Path, learner: &mut Learner) -> Result<State, Error> {
+    let Some(folder) = folders(run)?.pop() else { return Ok(State::default()) };
+    let damaged = |path: &Path, reason: String| Error::Damaged { path: path.to_owned(), reason };
+    let path = folder.join("state.json");
+    let text = fs::read(&path).map_err(Error::file("read", &path))?;
+    let state: State = serde_json::from_slice(&text).map_err(|error| damaged(&path, error.to_string()))?;
+    let path = folder.join("model.bpk");
+    let record = ModuleRecord::load(&path).map_err(|error| damaged(&path, error.to_string()))?;
+    let model = learner.model.clone().try_load_record(record);
+    learner.model = model.map_err(|error| damaged(&path, error.to_string()))?;
+    let path = folder.join("optimizer.bpk");
+    let optimizer = learner.optimizer.clone().load(&path);
+    learner.optimizer = optimizer.map_err(|error| damaged(&path, error.to_string()))?;
+    Ok(state)
+}
+
+/// Deletes a finished run's checkpoints, which nothing needs any more.
+///
+/// # Errors
+/// A folder that can't be deleted.
+pub fn clear(run: &Path) -> Result<(), Error> {
+    folders(run)?
+        .iter()
+        .try_for_each(|folder| fs::remove_dir_all(folder).map_err(Error::file("delete", folder)))
+}
+
+/// The run's checkpoints, oldest first. A half-written one has another name.
+fn folders(run: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = match fs::read_dir(run) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::file("read", run)(error)),
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(Error::file("read", run))?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.starts_with(PREFIX) && path.extension().is_none() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+impl LossSums {
+    /// Adds the mean losses of a batch of `samples`.
+    pub fn add(&mut self, loss: StepLoss, samples: usize) {
+        self.samples += samples;
+        self.total += f64::from(loss.total) * samples as f64;
+        self.hard += f64::from(loss.hard) * samples as f64;
+        self.soft += f64::from(loss.soft) * samples as f64;
+    }
+
+    /// The mean of one of the sums over the samples.
+    pub fn mean(&self, sum: f64) -> f64 {
+        sum / self.samples.max(1) as f64
+    }
+}

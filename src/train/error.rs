@@ -1,0 +1,166 @@
+//! What can stop stage two.
+
+use std::path::PathBuf;
+
+use crate::{dataset, store, student, view};
+
+/// Each is one sentence that names the thing, what was expected and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The dataset can't be opened or read.
+    #[error(transparent)]
+    Dataset(#[from] dataset::Error),
+    /// The cache can't be opened or is damaged.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The student can't be built, loaded or saved.
+    #[error(transparent)]
+    Student(#[from] student::hf::Error),
+    /// An image that can't be decoded.
+    #[error(
+        "{image} can't be decoded: {source}; mend or remove it, or set dataset.on-bad-image = \"skip\" and make the cache again"
+    )]
+    Decode {
+        /// Its file, or file and row.
+        image: String,
+        /// Why.
+        source: view::Error,
+    },
+    /// The pixels are not those that the teacher saw.
+    #[error(
+        "the pixels of {image} differ from those that the teacher saw, so its targets can't be trusted; run decant cache verify, or make the cache again with this version"
+    )]
+    Drift {
+        /// The image's file, or file and row.
+        image: String,
+    },
+    /// No cache fits the pipeline.
+    #[error(
+        "no cache under {root} fits this pipeline{nearest}; make it with decant teacher-cache -p {pipeline}, or name one with --cache"
+    )]
+    NoCache {
+        /// Where it was looked for.
+        root: PathBuf,
+        /// What the nearest one has different.
+        nearest: String,
+        /// The pipeline file.
+        pipeline: String,
+    },
+    /// More than one cache fits.
+    #[error("{} caches fit this pipeline ({}), made by different teachers or with different views; name one with --cache", paths.len(), list(paths))]
+    ManyCaches {
+        /// Their folders.
+        paths: Vec<PathBuf>,
+    },
+    /// The cache named with `--cache` is not one of this pipeline.
+    #[error(
+        "the cache {path} does not fit this pipeline: {difference}; make one with decant teacher-cache, or give the pipeline file it was made from"
+    )]
+    OtherCache {
+        /// Its folder.
+        path: PathBuf,
+        /// What differs, with what was expected and found.
+        difference: String,
+    },
+    /// The cache lacks a split.
+    #[error(
+        "the cache {path} has no {split} rows, which training needs; the dataset must have that split, or a train split large enough to make it from"
+    )]
+    NoSplit {
+        /// The cache's folder.
+        path: PathBuf,
+        /// The split's name.
+        split: &'static str,
+    },
+    /// A folder that holds no finished run.
+    #[error(
+        "{path} holds no finished run (run.json and result.json); train one with decant train-student, or go on with one that was interrupted"
+    )]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The device can't be had.
+    #[error("the device {device} can't be had: {reason}")]
+    Device {
+        /// As it was asked for.
+        device: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The loss is no number any more.
+    #[error(
+        "the loss became {loss} at step {step} of {steps}, so training stopped; the last good checkpoint is kept in {run}; try a smaller train.lr or a train.max-grad-norm"
+    )]
+    Diverged {
+        /// The loss as printed.
+        loss: f32,
+        /// Counted from 1.
+        step: usize,
+        /// Steps of the whole run.
+        steps: usize,
+        /// The run's folder.
+        run: PathBuf,
+    },
+    /// A file of the run can't be read or written.
+    #[error(
+        "can't {action} {path}: {source}; free some space or mend its permissions, and run the same command again to go on"
+    )]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of the run is not what was written there.
+    #[error("{path} is damaged ({reason}); delete the folder {} to train this run from its start", path.parent().unwrap_or(path).display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Wraps an I/O error with what was tried on which file.
+    pub(crate) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { action, path, source }
+    }
+
+    /// Whether stored data is damaged, as against a run that failed or input that does not match.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::Drift { .. } => true,
+            Self::Store(error) => error.is_damage(),
+            _ => false,
+        }
+    }
+
+    /// Whether the input or configuration does not match.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::NoCache { .. }
+            | Self::ManyCaches { .. }
+            | Self::OtherCache { .. }
+            | Self::NoSplit { .. }
+            | Self::NoRun { .. }
+            | Self::Device { .. }
+            | Self::Decode { .. }
+            | Self::Dataset(_)
+            | Self::Student(_) => true,
+            Self::Store(error) => error.kind() == store::ErrorKind::Mismatch,
+            _ => false,
+        }
+    }
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}

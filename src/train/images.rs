@@ -1,0 +1,101 @@
+//! The student's pixels: decoded and resized once where they fit into memory, again and again where they don't.
+
+use std::sync::{Arc, OnceLock};
+
+use image::RgbImage;
+use rayon::prelude::*;
+
+use super::Error;
+use crate::dataset::{Dataset, SplitName};
+use crate::store::SplitRows;
+use crate::support::hash::Digest;
+use crate::view::{self, Geometry, Preprocess};
+
+/// Resized pixels kept for one split, in bytes at most.
+const KEPT_BYTES: usize = 1 << 30;
+
+/// The images of one split as the student sees them.
+pub struct Images<'a> {
+    dataset: &'a Dataset,
+    split: SplitName,
+    rows: Arc<SplitRows>,
+    preprocess: Preprocess,
+    /// Whether the student is given the very pixels that the teacher was given, so that their hash can be compared.
+    same_pixels: bool,
+    kept: Option<Vec<OnceLock<RgbImage>>>,
+}
+
+impl<'a> Images<'a> {
+    /// The images of `split`, replayed from the crops and flips in `rows`.
+    pub fn new(
+        dataset: &'a Dataset,
+        split: SplitName,
+        rows: Arc<SplitRows>,
+        preprocess: Preprocess,
+        same_pixels: bool,
+    ) -> Self {
+        let (height, width) = preprocess.size();
+        let bytes = rows.len().saturating_mul(3 * height as usize * width as usize);
+        let kept = (bytes <= KEPT_BYTES).then(|| (0..rows.len()).map(|_| OnceLock::new()).collect());
+        Self { dataset, split, rows, preprocess, same_pixels, kept }
+    }
+
+    /// The cached rows that the images belong to.
+    pub fn rows(&self) -> &SplitRows {
+        &self.rows
+    }
+
+    /// Height and width of every image, in pixels.
+    pub fn size(&self) -> (usize, usize) {
+        let (height, width) = self.preprocess.size();
+        (height as usize, width as usize)
+    }
+
+    /// Values of one image: `3 * height * width`.
+    pub fn values(&self) -> usize {
+        let (height, width) = self.size();
+        3 * height * width
+    }
+
+    /// Fills `out`, `[rows, 3, height, width]`, with the normalised pixels of these cache rows.
+    ///
+    /// # Errors
+    /// An image that can't be read or decoded, that is not the one the cache was made from, or whose pixels differ from the teacher's.
+    pub fn fill(&self, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
+        let images = out.par_chunks_exact_mut(self.values()).zip(rows);
+        images.try_for_each(|(out, &row)| self.fill_one(row, out))
+    }
+
+    fn fill_one(&self, row: usize, out: &mut [f32]) -> Result<(), Error> {
+        let Some(kept) = &self.kept else {
+            self.preprocess.normalise(&self.resized(row)?, out);
+            return Ok(());
+        };
+        let pixels = match kept[row].get() {
+            Some(pixels) => pixels,
+            None => {
+                let pixels = self.resized(row)?;
+                kept[row].get_or_init(|| pixels)
+            }
+        };
+        self.preprocess.normalise(pixels, out);
+        Ok(())
+    }
+
+    fn resized(&self, row: usize) -> Result<RgbImage, Error> {
+        let (sample, _) = self.rows.identity(row);
+        let sample = sample as usize;
+        let name = || self.dataset.sample_name(self.split, sample);
+        let bytes = self.dataset.read(self.split, sample)?;
+        let decode = |bytes: &[u8]| {
+            let image = view::decode(bytes)?;
+            let geometry = Geometry { crop: self.rows.crop(row), flip: self.rows.flip(row) };
+            self.preprocess.pixels(&image, &geometry)
+        };
+        let pixels = decode(&bytes).map_err(|source| Error::Decode { image: name(), source })?;
+        if self.same_pixels && Digest::of(&pixels).0[..8] != self.rows.input_hash(row) {
+            return Err(Error::Drift { image: name() });
+        }
+        Ok(pixels)
+    }
+}

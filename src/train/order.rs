@@ -1,0 +1,44 @@
+//! Which samples a step sees, and in which view: functions of (seed, epoch) and (seed, sample), of nothing else.
+
+use rand::seq::SliceRandom;
+
+use crate::support::rng;
+
+/// The samples `0..samples` in the order of one epoch.
+pub fn epoch_order(seed: u64, epoch: usize, samples: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..samples).collect();
+    order.shuffle(&mut rng::keyed("epoch order", &[seed, epoch as u64]));
+    order
+}
+
+/// The view of `sample` in `epoch`: each of the `views` once before any comes again.
+pub fn view_of(seed: u64, sample: usize, epoch: usize, views: u16) -> u16 {
+    let mut order: Vec<u16> = (0..views).collect();
+    order.shuffle(&mut rng::keyed("view order", &[seed, sample as u64]));
+    order[epoch % usize::from(views)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_holds_every_sample_once_in_an_order_of_its_own() {
+        let first = epoch_order(1, 0, 100);
+        let mut sorted = first.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..100).collect::<Vec<_>>());
+        assert_eq!(first, epoch_order(1, 0, 100));
+        assert_ne!(first, epoch_order(1, 1, 100));
+        assert_ne!(first, epoch_order(2, 0, 100));
+    }
+
+    #[test]
+    fn every_view_comes_once_before_any_comes_again() {
+        for sample in 0..20 {
+            let mut seen: Vec<u16> = (7..14).map(|epoch| view_of(3, sample, epoch, 7)).collect();
+            seen.sort_unstable();
+            assert_eq!(seen, [0, 1, 2, 3, 4, 5, 6]);
+        }
+    }
+}

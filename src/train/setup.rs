@@ -1,0 +1,227 @@
+//! What a run is, settled before any work starts: its dataset, its cache, its device, its folder.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use burn::tensor::Device;
+
+use super::device::{self, Chosen};
+use super::images::Images;
+use super::{Error, run};
+use crate::config::Pipeline;
+use crate::dataset::{Dataset, SplitName};
+use crate::store::{self, Cache, Manifest, SplitRows};
+use crate::student::{MobileNetV2, StudentShape, hf};
+use crate::support::hash::{Digest, FieldHasher};
+use crate::view::{self, Preprocess};
+
+/// A run that can start.
+pub struct Setup {
+    /// The checked pipeline file.
+    pub pipeline: Pipeline,
+    /// The images.
+    pub dataset: Dataset,
+    /// The teacher's answers to them.
+    pub cache: Cache,
+    /// Where the student trains.
+    pub device: Chosen,
+    /// Over everything that decides the run's bytes.
+    pub key: Digest,
+    /// `<runs>/<name>-<first 12 digits of the key>`.
+    pub folder: PathBuf,
+}
+
+/// `run.json`: what a run is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// The version of decant that trains it.
+    pub decant: String,
+    /// The run's key.
+    pub key: Digest,
+    /// The cache's folder.
+    pub cache: PathBuf,
+    /// The cache's content hash.
+    pub cache_content: Digest,
+    /// The teacher's name.
+    pub teacher: String,
+    /// The device.
+    pub device: String,
+    /// The resolved pipeline file.
+    pub pipeline: Pipeline,
+}
+
+impl Setup {
+    /// Opens the dataset, finds the cache that was made from it and names the run. The teacher is not touched: it may
+    /// be gone.
+    ///
+    /// `cache` names the cache's folder; without it the one under `pipeline.cache.dir` that fits is taken. `file` is
+    /// the pipeline file, for messages.
+    ///
+    /// # Errors
+    /// A dataset or device that can't be had; no cache that fits, or several; a cache without train or validation rows.
+    pub fn new(pipeline: Pipeline, cache: Option<&Path>, file: &Path) -> Result<Self, Error> {
+        let device = device::choose(pipeline.train.device)?;
+        let dataset = Dataset::open(&pipeline.dataset)?;
+        let dataset = view::without_bad_images(dataset, pipeline.dataset.on_bad_image)?;
+        let wanted = Wanted { pipeline: &pipeline, dataset: &dataset };
+        let folder = match cache {
+            Some(folder) => folder.to_owned(),
+            None => wanted.find(file)?,
+        };
+        let cache = Cache::open(&folder)?;
+        if let Some(difference) = wanted.difference(cache.manifest()) {
+            return Err(Error::OtherCache { path: folder, difference });
+        }
+        let key = key(&pipeline, &cache, &device.name);
+        let folder = run::folder(&pipeline.train.dir, &pipeline.name, &key);
+        let setup = Self { pipeline, dataset, cache, device, key, folder };
+        setup.rows(SplitName::Train)?;
+        setup.rows(SplitName::Validation)?;
+        Ok(setup)
+    }
+
+    /// How many classes there are.
+    pub fn classes(&self) -> usize {
+        self.dataset.classes.len()
+    }
+
+    /// The cached rows of a split.
+    ///
+    /// # Errors
+    /// The cache has none.
+    pub fn rows(&self, split: SplitName) -> Result<Arc<SplitRows>, Error> {
+        let missing = || Error::NoSplit { path: self.cache.dir().to_owned(), split: split.as_str() };
+        if self.dataset.split(split).is_none() {
+            return Err(missing());
+        }
+        let rows = self.cache.split(split.as_str())?;
+        if rows.is_empty() { Err(missing()) } else { Ok(rows) }
+    }
+
+    /// The images of a split at the student's size.
+    ///
+    /// # Errors
+    /// The cache has none.
+    pub(super) fn images(&self, split: SplitName) -> Result<Images<'_>, Error> {
+        let student = &self.pipeline.student;
+        let preprocess =
+            Preprocess::for_student(student.image_size as u32, student.image_mean, student.image_std);
+        let same_pixels = self.cache.manifest().view.policy.ends_with(&preprocess.resizing());
+        Ok(Images::new(&self.dataset, split, self.rows(split)?, preprocess, same_pixels))
+    }
+
+    /// What the kept weights are described with, after `steps` optimiser steps.
+    pub(super) fn card(&self, steps: usize) -> hf::Card<'_> {
+        let student = &self.pipeline.student;
+        hf::Card {
+            classes: &self.dataset.classes,
+            image_mean: student.image_mean,
+            image_std: student.image_std,
+            steps: steps as u64,
+        }
+    }
+
+    /// The student before its first step, with random weights or those of `student.init`, and for those where its
+    /// classifier is from.
+    pub(super) fn student(&self, device: &Device) -> Result<(MobileNetV2, Option<hf::Head>), Error> {
+        let student = &self.pipeline.student;
+        let shape = StudentShape {
+            dropout: student.dropout,
+            batch_norm_momentum: student.batch_norm_momentum,
+            ..StudentShape::new(student.width, self.classes(), student.image_size)
+        };
+        let model = MobileNetV2::new(&shape, self.pipeline.train.seed, device);
+        let Some(path) = &student.init else { return Ok((model, None)) };
+        let hf::Loaded { model, head } = hf::load_weights(model, path)?;
+        Ok((model, Some(head)))
+    }
+
+    pub(super) fn description(&self) -> Description {
+        Description {
+            decant: env!("CARGO_PKG_VERSION").to_owned(),
+            key: self.key,
+            cache: self.cache.dir().to_owned(),
+            cache_content: self.cache.complete().content,
+            teacher: self.cache.manifest().teacher.name.clone(),
+            device: self.device.name.clone(),
+            pipeline: self.pipeline.clone(),
+        }
+    }
+}
+
+/// What a cache must be to serve a pipeline.
+struct Wanted<'a> {
+    pipeline: &'a Pipeline,
+    dataset: &'a Dataset,
+}
+
+impl Wanted<'_> {
+    /// The one complete cache that fits.
+    fn find(&self, file: &Path) -> Result<PathBuf, Error> {
+        let root = &self.pipeline.cache.dir;
+        let mut fitting = Vec::new();
+        let mut nearest = String::new();
+        for folder in store::find(root, Some(&self.pipeline.cache.name))? {
+            let manifest = Manifest::read(&folder)?;
+            match self.difference(&manifest) {
+                None => fitting.push(folder),
+                Some(difference) => nearest = format!(" ({} differs: {difference})", folder.display()),
+            }
+        }
+        match fitting.len() {
+            1 => Ok(fitting.remove(0)),
+            0 => Err(Error::NoCache { root: root.clone(), nearest, pipeline: file.display().to_string() }),
+            _ => Err(Error::ManyCaches { paths: fitting }),
+        }
+    }
+
+    /// The first thing about a cache that is not as the pipeline has it.
+    fn difference(&self, manifest: &Manifest) -> Option<String> {
+        let cache = &self.pipeline.cache;
+        let train = &self.pipeline.train;
+        let differs = |what: &str, expected: String, found: String| {
+            (expected != found).then(|| format!("{what} is {found}, expected {expected}"))
+        };
+        differs("the class list", self.dataset.classes.join(", "), manifest.dataset.classes.join(", "))
+            .or_else(|| {
+                let expected = self.dataset.fingerprint().short(12);
+                differs("the dataset's fingerprint", expected, manifest.dataset.fingerprint.short(12))
+            })
+            .or_else(|| {
+                differs("the number of views", cache.views.to_string(), manifest.view.views.to_string())
+            })
+            .or_else(|| {
+                let varied = cache.views > 1;
+                differs("the views' seed", cache.seed.to_string(), manifest.view.seed.to_string())
+                    .filter(|_| varied)
+            })
+            .or_else(|| {
+                let held = train.lambda == 0.0 || manifest.temperatures.contains(&train.temperature);
+                let found = format!("{:?}", manifest.temperatures);
+                (!held).then(|| {
+                    format!("its temperatures are {found}, expected {} among them", train.temperature)
+                })
+            })
+    }
+}
+
+/// Over what decides the run's bytes: this program, the student and its training, the cache's content, the device.
+fn key(pipeline: &Pipeline, cache: &Cache, device: &str) -> Digest {
+    let mut train = pipeline.train.clone();
+    train.dir = PathBuf::new();
+    train.device = crate::config::Device::Auto;
+    FieldHasher::new("decant run")
+        .field("program", env!("CARGO_PKG_VERSION"))
+        .field("student", json(&pipeline.student))
+        .field("train", json(&train))
+        .field("cache", cache.complete().content.0)
+        .field("device", device.split(':').next().unwrap_or(device))
+        .finish()
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("a configuration is plain data")
+}

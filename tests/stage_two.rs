@@ -1,0 +1,132 @@
+//! What stage two promises: no teacher, exact restarts, the same bytes for any number of threads.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{TINY, Workshop};
+
+const MANY_EPOCHS: &str = "train.epochs=40";
+
+/// A workshop with a complete cache of [`TINY`].
+fn cached() -> Workshop {
+    let workshop = Workshop::new();
+    workshop.file("tiny.toml", TINY);
+    workshop.done(&["teacher-cache", "-p", "tiny.toml"]);
+    workshop
+}
+
+/// What a finished run leaves that must be the same whenever the run is the same.
+fn products(run: &Path) -> [Vec<u8>; 3] {
+    ["best/model.safetensors", "metrics.jsonl", "result.json"].map(|name| fs::read(run.join(name)).unwrap())
+}
+
+#[test]
+fn stage_two_runs_without_the_teacher_and_never_maps_onnx_runtime() {
+    let workshop = Workshop::new();
+    let teacher = workshop.path().join("teacher");
+    fs::create_dir(&teacher).unwrap();
+    let embedded = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/teachers/leaves");
+    for name in ["model.onnx", "config.json", "preprocessor_config.json"] {
+        fs::copy(embedded.join(name), teacher.join(name)).unwrap();
+    }
+    workshop.file("tiny.toml", &format!("[teacher]\nmodel = \"teacher/model.onnx\"\n{TINY}"));
+    workshop.done(&["teacher-cache", "-p", "tiny.toml"]);
+    fs::remove_dir_all(&teacher).unwrap();
+
+    let mut command = workshop.decant();
+    command.args(["train-student", "-p", "tiny.toml"]).env("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so");
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut looks = 0;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if let Ok(maps) = fs::read_to_string(format!("/proc/{}/maps", child.id())) {
+            assert!(!maps.contains("onnxruntime"), "{maps}");
+            looks += usize::from(!maps.is_empty());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(status.success());
+    if Path::new("/proc/self/maps").exists() {
+        assert!(looks > 0, "the process was never looked at while it ran");
+    }
+    assert!(workshop.only("runs", "tiny-").join("best/model.safetensors").exists());
+}
+
+#[test]
+fn the_same_run_gives_the_same_bytes_on_one_thread_and_on_two() {
+    let workshop = cached();
+    let train = |runs: &str, threads: &str| {
+        let mut command = workshop.decant();
+        command.args(["train-student", "-p", "tiny.toml", "--runs-dir", runs]).env("RAYON_NUM_THREADS", threads);
+        assert!(command.output().unwrap().status.success());
+        products(&workshop.only(runs, "tiny-"))
+    };
+    assert!(train("one", "1") == train("two", "2"));
+}
+
+#[test]
+fn a_run_that_is_interrupted_goes_on_to_the_same_bytes() {
+    let workshop = cached();
+    let args = |runs: &'static str| ["train-student", "-p", "tiny.toml", "--runs-dir", runs, "--set", MANY_EPOCHS];
+    workshop.done(&args("whole"));
+
+    let mut interrupted = 0;
+    for wait in [1500, 2500, 60_000] {
+        let mut command = workshop.decant();
+        let mut child = command.args(args("broken")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        match interrupt_after(&mut child, Duration::from_millis(wait)) {
+            130 => interrupted += 1,
+            code => assert_eq!(code, 0),
+        }
+    }
+    assert!(interrupted > 0, "the run ended before it could be interrupted");
+    let (whole, broken) = (workshop.only("whole", "tiny-"), workshop.only("broken", "tiny-"));
+    assert!(products(&whole) == products(&broken));
+    let left = fs::read_dir(&broken).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().starts_with("checkpoint")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Sends SIGINT once the time is over, and gives the exit code.
+fn interrupt_after(child: &mut Child, time: Duration) -> i32 {
+    let started = Instant::now();
+    let mut sent = false;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code().expect("it exits by itself");
+        }
+        if !sent && started.elapsed() > time {
+            let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+            assert!(kill.unwrap().success());
+            sent = true;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_finished_run_is_not_trained_again() {
+    let workshop = cached();
+    workshop.done(&["train-student", "-p", "tiny.toml"]);
+    let run = workshop.only("runs", "tiny-");
+    let written = || fs::metadata(run.join("best/model.safetensors")).unwrap().modified().unwrap();
+    let before = written();
+    let said = workshop.done(&["train-student", "-p", "tiny.toml"]);
+    assert!(said.contains("done before"), "{said}");
+    assert_eq!(written(), before);
+}
+
+#[test]
+fn lambda_0_is_another_run_that_learns_from_the_labels_alone() {
+    let workshop = cached();
+    let said = workshop.done(&["train-student", "-p", "tiny.toml", "--lambda", "0"]);
+    assert!(said.contains("the labels alone"), "{said}");
+    workshop.done(&["train-student", "-p", "tiny.toml"]);
+    assert_eq!(fs::read_dir(workshop.path().join("runs")).unwrap().count(), 2);
+}

@@ -1,0 +1,91 @@
+//! Finding the ONNX Runtime library.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use decant::teacher::doctor;
+use decant::teacher::runtime::{self, Origin, Search};
+
+fn project() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_projects_library_is_found_from_anywhere_below() {
+    let search = Search { starts: vec![project().join("src/teacher")], ..Search::default() };
+    let found = search.find().unwrap();
+    assert_eq!(found.origin, Origin::Project);
+    assert!(found.path.starts_with(project().join(".onnxruntime")), "{}", found.path.display());
+    assert!(found.version.starts_with("1."), "{}", found.version);
+}
+
+#[test]
+fn the_variable_comes_before_the_project() {
+    let known = Search { starts: vec![project()], ..Search::default() }.find().unwrap();
+    let search = Search { variable: Some(known.path.clone()), starts: vec![project()], system: true };
+    assert_eq!(search.find().unwrap().origin, Origin::Variable);
+}
+
+#[test]
+fn without_a_library_every_place_and_the_remedy_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let search = Search { starts: vec![folder.path().to_path_buf()], ..Search::default() };
+    let message = search.find().unwrap_err().to_string();
+    for part in ["ORT_DYLIB_PATH is not set", &folder.path().display().to_string(), "make runtime"] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn a_variable_that_names_no_library_is_an_error_and_not_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("libonnxruntime.so");
+    let search = || Search { variable: Some(file.clone()), starts: vec![project()], system: true };
+    let missing = search().find().unwrap_err().to_string();
+    assert!(
+        missing.contains("no ONNX Runtime library that can be loaded") && missing.contains("make runtime"),
+        "{missing}"
+    );
+    fs::write(&file, "no library").unwrap();
+    assert!(search().find().unwrap_err().to_string().contains(&file.display().to_string()));
+}
+
+#[test]
+fn another_library_and_an_old_version_are_refused_without_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = |name: &str, source: &str| {
+        let library = compile(folder.path(), name, source);
+        Search { variable: Some(library), ..Search::default() }.find().unwrap_err().to_string()
+    };
+    assert!(found("other", "int x;").contains("it has no OrtGetApiBase"));
+    assert!(found("null", "void *OrtGetApiBase(void) { return 0; }").contains("gives nothing"));
+    let old = r#"
+        static const char *version(void) { return "1.9.0"; }
+        static struct { void *get_api; const char *(*version)(void); } base = { 0, version };
+        void *OrtGetApiBase(void) { return &base; }
+    "#;
+    let message = found("old", old);
+    assert!(message.contains("is ONNX Runtime 1.9.0, expected 1.23 or later"), "{message}");
+}
+
+fn compile(folder: &Path, name: &str, source: &str) -> PathBuf {
+    let (code, library) = (folder.join(format!("{name}.c")), folder.join(format!("lib{name}.so")));
+    fs::write(&code, source).unwrap();
+    let status =
+        Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&code).status().unwrap();
+    assert!(status.success());
+    library
+}
+
+#[test]
+fn the_doctor_tells_what_was_found_and_what_is_missing() {
+    let health = doctor::examine();
+    assert_eq!(health.library.unwrap(), runtime::load().unwrap().found);
+    let devices: Vec<&str> = health.providers.iter().map(|provider| provider.device.as_str()).collect();
+    assert_eq!(devices, ["cpu", "cuda:0", "tensorrt:0"]);
+    assert_eq!(health.providers[0].missing, Vec::<String>::new());
+    if !cfg!(feature = "cuda") {
+        assert!(health.providers[1].missing[0].contains("--features cuda"));
+    }
+}
