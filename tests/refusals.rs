@@ -39,7 +39,15 @@ fn a_cache_of_other_images_is_refused() {
     workshop.file("tiny.toml", TINY);
     workshop.done(&["teacher-cache", "-p", "tiny.toml"]);
     let cache = workshop.only("cache", "tiny-");
-    let args = ["train-student", "-p", "tiny.toml", "--set", "dataset.leaves.seed=1", "--cache", cache.to_str().unwrap()];
+    let args = [
+        "train-student",
+        "-p",
+        "tiny.toml",
+        "--set",
+        "dataset.leaves.seed=1",
+        "--cache",
+        cache.to_str().unwrap(),
+    ];
     let (code, said) = workshop.refused(&args);
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("does not fit this pipeline: the dataset's fingerprint is"), "{said}");

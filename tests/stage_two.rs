@@ -63,7 +63,9 @@ fn the_same_run_gives_the_same_bytes_on_one_thread_and_on_two() {
     let workshop = cached();
     let train = |runs: &str, threads: &str| {
         let mut command = workshop.decant();
-        command.args(["train-student", "-p", "tiny.toml", "--runs-dir", runs]).env("RAYON_NUM_THREADS", threads);
+        command
+            .args(["train-student", "-p", "tiny.toml", "--runs-dir", runs])
+            .env("RAYON_NUM_THREADS", threads);
         assert!(command.output().unwrap().status.success());
         products(&workshop.only(runs, "tiny-"))
     };
@@ -73,13 +75,15 @@ fn the_same_run_gives_the_same_bytes_on_one_thread_and_on_two() {
 #[test]
 fn a_run_that_is_interrupted_goes_on_to_the_same_bytes() {
     let workshop = cached();
-    let args = |runs: &'static str| ["train-student", "-p", "tiny.toml", "--runs-dir", runs, "--set", MANY_EPOCHS];
+    let args =
+        |runs: &'static str| ["train-student", "-p", "tiny.toml", "--runs-dir", runs, "--set", MANY_EPOCHS];
     workshop.done(&args("whole"));
 
     let mut interrupted = 0;
     for wait in [1500, 2500, 60_000] {
         let mut command = workshop.decant();
-        let mut child = command.args(args("broken")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            command.args(args("broken")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         match interrupt_after(&mut child, Duration::from_millis(wait)) {
             130 => interrupted += 1,
             code => assert_eq!(code, 0),

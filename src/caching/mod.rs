@@ -49,7 +49,13 @@ pub struct Settings<'a> {
 pub fn run(dataset: &Dataset, teacher: &mut dyn Teacher, settings: &Settings) -> Result<Summary, Error> {
     let order = class_order(teacher.classes(), &dataset.classes)?;
     let description = teacher.describe();
-    let manifest = identity::manifest(dataset, &description, teacher.fingerprint(), &teacher.preprocess().resizing(), settings)?;
+    let manifest = identity::manifest(
+        dataset,
+        &description,
+        teacher.fingerprint(),
+        &teacher.preprocess().resizing(),
+        settings,
+    )?;
     let (dir, manifest) = store::create_or_open(&settings.cache.dir, &manifest)?;
 
     let (part, parts) = settings.part;

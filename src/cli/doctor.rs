@@ -34,7 +34,7 @@ pub fn run(_: Args) -> Result<(), Failure> {
         (true, 0) => {
             println!("  cuda        no device found; install the NVIDIA driver, then nvidia-smi lists it")
         }
-        (true, devices) => (0..devices).for_each(|index| println!("  cuda:{index}      ready")),
+        (true, devices) => println!("  cuda        ready, {devices} device(s)"),
     }
     match health.library {
         Ok(_) => Ok(()),

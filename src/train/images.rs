@@ -71,12 +71,11 @@ impl<'a> Images<'a> {
             self.preprocess.normalise(&self.resized(row)?, out);
             return Ok(());
         };
-        let pixels = match kept[row].get() {
-            Some(pixels) => pixels,
-            None => {
-                let pixels = self.resized(row)?;
-                kept[row].get_or_init(|| pixels)
-            }
+        let pixels = if let Some(pixels) = kept[row].get() {
+            pixels
+        } else {
+            let pixels = self.resized(row)?;
+            kept[row].get_or_init(|| pixels)
         };
         self.preprocess.normalise(pixels, out);
         Ok(())

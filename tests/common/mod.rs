@@ -50,7 +50,9 @@ impl Workshop {
     pub fn decant(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_decant"));
         command.current_dir(self.path()).env("ORT_DYLIB_PATH", runtime());
-        for variable in ["DECANT_CACHE", "DECANT_RUNS", "HF_HOME", "HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE"] {
+        for variable in
+            ["DECANT_CACHE", "DECANT_RUNS", "HF_HOME", "HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE"]
+        {
             command.env_remove(variable);
         }
         command
@@ -70,7 +72,8 @@ impl Workshop {
     /// Runs a command that must fail, and gives its exit code and what it said.
     pub fn refused(&self, args: &[&str]) -> (i32, String) {
         let output = self.run(args);
-        let said = String::from_utf8(output.stderr).unwrap().replace(&self.path().display().to_string(), "DIR");
+        let said =
+            String::from_utf8(output.stderr).unwrap().replace(&self.path().display().to_string(), "DIR");
         (output.status.code().expect("it exits by itself"), said)
     }
 
@@ -90,8 +93,10 @@ pub fn runtime() -> PathBuf {
         return path.into();
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".onnxruntime/onnxruntime/capi");
-    let entries = std::fs::read_dir(&folder).expect("make runtime installs ONNX Runtime; make test does so first");
+    let entries =
+        std::fs::read_dir(&folder).expect("make runtime installs ONNX Runtime; make test does so first");
     let mut libraries = entries.map(|entry| entry.unwrap().path());
-    let is_library = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("libonnxruntime.");
+    let is_library =
+        |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("libonnxruntime.");
     libraries.find(is_library).expect("the wheel holds libonnxruntime")
 }
