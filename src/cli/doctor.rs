@@ -15,7 +15,7 @@ pub fn run(_: Args) -> Result<(), Failure> {
     let health = doctor::examine();
     match &health.library {
         Ok(found) => {
-            println!("  ONNX Runtime {}: {} ({})", found.version, found.path.display(), found.origin)
+            println!("  ONNX Runtime {}: {} ({})", found.version, found.path.display(), found.origin);
         }
         Err(error) => println!("  ONNX Runtime: {error}"),
     }
@@ -32,7 +32,7 @@ pub fn run(_: Args) -> Result<(), Failure> {
     match (cuda_build, train::cuda_devices()) {
         (false, _) => println!("  cuda        this build has none; build with make build FEATURES=cuda"),
         (true, 0) => {
-            println!("  cuda        no device found; install the NVIDIA driver, then nvidia-smi lists it")
+            println!("  cuda        no device found; install the NVIDIA driver, then nvidia-smi lists it");
         }
         (true, devices) => println!("  cuda        ready, {devices} device(s)"),
     }
