@@ -118,3 +118,28 @@ fn help_and_doctor_work_anywhere() {
     assert!(workshop.done(&["--help"]).contains("teacher-cache"));
     assert!(workshop.done(&["doctor"]).contains("ONNX Runtime"));
 }
+
+#[test]
+fn images_that_are_not_there_or_are_none_are_named() {
+    let workshop = Workshop::new();
+    workshop.file("none.toml", "[dataset]\nsource = \"no/such/folder\"\n");
+    let (code, said) = workshop.refused(&["teacher-cache", "-p", "none.toml"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("no/such/folder"), "{said}");
+
+    let sizes = ["--train", "6", "--validation", "3", "--test", "3"];
+    workshop.done(&[&["data", "synth", "--out", "leaves"], &sizes[..]].concat());
+    let (code, said) = workshop.refused(&[&["data", "synth", "--out", "leaves"], &sizes[..]].concat());
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("is not empty"), "{said}");
+
+    let broken = "leaves/train/healthy/healthy_train.00001.jpg";
+    workshop.file(broken, "this is no JPEG");
+    workshop.file("leaves.toml", "[dataset]\nsource = \"./leaves\"\n");
+    let (code, said) = workshop.refused(&["teacher-cache", "-p", "leaves.toml"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("healthy_train.00001.jpg") && said.contains("on-bad-image"), "{said}");
+    let skipped =
+        workshop.done(&["teacher-cache", "-p", "leaves.toml", "--set", "dataset.on-bad-image=skip"]);
+    assert!(skipped.contains("train 5") && skipped.contains("healthy_train.00001.jpg"), "{skipped}");
+}

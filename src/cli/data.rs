@@ -30,6 +30,9 @@ enum Command {
         /// The folder to write, which must be empty or absent
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// Also write each image's lesions as a grey PNG, in a folder of the same layout
+        #[arg(long, value_name = "DIR")]
+        masks: Option<PathBuf>,
         /// Same seed, same images
         #[arg(long, default_value_t = 0)]
         seed: u64,
@@ -48,11 +51,15 @@ enum Command {
 pub fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Inspect { pipeline } => inspect(&pipeline),
-        Command::Synth { out, seed, train, validation, test } => {
+        Command::Synth { out, masks, seed, train, validation, test } => {
             let sizes = config::Leaves { seed, train, validation, test };
             let total = train + validation + test;
             let mut progress = Progress::new("drawing", total as u64, "images");
             let written = leaves::write_folder(&out, &sizes, &mut progress)?;
+            drop(progress);
+            if let Some(masks) = masks {
+                leaves::write_masks(&masks, &sizes, &mut Progress::new("masks", total as u64, "images"))?;
+            }
             println!(
                 "wrote {written} images to {}: train {train}, validation {validation}, test {test}",
                 out.display()
