@@ -6,6 +6,8 @@ use clap::Parser;
 use decant::cli::Cli;
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    end_with_the_reader_of_our_output();
     match Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -13,4 +15,11 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// `decant cache ls | head -1` ends quietly, as other commands do; Rust would panic at the next line.
+#[cfg(unix)]
+fn end_with_the_reader_of_our_output() {
+    // SAFETY: no other thread runs yet, and the default action is always valid.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }

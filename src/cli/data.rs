@@ -11,7 +11,7 @@ use crate::dataset::{Dataset, leaves};
 use crate::support::progress::Progress;
 use crate::support::table::Table;
 
-/// Inspect a dataset, or write the generated leaves as an image folder.
+/// Inspect a dataset, or write the generated leaves.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]

@@ -11,7 +11,9 @@ use crate::support::table::Table;
 use crate::train::metrics::{Meter, Metrics};
 use crate::train::{RunResult, Timing};
 
-/// Run both stages of a pipeline, distilled and from scratch over several seeds, and compare them on test.
+/// Both stages, distilled against from scratch.
+///
+/// Trains the pipeline's student from several seeds, with the teacher and without, and compares them on test.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]

@@ -4,7 +4,9 @@ use super::Failure;
 use crate::teacher::doctor;
 use crate::train;
 
-/// Say which devices, providers and libraries were found, and what to do about what was not.
+/// Say which devices and libraries were found.
+///
+/// And what to do about those that were not.
 #[derive(clap::Args)]
 pub struct Args {}
 

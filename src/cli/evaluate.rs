@@ -8,7 +8,9 @@ use crate::dataset::SplitName;
 use crate::support::table::Table;
 use crate::train::{self, metrics};
 
-/// Measure a finished run's student on one split: per class, calibration, agreement with the teacher.
+/// Measure a finished run's student on one split.
+///
+/// Accuracy, macro F1, per-class table, calibration, agreement with the teacher and KL to it.
 #[derive(clap::Args)]
 pub struct Args {
     /// The run's folder

@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 
 pub use failure::Failure;
 
-/// Distil an image classifier offline: run the teacher once, train students from its cached soft targets.
+/// Distil an image classifier offline: run the teacher once, train students from its cache.
 #[derive(Parser)]
 #[command(name = "decant", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
@@ -28,8 +28,8 @@ Begin with:
   decant teacher-cache -p pipelines/leaves.toml   stage one: run the teacher once
   decant train-student -p pipelines/leaves.toml   stage two: train a student from what it said
 
-Exit codes: 0 done, 1 the run failed, 2 bad usage or input that does not match, 3 stored data is damaged,
-130 interrupted with the state saved.";
+Exit codes: 0 done, 1 the run failed, 2 bad usage or input that does not match,
+3 stored data is damaged, 130 interrupted with the state saved.";
 
 #[derive(Subcommand)]
 enum Command {

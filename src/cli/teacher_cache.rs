@@ -14,7 +14,9 @@ use crate::support::table::Table;
 use crate::teacher::{OnnxTeacher, Teacher};
 use crate::view;
 
-/// Stage one: run the teacher once and write its logits and soft targets to the cache; goes on where it stopped.
+/// Stage one: run the teacher once, keep what it says.
+///
+/// Writes the teacher's logits and soft targets to the cache. Interrupted or killed, the same command goes on.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]

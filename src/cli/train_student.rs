@@ -12,7 +12,9 @@ use crate::support::table::Table;
 use crate::train::metrics::Metrics;
 use crate::train::{self, BEST, EpochRecord, Event, Outcome, RunResult, Setup, Timing};
 
-/// Stage two: train a student from the cache, without the teacher; goes on where it was interrupted.
+/// Stage two: train a student from the cache.
+///
+/// The teacher is neither opened nor needed. Interrupted or killed, the same command goes on, to the same bytes.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
