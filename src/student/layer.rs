@@ -2,8 +2,10 @@
 
 use burn::{
     module::{Module, Param, ParamId, RunningState},
-    tensor::{Device, Tensor, activation::relu, module::batch_norm_train, module::conv2d, ops::ConvOptions},
+    tensor::{Device, Tensor},
 };
+
+use super::kernels::{self, BatchStatistics, Conv, Layer, LayerTensors, Padding, Statistics, Structure};
 
 /// `layer_norm_eps` of `MobileNetV2Config`, which is the epsilon of its batch normalisation.
 pub const EPSILON: f64 = 1e-3;
@@ -97,15 +99,54 @@ impl ConvLayer {
         }
     }
 
-    /// `[batch, channels_in, height, width]` to `[batch, channels_out, ceil(height / stride), ceil(width / stride)]`.
-    pub(super) fn forward(&self, input: Tensor<4>, phase: Phase) -> Tensor<4> {
-        let output = self.convolution.forward(input);
-        let output = match phase {
-            Phase::Train => self.normalization.forward_train(output),
-            Phase::Evaluate => self.normalization.forward(output),
+    fn kind(&self) -> Layer {
+        let Convolution { kernel, stride, depthwise, .. } = self.convolution;
+        let conv = match (kernel, depthwise) {
+            (1, _) => Conv::Pointwise,
+            (_, false) => Conv::Dense { stride },
+            (_, true) => Conv::Depthwise { stride },
         };
-        if self.relu6 { relu6(output) } else { output }
+        Layer { conv, relu6: self.relu6 }
     }
+
+    fn tensors(&self, phase: Phase) -> LayerTensors {
+        let norm = &self.normalization;
+        LayerTensors {
+            weight: self.convolution.weight.val(),
+            gamma: norm.weight.val(),
+            beta: norm.bias.val(),
+            running: (phase == Phase::Evaluate)
+                .then(|| Statistics { mean: norm.running_mean.value(), variance: norm.running_var.value() }),
+        }
+    }
+}
+
+/// What follows the last layer of a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Nothing,
+    /// The chain's input is added.
+    Residual,
+    /// The mean over all positions.
+    Pool,
+}
+
+/// Runs layers one after another, as one operation: `[batch, height, width, channels]`, channels last, in and out; in is
+/// `[batch, 3, height, width]` where the first layer is the network's.
+pub(super) fn chain(layers: &[&ConvLayer], ending: Ending, input: Tensor<4>, phase: Phase) -> Tensor<4> {
+    let structure = Structure {
+        layers: layers.iter().map(|layer| layer.kind()).collect(),
+        padding: Padding::Same,
+        epsilon: EPSILON,
+        residual: ending == Ending::Residual,
+        pool: ending == Ending::Pool,
+    };
+    let tensors = layers.iter().map(|layer| layer.tensors(phase)).collect();
+    let (output, statistics) = kernels::run(input, &structure, tensors);
+    for (layer, statistics) in layers.iter().zip(statistics) {
+        layer.normalization.update_running(statistics);
+    }
+    output
 }
 
 /// A convolution with TensorFlow's "SAME" padding and no bias.
@@ -113,37 +154,20 @@ impl ConvLayer {
 struct Convolution {
     /// `[channels_out, channels_in / groups, kernel, kernel]`
     weight: Param<Tensor<4>>,
+    kernel: usize,
     stride: usize,
-    groups: usize,
+    depthwise: bool,
 }
 
 impl Convolution {
     fn new(spec: LayerSpec, slots: &mut Slots) -> Self {
         let LayerSpec { channels_in, channels_out, kernel, stride, depthwise, .. } = spec;
-        let groups = if depthwise { channels_in } else { 1 };
-        Self { weight: slots.parameter([channels_out, channels_in / groups, kernel, kernel]), stride, groups }
-    }
-
-    fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let [_, _, height, width] = input.dims();
-        let [_, _, kernel_height, kernel_width] = self.weight.dims();
-        let padding = [
-            same_padding(height, kernel_height, self.stride),
-            same_padding(width, kernel_width, self.stride),
-        ];
-        let options = ConvOptions::new_with_padding([self.stride; 2], padding, [1, 1], self.groups);
-        conv2d(input, self.weight.val(), None, options)
+        let filter = if depthwise { 1 } else { channels_in };
+        Self { weight: slots.parameter([channels_out, filter, kernel, kernel]), kernel, stride, depthwise }
     }
 }
 
-/// Zeros before and after one axis, so that `ceil(size / stride)` outputs remain; an odd one goes after.
-fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
-    let covered = if size.is_multiple_of(stride) { stride } else { size % stride };
-    let total = kernel.saturating_sub(covered);
-    (total / 2, total - total / 2)
-}
-
-/// Batch normalisation over `[batch, channels, height, width]`.
+/// Batch normalisation over all but the channels.
 ///
 /// burn's own puts the biased variance into the running statistics; PyTorch, and so this one, the unbiased.
 #[derive(Module, Debug)]
@@ -166,60 +190,15 @@ impl BatchNorm {
         }
     }
 
-    fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let channels = self.weight.dims()[0];
-        let scale = self.weight.val() / (self.running_var.value() + EPSILON).sqrt();
-        let shift = self.bias.val() - self.running_mean.value() * scale.clone();
-        input * scale.reshape([1, channels, 1, 1]) + shift.reshape([1, channels, 1, 1])
-    }
-
-    fn forward_train(&self, input: Tensor<4>) -> Tensor<4> {
-        let [batch, _, height, width] = input.dims();
-        let normalized = batch_norm_train(input, self.weight.val(), self.bias.val(), EPSILON);
-        self.update_running(normalized.mean, normalized.variance, batch * height * width);
-        normalized.output
-    }
-
     /// Moves the running statistics towards the `mean` and the biased `variance` of `count` values a channel. A single
     /// value has no unbiased variance; it counts as 0, where PyTorch refuses the batch.
-    fn update_running(&self, mean: Tensor<1>, variance: Tensor<1>, count: usize) {
+    fn update_running(&self, batch: BatchStatistics) {
+        let BatchStatistics { mean, variance, count } = batch;
         let unbiased = variance * (count as f64 / count.saturating_sub(1).max(1) as f64);
         for (state, value) in [(&self.running_mean, mean), (&self.running_var, unbiased)] {
             state.update((state.value() * (1.0 - self.momentum) + value * self.momentum).detach());
             // Without this, whoever visits the module next (a record, an export) sees the value before the update.
             state.value_sync();
         }
-    }
-}
-
-/// `min(max(x, 0), 6)`. As in PyTorch, and unlike in burn's `relu6`, no gradient passes at exactly 0 and 6: a channel whose
-/// batch is constant sits at 0.
-fn relu6(input: Tensor<4>) -> Tensor<4> {
-    let rectified = relu(input);
-    let saturated = rectified.clone().greater_equal_scalar(6.0);
-    rectified.mask_fill(saturated, 6.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn same_padding_puts_the_odd_zero_after() {
-        assert_eq!(same_padding(224, 3, 2), (0, 1));
-        assert_eq!(same_padding(225, 3, 2), (1, 1));
-        assert_eq!(same_padding(7, 3, 1), (1, 1));
-        assert_eq!(same_padding(7, 1, 1), (0, 0));
-        assert_eq!(same_padding(1, 3, 2), (1, 1));
-    }
-
-    #[test]
-    fn no_gradient_passes_where_relu6_is_flat_or_has_a_corner() {
-        let device = Device::flex().autodiff();
-        let input = Tensor::<4>::from_data([[[[-1.0, 0.0, 1.0, 6.0, 7.0]]]], &device).require_grad();
-        let output = relu6(input.clone());
-        assert_eq!(output.to_data().try_to_vec::<f32>().unwrap(), [0.0, 0.0, 1.0, 6.0, 6.0]);
-        let gradient = input.grad(&output.sum().backward()).unwrap();
-        assert_eq!(gradient.to_data().try_to_vec::<f32>().unwrap(), [0.0, 0.0, 1.0, 0.0, 0.0]);
     }
 }

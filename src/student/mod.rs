@@ -7,6 +7,7 @@
 pub mod dropout;
 pub mod hf;
 mod initial;
+pub mod kernels;
 pub mod layer;
 mod model;
 mod parameters;

@@ -7,7 +7,7 @@ use burn::{
 
 use super::{
     initial,
-    layer::{ConvLayer, LayerSpec, Phase, Slots},
+    layer::{ConvLayer, Ending, LayerSpec, Phase, Slots, chain},
     shape::{StudentShape, expanded},
 };
 
@@ -91,9 +91,9 @@ impl Backbone {
     fn forward(&self, pixels: Tensor<4>, phase: Phase) -> Tensor<2> {
         let stem = self.conv_stem.forward(pixels, phase);
         let blocks = self.layer.iter().fold(stem, |input, block| block.forward(input, phase));
-        let maps = self.conv_1x1.forward(blocks, phase);
-        let [batch, features, height, width] = maps.dims();
-        maps.reshape([batch, features, height * width]).mean_dim(2).reshape([batch, features])
+        let pooled = chain(&[&self.conv_1x1], Ending::Pool, blocks, phase);
+        let [batch, _, _, features] = pooled.dims();
+        pooled.reshape([batch, features])
     }
 }
 
@@ -123,9 +123,7 @@ impl Stem {
     }
 
     fn forward(&self, pixels: Tensor<4>, phase: Phase) -> Tensor<4> {
-        let output = self.first_conv.forward(pixels, phase);
-        let output = self.conv_3x3.forward(output, phase);
-        self.reduce_1x1.forward(output, phase)
+        chain(&[&self.first_conv, &self.conv_3x3, &self.reduce_1x1], Ending::Nothing, pixels, phase)
     }
 }
 
@@ -150,10 +148,8 @@ impl InvertedResidual {
     }
 
     fn forward(&self, input: Tensor<4>, phase: Phase) -> Tensor<4> {
-        let output = self.expand_1x1.forward(input.clone(), phase);
-        let output = self.conv_3x3.forward(output, phase);
-        let output = self.reduce_1x1.forward(output, phase);
-        if self.residual { input + output } else { output }
+        let ending = if self.residual { Ending::Residual } else { Ending::Nothing };
+        chain(&[&self.expand_1x1, &self.conv_3x3, &self.reduce_1x1], ending, input, phase)
     }
 }
 

@@ -1,0 +1,143 @@
+//! BatchNorm over the rows of a `[rows, channels]` matrix, as per-channel coefficients.
+//!
+//! Training (Ioffe and Szegedy, arXiv 1502.03167), with `n` rows, `x̂ = (z - mean) / sqrt(variance + eps)`:
+//!
+//! ```text
+//! y  = gamma * x̂ + beta
+//! dz = gamma / sqrt(variance + eps) * (dy - Σdy / n - x̂ * Σ(dy * x̂) / n),  dgamma = Σ(dy * x̂),  dbeta = Σdy
+//! ```
+
+use super::rows;
+
+/// Mean and biased variance of each channel over a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Moments {
+    pub mean: Vec<f32>,
+    pub variance: Vec<f32>,
+}
+
+/// The sums one task collects towards [`Moments`]: of `z - origin` and of its square, where the origin is the first
+/// row seen, so that a mean far from zero costs no precision.
+pub(super) struct MomentSums {
+    origin: Vec<f32>,
+    sum: Vec<f32>,
+    square: Vec<f32>,
+    rows: usize,
+}
+
+impl MomentSums {
+    pub fn new(channels: usize) -> Self {
+        Self { origin: Vec::new(), sum: vec![0.0; channels], square: vec![0.0; channels], rows: 0 }
+    }
+
+    /// Adds the rows of `z`, `[rows, channels]`.
+    pub fn add(&mut self, z: &[f32]) {
+        let channels = self.sum.len();
+        if self.origin.is_empty() {
+            self.origin = z[..channels].to_vec();
+        }
+        self.rows += z.len() / channels;
+        rows::add_moments(z, &self.origin, &mut self.sum, &mut self.square);
+    }
+
+    /// Joins the tasks' sums, in the order given (Chan, Golub and `LeVeque`'s update).
+    pub fn join(parts: &[Self]) -> Moments {
+        let channels = parts[0].sum.len();
+        let mut moments =
+            Moments { mean: Vec::with_capacity(channels), variance: Vec::with_capacity(channels) };
+        for channel in 0..channels {
+            let (mut count, mut mean, mut square) = (0.0f64, 0.0f64, 0.0f64);
+            for part in parts {
+                let rows = part.rows as f64;
+                let offset = f64::from(part.sum[channel]) / rows;
+                let distance = f64::from(part.origin[channel]) + offset - mean;
+                let total = count + rows;
+                square += f64::from(part.square[channel]) - rows * offset * offset
+                    + distance * distance * count * rows / total;
+                mean += distance * rows / total;
+                count = total;
+            }
+            moments.mean.push(mean as f32);
+            moments.variance.push((square / count).max(0.0) as f32);
+        }
+        moments
+    }
+}
+
+/// A BatchNorm with fixed statistics and the activation behind it: `min(max(scale * z + shift, low), high)`.
+#[derive(Clone, Debug)]
+pub(super) struct Norm {
+    pub mean: Vec<f32>,
+    pub inverse_std: Vec<f32>,
+    pub scale: Vec<f32>,
+    pub shift: Vec<f32>,
+    pub low: f32,
+    pub high: f32,
+}
+
+impl Norm {
+    pub fn new(moments: &Moments, gamma: &[f32], beta: &[f32], epsilon: f64, relu6: bool) -> Self {
+        let inverse_std: Vec<f32> =
+            moments.variance.iter().map(|&v| (1.0 / (f64::from(v) + epsilon).sqrt()) as f32).collect();
+        let scale: Vec<f32> =
+            gamma.iter().zip(&inverse_std).map(|(gamma, inverse)| gamma * inverse).collect();
+        let shift =
+            beta.iter().zip(&moments.mean).zip(&scale).map(|((b, mean), scale)| b - mean * scale).collect();
+        let (low, high) = if relu6 { (0.0, 6.0) } else { (f32::NEG_INFINITY, f32::INFINITY) };
+        Self { mean: moments.mean.clone(), inverse_std, scale, shift, low, high }
+    }
+
+    /// The norm that changes nothing, for a convolution whose input is no other's raw output.
+    pub fn identity(channels: usize) -> Self {
+        Self {
+            mean: vec![0.0; channels],
+            inverse_std: vec![1.0; channels],
+            scale: vec![1.0; channels],
+            shift: vec![0.0; channels],
+            low: f32::NEG_INFINITY,
+            high: f32::INFINITY,
+        }
+    }
+}
+
+/// The sums one task collects towards a norm's backward: `Σdy` and `Σ(dy * (z - mean))`.
+pub(super) struct GradientSums {
+    pub sum: Vec<f32>,
+    pub dot: Vec<f32>,
+}
+
+impl GradientSums {
+    pub fn new(channels: usize) -> Self {
+        Self { sum: vec![0.0; channels], dot: vec![0.0; channels] }
+    }
+}
+
+/// A norm's backward: `dz = scale * dy + slope * (z - mean) + offset`, and the gradients of gamma and beta.
+pub(super) struct NormBackward<'a> {
+    pub norm: &'a Norm,
+    pub slope: Vec<f32>,
+    pub offset: Vec<f32>,
+    pub gamma: Vec<f32>,
+    pub beta: Vec<f32>,
+}
+
+impl<'a> NormBackward<'a> {
+    /// Joins the tasks' sums, in the order given, over `rows` rows in all.
+    pub fn join(norm: &'a Norm, parts: &[GradientSums], rows: usize) -> Self {
+        let channels = norm.mean.len();
+        let total = |pick: fn(&GradientSums) -> &[f32], channel: usize| {
+            parts.iter().map(|part| f64::from(pick(part)[channel])).sum::<f64>()
+        };
+        let mut backward = Self { norm, slope: vec![], offset: vec![], gamma: vec![], beta: vec![] };
+        for channel in 0..channels {
+            let sum = total(|part| &part.sum, channel);
+            let x_hat = total(|part| &part.dot, channel) * f64::from(norm.inverse_std[channel]);
+            let scale = f64::from(norm.scale[channel]) / rows as f64;
+            backward.slope.push((-scale * x_hat * f64::from(norm.inverse_std[channel])) as f32);
+            backward.offset.push((-scale * sum) as f32);
+            backward.gamma.push(x_hat as f32);
+            backward.beta.push(sum as f32);
+        }
+        backward
+    }
+}

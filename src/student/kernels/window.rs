@@ -1,0 +1,77 @@
+//! Where a 3 x 3 convolution's output pixels look.
+
+/// How the border is filled up with zeros before a 3 x 3 convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// TensorFlow's `SAME`, `ceil(size / stride)` outputs; an odd zero goes below and to the right.
+    Same,
+    /// One zero on every side, as PyTorch's `padding=1`.
+    One,
+}
+
+/// A 3 x 3 window's extent over one image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    pub stride: usize,
+    /// Rows of zeros above and columns of zeros before the image.
+    pub top: usize,
+    pub left: usize,
+    pub in_height: usize,
+    pub in_width: usize,
+    pub out_height: usize,
+    pub out_width: usize,
+}
+
+impl Padding {
+    /// (zeros before, outputs) along a side of `size` pixels.
+    pub(super) fn along(self, size: usize, stride: usize) -> (usize, usize) {
+        match self {
+            Self::Same => {
+                let outputs = size.div_ceil(stride);
+                (((outputs - 1) * stride + 3).saturating_sub(size) / 2, outputs)
+            }
+            Self::One => (1, (size - 1) / stride + 1),
+        }
+    }
+}
+
+impl Window {
+    pub fn new(padding: Padding, stride: usize, in_height: usize, in_width: usize) -> Self {
+        let (top, out_height) = padding.along(in_height, stride);
+        let (left, out_width) = padding.along(in_width, stride);
+        Self { stride, top, left, in_height, in_width, out_height, out_width }
+    }
+
+    /// The image row under output row `y`'s tap `ky`, unless it is padding.
+    #[inline]
+    pub fn in_row(&self, y: usize, ky: usize) -> Option<usize> {
+        (y * self.stride + ky).checked_sub(self.top).filter(|&y| y < self.in_height)
+    }
+
+    /// The image column under output column `x`'s tap `kx`, unless it is padding.
+    #[inline]
+    pub fn in_column(&self, x: usize, kx: usize) -> Option<usize> {
+        (x * self.stride + kx).checked_sub(self.left).filter(|&x| x < self.in_width)
+    }
+}
+
+/// The transpose: which output pixels look at an image pixel.
+impl Window {
+    /// (tap, output row) for each tap under which image row `y` lies; the row is `None` where it is outside the output.
+    pub fn taps_of_row(&self, y: usize) -> Vec<(usize, Option<usize>)> {
+        (0..3)
+            .filter(|ky| (y + self.top + 2 - ky) % self.stride == 2 % self.stride)
+            .map(|ky| {
+                (ky, (y + self.top).checked_sub(ky).map(|y| y / self.stride).filter(|&y| y < self.out_height))
+            })
+            .collect()
+    }
+
+    /// (tap, output column) for each tap under which image column `x` lies; the column can lie outside the output.
+    pub fn taps_of_column(&self, x: usize) -> impl Iterator<Item = (usize, isize)> + use<> {
+        let (x, stride) = ((x + self.left) as isize, self.stride as isize);
+        (0..3)
+            .filter(move |kx| (x - kx) % stride == 0)
+            .map(move |kx| (kx as usize, (x - kx).div_euclid(stride)))
+    }
+}
