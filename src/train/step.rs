@@ -1,12 +1,12 @@
 //! One optimiser step: forward, loss, backward, clip, AdamW.
 
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::{clip, loss, schedule};
 use crate::config;
-use crate::student::{MobileNetV2, dropout};
+use crate::student::{MobileNetV2, dropout, kernels::AdamW};
 
 /// A student and its optimiser.
 pub struct Learner {
@@ -44,12 +44,7 @@ pub struct StepLoss {
 impl Learner {
     /// A student before its first step, with `train`'s optimiser.
     pub fn new(model: MobileNetV2, train: &config::Train, device: &Device) -> Self {
-        let optimizer = AdamWConfig::new()
-            .with_beta_1(train.betas[0])
-            .with_beta_2(train.betas[1])
-            .with_epsilon(train.eps)
-            .with_weight_decay(train.weight_decay as f32)
-            .init();
+        let optimizer = AdamW::new(train.betas, train.eps, train.weight_decay as f32).into();
         Self { model, optimizer, train: train.clone(), device: device.clone().autodiff() }
     }
 
