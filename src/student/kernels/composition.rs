@@ -10,7 +10,7 @@ use burn::tensor::{
 
 use super::{
     BatchStatistics, LayerTensors, Statistics,
-    chain::{Conv, Structure},
+    structure::{Conv, Structure},
     window::Padding,
 };
 

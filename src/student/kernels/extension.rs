@@ -19,7 +19,8 @@ use burn::{
 use burn_flex::FlexTensor;
 
 use super::{
-    chain::{Output, Parameters, Saved, Source, Structure},
+    chain::{Output, Parameters, Saved, Source},
+    structure::Structure,
     tensors::TensorList,
 };
 

@@ -31,6 +31,7 @@ mod pointwise;
 mod pool;
 mod rows;
 mod simd;
+mod structure;
 mod tensors;
 mod window;
 
@@ -43,7 +44,7 @@ use burn::{
 };
 
 pub use adamw::AdamW;
-pub use chain::{Conv, Layer, Structure};
+pub use structure::{Conv, Layer, Structure};
 pub use window::Padding;
 
 use extension::{EvaluateChain, TrainChain};
