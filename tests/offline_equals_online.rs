@@ -10,7 +10,7 @@ use decant::store::{Cache, soften};
 use decant::student::{MobileNetV2, StudentShape};
 use decant::teacher::{OnnxTeacher, Teacher, class_order};
 use decant::train::order::epoch_order;
-use decant::train::step::{Batch, Learner, StepLoss};
+use decant::train::step::{Batch, Learner, SoftTargets, StepLoss};
 use decant::view::{self, Geometry, Preprocess};
 
 const SIZE: usize = 32;
@@ -60,7 +60,7 @@ fn ten_steps_from_the_cache_have_the_losses_of_ten_steps_with_the_teacher() {
         let step = |(step, samples): (usize, &[usize])| {
             let labels =
                 samples.iter().map(|&s| dataset.split(SplitName::Train).unwrap().samples[s].label).collect();
-            let soft_targets = targets(samples);
+            let soft_targets = SoftTargets::Dense(targets(samples));
             let pixels = pixels(&dataset, samples, &student);
             learner.step(Batch { pixels, size: [SIZE, SIZE], labels, soft_targets }, step, STEPS)
         };

@@ -126,6 +126,42 @@ fn a_finished_run_is_not_trained_again() {
     assert_eq!(written(), before);
 }
 
+const SEVEN: [&str; 4] = ["--set", "cache.temperatures=[1, 2, 5, 7, 10]", "--set", "train.temperature=7"];
+
+#[test]
+fn a_temperature_that_was_added_serves_a_run_and_stage_one_has_nothing_left_to_do() {
+    let workshop = cached();
+    let cache = workshop.only("cache", "tiny-");
+    let said = workshop.done(&["cache", "soften", &cache.display().to_string(), "--temperature", "7"]);
+    assert!(said.contains("1, 2, 5, 7, 10"), "{said}");
+    workshop.done(&[&["train-student", "-p", "tiny.toml"], &SEVEN[..]].concat());
+    // The file's own temperatures tell the two caches apart, though both hold 5.
+    workshop.done(&["train-student", "-p", "tiny.toml"]);
+    let again = workshop.done(&[&["teacher-cache", "-p", "tiny.toml"], &SEVEN[..]].concat());
+    assert!(again.contains("done before"), "{again}");
+    assert_eq!(fs::read_dir(workshop.path().join("cache")).unwrap().count(), 2);
+}
+
+#[test]
+fn every_encoding_trains_a_student() {
+    let workshop = Workshop::new();
+    workshop.file("tiny.toml", TINY);
+    let encodings: [&[&str]; 3] = [
+        &["--set", "cache.encoding=float16"],
+        &["--set", "cache.encoding=top-k", "--set", "cache.top-k=2"],
+        &["--set", "cache.encoding=top-k", "--set", "cache.top-k=1", "--set", "cache.zstd=3"],
+    ];
+    for encoding in encodings {
+        workshop.done(&[&["teacher-cache", "-p", "tiny.toml"], encoding].concat());
+        workshop.done(&[&["train-student", "-p", "tiny.toml"], encoding].concat());
+    }
+    assert_eq!(fs::read_dir(workshop.path().join("runs")).unwrap().count(), 3);
+    let cache = fs::read_dir(workshop.path().join("cache")).unwrap().next().unwrap().unwrap().path();
+    workshop.done(&["cache", "verify", &cache.display().to_string()]);
+    let (code, said) = workshop.refused(&["teacher-cache", "-p", "tiny.toml", "--set", "cache.top-k=2"]);
+    assert!(code == 2 && said.contains("cache.encoding = \"top-k\""), "{said}");
+}
+
 #[test]
 fn lambda_0_is_another_run_that_learns_from_the_labels_alone() {
     let workshop = cached();

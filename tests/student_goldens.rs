@@ -13,7 +13,7 @@ use decant::{
     student::{MobileNetV2, StudentShape, hf, visit_parameters},
     train::{
         clip::clip_global_norm,
-        loss::{Loss, distillation},
+        loss::{Loss, Targets, distillation},
     },
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -99,7 +99,7 @@ fn a_training_step_equals_pytorch() {
 
     let labels = Tensor::<1, Int>::from_data(&golden.labels[..], &device);
     let Loss { total, hard, soft } =
-        distillation(logits, labels, soft_targets(0, &device), TEMPERATURE, LAMBDA);
+        distillation(logits, labels, Targets::Dense(soft_targets(0, &device)), TEMPERATURE, LAMBDA);
     let gradients = GradientsParams::from_grads(total.backward(), &model);
     for (name, found, expected) in
         [("total", total, golden.total), ("hard", hard, golden.hard), ("soft", soft, golden.soft)]
@@ -196,7 +196,9 @@ fn train(golden: &TenSteps, mut model: MobileNetV2) -> Trained {
         let labels: Vec<i32> = (0..BATCH).map(|index| ((batch + index) % CLASSES) as i32).collect();
         let labels = Tensor::<1, Int>::from_data(&labels[..], &device);
         let logits = model.forward_train(pixels(batch, SIDE, &device), None);
-        let total = distillation(logits, labels, soft_targets(batch, &device), TEMPERATURE, LAMBDA).total;
+        let total =
+            distillation(logits, labels, Targets::Dense(soft_targets(batch, &device)), TEMPERATURE, LAMBDA)
+                .total;
         losses.push(values(total.clone())[0]);
         let gradients = GradientsParams::from_grads(total.backward(), &model);
         let (gradients, norm) = clip_global_norm(gradients, &model, 1.0);

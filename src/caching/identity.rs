@@ -1,6 +1,7 @@
 //! What the cache of a dataset under a teacher is: its manifest.
 
 use super::{Error, Settings};
+use crate::config;
 use crate::dataset::Dataset;
 use crate::store::{DatasetIdentity, Encoding, Manifest, SplitSize, TeacherIdentity, ViewIdentity};
 use crate::support::hash::Digest;
@@ -34,20 +35,17 @@ pub(super) fn manifest(
         // Another batch size may round the last bit of a logit otherwise, so a resumed run must have the same.
         runtime: format!("{}, batches of {}", teacher.runtime, settings.batch_size),
     };
-    let view = ViewIdentity { policy: policy(cache.views, resizing), views: cache.views, seed: cache.seed };
+    let view = ViewIdentity { policy: policy(cache, resizing), views: cache.views, seed: cache.seed };
     let shard_rows = u32::try_from(cache.shard_rows).unwrap_or(u32::MAX);
-    let encoding = Encoding::Float32;
-    Ok(Manifest::new(&cache.name, dataset, teacher, view, &cache.temperatures, encoding, shard_rows)?)
+    let encoding = Encoding::of(cache);
+    let manifest =
+        Manifest::new(&cache.name, dataset, teacher, view, &cache.temperatures, encoding, shard_rows)?;
+    Ok(manifest.with_zstd(cache.zstd)?)
 }
 
 /// How views are drawn and resized, in words that change with anything that changes a pixel that the teacher sees.
-/// Stage two compares their end with its own resizing, to know whether it sees the very same pixels.
-fn policy(views: u16, resizing: &str) -> String {
-    if views == 1 {
-        return format!("whole image, {resizing}");
-    }
-    let Policy { scale: [least, most], ratio: [narrow, wide], flip } = Policy::default();
-    format!(
-        "view 0 whole image, others RandomResizedCrop scale {least} to {most} ratio {narrow} to {wide}, flip {flip}, {resizing}"
-    )
+/// Stage two compares their beginning with its pipeline file, and their end with its own resizing, to know whether it sees
+/// the very same pixels.
+fn policy(cache: &config::Cache, resizing: &str) -> String {
+    format!("{}, {resizing}", Policy::from(&cache.view).describe(cache.views))
 }

@@ -49,7 +49,7 @@ impl<'a> Recipe<'a> {
         Self {
             dataset,
             preprocess: preprocess.clone(),
-            policy: Policy::default(),
+            policy: Policy::from(&settings.cache.view),
             seed: settings.cache.seed,
             batch_size: settings.batch_size,
         }

@@ -8,6 +8,7 @@ use clap::Subcommand;
 use super::Failure;
 use super::text::{bytes, numbers, percent, print_json};
 use crate::store::{self, Cache, Summary};
+use crate::support::interrupt;
 use crate::support::table::Table;
 
 /// List, inspect, verify, pack and delete caches.
@@ -41,6 +42,14 @@ enum Command {
         /// The cache's folder
         cache: PathBuf,
     },
+    /// Add temperatures from the stored logits, without a teacher: makes a second cache beside the first
+    Soften {
+        /// The cache's folder
+        cache: PathBuf,
+        /// A temperature to add; several are separated by commas
+        #[arg(long, value_name = "T", required = true, value_delimiter = ',')]
+        temperature: Vec<f32>,
+    },
     /// Make one .tar.zst of a cache
     Pack {
         /// The cache's folder
@@ -71,6 +80,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Ls { cache_dir, json } => ls(&cache_dir, json),
         Command::Inspect { cache, json } => inspect(&cache, json),
         Command::Verify { cache } => verify(&cache),
+        Command::Soften { cache, temperature } => soften(&cache, &temperature),
         Command::Pack { cache, archive } => {
             store::pack(&cache, &archive)?;
             let size = std::fs::metadata(&archive).map_or(0, |metadata| metadata.len());
@@ -200,6 +210,28 @@ fn verify(dir: &Path) -> Result<(), Failure> {
         dir.display(),
         report.damage.len()
     )))
+}
+
+fn soften(dir: &Path, temperatures: &[f32]) -> Result<(), Failure> {
+    let softened = store::add_temperatures(dir, temperatures, &interrupt::requested)?;
+    if !softened.complete {
+        return Err(Failure::interrupted(format!(
+            "interrupted; what is done stays in {}, the same command goes on from there",
+            softened.dir.display()
+        )));
+    }
+    let summary = Summary::read(&softened.dir)?;
+    println!(
+        "{} has T = {} ({}); {} is as it was, delete it with decant cache rm",
+        softened.dir.display(),
+        numbers(&summary.temperatures),
+        bytes(summary.bytes),
+        dir.display()
+    );
+    println!(
+        "next     add the temperature to [cache] temperatures, so that train-student takes the new cache"
+    );
+    Ok(())
 }
 
 fn rm(dir: &Path, yes: bool) -> Result<(), Failure> {

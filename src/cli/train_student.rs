@@ -137,7 +137,7 @@ fn print_head(setup: &Setup) {
         |q| format!("{} on validation, ECE {}", percent(q.accuracy), percent(q.ece)),
     );
     println!("  teacher  {}, {worth} (cached, not loaded)", manifest.teacher.name);
-    println!("  cache    {}", setup.cache.dir().display());
+    println!("  cache    {} ({})", setup.cache.dir().display(), manifest.storage());
     let init = student.init.as_ref().map_or_else(
         || format!("random weights of seed {}", train.seed),
         |path| format!("weights of {}", path.display()),

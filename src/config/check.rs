@@ -1,6 +1,6 @@
 //! The ranges of a pipeline file's values.
 
-use super::{Device, Pipeline};
+use super::{Device, Encoding, Pipeline, View};
 
 /// A value outside its range: its dotted key, the value as text, and the rule it breaks.
 pub(super) struct Invalid {
@@ -38,6 +38,29 @@ pub(super) fn check(pipeline: &Pipeline) -> Result<(), Invalid> {
     within("teacher.threads", teacher.threads, teacher.threads <= 1024, "0 to 1024")?;
 
     within("cache.views", cache.views, cache.views >= 1, "1 or more")?;
+    let View { scale: [least, most], ratio: [narrowest, widest], flip } = cache.view;
+    let scale = format!("[{least}, {most}]");
+    within(
+        "cache.view.scale",
+        scale,
+        0.0 < least && least <= most && most <= 1.0,
+        "[min, max] above 0, at most 1",
+    )?;
+    let ratio = format!("[{narrowest}, {widest}]");
+    let fits = 0.01 <= narrowest && narrowest <= widest && widest <= 100.0;
+    within("cache.view.ratio", ratio, fits, "[min, max] from 0.01 to 100")?;
+    within("cache.view.flip", flip, (0.0..=1.0).contains(&flip), "0 to 1")?;
+    within("cache.zstd", cache.zstd, cache.zstd <= 22, "0 (none) to 22")?;
+    let kept = cache.top_k.map_or("nothing".to_owned(), |kept| kept.to_string());
+    match cache.encoding {
+        Encoding::TopK => {
+            let some = cache.top_k.is_some_and(|kept| kept > 0);
+            within("cache.top-k", kept, some, "1 or more, and fewer than there are classes")?;
+        }
+        Encoding::Float32 | Encoding::Float16 => {
+            within("cache.top-k", kept, cache.top_k.is_none(), "left out unless cache.encoding = \"top-k\"")?;
+        }
+    }
     within("cache.shard-rows", cache.shard_rows, (1..=1 << 20).contains(&cache.shard_rows), "1 to 1048576")?;
     within(
         "cache.temperatures",

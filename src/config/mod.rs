@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use device::Device;
 pub use error::Error;
 pub use load::load;
-pub use sections::{Cache, Dataset, Leaves, OnBadImage, Schedule, Student, Teacher, Train};
+pub use sections::{Cache, Dataset, Encoding, Leaves, OnBadImage, Schedule, Student, Teacher, Train, View};
 
 /// A whole pipeline file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

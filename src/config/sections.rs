@@ -102,12 +102,21 @@ pub struct Cache {
     pub dir: PathBuf,
     /// One column of soft targets is written for each.
     pub temperatures: Vec<f32>,
-    /// How many views of each image the teacher sees; view 0 is the plain evaluation view.
+    /// How many views of each train image the teacher sees; view 0 is the plain evaluation view, and the only one of
+    /// validation and test.
     pub views: u16,
     /// Fixes the crops and flips of the views.
     pub seed: u64,
     /// Rows in one shard at most.
     pub shard_rows: usize,
+    /// How logits and soft targets are stored.
+    pub encoding: Encoding,
+    /// How many of the largest logits are kept, with `encoding = "top-k"` and only there.
+    pub top_k: Option<u32>,
+    /// The level at which zstd compresses the cache; 0 leaves it plain, to be read straight from the memory map.
+    pub zstd: u8,
+    /// How views other than view 0 are drawn.
+    pub view: View,
 }
 
 impl Default for Cache {
@@ -119,7 +128,42 @@ impl Default for Cache {
             views: 1,
             seed: 0,
             shard_rows: 4096,
+            encoding: Encoding::Float32,
+            top_k: None,
+            zstd: 0,
+            view: View::default(),
         }
+    }
+}
+
+/// How a cache stores logits and soft targets; `cache/README.md` has the columns of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// Every logit, as the teacher gave it.
+    Float32,
+    /// Every logit, rounded to 11 bits.
+    Float16,
+    /// The largest logits, and the mass of all others at each temperature.
+    TopK,
+}
+
+/// `[cache.view]`: how views other than view 0 are drawn. The defaults are those of torchvision's `RandomResizedCrop`
+/// and `RandomHorizontalFlip`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct View {
+    /// The least and the largest share of the image's area.
+    pub scale: [f64; 2],
+    /// The least and the largest ratio of width to height.
+    pub ratio: [f64; 2],
+    /// The probability of a mirrored view.
+    pub flip: f64,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self { scale: [0.08, 1.0], ratio: [3.0 / 4.0, 4.0 / 3.0], flip: 0.5 }
     }
 }
 

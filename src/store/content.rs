@@ -1,14 +1,19 @@
 //! Checks that read every value of a shard.
 
+use half::f16;
+
+use super::encoding::{Element, Layout, dense, top};
 use super::error::Error;
-use super::reader::copy_floats;
 use super::schema::column;
 use super::shard::Shard;
 use super::soften;
 use super::writer::is_rectangle;
 
+/// A mass of the rest is rounded to float32, and its bound is not.
+const ROUNDING: f64 = 1e-6;
+
 impl Shard {
-    /// Its digest, its rows' identities, and that every number is finite, targets between 0 and 1.
+    /// Its digest, its rows' identities, and that every number is finite, targets between 0 and 1, kept classes in order.
     pub(super) fn check_content(&self, classes: usize) -> Result<(), Error> {
         self.check_digest()?;
         let scalars = self.scalars()?;
@@ -18,45 +23,85 @@ impl Shard {
                 return Err(self.value(column::CROP, row, &format!("{crop:?}"), "a rectangle"));
             }
         }
-        self.check_values(0, classes, "finite numbers", f32::is_finite)?;
-        (1..self.lists()).try_for_each(|list| {
-            self.check_values(list, classes, "numbers from 0 to 1", |value| (0.0..=1.0).contains(&value))
+        let (logits, masses) = match self.layout {
+            Layout::Dense => (dense::LOGITS, dense::SOFT),
+            Layout::Top { kept } => {
+                self.check_kept(kept, classes)?;
+                (top::LOGITS, top::REST)
+            }
+        };
+        self.check_values(logits, "finite numbers", f32::is_finite)?;
+        (masses..self.value_columns()).try_for_each(|index| {
+            self.check_values(index, "numbers from 0 to 1", |value| (0.0..=1.0).contains(&value))
         })
     }
 
     fn check_values(
         &self,
-        list: usize,
-        classes: usize,
+        index: usize,
         expected: &'static str,
         fine: impl Fn(f32) -> bool,
     ) -> Result<(), Error> {
-        let block = self.list(list)?;
-        let mut values = vec![0.0; classes];
+        let column = self.read_values(index)?;
+        let mut values = vec![0.0; self.value_column(index).width()];
         for row in 0..self.rows() {
-            copy_floats(block.row(row), &mut values);
+            column.floats(row, &mut values);
             // Without an early exit the loop runs at the speed of memory.
             if !values.iter().fold(true, |all, &value| all & fine(value)) {
                 let value = values.iter().find(|&&value| !fine(value)).expect("one is not");
-                return Err(self.value(column::LOGITS + list, row, value, expected));
+                return Err(self.value(column::VALUES + index, row, value, expected));
             }
         }
         Ok(())
     }
 
-    /// Softens the logits again and compares every target, bit by bit.
+    /// Kept classes are classes, none twice, the largest logit first and of equal ones the lower class.
+    fn check_kept(&self, kept: usize, classes: usize) -> Result<(), Error> {
+        let (class_column, logit_column) = (self.read_values(top::CLASSES)?, self.read_values(top::LOGITS)?);
+        let (mut found, mut logits) = (vec![0; kept], vec![0.0; kept]);
+        let mut seen = vec![usize::MAX; classes];
+        for row in 0..self.rows() {
+            class_column.integers(row, &mut found);
+            logit_column.floats(row, &mut logits);
+            for (position, &class) in found.iter().enumerate() {
+                let in_order = position == 0
+                    || logits[position - 1] > logits[position]
+                    || (logits[position - 1] >= logits[position] && found[position - 1] < class);
+                let new = self.is_class(class) && std::mem::replace(&mut seen[class as usize], row) != row;
+                if !new || !in_order {
+                    let expected = "different classes, the largest logit first";
+                    return Err(self.value(column::VALUES + top::CLASSES, row, &class, expected));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Softens the logits again and compares every target, bit by bit. Of kept logits alone that can't be done: there
+    /// the mass of the rest is compared with the most that the kept logits leave.
     pub(super) fn check_derived(&self, classes: usize, temperatures: &[f32]) -> Result<(), Error> {
+        match self.layout {
+            Layout::Dense => self.check_softened(classes, temperatures),
+            Layout::Top { kept } => self.check_rest(kept, classes, temperatures),
+        }
+    }
+
+    fn check_softened(&self, classes: usize, temperatures: &[f32]) -> Result<(), Error> {
+        let halves = self.value_column(dense::LOGITS).element == Element::Float16;
+        let round = |value: f32| if halves { f16::from_f32(value).to_f32() } else { value };
         let (mut logits, mut stored, mut derived) =
             (vec![0.0; classes], vec![0.0; classes], vec![0.0; classes]);
+        let logit_column = self.read_values(dense::LOGITS)?;
         for (index, &temperature) in temperatures.iter().enumerate() {
+            let soft_column = self.read_values(dense::SOFT + index)?;
             for row in 0..self.rows() {
-                copy_floats(self.list(0)?.row(row), &mut logits);
-                copy_floats(self.list(index + 1)?.row(row), &mut stored);
+                logit_column.floats(row, &mut logits);
+                soft_column.floats(row, &mut stored);
                 soften(&logits, temperature, &mut derived);
-                let differs = |class: &usize| stored[*class].to_bits() != derived[*class].to_bits();
+                let differs = |class: &usize| stored[*class].to_bits() != round(derived[*class]).to_bits();
                 if let Some(class) = (0..classes).find(differs) {
-                    let column = self.column_name(column::SOFT + index);
-                    let (expected, found) = (derived[class], stored[class]);
+                    let column = self.value_column(dense::SOFT + index).name.clone();
+                    let (expected, found) = (round(derived[class]), stored[class]);
                     return Err(Error::Derived {
                         path: self.path.clone(),
                         column,
@@ -65,6 +110,28 @@ impl Shard {
                         expected,
                         found,
                     });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// No dropped logit is larger than the smallest kept one.
+    fn check_rest(&self, kept: usize, classes: usize, temperatures: &[f32]) -> Result<(), Error> {
+        let mut logits = vec![0.0; kept];
+        let logit_column = self.read_values(top::LOGITS)?;
+        for (index, &temperature) in temperatures.iter().enumerate() {
+            let rest_column = self.read_values(top::REST + index)?;
+            for row in 0..self.rows() {
+                logit_column.floats(row, &mut logits);
+                let exponential =
+                    |logit: f32| ((f64::from(logit) - f64::from(logits[0])) / f64::from(temperature)).exp();
+                let sum: f64 = logits.iter().map(|&logit| exponential(logit)).sum();
+                let others = (classes - kept) as f64 * exponential(logits[kept - 1]);
+                let (most, found) = (others / (sum + others), rest_column.float(row));
+                if f64::from(found) > most * (1.0 + ROUNDING) + f64::from(f32::MIN_POSITIVE) {
+                    let column = self.value_column(top::REST + index).name.clone();
+                    return Err(Error::Rest { path: self.path.clone(), column, row, most, found });
                 }
             }
         }

@@ -110,13 +110,20 @@ pub enum Error {
 
     /// The cache holds no targets at this temperature.
     #[error(
-        "the cache holds no targets at temperature {temperature}, it has {available}; add it to [cache] temperatures"
+        "the cache holds no targets at temperature {temperature}, it has {available}; add it with `decant cache soften`, or to [cache] temperatures"
     )]
     NoSuchTemperature {
         /// The temperature that was asked for.
         temperature: f32,
         /// The temperatures that it has.
         available: String,
+    },
+
+    /// A batch of kept classes from a cache that has them all.
+    #[error("split {split:?} stores every class, not the largest alone; read its soft targets instead")]
+    NotKept {
+        /// The split.
+        split: String,
     },
 
     /// A row past the end of its split.
@@ -209,6 +216,38 @@ pub enum Error {
         class: usize,
         /// NaN or an infinity.
         value: f32,
+    },
+
+    /// A logit that float16 can't hold.
+    #[error(
+        "the teacher's logit of class {class} for sample {sample} view {view} of split {split:?} is {value}, more than \
+         float16 holds (65504); set cache.encoding = \"float32\""
+    )]
+    LogitTooLarge {
+        /// The split.
+        split: String,
+        /// The sample.
+        sample: u64,
+        /// The view.
+        view: u16,
+        /// The class.
+        class: usize,
+        /// The logit.
+        value: f32,
+    },
+
+    /// A temperature that was to be added to a cache of kept classes.
+    #[error(
+        "{} keeps {kept} of {classes} logits a row, so the mass of the rest at another temperature is not known; add the \
+         temperature to [cache] temperatures and run `decant teacher-cache`", .dir.display()
+    )]
+    RestUnknown {
+        /// The cache's folder.
+        dir: PathBuf,
+        /// Logits kept.
+        kept: u32,
+        /// Classes of the cache.
+        classes: usize,
     },
 
     /// A label that is no class.
@@ -385,6 +424,21 @@ pub enum Error {
         expected: &'static str,
     },
 
+    /// A mass of the rest that the kept logits don't allow.
+    #[error("{} has a {column} of {found} in row {row}, the kept logits leave at most {most}; delete it and run `decant teacher-cache` again", .path.display())]
+    Rest {
+        /// The shard.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The row in the shard.
+        row: usize,
+        /// What the other classes have if each has the smallest kept logit.
+        most: f64,
+        /// What is stored.
+        found: f32,
+    },
+
     /// Soft targets that are not the softened logits.
     #[error("{} has a {column} in row {row} that is not its logits softened: class {class} is {found}, expected {expected}; delete it and run `decant teacher-cache` again", .path.display())]
     Derived {
@@ -429,12 +483,15 @@ impl Error {
             | Self::NoSuchSplit { .. }
             | Self::NoSuchTemperature { .. }
             | Self::NoSuchRow { .. }
+            | Self::NotKept { .. }
             | Self::BufferLength { .. }
             | Self::RowOrder { .. }
             | Self::ShardFull { .. }
             | Self::ShardNotFull { .. }
             | Self::LogitsLength { .. }
             | Self::LogitNotFinite { .. }
+            | Self::LogitTooLarge { .. }
+            | Self::RestUnknown { .. }
             | Self::LabelRange { .. }
             | Self::Crop { .. }
             | Self::AlreadyThere { .. }
@@ -451,6 +508,7 @@ impl Error {
             | Self::Layout { .. }
             | Self::Identity { .. }
             | Self::Value { .. }
+            | Self::Rest { .. }
             | Self::Derived { .. } => ErrorKind::Damage,
         }
     }

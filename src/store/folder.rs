@@ -58,7 +58,7 @@ fn difference(
         ("view.views", |manifest| manifest.view.views.to_string()),
         ("view.seed", |manifest| manifest.view.seed.to_string()),
         ("temperatures", |manifest| format!("{:?}", manifest.temperatures)),
-        ("encoding", |manifest| manifest.encoding.as_str().to_owned()),
+        ("encoding", Manifest::storage),
         ("shard_rows", |manifest| manifest.shard_rows.to_string()),
     ];
     let produces: [Field; 3] = [

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::encoding::Encoding;
 use super::error::Error;
 use super::sealed;
 use crate::support::hash::{Digest, FieldHasher};
@@ -16,10 +17,14 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 
 /// The largest list column of a shard, so that it fits one parquet page with room for its levels.
 const MAX_COLUMN_BYTES: u64 = 1 << 30;
+/// The split whose samples are stored in every view.
+const AUGMENTED_SPLIT: &str = "train";
 const MAX_CLASSES: usize = 1 << 20;
 /// More rows than any image data set has views; a larger number is an error somewhere.
 const MAX_ROWS: u64 = 1 << 40;
 const MAX_SHARDS: u64 = 1 << 20;
+/// zstd's own.
+const MAX_ZSTD_LEVEL: u8 = 22;
 const MAX_SPLITS: usize = 100;
 /// Numbers in the columns beside the logits that are lists: the crop's four.
 const MIN_WIDTH: u64 = 4;
@@ -44,6 +49,9 @@ pub struct Manifest {
     pub temperatures: Vec<f32>,
     /// How logits and targets are stored.
     pub encoding: Encoding,
+    /// The level at which zstd compresses every column; 0 leaves them plain.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub zstd: u8,
     /// Rows of a shard; a split's last one may have fewer.
     pub shard_rows: u32,
     /// The version of decant that wrote the manifest.
@@ -98,27 +106,10 @@ pub struct TeacherIdentity {
 pub struct ViewIdentity {
     /// How views are drawn, in a form that two different policies never share.
     pub policy: String,
-    /// Views of each sample.
+    /// Views of each sample of train; the other splits have view 0 alone.
     pub views: u16,
     /// The seed that they are drawn from.
     pub seed: u64,
-}
-
-/// How logits and soft targets are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Encoding {
-    /// Dense float32, not compressed, read straight from the memory map.
-    Float32,
-}
-
-impl Encoding {
-    /// Its name in manifests and pipeline files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Float32 => "float32",
-        }
-    }
 }
 
 impl Manifest {
@@ -146,6 +137,7 @@ impl Manifest {
             view,
             temperatures,
             encoding,
+            zstd: 0,
             shard_rows,
             writer: format!("decant version {}", env!("CARGO_PKG_VERSION")),
         };
@@ -154,8 +146,31 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The same cache with its columns compressed by zstd at `level`; 0 leaves them plain.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when there is no such level.
+    pub fn with_zstd(mut self, level: u8) -> Result<Self, Error> {
+        self.zstd = level;
+        self.key = self.key_of();
+        self.validate()?;
+        Ok(self)
+    }
+
+    /// The same cache with the targets at `temperatures` as well.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when one is no temperature, or there already.
+    pub fn with_temperatures(mut self, temperatures: &[f32]) -> Result<Self, Error> {
+        self.temperatures.extend_from_slice(temperatures);
+        self.temperatures.sort_by(f32::total_cmp);
+        self.key = self.key_of();
+        self.validate()?;
+        Ok(self)
+    }
+
     /// The key: BLAKE3 over format version, dataset fingerprint, classes, split sizes, teacher fingerprint, view
-    /// policy, count and seed, temperatures, encoding and rows a shard.
+    /// policy, count and seed, temperatures, encoding, compression and rows a shard.
     ///
     /// Provider, precision and versions stay out: the same cache made on another machine is the same cache.
     pub fn key_of(&self) -> Digest {
@@ -177,6 +192,12 @@ impl Manifest {
             hasher.field("temperature", temperature.to_le_bytes());
         }
         hasher.field("encoding", self.encoding.as_str());
+        if let Encoding::TopK(kept) = self.encoding {
+            hasher.field("encoding.top-k", kept.to_le_bytes());
+        }
+        if self.zstd > 0 {
+            hasher.field("zstd", [self.zstd]);
+        }
         hasher.field("shard_rows", self.shard_rows.to_le_bytes());
         hasher.finish()
     }
@@ -191,9 +212,14 @@ impl Manifest {
         self.dataset.classes.len()
     }
 
+    /// Views of each sample of a split: train has them all, the splits that a student is only measured on have view 0.
+    pub fn views(&self, split: &SplitSize) -> u16 {
+        if split.name == AUGMENTED_SPLIT { self.view.views } else { 1 }
+    }
+
     /// Rows of a split: its samples times its views.
     pub fn rows(&self, split: &SplitSize) -> u64 {
-        split.samples * u64::from(self.view.views)
+        split.samples * u64::from(self.views(split))
     }
 
     /// The manifest as its file's bytes.
@@ -246,6 +272,7 @@ impl Manifest {
         check_name("name", &self.name)?;
         self.check_classes()?;
         self.check_temperatures()?;
+        self.check_encoding()?;
         require(self.view.views > 0, "view.views", "at least 1", &self.view.views)?;
         let width = (self.classes() as u64).max(MIN_WIDTH);
         let most = MAX_COLUMN_BYTES / (width * size_of::<f32>() as u64);
@@ -280,6 +307,18 @@ impl Manifest {
         }
     }
 
+    fn check_encoding(&self) -> Result<(), Error> {
+        if let Encoding::TopK(kept) = self.encoding {
+            let most = self.classes() as u64 - 1;
+            let expected = format!("1 to {most}, one less than there are classes");
+            require((1..=most).contains(&u64::from(kept)), "encoding.top-k", &expected, &kept)?;
+            let expected = "at least one, since the mass of the rest is kept for each";
+            require(!self.temperatures.is_empty(), "temperatures", expected, &"none")?;
+        }
+        let expected = format!("0 (none) to {MAX_ZSTD_LEVEL}");
+        require(self.zstd <= MAX_ZSTD_LEVEL, "zstd", &expected, &self.zstd)
+    }
+
     fn check_splits(&self) -> Result<(), Error> {
         let splits = &self.dataset.splits;
         let (count, expected) = (splits.len(), format!("1 to {MAX_SPLITS} splits"));
@@ -298,6 +337,11 @@ impl Manifest {
         let expected = format!("large enough for {MAX_SHARDS} shards to hold every row");
         require(shards <= MAX_SHARDS, "shard_rows", &expected, &self.shard_rows)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(level: &u8) -> bool {
+    *level == 0
 }
 
 /// Names become file names.

@@ -5,10 +5,14 @@
 //! [`Cache::check_dataset`] and [`Cache::check_content`], and gathers batches from [`Cache::split`].
 
 mod archive;
+mod block;
 mod complete;
 mod content;
+mod encode;
+mod encoding;
 mod error;
 mod folder;
+mod gather;
 mod levels;
 mod manifest;
 mod plan;
@@ -20,16 +24,18 @@ mod schema;
 mod sealed;
 mod shard;
 mod soften;
+mod soften_cache;
 mod summary;
 mod verify;
 mod writer;
 
 pub use archive::{pack, unpack};
 pub use complete::{COMPLETE_FILE, Complete, complete};
+pub use encoding::Encoding;
 pub use error::{Error, ErrorKind};
 pub use folder::{clean_leftovers, create_or_open, find};
 pub use manifest::{
-    DatasetIdentity, Encoding, FORMAT, MANIFEST_FILE, Manifest, SplitSize, TeacherIdentity, ViewIdentity,
+    DatasetIdentity, FORMAT, MANIFEST_FILE, Manifest, SplitSize, TeacherIdentity, ViewIdentity,
 };
 pub use plan::ShardSpec;
 pub use quality::{Confusion, Entropy, TeacherQuality};
@@ -38,6 +44,7 @@ pub use record::ShardRecord;
 pub use resume::missing_shards;
 pub use schema::soft_column;
 pub use soften::soften;
+pub use soften_cache::{Softened, add_temperatures};
 pub use summary::{SplitSummary, Summary};
 pub use verify::{Report, verify};
 pub use writer::{Row, ShardWriter};

@@ -56,7 +56,7 @@ impl Manifest {
                     index: index as u32,
                     first_row: index * step,
                     rows: step.min(rows - index * step),
-                    views: self.view.views,
+                    views: self.views(split),
                     path: Path::new(&split.name).join(format!("part-{index:05}.parquet")),
                 });
             }

@@ -144,6 +144,7 @@ pub(super) fn open_splits(
             manifest: Arc::clone(manifest),
             rows: manifest.rows(size) as usize,
             samples: size.samples,
+            views: manifest.views(size),
             shards: std::mem::replace(&mut shards, others),
         }
     });
@@ -153,9 +154,10 @@ pub(super) fn open_splits(
 /// The rows of one split. A row is addressed by its index, which [`SplitRows::row`] finds.
 pub struct SplitRows {
     name: String,
-    manifest: Arc<Manifest>,
+    pub(super) manifest: Arc<Manifest>,
     rows: usize,
     samples: u64,
+    views: u16,
     pub(super) shards: Vec<Shard>,
 }
 
@@ -189,7 +191,7 @@ impl SplitRows {
 
     /// Views of each sample.
     pub fn views(&self) -> u16 {
-        self.manifest.view.views
+        self.views
     }
 
     /// How many classes.
@@ -249,49 +251,7 @@ impl SplitRows {
         scalars.flip(row)
     }
 
-    /// Copies the logits of `rows` to `out`, `[rows, classes]`, in any order and with repetitions.
-    ///
-    /// # Errors
-    /// A row that there is not, a buffer of another length, or a shard whose column is not laid out as it should be.
-    pub fn gather_logits(&self, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
-        self.gather(0, rows, out)
-    }
-
-    /// Copies the soft targets of `rows` at `temperature` to `out`, `[rows, classes]`; no other column is touched.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchTemperature`], and as [`SplitRows::gather_logits`].
-    pub fn gather_soft(&self, temperature: f32, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
-        let index = self.temperature_index(temperature)?;
-        self.gather(index + 1, rows, out)
-    }
-
-    fn temperature_index(&self, temperature: f32) -> Result<usize, Error> {
-        let temperatures = self.temperatures();
-        temperatures.iter().position(|stored| stored.total_cmp(&temperature).is_eq()).ok_or_else(|| {
-            let names: Vec<String> = temperatures.iter().map(ToString::to_string).collect();
-            let available = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            Error::NoSuchTemperature { temperature, available }
-        })
-    }
-
-    fn gather(&self, list: usize, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
-        let classes = self.classes();
-        if out.len() != rows.len() * classes {
-            let expected = rows.len() * classes;
-            return Err(Error::BufferLength { rows: rows.len(), expected, found: out.len() });
-        }
-        for (&row, out) in rows.iter().zip(out.chunks_exact_mut(classes)) {
-            if row >= self.rows {
-                return Err(Error::NoSuchRow { split: self.name.clone(), rows: self.rows, row });
-            }
-            let (shard, row) = self.locate(row);
-            copy_floats(shard.list(list)?.row(row), out);
-        }
-        Ok(())
-    }
-
-    fn locate(&self, row: usize) -> (&Shard, usize) {
+    pub(super) fn locate(&self, row: usize) -> (&Shard, usize) {
         let step = self.manifest.shard_rows as usize;
         (&self.shards[row / step], row % step)
     }
@@ -316,14 +276,4 @@ impl SplitRows {
 fn first_error(shards: &[Shard], check: impl Fn(&Shard) -> Result<(), Error> + Sync) -> Result<(), Error> {
     let results: Vec<Result<(), Error>> = shards.par_iter().map(&check).collect();
     results.into_iter().collect()
-}
-
-/// Copies little-endian float32 from the map, where they need not be aligned.
-pub(super) fn copy_floats(bytes: &[u8], out: &mut [f32]) {
-    bytemuck::cast_slice_mut::<f32, u8>(out).copy_from_slice(bytes);
-    if cfg!(target_endian = "big") {
-        for value in out {
-            *value = f32::from_bits(value.to_bits().swap_bytes());
-        }
-    }
 }

@@ -7,6 +7,7 @@ use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::metadata::KeyValue;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 
+use super::encoding::Element;
 use super::manifest::Manifest;
 use super::plan::ShardSpec;
 
@@ -19,7 +20,7 @@ pub(super) const CROP_WIDTH: usize = 4;
 /// What the root of the parquet schema is called.
 pub(super) const ROOT: &str = "schema";
 
-/// The columns before the soft targets, by position.
+/// The columns before the logits and targets, by position.
 pub(super) mod column {
     pub const SAMPLE: usize = 0;
     pub const IMAGE_HASH: usize = 1;
@@ -28,9 +29,8 @@ pub(super) mod column {
     pub const CROP: usize = 4;
     pub const FLIP: usize = 5;
     pub const INPUT_HASH: usize = 6;
-    pub const LOGITS: usize = 7;
-    /// The first soft column; one a temperature follows, ascending.
-    pub const SOFT: usize = 8;
+    /// The first of the columns of logits and targets.
+    pub const VALUES: usize = 7;
 }
 
 /// The name of the soft column at `temperature`: `soft_t5`, `soft_t2p5`.
@@ -38,29 +38,35 @@ pub fn soft_column(temperature: f32) -> String {
     format!("soft_t{temperature}").replace('.', "p")
 }
 
-/// The element of every list column; parquet's own name for it.
-pub(super) fn list_element() -> Arc<Field> {
-    Arc::new(Field::new("element", DataType::Float32, false))
+/// The element of a list column, by parquet's own name for it.
+pub(super) fn list_element(element: Element) -> Arc<Field> {
+    Arc::new(Field::new("element", data_type(element), false))
+}
+
+fn data_type(element: Element) -> DataType {
+    match element {
+        Element::Float32 => DataType::Float32,
+        Element::Float16 => DataType::Float16,
+        Element::Int32 => DataType::Int32,
+    }
 }
 
 /// The columns as Arrow types; none is nullable.
 pub(super) fn arrow_schema(manifest: &Manifest) -> Arc<Schema> {
-    let list = DataType::List(list_element());
+    let list = |element| DataType::List(list_element(element));
     let mut fields = vec![
         Field::new("sample", DataType::UInt64, false),
         Field::new("image_hash", DataType::FixedSizeBinary(IMAGE_HASH_BYTES as i32), false),
         Field::new("label", DataType::Int32, false),
         Field::new("view", DataType::UInt16, false),
-        Field::new("crop", list.clone(), false),
+        Field::new("crop", list(Element::Float32), false),
         Field::new("flip", DataType::Boolean, false),
         Field::new("input_hash", DataType::FixedSizeBinary(INPUT_HASH_BYTES as i32), false),
-        Field::new("logits", list.clone(), false),
     ];
-    let soft = manifest
-        .temperatures
-        .iter()
-        .map(|&temperature| Field::new(soft_column(temperature), list.clone(), false));
-    fields.extend(soft);
+    fields.extend(manifest.value_columns().into_iter().map(|column| {
+        let kind = if column.list.is_some() { list(column.element) } else { data_type(column.element) };
+        Field::new(column.name, kind, false)
+    }));
     Arc::new(Schema::new(fields))
 }
 
@@ -95,6 +101,7 @@ fn is_same(one: &ColumnDescriptor, other: &ColumnDescriptor) -> bool {
         && one.physical_type() == other.physical_type()
         && one.type_length() == other.type_length()
         && one.converted_type() == other.converted_type()
+        && one.logical_type_ref() == other.logical_type_ref()
         && (one.max_def_level(), one.max_rep_level()) == (other.max_def_level(), other.max_rep_level())
 }
 
@@ -108,8 +115,9 @@ pub(super) fn key_values(manifest: &Manifest, spec: &ShardSpec) -> Vec<KeyValue>
         ("decant.split", spec.split.clone()),
         ("decant.shard", spec.index.to_string()),
         ("decant.first_row", spec.first_row.to_string()),
-        ("decant.views", manifest.view.views.to_string()),
+        ("decant.views", spec.views.to_string()),
         ("decant.temperatures", temperatures.join(" ")),
+        ("decant.encoding", manifest.storage()),
         ("decant.dataset", manifest.dataset.name.clone()),
         ("decant.dataset_fingerprint", manifest.dataset.fingerprint.to_string()),
         ("decant.classes", json(&manifest.dataset.classes)),

@@ -13,6 +13,8 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaD
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::SchemaDescriptor;
 
+use super::block::{Block, Values};
+use super::encoding::{Layout, ValueColumn};
 use super::error::Error;
 use super::manifest::Manifest;
 use super::plan::ShardSpec;
@@ -32,25 +34,10 @@ pub(super) struct Shard {
     map: Bytes,
     metadata: ParquetMetaData,
     classes: usize,
-    lists: Vec<OnceLock<Block>>,
+    compressed: bool,
+    pub(super) layout: Layout,
+    values: Vec<(ValueColumn, OnceLock<Values>)>,
     scalars: OnceLock<Scalars>,
-}
-
-/// A column's values: one contiguous block of the map, `width` bytes a row.
-#[derive(Clone)]
-pub(super) struct Block {
-    bytes: Bytes,
-    width: usize,
-}
-
-impl Block {
-    pub(super) fn row(&self, row: usize) -> &[u8] {
-        &self.bytes[row * self.width..(row + 1) * self.width]
-    }
-
-    fn array<const N: usize>(&self, row: usize) -> [u8; N] {
-        self.row(row).try_into().expect("a block is cut to its column's width")
-    }
 }
 
 /// The columns beside logits and targets.
@@ -140,7 +127,14 @@ impl<'a> Opener<'a> {
             map,
             metadata,
             classes: self.manifest.classes(),
-            lists: (0..=self.manifest.temperatures.len()).map(|_| OnceLock::new()).collect(),
+            compressed: self.manifest.zstd > 0,
+            layout: self.manifest.layout(),
+            values: self
+                .manifest
+                .value_columns()
+                .into_iter()
+                .map(|column| (column, OnceLock::new()))
+                .collect(),
             scalars: OnceLock::new(),
         })
     }
@@ -152,11 +146,6 @@ impl Shard {
         self.spec.rows as usize
     }
 
-    /// How many list columns [`Shard::list`] has: the logits and one a temperature.
-    pub(super) fn lists(&self) -> usize {
-        self.lists.len()
-    }
-
     /// Reads every byte and compares with the recorded digest.
     pub(super) fn check_digest(&self) -> Result<(), Error> {
         let found = Digest::of(&self.map);
@@ -166,15 +155,39 @@ impl Shard {
         Err(Error::Content { path: self.path.clone(), part: "content", expected: self.record.blake3, found })
     }
 
-    /// The logits (0) or the targets at the n-th temperature (n + 1), `[rows, classes]`; the first use checks the
-    /// page's layout.
-    pub(super) fn list(&self, index: usize) -> Result<&Block, Error> {
-        let cell = &self.lists[index];
-        if let Some(block) = cell.get() {
-            return Ok(block);
+    /// A column of logits or targets, by position among those. The first use checks the page's layout and, if it is
+    /// compressed, decompresses it: it then stays in memory.
+    pub(super) fn values(&self, index: usize) -> Result<&Values, Error> {
+        let cell = &self.values[index].1;
+        if let Some(values) = cell.get() {
+            return Ok(values);
         }
-        let block = self.list_column(column::LOGITS + index, self.classes)?;
-        Ok(cell.get_or_init(|| block))
+        let values = self.read_values(index)?;
+        Ok(cell.get_or_init(|| values))
+    }
+
+    /// As [`Shard::values`], for a column that is looked at once: nothing stays in memory.
+    pub(super) fn read_values(&self, index: usize) -> Result<Values, Error> {
+        let (column, _) = &self.values[index];
+        let block = match column.list {
+            Some(width) => self.list_column(column::VALUES + index, width, column.element.bytes())?,
+            None => self.fixed_column(column::VALUES + index, column.element.bytes())?,
+        };
+        Ok(Values::new(block, column.element))
+    }
+
+    /// How many columns of logits and targets there are.
+    pub(super) fn value_columns(&self) -> usize {
+        self.values.len()
+    }
+
+    /// One of them.
+    pub(super) fn value_column(&self, index: usize) -> &ValueColumn {
+        &self.values[index].0
+    }
+
+    pub(super) fn is_class(&self, class: i32) -> bool {
+        usize::try_from(class).is_ok_and(|class| class < self.classes)
     }
 
     /// The scalar columns; the first use checks their layout, and that every row is the one that belongs there.
@@ -187,7 +200,7 @@ impl Shard {
             image_hash: self.fixed_column(column::IMAGE_HASH, IMAGE_HASH_BYTES)?,
             label: self.fixed_column(column::LABEL, size_of::<i32>())?,
             view: self.fixed_column(column::VIEW, size_of::<u32>())?,
-            crop: self.list_column(column::CROP, CROP_WIDTH)?,
+            crop: self.list_column(column::CROP, CROP_WIDTH, size_of::<f32>())?,
             flip: self.page(column::FLIP, self.rows())?,
             input_hash: self.fixed_column(column::INPUT_HASH, INPUT_HASH_BYTES)?,
         };
@@ -236,8 +249,8 @@ impl Shard {
         self.block(column, bytes, width)
     }
 
-    /// A list column: the page holds repetition levels, definition levels, then the values.
-    fn list_column(&self, column: usize, width: usize) -> Result<Block, Error> {
+    /// A list column of `element` bytes a number: the page holds repetition levels, definition levels, then the values.
+    fn list_column(&self, column: usize, width: usize, element: usize) -> Result<Block, Error> {
         let page = self.page(column, self.rows() * width)?;
         let irregular = || {
             let name = self.column_name(column);
@@ -248,12 +261,12 @@ impl Shard {
         if !levels::are_regular(&repetition, &definition, self.rows(), width) {
             return Err(irregular());
         }
-        self.block(column, values, width * size_of::<f32>())
+        self.block(column, values, width * element)
     }
 
     fn block(&self, column: usize, bytes: Bytes, width: usize) -> Result<Block, Error> {
         if bytes.len() == self.rows() * width {
-            return Ok(Block { bytes, width });
+            return Ok(Block::new(bytes, width));
         }
         let expected = self.rows() * width;
         Err(self.layout(format!(
@@ -263,13 +276,15 @@ impl Shard {
         )))
     }
 
-    /// The content of a column's only page, a slice of the map.
+    /// The content of a column's only page: a slice of the map, or what is decompressed from it.
     fn page(&self, column: usize, values: usize) -> Result<Bytes, Error> {
         let chunk = self.chunk(column);
         let refuse = |what: &str| self.layout(format!("column {} {what}", self.column_name(column)));
         let unreadable = |error| refuse(&format!("has an unreadable page, {error}"));
-        if chunk.compression() != Compression::UNCOMPRESSED {
-            return Err(refuse("is compressed"));
+        match (chunk.compression(), self.compressed) {
+            (Compression::UNCOMPRESSED, false) | (Compression::ZSTD(_), true) => {}
+            (Compression::UNCOMPRESSED, true) => return Err(refuse("is not compressed")),
+            _ => return Err(refuse("is compressed otherwise than the manifest says")),
         }
         let total = i64::try_from(self.map.len()).unwrap_or(i64::MAX);
         let (start, length) = (chunk.data_page_offset(), chunk.compressed_size());

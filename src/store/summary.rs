@@ -35,7 +35,7 @@ pub struct Summary {
     /// Temperatures of the soft targets.
     pub temperatures: Vec<f32>,
     /// How values are stored.
-    pub encoding: &'static str,
+    pub encoding: String,
     /// Bytes of the shards that are there.
     pub bytes: u64,
     /// Shards that are there.
@@ -87,7 +87,7 @@ impl Summary {
             classes: manifest.classes(),
             splits: splits.collect(),
             views: manifest.view.views,
-            encoding: manifest.encoding.as_str(),
+            encoding: manifest.storage(),
             bytes: records.iter().map(|record| record.bytes).sum(),
             shards_done: records.len(),
             shards: specs.len(),

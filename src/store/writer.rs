@@ -5,23 +5,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, FixedSizeBinaryArray, Float32Array, Int32Array, ListArray, RecordBatch,
-    UInt16Array, UInt64Array,
+    ArrayRef, BooleanArray, FixedSizeBinaryArray, Float32Array, Int32Array, RecordBatch, UInt16Array,
+    UInt64Array,
 };
-use arrow::buffer::OffsetBuffer;
+use half::f16;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, Encoding as PageEncoding};
+use parquet::basic::{Compression, Encoding as PageEncoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
-use rayon::prelude::*;
 
+use super::encoding::{Element, Encoding};
 use super::error::Error;
 use super::manifest::Manifest;
 use super::plan::ShardSpec;
 use super::record::ShardRecord;
 use super::schema::{self, CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES};
-use super::{sealed, soften};
+use super::{encode, sealed};
 use crate::support::atomic::AtomicFile;
 use crate::support::hash::Digest;
 
@@ -46,7 +46,7 @@ pub struct Row<'a> {
     pub logits: &'a [f32],
 }
 
-/// A shard being filled, in memory: `rows * classes * 4` bytes for the logits and as many for each temperature.
+/// A shard being filled, in memory: `rows * classes * 4` bytes for the logits, and its columns once it is committed.
 ///
 /// Nothing is on disk until [`ShardWriter::commit`].
 pub struct ShardWriter {
@@ -128,6 +128,17 @@ impl ShardWriter {
                 value: row.logits[class],
             });
         }
+        if self.manifest.encoding == Encoding::Float16
+            && let Some(class) = row.logits.iter().position(|&logit| !f16::from_f32(logit).is_finite())
+        {
+            return Err(Error::LogitTooLarge {
+                split: split(),
+                sample,
+                view,
+                class,
+                value: row.logits[class],
+            });
+        }
         if label < -1 || label >= classes as i32 {
             return Err(Error::LabelRange { split: split(), sample, label, last: classes - 1 });
         }
@@ -169,37 +180,22 @@ impl ShardWriter {
     }
 
     fn into_batch(self) -> RecordBatch {
-        let (rows, classes) = (self.samples.len(), self.manifest.classes());
+        let rows = self.samples.len();
         let fixed = |bytes: Vec<u8>, width: usize| -> ArrayRef {
             let array = FixedSizeBinaryArray::try_new(width as i32, bytes.into(), None);
             Arc::new(array.expect("a hash a row"))
         };
-        let list = |values: Vec<f32>, width: usize| -> ArrayRef {
-            let offsets = OffsetBuffer::from_repeated_length(width, rows);
-            Arc::new(ListArray::new(
-                schema::list_element(),
-                offsets,
-                Arc::new(Float32Array::from(values)),
-                None,
-            ))
-        };
-        let soft: Vec<ArrayRef> = self
-            .manifest
-            .temperatures
-            .iter()
-            .map(|&temperature| list(soften_rows(&self.logits, classes, temperature), classes))
-            .collect();
+        let crops = Arc::new(Float32Array::from(self.crops));
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(UInt64Array::from(self.samples)),
             fixed(self.image_hashes, IMAGE_HASH_BYTES),
             Arc::new(Int32Array::from(self.labels)),
             Arc::new(UInt16Array::from(self.views)),
-            list(self.crops, CROP_WIDTH),
+            encode::list(crops, Element::Float32, CROP_WIDTH, rows),
             Arc::new(BooleanArray::from(self.flips)),
             fixed(self.input_hashes, INPUT_HASH_BYTES),
-            list(self.logits, classes),
         ];
-        columns.extend(soft);
+        columns.extend(encode::value_columns(&self.manifest, self.logits));
         RecordBatch::try_new(schema::arrow_schema(&self.manifest), columns)
             .expect("the columns follow the schema")
     }
@@ -208,16 +204,6 @@ impl ShardWriter {
 /// A crop that a view can be cut from.
 pub(super) fn is_rectangle([left, top, width, height]: [f32; CROP_WIDTH]) -> bool {
     [left, top, width, height].iter().all(|value| value.is_finite()) && width > 0.0 && height > 0.0
-}
-
-/// Softens `logits`, `[rows, classes]`, row by row on every core; a row does not depend on another.
-fn soften_rows(logits: &[f32], classes: usize, temperature: f32) -> Vec<f32> {
-    let mut targets = vec![0.0; logits.len()];
-    targets
-        .par_chunks_mut(classes)
-        .zip(logits.par_chunks(classes))
-        .for_each(|(targets, logits)| soften(logits, temperature, targets));
-    targets
 }
 
 /// Writes the file and returns its length, its digest and its footer's digest.
@@ -245,14 +231,20 @@ fn write_parquet(
     Ok((bytes, Digest(*all.finalize().as_bytes()), Digest(*footer.finalize().as_bytes())))
 }
 
-/// One row group, one page a column, plain and uncompressed: each column's values are one block of the file.
+/// One row group, one page a column, plain: uncompressed, each column's values are one block of the file.
 fn properties(manifest: &Manifest, spec: &ShardSpec) -> WriterProperties {
+    let compression = match manifest.zstd {
+        0 => Compression::UNCOMPRESSED,
+        level => {
+            Compression::ZSTD(ZstdLevel::try_new(level.into()).expect("the manifest has a level of zstd"))
+        }
+    };
     WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_created_by(manifest.writer.clone())
         .set_key_value_metadata(Some(schema::key_values(manifest, spec)))
         .set_encoding(PageEncoding::PLAIN)
-        .set_compression(Compression::UNCOMPRESSED)
+        .set_compression(compression)
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_offset_index_disabled(true)

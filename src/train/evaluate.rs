@@ -31,7 +31,7 @@ pub fn evaluate(
         let pixels = Tensor::from_data(TensorData::new(pixels, [batch.len(), 3, height, width]), device);
         let student: Vec<f32> = model.forward(pixels).into_data().try_to_vec().expect("logits are float32");
         let mut teacher = vec![0.0; batch.len() * classes];
-        rows.gather_logits(batch, &mut teacher)?;
+        rows.gather_logits_for(temperature, batch, &mut teacher)?;
         let labels: Vec<i32> = batch.iter().map(|&row| rows.label(row)).collect();
         meter.add(&student, &teacher, &labels);
     }

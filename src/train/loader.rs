@@ -6,7 +6,7 @@ use std::thread::Scope;
 use super::Error;
 use super::images::Images;
 use super::order::{epoch_order, view_of};
-use super::step::Batch;
+use super::step::{Batch, SoftTargets};
 
 /// Batches prepared ahead of the step at most.
 const AHEAD: usize = 3;
@@ -49,13 +49,28 @@ impl Source<'_> {
         let cached = self.images.rows();
         let mut pixels = vec![0.0; rows.len() * self.images.values()];
         self.images.fill(rows, &mut pixels)?;
-        let mut soft_targets = vec![0.0; rows.len() * cached.classes()];
-        if let Some(temperature) = self.temperature {
-            cached.gather_soft(temperature, rows, &mut soft_targets)?;
-        }
+        let soft_targets = self.soft_targets(rows)?;
         let labels = rows.iter().map(|&row| cached.label(row)).collect();
         let (height, width) = self.images.size();
         Ok(Batch { pixels, size: [height, width], labels, soft_targets })
+    }
+
+    fn soft_targets(&self, rows: &[usize]) -> Result<SoftTargets, Error> {
+        let cached = self.images.rows();
+        match (self.temperature, cached.kept()) {
+            (Some(temperature), Some(kept)) => {
+                let mut classes = vec![0; rows.len() * kept];
+                let mut masses = vec![0.0; rows.len() * (kept + 1)];
+                cached.gather_top(temperature, rows, &mut classes, &mut masses)?;
+                Ok(SoftTargets::Top { classes, masses })
+            }
+            (Some(temperature), None) => {
+                let mut targets = vec![0.0; rows.len() * cached.classes()];
+                cached.gather_soft(temperature, rows, &mut targets)?;
+                Ok(SoftTargets::Dense(targets))
+            }
+            (None, _) => Ok(SoftTargets::Dense(vec![0.0; rows.len() * cached.classes()])),
+        }
     }
 
     fn send_all(&self, start: (usize, usize), epochs: usize, out: &SyncSender<Result<Batch, Error>>) {

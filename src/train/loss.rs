@@ -1,6 +1,6 @@
 //! The loss that a student is trained on.
 
-use burn::tensor::{Int, Tensor, activation::log_softmax};
+use burn::tensor::{IndexingUpdateOp, Int, Tensor, activation::log_softmax};
 
 /// A batch's loss and its two terms, each `[1]`.
 #[derive(Clone, Debug)]
@@ -13,21 +13,44 @@ pub struct Loss {
     pub soft: Tensor<1>,
 }
 
+/// The teacher's probabilities at a temperature.
+#[derive(Clone, Debug)]
+pub enum Targets {
+    /// Of every class, `[batch, classes]`.
+    Dense(Tensor<2>),
+    /// Of the largest classes alone.
+    Top {
+        /// Which they are, `[batch, kept]`.
+        classes: Tensor<2, Int>,
+        /// Their probabilities, then that of all other classes together, `[batch, kept + 1]`.
+        masses: Tensor<2>,
+    },
+}
+
 /// Distillation as Hinton, Vinyals and Dean put it (arXiv 1503.02531):
 /// `(1 - lambda) * CE(student, label) + lambda * T^2 * KL(softmax(teacher / T) || softmax(student / T))`.
 ///
-/// `student_logits` is `[batch, classes]`, `labels` `[batch]` with -1 for unlabelled, and `soft_targets`
-/// `[batch, classes]` the teacher's probabilities at `temperature` already. Both means are over samples: PyTorch's
-/// `CrossEntropyLoss(ignore_index=-1)` and `KLDivLoss(reduction="batchmean")`.
+/// `student_logits` is `[batch, classes]`, `labels` `[batch]` with -1 for unlabelled, and `soft_targets` the teacher's
+/// probabilities at `temperature` already. Both means are over samples: PyTorch's `CrossEntropyLoss(ignore_index=-1)`
+/// and `KLDivLoss(reduction="batchmean")`.
+///
+/// Of [`Targets::Top`] the divergence is over the kept classes and one more, which all others make together: exact on
+/// what is known, and silent on how the student spreads the rest. It is never above that over all classes, and equals
+/// it where one class was dropped.
 pub fn distillation(
     student_logits: Tensor<2>,
     labels: Tensor<1, Int>,
-    soft_targets: Tensor<2>,
+    soft_targets: Targets,
     temperature: f32,
     lambda: f32,
 ) -> Loss {
     let hard = cross_entropy(student_logits.clone(), labels);
-    let soft = divergence(student_logits / temperature, soft_targets) * temperature.powi(2);
+    let logits = student_logits / temperature;
+    let divergence = match soft_targets {
+        Targets::Dense(targets) => divergence(log_softmax(logits, 1), targets),
+        Targets::Top { classes, masses } => divergence(log_of_kept_and_rest(logits, classes), masses),
+    };
+    let soft = divergence * temperature.powi(2);
     let total = hard.clone() * (1.0 - lambda) + soft.clone() * lambda;
     Loss { total, hard, soft }
 }
@@ -41,11 +64,29 @@ fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     -(picked * labelled).sum() / count
 }
 
-/// The mean over the batch of `KL(targets || softmax(logits))`. A class that the teacher gives no probability adds 0.
-fn divergence(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+/// The mean over the batch of `KL(targets || student)`. A class that the teacher gives no probability adds 0.
+fn divergence(log_student: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     let batch = targets.dims()[0];
     let log_targets = targets.clone().clamp_min(f32::MIN_POSITIVE).log();
-    (targets * (log_targets - log_softmax(logits, 1))).sum() / batch as f64
+    (targets * (log_targets - log_student)).sum() / batch as f64
+}
+
+/// The logarithms of `softmax(logits)` at `classes`, then of what all other classes have together, `[batch, kept + 1]`.
+///
+/// The rest is summed from the other logits: one minus the kept would lose every digit where the student is sure.
+fn log_of_kept_and_rest(logits: Tensor<2>, classes: Tensor<2, Int>) -> Tensor<2> {
+    let kept = log_softmax(logits.clone(), 1).gather(1, classes.clone());
+    let ones = Tensor::ones(classes.dims(), &logits.device());
+    let is_kept = Tensor::<2>::zeros(logits.dims(), &logits.device())
+        .scatter(1, classes, ones, IndexingUpdateOp::Add)
+        .greater_elem(0.5);
+    let others = log_sum_exp(logits.clone().mask_fill(is_kept, f32::MIN));
+    Tensor::cat(vec![kept, others - log_sum_exp(logits)], 1)
+}
+
+fn log_sum_exp(logits: Tensor<2>) -> Tensor<2> {
+    let largest = logits.clone().detach().max_dim(1);
+    (logits - largest.clone()).exp().sum_dim(1).log() + largest
 }
 
 #[cfg(test)]
@@ -60,7 +101,7 @@ mod tests {
     fn loss(logits: Tensor<2>, labels: [i32; 2], targets: [[f32; 3]; 2]) -> Loss {
         let device = &logits.device();
         let labels = Tensor::from_data(labels, device);
-        distillation(logits, labels, Tensor::from_data(targets, device), TEMPERATURE, LAMBDA)
+        distillation(logits, labels, Targets::Dense(Tensor::from_data(targets, device)), TEMPERATURE, LAMBDA)
     }
 
     fn scalar(tensor: Tensor<1>) -> f64 {
@@ -138,6 +179,79 @@ mod tests {
         let logits = Tensor::<2>::from_data([[1e4, -1e4, 0.0], [-1e30, 0.0, 1e30]], &device).require_grad();
         let found = loss(logits.clone(), [0, 2], [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]);
         assert_close(scalar(found.total.clone()), 0.0, 0.0);
+        let gradient: TensorData = logits.grad(&found.total.backward()).unwrap().into_data();
+        assert!(gradient.iter::<f32>().all(f32::is_finite));
+    }
+
+    fn top_loss<const K: usize, const M: usize>(
+        logits: Tensor<2>,
+        classes: [[i32; K]; 2],
+        masses: [[f32; M]; 2],
+    ) -> Loss {
+        let device = &logits.device();
+        let targets = Targets::Top {
+            classes: Tensor::from_data(classes, device),
+            masses: Tensor::from_data(masses, device),
+        };
+        distillation(logits, Tensor::from_data([0, -1], device), targets, TEMPERATURE, LAMBDA)
+    }
+
+    #[test]
+    fn one_dropped_class_leaves_the_loss_and_its_gradient_as_they_are() {
+        let device = Device::flex().autodiff();
+        let gradients = |of: &dyn Fn(Tensor<2>) -> Loss| {
+            let logits = Tensor::<2>::from_data(LOGITS, &device).require_grad();
+            let loss = of(logits.clone());
+            let gradient = logits.grad(&loss.total.backward()).unwrap().into_data();
+            (scalar(loss.soft), gradient.try_to_vec::<f32>().unwrap())
+        };
+        let (dense, expected) = gradients(&|logits| loss(logits, [0, -1], TARGETS));
+        let (top, found) =
+            gradients(&|logits| top_loss(logits, [[0, 2], [1, 0]], [[0.5, 0.3, 0.2], [0.9, 0.1, 0.0]]));
+        assert_close(top, dense, 1e-6);
+        for (found, expected) in found.into_iter().zip(expected) {
+            assert_close(f64::from(found), f64::from(expected), 1e-6);
+        }
+    }
+
+    /// The formula over one kept class and the rest, in double precision.
+    fn reference_of_top(logits: [[f64; 3]; 2], kept: [usize; 2], masses: [[f32; 2]; 2]) -> f64 {
+        let t = f64::from(TEMPERATURE);
+        let mut soft = 0.0;
+        for ((row, kept), [mass, rest]) in logits.into_iter().zip(kept).zip(masses) {
+            let exponentials = row.map(|x| (x / t).exp());
+            let q = exponentials[kept] / exponentials.iter().sum::<f64>();
+            let (mass, rest) = (f64::from(mass), f64::from(rest));
+            soft += mass * (mass / q).ln() + rest * (rest / (1.0 - q)).ln();
+        }
+        soft * t * t / 2.0
+    }
+
+    #[test]
+    fn the_gradient_of_kept_classes_and_rest_is_the_slope_of_their_divergence() {
+        let device = Device::flex().autodiff();
+        let masses = [[0.6, 0.4], [0.7, 0.3]];
+        let logits = Tensor::<2>::from_data(LOGITS, &device).require_grad();
+        let found = top_loss(logits.clone(), [[2], [1]], masses);
+        let gradient = logits.grad(&found.soft.clone().backward()).unwrap().into_data();
+        let wide = LOGITS.map(|row| row.map(f64::from));
+        assert_close(scalar(found.soft), reference_of_top(wide, [2, 1], masses), 1e-5);
+        for (index, found) in gradient.try_to_vec::<f32>().unwrap().into_iter().enumerate() {
+            let slope = |step: f64| {
+                let mut moved = wide;
+                moved[index / 3][index % 3] += step;
+                reference_of_top(moved, [2, 1], masses)
+            };
+            assert_close(f64::from(found), (slope(1e-5) - slope(-1e-5)) / 2e-5, 1e-5);
+        }
+    }
+
+    #[test]
+    fn a_student_that_is_sure_of_the_kept_class_keeps_a_finite_slope() {
+        let device = Device::flex().autodiff();
+        let logits = Tensor::<2>::from_data([[1e4, -1e4, 0.0], [300.0, 0.0, 0.0]], &device).require_grad();
+        let found = top_loss(logits.clone(), [[0], [0]], [[0.999, 0.001], [1.0, 0.0]]);
+        assert!(scalar(found.total.clone()).is_finite());
         let gradient: TensorData = logits.grad(&found.total.backward()).unwrap().into_data();
         assert!(gradient.iter::<f32>().all(f32::is_finite));
     }

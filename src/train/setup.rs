@@ -12,10 +12,10 @@ use super::images::Images;
 use super::{Error, run};
 use crate::config::Pipeline;
 use crate::dataset::{Dataset, SplitName};
-use crate::store::{self, Cache, Manifest, SplitRows};
+use crate::store::{self, Cache, Encoding, Manifest, SplitRows};
 use crate::student::{MobileNetV2, StudentShape, hf};
 use crate::support::hash::{Digest, FieldHasher};
-use crate::view::{self, Preprocess};
+use crate::view::{self, Policy, Preprocess};
 
 /// A run that can start.
 pub struct Setup {
@@ -162,20 +162,32 @@ impl Wanted<'_> {
     /// The one complete cache that fits.
     fn find(&self, file: &Path) -> Result<PathBuf, Error> {
         let root = &self.pipeline.cache.dir;
-        let mut fitting = Vec::new();
+        let (mut fitting, mut exact) = (Vec::new(), Vec::new());
         let mut nearest = String::new();
         for folder in store::find(root, Some(&self.pipeline.cache.name))? {
             let manifest = Manifest::read(&folder)?;
             match self.difference(&manifest) {
+                None if self.has_exactly_the_temperatures(&manifest) => exact.push(folder),
                 None => fitting.push(folder),
                 Some(difference) => nearest = format!(" ({} differs: {difference})", folder.display()),
             }
         }
+        // A cache with the pipeline's own temperatures comes before one that `cache soften` gave more, or that it had first.
+        if exact.len() == 1 {
+            return Ok(exact.remove(0));
+        }
+        fitting.extend(exact);
         match fitting.len() {
             1 => Ok(fitting.remove(0)),
             0 => Err(Error::NoCache { root: root.clone(), nearest, pipeline: file.display().to_string() }),
             _ => Err(Error::ManyCaches { paths: fitting }),
         }
+    }
+
+    fn has_exactly_the_temperatures(&self, manifest: &Manifest) -> bool {
+        let wanted = &self.pipeline.cache.temperatures;
+        wanted.len() == manifest.temperatures.len()
+            && wanted.iter().all(|temperature| manifest.temperatures.contains(temperature))
     }
 
     /// The first thing about a cache that is not as the pipeline has it.
@@ -194,9 +206,19 @@ impl Wanted<'_> {
                 differs("the number of views", cache.views.to_string(), manifest.view.views.to_string())
             })
             .or_else(|| {
+                let expected = Policy::from(&cache.view).describe(cache.views);
+                let found = &manifest.view.policy;
+                let same = found.strip_prefix(&expected).is_some_and(|rest| rest.starts_with(", "));
+                (!same).then(|| format!("the views' policy is {found}, expected {expected}"))
+            })
+            .or_else(|| {
                 let varied = cache.views > 1;
                 differs("the views' seed", cache.seed.to_string(), manifest.view.seed.to_string())
                     .filter(|_| varied)
+            })
+            .or_else(|| {
+                let expected = Encoding::of(cache);
+                differs("the encoding", expected.to_string(), manifest.encoding.to_string())
             })
             .or_else(|| {
                 let held = train.lambda == 0.0 || manifest.temperatures.contains(&train.temperature);

@@ -4,7 +4,8 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::{clip, loss, schedule};
+use super::loss::{self, Targets};
+use super::{clip, schedule};
 use crate::config;
 use crate::student::{MobileNetV2, dropout, kernels::AdamW};
 
@@ -26,8 +27,39 @@ pub struct Batch {
     pub size: [usize; 2],
     /// Class indices `[batch]`, -1 for an unlabelled sample.
     pub labels: Vec<i32>,
-    /// Soft targets at the run's temperature, `[batch, classes]`.
-    pub soft_targets: Vec<f32>,
+    /// Soft targets at the run's temperature.
+    pub soft_targets: SoftTargets,
+}
+
+/// Soft targets on the host.
+pub enum SoftTargets {
+    /// Of every class, `[batch, classes]`.
+    Dense(Vec<f32>),
+    /// Of the largest classes, for a cache that keeps no others.
+    Top {
+        /// Which they are, `[batch, kept]`.
+        classes: Vec<i32>,
+        /// Their targets, then what all others have together, `[batch, kept + 1]`.
+        masses: Vec<f32>,
+    },
+}
+
+impl SoftTargets {
+    fn on(self, device: &Device, samples: usize) -> Targets {
+        let floats = |values: Vec<f32>| {
+            let width = values.len() / samples;
+            Tensor::from_data(TensorData::new(values, [samples, width]), device)
+        };
+        match self {
+            Self::Dense(targets) => Targets::Dense(floats(targets)),
+            Self::Top { classes, masses } => {
+                let kept = classes.len() / samples;
+                let classes: Vec<i64> = classes.into_iter().map(i64::from).collect();
+                let classes = Tensor::from_data(TensorData::new(classes, [samples, kept]), device);
+                Targets::Top { classes, masses: floats(masses) }
+            }
+        }
+    }
 }
 
 /// The losses of one step, means over its samples.
@@ -51,12 +83,12 @@ impl Learner {
     /// Takes step `step` of `steps`, counted from 0, on one batch.
     pub fn step(&mut self, batch: Batch, step: usize, steps: usize) -> StepLoss {
         let Batch { pixels, size: [height, width], labels, soft_targets } = batch;
-        let (samples, classes) = (labels.len(), self.model.shape().classes);
+        let samples = labels.len();
         let device = &self.device;
         let pixels = Tensor::from_data(TensorData::new(pixels, [samples, 3, height, width]), device);
         let labels: Vec<i64> = labels.into_iter().map(i64::from).collect();
         let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [samples]), device);
-        let targets = Tensor::from_data(TensorData::new(soft_targets, [samples, classes]), device);
+        let targets = soft_targets.on(device, samples);
 
         let probability = self.model.shape().dropout;
         let features = [samples, self.model.features()];

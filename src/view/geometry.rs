@@ -3,6 +3,7 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::config;
 use crate::support::rng;
 
 /// What is seen of an image; with the image's bytes it fixes every pixel of the view.
@@ -22,7 +23,7 @@ impl Geometry {
 }
 
 /// How views other than view 0 are drawn: torchvision's `RandomResizedCrop` and `RandomHorizontalFlip`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Policy {
     /// The least and the largest share of the image's area.
     pub scale: [f64; 2],
@@ -32,10 +33,23 @@ pub struct Policy {
     pub flip: f64,
 }
 
-impl Default for Policy {
-    /// torchvision's defaults.
-    fn default() -> Self {
-        Self { scale: [0.08, 1.0], ratio: [3.0 / 4.0, 4.0 / 3.0], flip: 0.5 }
+impl From<&config::View> for Policy {
+    fn from(view: &config::View) -> Self {
+        let &config::View { scale, ratio, flip } = view;
+        Self { scale, ratio, flip }
+    }
+}
+
+impl Policy {
+    /// How `views` views are drawn, in words that two different policies never share.
+    pub fn describe(&self, views: u16) -> String {
+        if views == 1 {
+            return "whole image".to_owned();
+        }
+        let Self { scale: [least, most], ratio: [narrow, wide], flip } = self;
+        format!(
+            "view 0 whole image, others RandomResizedCrop scale {least} to {most} ratio {narrow} to {wide}, flip {flip}"
+        )
     }
 }
 
@@ -81,15 +95,34 @@ fn random_crop(policy: &Policy, rng: &mut ChaCha8Rng, width: f64, height: f64) -
 mod tests {
     use super::*;
 
+    fn torchvision() -> Policy {
+        Policy::from(&config::View::default())
+    }
+
+    #[test]
+    fn two_policies_never_share_their_words() {
+        let base = torchvision();
+        let others = [
+            Policy { scale: [0.081, 1.0], ..base },
+            Policy { scale: [0.08, 0.9], ..base },
+            Policy { ratio: [0.7, 4.0 / 3.0], ..base },
+            Policy { ratio: [3.0 / 4.0, 1.4], ..base },
+            Policy { flip: 0.25, ..base },
+        ];
+        let words: std::collections::BTreeSet<String> =
+            others.iter().chain([&base]).map(|policy| policy.describe(3)).collect();
+        assert_eq!(words.len(), 6);
+    }
+
     #[test]
     fn view_zero_is_the_whole_image() {
-        let view = geometry(&Policy::default(), 7, 3, 0, 640, 480);
+        let view = geometry(&torchvision(), 7, 3, 0, 640, 480);
         assert_eq!(view, Geometry { crop: [0.0, 0.0, 640.0, 480.0], flip: false });
     }
 
     #[test]
     fn a_view_depends_on_its_arguments_alone() {
-        let policy = Policy::default();
+        let policy = torchvision();
         let view = |seed, sample, view| geometry(&policy, seed, sample, view, 500, 500);
         assert_eq!(view(1, 2, 3), view(1, 2, 3));
         assert_ne!(view(1, 2, 3), view(2, 2, 3));
@@ -99,7 +132,7 @@ mod tests {
 
     #[test]
     fn crops_lie_in_the_image_and_keep_to_area_and_ratio() {
-        let policy = Policy::default();
+        let policy = torchvision();
         let mut flips = 0;
         for sample in 0..2000 {
             let Geometry { crop: [left, top, width, height], flip } =
@@ -114,7 +147,7 @@ mod tests {
 
     #[test]
     fn an_image_too_narrow_for_any_ratio_gives_its_largest_central_crop() {
-        let view = geometry(&Policy::default(), 0, 0, 1, 1, 1000);
+        let view = geometry(&torchvision(), 0, 0, 1, 1, 1000);
         assert_eq!(Geometry { flip: false, ..view }, Geometry { crop: [0.0, 499.0, 1.0, 1.0], flip: false });
     }
 }

@@ -18,9 +18,9 @@ import polars
 import pyarrow.parquet as pq
 
 
-def soft_column(temperature: float) -> str:
+def column(prefix: str, temperature: float) -> str:
     text = np.format_float_positional(np.float32(temperature), trim="-")
-    return "soft_t" + text.replace(".", "p")
+    return f"{prefix}_t" + text.replace(".", "p")
 
 
 def soften(logits: np.ndarray, temperature: float) -> np.ndarray:
@@ -53,24 +53,24 @@ OTHERS = {"duckdb": columns_duckdb, "polars": columns_polars, "datasets": column
 
 def check_shard(path: Path, manifest: dict, split: str, first_row: int) -> int:
     reference = columns_pyarrow(path)
-    soft = [soft_column(temperature) for temperature in manifest["temperatures"]]
-    scalars = ["sample", "image_hash", "label", "view", "crop", "flip", "input_hash", "logits"]
-    assert list(reference) == scalars + soft, list(reference)
-    rows, views = len(reference["sample"]), manifest["view"]["views"]
+    scalars = ["sample", "image_hash", "label", "view", "crop", "flip", "input_hash"]
+    assert list(reference)[: len(scalars)] == scalars, list(reference)
+    rows, views = len(reference["sample"]), views_of(manifest, split)
     identities = [divmod(first_row + row, views) for row in range(rows)]
     assert list(zip(reference["sample"], reference["view"])) == identities, path
     assert all(len(value) == 16 for value in reference["image_hash"])
     assert all(len(value) == 8 for value in reference["input_hash"])
     assert all(len(value) == 4 for value in reference["crop"])
-    logits = np.array(reference["logits"], dtype=np.float32)
-    assert logits.shape == (rows, len(manifest["dataset"]["classes"])), logits.shape
-    for temperature, name in zip(manifest["temperatures"], soft):
-        np.testing.assert_array_max_ulp(np.array(reference[name], dtype=np.float32), soften(logits, temperature))
+    values = {name: reference[name] for name in list(reference)[len(scalars) :]}
+    if isinstance(manifest["encoding"], dict):
+        check_kept(values, rows, manifest)
+    else:
+        check_dense(values, rows, manifest)
     for reader, columns in OTHERS.items():
         found = columns(path)
         assert list(found) == list(reference), (reader, list(found))
         for name in reference:
-            assert [plain(value) for value in found[name]] == reference[name], (reader, path, name)
+            assert [plain(value) for value in found[name]] == [plain(value) for value in reference[name]], (reader, path, name)
     values = pq.read_metadata(path).metadata
     assert values[b"decant.key"].decode() == manifest["key"]
     assert json.loads(values[b"decant.classes"]) == manifest["dataset"]["classes"]
@@ -78,8 +78,39 @@ def check_shard(path: Path, manifest: dict, split: str, first_row: int) -> int:
     return rows
 
 
+def check_dense(values: dict, rows: int, manifest: dict) -> None:
+    temperatures = manifest["temperatures"]
+    assert list(values) == ["logits"] + [column("soft", temperature) for temperature in temperatures], list(values)
+    stored = np.dtype(manifest["encoding"])
+    logits = np.array(values["logits"], dtype=stored)
+    assert logits.shape == (rows, len(manifest["dataset"]["classes"])), logits.shape
+    for temperature in temperatures:
+        expected = soften(logits, temperature).astype(stored)
+        np.testing.assert_array_max_ulp(np.array(values[column("soft", temperature)], dtype=stored), expected)
+
+
+def check_kept(values: dict, rows: int, manifest: dict) -> None:
+    temperatures, kept = manifest["temperatures"], manifest["encoding"]["top-k"]
+    rest = [column("rest", temperature) for temperature in temperatures]
+    assert list(values) == ["top_classes", "top_logits"] + rest, list(values)
+    classes, logits = np.array(values["top_classes"]), np.array(values["top_logits"])
+    assert classes.shape == logits.shape == (rows, kept), (classes.shape, logits.shape)
+    assert all(len(set(row)) == kept for row in classes.tolist())
+    assert (np.diff(logits, axis=1) <= 0).all()
+    assert all(0 <= mass <= 1 for name in rest for mass in values[name])
+
+
+def views_of(manifest: dict, split: str) -> int:
+    return manifest["view"]["views"] if split == "train" else 1
+
+
 def plain(value):
-    return list(value) if isinstance(value, (list, tuple)) else value
+    """A list's numbers as Python's own: float16 comes as one of numpy's, or widened."""
+    return [plain(element) for element in value] if isinstance(value, (list, tuple)) else as_float(value)
+
+
+def as_float(value):
+    return float(value) if isinstance(value, np.floating) else value
 
 
 def main(folder: Path) -> None:
@@ -87,7 +118,7 @@ def main(folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     total = 0
     for split in manifest["dataset"]["splits"]:
-        rows, first_row, part = split["samples"] * manifest["view"]["views"], 0, 0
+        rows, first_row, part = split["samples"] * views_of(manifest, split["name"]), 0, 0
         while first_row < rows:
             path = folder / split["name"] / f"part-{part:05}.parquet"
             first_row += check_shard(path, manifest, split["name"], first_row)

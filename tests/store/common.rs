@@ -22,6 +22,8 @@ pub struct Shape {
     pub views: u16,
     pub temperatures: Vec<f32>,
     pub shard_rows: u32,
+    pub encoding: Encoding,
+    pub zstd: u8,
 }
 
 impl Default for Shape {
@@ -32,6 +34,8 @@ impl Default for Shape {
             views: 2,
             temperatures: vec![5.0, 1.0, 2.5],
             shard_rows: 4,
+            encoding: Encoding::Float32,
+            zstd: 0,
         }
     }
 }
@@ -45,11 +49,25 @@ impl Shape {
             teacher(),
             ViewIdentity { policy: "crop".to_owned(), views: self.views, seed: 3 },
             &self.temperatures,
-            Encoding::Float32,
+            self.encoding,
             self.shard_rows,
         )
         .unwrap()
+        .with_zstd(self.zstd)
+        .unwrap()
     }
+}
+
+/// The default shape in every encoding but plain float32.
+pub fn encoded() -> Vec<Shape> {
+    let shape = |encoding, zstd| Shape { encoding, zstd, ..Shape::default() };
+    vec![
+        shape(Encoding::Float32, 3),
+        shape(Encoding::Float16, 0),
+        shape(Encoding::Float16, 19),
+        shape(Encoding::TopK(2), 0),
+        shape(Encoding::TopK(1), 3),
+    ]
 }
 
 pub fn class_names(count: usize) -> Vec<String> {

@@ -8,7 +8,7 @@ use decant::store::{self, COMPLETE_FILE, Cache, Error, MANIFEST_FILE, Manifest};
 
 use tempfile::TempDir;
 
-use crate::common::{Shape, cache, cache_of, footer, forge_shard, read_all, seal, unsealed};
+use crate::common::{Shape, cache, cache_of, encoded, footer, forge_shard, read_all, seal, unsealed};
 
 /// Flips each of `bits` of a file in turn and calls `check` in between; the file is whole again afterwards.
 fn flip_each(path: &Path, bits: impl Iterator<Item = usize>, mut check: impl FnMut(usize)) {
@@ -76,25 +76,35 @@ fn every_flipped_bit_of_a_footer_is_found_on_opening() {
 
 #[test]
 fn every_flipped_bit_of_page_headers_and_values_is_found_before_training() {
-    let (_root, dir, manifest) = cache();
-    let path = dir.join(&manifest.shards()[0].path);
-    let length = footer(&fs::read(&path).unwrap()).len();
-    let bits = bits_of(&path);
-    flip_each(&path, 0..bits.end - length * 8, |bit| {
-        assert!(read_all(&dir).is_err_and(|error| error.is_damage()), "bit {bit}");
-    });
-    read_all(&dir).unwrap();
+    let plain = (Shape::default(), 1);
+    // Of the others every seventh: that visits every position of a byte too.
+    let others = encoded().into_iter().map(|shape| (shape, 7));
+    for (shape, step) in std::iter::once(plain).chain(others) {
+        let (_root, dir, manifest) = cache_of(&shape);
+        let path = dir.join(&manifest.shards()[0].path);
+        let length = footer(&fs::read(&path).unwrap()).len();
+        let bits = bits_of(&path);
+        flip_each(&path, (0..bits.end - length * 8).step_by(step), |bit| {
+            assert!(read_all(&dir).is_err_and(|error| error.is_damage()), "{shape:?} bit {bit}");
+        });
+        read_all(&dir).unwrap();
+    }
 }
 
 /// With every digest forged to fit, no bit of a shard makes the reader panic, and no number that is none comes out.
 #[test]
 fn a_forged_bit_is_refused_or_harmless() {
-    let (_root, dir, manifest) = one_shard();
+    // Steps that are no multiple of 8 visit every position of a byte.
+    forge_bits(&Shape::default(), 3);
+    encoded().iter().for_each(|shape| forge_bits(shape, 19));
+}
+
+fn forge_bits(shape: &Shape, step: usize) {
+    let (_root, dir, manifest) = cache_of(&Shape { splits: vec![("train", 2)], ..shape.clone() });
     let path = dir.join(&manifest.shards()[0].path);
     let whole = fs::read(&path).unwrap();
     let mut refused = 0;
-    // A step that is no multiple of 8 visits every position of a byte.
-    let bits = (0..whole.len() * 8).step_by(3);
+    let bits = (0..whole.len() * 8).step_by(step);
     let tried = bits.len();
     for bit in bits {
         let mut forged = whole.clone();
@@ -102,7 +112,7 @@ fn a_forged_bit_is_refused_or_harmless() {
         forge_shard(&dir, &manifest, 0, &forged);
         match read_all(&dir) {
             Err(error) => {
-                assert!(error.is_damage(), "bit {bit}: {error}");
+                assert!(error.is_damage(), "{shape:?} bit {bit}: {error}");
                 refused += 1;
             }
             Ok(()) => check_numbers(&dir),

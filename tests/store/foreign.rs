@@ -28,7 +28,7 @@ fn first_shard(dir: &std::path::Path, manifest: &Manifest) -> (RecordBatch, Vec<
     (builder.build().unwrap().next().unwrap().unwrap(), key_values)
 }
 
-fn write(
+pub fn write(
     batch: &RecordBatch,
     key_values: Vec<KeyValue>,
     adjust: impl Fn(WriterPropertiesBuilder) -> WriterPropertiesBuilder,
@@ -60,7 +60,7 @@ fn read_written(adjust: impl Fn(WriterPropertiesBuilder) -> WriterPropertiesBuil
     read_all(&dir)
 }
 
-fn with_column(batch: &RecordBatch, index: usize, array: ArrayRef) -> RecordBatch {
+pub fn with_column(batch: &RecordBatch, index: usize, array: ArrayRef) -> RecordBatch {
     let mut columns = batch.columns().to_vec();
     let mut fields: Vec<Field> = batch.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
     fields[index] = Field::new(fields[index].name(), array.data_type().clone(), array.null_count() > 0);
@@ -76,6 +76,13 @@ fn list(values: Vec<f32>, lengths: &[usize], nulls: Option<NullBuffer>) -> Array
     let element = Arc::new(Field::new("element", DataType::Float32, false));
     let offsets = OffsetBuffer::from_lengths(lengths.iter().copied());
     Arc::new(ListArray::new(element, offsets, Arc::new(Float32Array::from(values)), nulls))
+}
+
+/// Lists of these lengths, without nulls.
+pub fn list_of(values: ArrayRef, lengths: &[usize]) -> ArrayRef {
+    let element = Arc::new(Field::new("element", values.data_type().clone(), false));
+    let offsets = OffsetBuffer::from_lengths(lengths.iter().copied());
+    Arc::new(ListArray::new(element, offsets, values, None))
 }
 
 fn with_floats(batch: &RecordBatch, index: usize, change: impl FnOnce(&mut Vec<f32>)) -> RecordBatch {
@@ -208,7 +215,7 @@ fn rows_in_another_order_are_refused() {
 #[test]
 fn another_page_layout_is_refused() {
     let compressed = layout_reason(read_written(|plain| plain.set_compression(Compression::SNAPPY)));
-    assert_eq!(compressed, "column sample is compressed");
+    assert_eq!(compressed, "column sample is compressed otherwise than the manifest says");
     let dictionary = layout_reason(read_written(|plain| plain.set_dictionary_enabled(true)));
     assert_eq!(dictionary, "column sample is not one plain page inside the file");
     let pages =

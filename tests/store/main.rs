@@ -3,9 +3,11 @@
 mod archive;
 mod common;
 mod damage;
+mod encodings;
 mod foreign;
 mod interop;
 mod manifest;
 mod resume;
 mod roundtrip;
+mod soften;
 mod writing;

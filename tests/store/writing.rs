@@ -87,7 +87,7 @@ fn a_shard_knows_its_samples() {
     let manifest = Shape::default().manifest();
     let shards = manifest.shards();
     let of = |number: usize| (shards[number].split.as_str(), shards[number].samples(), shards[number].rows);
-    assert_eq!([of(0), of(2), of(3)], [("train", 0..2, 4), ("train", 4..5, 2), ("validation", 0..2, 4)]);
+    assert_eq!([of(0), of(2), of(3)], [("train", 0..2, 4), ("train", 4..5, 2), ("validation", 0..2, 2)]);
     let odd = Shape { views: 3, ..Shape::default() }.manifest().shards();
     assert_eq!((odd[1].samples(), odd[1].identity(0)), (1..3, (1, 1)));
 }

@@ -1,0 +1,193 @@
+//! Batches of logits and targets, from whichever encoding a cache has.
+
+use super::encoding::{Layout, dense, top};
+use super::error::Error;
+use super::reader::SplitRows;
+use super::schema::column;
+use super::shard::Shard;
+
+impl SplitRows {
+    /// How many classes are kept of each row, where not all are.
+    pub fn kept(&self) -> Option<usize> {
+        match self.manifest.layout() {
+            Layout::Dense => None,
+            Layout::Top { kept } => Some(kept),
+        }
+    }
+
+    /// Copies the logits of `rows` to `out`, `[rows, classes]`, in any order and with repetitions.
+    ///
+    /// Where only the largest are stored, the others are filled in as [`SplitRows::gather_logits_for`] does for
+    /// temperature 1.
+    ///
+    /// # Errors
+    /// A row that there is not, a buffer of another length, or a shard whose column is not laid out as it should be.
+    pub fn gather_logits(&self, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
+        self.gather_logits_for(1.0, rows, out)
+    }
+
+    /// As [`SplitRows::gather_logits`]. Where only the largest are stored, all others of a row get the one logit that
+    /// gives them their exact mass together, at the stored temperature that is nearest to `temperature`.
+    ///
+    /// # Errors
+    /// As [`SplitRows::gather_logits`].
+    pub fn gather_logits_for(&self, temperature: f32, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
+        let Layout::Top { kept } = self.manifest.layout() else {
+            return self.each_row(rows, out, |shard, row, out| {
+                shard.values(dense::LOGITS)?.floats(row, out);
+                Ok(())
+            });
+        };
+        let distance = |index: &usize| (self.temperatures()[*index] - temperature).abs();
+        let nearest = (0..self.temperatures().len()).min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        let index = nearest.expect("the manifest has a temperature where classes are dropped");
+        let mut top = Top::new(kept);
+        self.each_row(rows, out, |shard, row, out| {
+            top.read(shard, index, row)?;
+            top.logits(self.temperatures()[index], out);
+            Ok(())
+        })
+    }
+
+    /// Copies the soft targets of `rows` at `temperature` to `out`, `[rows, classes]`; no other temperature is touched.
+    ///
+    /// Where only the largest are stored, the mass of the others is spread evenly among them; a loss that does not take
+    /// that for knowledge asks [`SplitRows::gather_top`].
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTemperature`], and as [`SplitRows::gather_logits`].
+    pub fn gather_soft(&self, temperature: f32, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
+        let index = self.temperature_index(temperature)?;
+        let Layout::Top { kept } = self.manifest.layout() else {
+            return self.each_row(rows, out, |shard, row, out| {
+                shard.values(dense::SOFT + index)?.floats(row, out);
+                Ok(())
+            });
+        };
+        let mut top = Top::new(kept);
+        self.each_row(rows, out, |shard, row, out| {
+            top.read(shard, index, row)?;
+            let dropped = (out.len() - kept) as f32;
+            out.fill(top.rest / dropped);
+            for (&class, mass) in top.classes.iter().zip(top.masses(temperature)) {
+                out[class as usize] = mass;
+            }
+            Ok(())
+        })
+    }
+
+    /// Copies what a cache of the largest logits knows of `rows` at `temperature`: to `classes`, `[rows, kept]`, which
+    /// they are, largest first, and to `masses`, `[rows, kept + 1]`, their soft targets, then the mass of all others.
+    ///
+    /// # Errors
+    /// [`Error::NotKept`] where every class is stored, [`Error::NoSuchTemperature`], and as [`SplitRows::gather_logits`].
+    pub fn gather_top(
+        &self,
+        temperature: f32,
+        rows: &[usize],
+        classes: &mut [i32],
+        masses: &mut [f32],
+    ) -> Result<(), Error> {
+        let Some(kept) = self.kept() else {
+            return Err(Error::NotKept { split: self.name().to_owned() });
+        };
+        let index = self.temperature_index(temperature)?;
+        check_length(rows, kept, classes.len())?;
+        check_length(rows, kept + 1, masses.len())?;
+        let mut top = Top::new(kept);
+        let out = classes.chunks_exact_mut(kept).zip(masses.chunks_exact_mut(kept + 1));
+        for (&row, (classes, masses)) in rows.iter().zip(out) {
+            let (shard, row) = self.locate_checked(row)?;
+            top.read(shard, index, row)?;
+            classes.copy_from_slice(&top.classes);
+            for (out, mass) in masses.iter_mut().zip(top.masses(temperature).chain([top.rest])) {
+                *out = mass;
+            }
+        }
+        Ok(())
+    }
+
+    fn temperature_index(&self, temperature: f32) -> Result<usize, Error> {
+        let temperatures = self.temperatures();
+        temperatures.iter().position(|stored| stored.total_cmp(&temperature).is_eq()).ok_or_else(|| {
+            let names: Vec<String> = temperatures.iter().map(ToString::to_string).collect();
+            let available = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            Error::NoSuchTemperature { temperature, available }
+        })
+    }
+
+    fn each_row(
+        &self,
+        rows: &[usize],
+        out: &mut [f32],
+        mut copy: impl FnMut(&Shard, usize, &mut [f32]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        check_length(rows, self.classes(), out.len())?;
+        for (&row, out) in rows.iter().zip(out.chunks_exact_mut(self.classes())) {
+            let (shard, row) = self.locate_checked(row)?;
+            copy(shard, row, out)?;
+        }
+        Ok(())
+    }
+
+    fn locate_checked(&self, row: usize) -> Result<(&Shard, usize), Error> {
+        if row < self.len() {
+            return Ok(self.locate(row));
+        }
+        Err(Error::NoSuchRow { split: self.name().to_owned(), rows: self.len(), row })
+    }
+}
+
+fn check_length(rows: &[usize], width: usize, found: usize) -> Result<(), Error> {
+    let expected = rows.len() * width;
+    if found == expected { Ok(()) } else { Err(Error::BufferLength { rows: rows.len(), expected, found }) }
+}
+
+/// What is stored of a row of which only the largest logits are.
+struct Top {
+    classes: Vec<i32>,
+    logits: Vec<f32>,
+    rest: f32,
+}
+
+impl Top {
+    fn new(kept: usize) -> Self {
+        Self { classes: vec![0; kept], logits: vec![0.0; kept], rest: 0.0 }
+    }
+
+    /// Reads a row and its mass of the rest at the n-th temperature.
+    fn read(&mut self, shard: &Shard, temperature: usize, row: usize) -> Result<(), Error> {
+        shard.values(top::CLASSES)?.integers(row, &mut self.classes);
+        shard.values(top::LOGITS)?.floats(row, &mut self.logits);
+        self.rest = shard.values(top::REST + temperature)?.float(row);
+        match self.classes.iter().find(|&&class| !shard.is_class(class)) {
+            Some(class) => Err(shard.value(column::VALUES + top::CLASSES, row, class, "a class index")),
+            None => Ok(()),
+        }
+    }
+
+    /// The kept soft targets: their softened logits, scaled to the mass that the rest leaves.
+    fn masses(&self, temperature: f32) -> impl Iterator<Item = f32> {
+        let scale = (1.0 - f64::from(self.rest)) / self.exponentials(temperature).sum::<f64>();
+        self.exponentials(temperature).map(move |exponential| (exponential * scale) as f32)
+    }
+
+    /// All logits of the row, with one logit for all that were dropped.
+    fn logits(&self, temperature: f32, out: &mut [f32]) {
+        let dropped = (out.len() - self.classes.len()) as f64;
+        let rest = f64::from(self.rest.max(f32::MIN_POSITIVE));
+        let kept = (1.0 - rest).max(f64::from(f32::EPSILON) / 2.0);
+        let each = rest / dropped * self.exponentials(temperature).sum::<f64>() / kept;
+        let level = f64::from(self.logits[0]) + f64::from(temperature) * each.ln();
+        // Rounding must not lift it above what is known to be larger.
+        out.fill((level as f32).min(self.logits[self.logits.len() - 1]));
+        for (&class, &logit) in self.classes.iter().zip(&self.logits) {
+            out[class as usize] = logit;
+        }
+    }
+
+    fn exponentials(&self, temperature: f32) -> impl Iterator<Item = f64> {
+        let (largest, temperature) = (f64::from(self.logits[0]), f64::from(temperature));
+        self.logits.iter().map(move |&logit| libm::exp((f64::from(logit) - largest) / temperature))
+    }
+}

@@ -1,0 +1,71 @@
+//! More temperatures for a cache that is there, from its logits, without a teacher.
+
+use std::path::{Path, PathBuf};
+
+use super::encoding::Encoding;
+use super::error::Error;
+use super::reader::Cache;
+use super::writer::{Row, ShardWriter};
+use super::{complete, folder, resume};
+use crate::support::progress::Progress;
+
+/// How [`add_temperatures`] ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Softened {
+    /// The folder of the cache that has the temperatures.
+    pub dir: PathBuf,
+    /// Whether it is complete; a rerun goes on with one that is not.
+    pub complete: bool,
+}
+
+/// Makes the cache that the one in `dir` would be had it been asked for `temperatures` too, beside it, byte for byte:
+/// other temperatures make another key, and so another folder. The cache in `dir` stays as it is.
+///
+/// `interrupted` is asked between shards.
+///
+/// # Errors
+/// A temperature that is none or that the cache has; [`Error::RestUnknown`] for a cache of kept classes; whatever is
+/// damaged or can't be written.
+pub fn add_temperatures(
+    dir: &Path,
+    temperatures: &[f32],
+    interrupted: &dyn Fn() -> bool,
+) -> Result<Softened, Error> {
+    let dir = dir.canonicalize().map_err(Error::io("found", dir))?;
+    let cache = Cache::open(&dir)?;
+    if let Encoding::TopK(kept) = cache.manifest().encoding {
+        return Err(Error::RestUnknown { dir, kept, classes: cache.manifest().classes() });
+    }
+    let manifest = cache.manifest().clone().with_temperatures(temperatures)?;
+    cache.check_content()?;
+    let root = dir.parent().unwrap_or(&dir);
+    let (target, manifest) = folder::create_or_open(root, &manifest)?;
+    let missing = resume::missing_shards(&target, &manifest)?;
+    let mut progress = Progress::new("soften", missing.iter().map(|spec| spec.rows).sum(), "rows");
+    for spec in missing {
+        if interrupted() {
+            return Ok(Softened { dir: target, complete: false });
+        }
+        let rows = cache.split(&spec.split)?;
+        let mut writer = ShardWriter::create(&target, &manifest, &spec);
+        let mut logits = vec![0.0; rows.classes()];
+        for row in (spec.first_row as usize..).take(spec.rows as usize) {
+            rows.gather_logits(&[row], &mut logits)?;
+            let (sample, view) = rows.identity(row);
+            writer.push(Row {
+                sample,
+                image_hash: rows.image_hash(row),
+                label: rows.label(row),
+                view,
+                crop: rows.crop(row),
+                flip: rows.flip(row),
+                input_hash: rows.input_hash(row),
+                logits: &logits,
+            })?;
+        }
+        writer.commit()?;
+        progress.advance(spec.rows);
+    }
+    complete::complete(&target)?;
+    Ok(Softened { dir: target, complete: true })
+}
