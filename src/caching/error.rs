@@ -1,5 +1,8 @@
 //! What can stop stage one.
 
+use std::path::PathBuf;
+
+use crate::support::hash::Digest;
 use crate::{dataset, store, teacher, view};
 
 /// Each names the file or image, what was expected, what was found and what to do.
@@ -21,5 +24,20 @@ pub enum Error {
         name: String,
         /// What is wrong with it.
         source: view::Error,
+    },
+    /// A cache is compared with a teacher that did not make it.
+    #[error(
+        "{} was made by the teacher {}, the pipeline's is {}; give the pipeline file that the cache was made from",
+        .cache.display(),
+        .expected.short(12),
+        .found.short(12)
+    )]
+    OtherTeacher {
+        /// The cache's folder.
+        cache: PathBuf,
+        /// The fingerprint in its manifest.
+        expected: Digest,
+        /// The fingerprint of the teacher here.
+        found: Digest,
     },
 }

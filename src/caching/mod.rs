@@ -8,6 +8,7 @@
 mod error;
 mod identity;
 mod prepare;
+mod recompute;
 mod summary;
 
 use std::path::Path;
@@ -21,6 +22,7 @@ use crate::support::progress::Progress;
 use crate::teacher::{Teacher, class_order};
 
 pub use error::Error;
+pub use recompute::{Difference, Recomputed, recompute};
 pub use summary::{State, Summary};
 
 use prepare::{Batch, Recipe};

@@ -1,5 +1,8 @@
 //! `decant cache`: the store's own tools.
 
+mod ls;
+mod verify;
+
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +14,12 @@ use crate::store::{self, Cache, Summary};
 use crate::support::interrupt;
 use crate::support::table::Table;
 
-/// List, inspect, verify, pack and delete caches.
+/// Bins of the histogram of the teacher's confidence.
+const CONFIDENCE_BINS: usize = 10;
+/// Characters of its longest bar.
+const BAR_WIDTH: u64 = 40;
+
+/// List, inspect, verify, merge, pack and delete caches.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -37,8 +45,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Read every byte and say what is damaged
-    Verify {
+    /// Read every byte and say what is damaged; with --recompute, ask the teacher again
+    Verify(verify::Args),
+    /// Close a cache whose parts were made by several processes, once all are there
+    Merge {
         /// The cache's folder
         cache: PathBuf,
     },
@@ -77,10 +87,11 @@ enum Command {
 
 pub fn run(args: Args) -> Result<(), Failure> {
     match args.command {
-        Command::Ls { cache_dir, json } => ls(&cache_dir, json),
+        Command::Ls { cache_dir, json } => ls::run(&cache_dir, json),
         Command::Inspect { cache, json } => inspect(&cache, json),
-        Command::Verify { cache } => verify(&cache),
         Command::Soften { cache, temperature } => soften(&cache, &temperature),
+        Command::Verify(args) => verify::run(&args),
+        Command::Merge { cache } => merge(&cache),
         Command::Pack { cache, archive } => {
             store::pack(&cache, &archive)?;
             let size = std::fs::metadata(&archive).map_or(0, |metadata| metadata.len());
@@ -94,42 +105,6 @@ pub fn run(args: Args) -> Result<(), Failure> {
         }
         Command::Rm { cache, yes } => rm(&cache, yes),
     }
-}
-
-fn ls(root: &Path, json: bool) -> Result<(), Failure> {
-    let summaries =
-        store::find(root, None)?.iter().map(|dir| Summary::read(dir)).collect::<Result<Vec<_>, _>>()?;
-    if json {
-        print_json(&summaries);
-        return Ok(());
-    }
-    if summaries.is_empty() {
-        println!(
-            "no cache in {}; make one with decant teacher-cache -p pipelines/leaves.toml",
-            root.display()
-        );
-        return Ok(());
-    }
-    let mut table = Table::new(["cache", "teacher", "rows", "views", "temperatures", "size", "state"]);
-    for summary in summaries {
-        let rows: u64 = summary.splits.iter().map(|split| split.rows).sum();
-        let state = if summary.complete {
-            "complete".to_owned()
-        } else {
-            format!("{} of {} shards", summary.shards_done, summary.shards)
-        };
-        table.row([
-            summary.dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            summary.teacher,
-            rows.to_string(),
-            summary.views.to_string(),
-            numbers(&summary.temperatures),
-            bytes(summary.bytes),
-            state,
-        ]);
-    }
-    print!("{table}");
-    Ok(())
 }
 
 fn inspect(dir: &Path, json: bool) -> Result<(), Failure> {
@@ -181,6 +156,9 @@ fn inspect(dir: &Path, json: bool) -> Result<(), Failure> {
     }
     print!("{table}");
     for split in &summary.splits {
+        print_confidences(&split.name, &cache.split(&split.name)?.confidences(CONFIDENCE_BINS)?);
+    }
+    for split in &summary.splits {
         for confusion in cache.split(&split.name)?.confusions(3)? {
             let (label, predicted) = (&classes[confusion.label], &classes[confusion.predicted]);
             println!("  on {} it takes {label} for {predicted} {} times", split.name, confusion.count);
@@ -189,27 +167,28 @@ fn inspect(dir: &Path, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn verify(dir: &Path) -> Result<(), Failure> {
-    let report = store::verify(dir)?;
-    if report.damage.is_empty() {
-        println!(
-            "{} is sound: {} shards, {} rows, {}, content {}",
-            dir.display(),
-            report.shards,
-            report.rows,
-            bytes(report.bytes),
-            report.content.short(12)
-        );
-        return Ok(());
+/// A histogram of how sure the teacher is, a line a bin.
+fn print_confidences(split: &str, counts: &[u64]) {
+    let (rows, most) = (counts.iter().sum::<u64>(), counts.iter().max().copied().unwrap_or(0));
+    println!("  largest probability at T = 1 on {split}");
+    for (bin, &count) in counts.iter().enumerate() {
+        let edge = |bin: usize| bin as f64 / counts.len() as f64;
+        let bar = "#".repeat((count * BAR_WIDTH).div_ceil(most.max(1)) as usize);
+        let share = percent(count as f64 / rows.max(1) as f64);
+        println!("    {:.1} - {:.1} {share:>8}  {bar}", edge(bin), edge(bin + 1));
     }
-    for damage in &report.damage {
-        println!("{damage}");
-    }
-    Err(Failure::damage(format!(
-        "{} has {} damaged parts; delete the damaged shards with their records and run decant teacher-cache again",
+}
+
+fn merge(dir: &Path) -> Result<(), Failure> {
+    let complete = store::complete(dir)?;
+    println!(
+        "{} is complete: {} shards, {}, content {}",
         dir.display(),
-        report.damage.len()
-    )))
+        complete.shards.len(),
+        bytes(complete.bytes()),
+        complete.content.short(12)
+    );
+    Ok(())
 }
 
 fn soften(dir: &Path, temperatures: &[f32]) -> Result<(), Failure> {

@@ -27,6 +27,16 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
+/// How long ago: `12 s`, `5 min`, `3 h`, `20 d`.
+pub fn age(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 /// Temperatures and weights as people write them: `5`, `2.5`.
 pub fn numbers(values: &[f32]) -> String {
     values.iter().map(f32::to_string).collect::<Vec<_>>().join(", ")
@@ -45,6 +55,7 @@ mod tests {
     fn numbers_are_written_with_their_units() {
         assert_eq!([0, 999, 1000, 12_345_678].map(bytes), ["0 B", "999 B", "1.0 kB", "12.3 MB"]);
         assert_eq!([4.24, 200.4, 7512.0].map(seconds), ["4.2 s", "3 min 20 s", "2 h 05 min"]);
+        assert_eq!([59, 61, 7300, 180_000].map(age), ["59 s", "1 min", "2 h", "2 d"]);
         assert_eq!(percent(0.8281), "82.8 %");
         assert_eq!(numbers(&[1.0, 2.5]), "1, 2.5");
     }

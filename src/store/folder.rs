@@ -2,15 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::error::Error;
 use super::manifest::{MANIFEST_FILE, Manifest};
-use crate::support::atomic::{self, TEMPORARY_SUFFIX};
-
-/// Where process ids are looked up; elsewhere a leftover's age decides.
-const PROCESSES: &str = "/proc";
-const LEFTOVER_AGE: Duration = Duration::from_hours(1);
+use crate::support::atomic::{self, is_temporary};
 
 /// The folder of `manifest`'s cache under `root`, made with its manifest if it is not there, and the manifest that
 /// stands in it, which is the one to write shards with.
@@ -121,11 +116,6 @@ pub(super) fn inside(dir: &Path, root: &Path, relative: &Path) -> Result<PathBuf
     Ok(path)
 }
 
-/// Whether a file name is that of a file that is being written, or was when its process died.
-pub(super) fn is_temporary(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(TEMPORARY_SUFFIX))
-}
-
 /// Removes the temporary files that dead processes left in `dir` and its split folders; returns how many.
 ///
 /// # Errors
@@ -134,29 +124,9 @@ pub fn clean_leftovers(dir: &Path) -> Result<usize, Error> {
     let mut removed = 0;
     for entry in list(dir)? {
         let inner = if entry.is_dir() { list(&entry)? } else { vec![entry] };
-        for path in inner.into_iter().filter(|path| is_temporary(path) && is_abandoned(path)) {
-            match fs::remove_file(&path) {
-                Ok(()) => removed += 1,
-                // Another process cleans as well.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(Error::io("removed", &path)(error)),
-            }
+        for path in inner.into_iter().filter(|path| is_temporary(path)) {
+            removed += usize::from(atomic::remove_if_abandoned(&path).map_err(Error::io("removed", &path))?);
         }
     }
     Ok(removed)
-}
-
-/// `part-00000.parquet.<process id>.tmp` is abandoned when no such process runs here.
-fn is_abandoned(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let process = name.trim_end_matches(TEMPORARY_SUFFIX).rsplit('.').next().unwrap_or_default();
-    if process.parse::<u32>().is_err() {
-        return false;
-    }
-    if Path::new(PROCESSES).join("self").exists() {
-        return !Path::new(PROCESSES).join(process).exists();
-    }
-    let age =
-        fs::metadata(path).and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
-    age.is_some_and(|age| age > LEFTOVER_AGE)
 }

@@ -11,6 +11,7 @@ mod content;
 mod encode;
 mod encoding;
 mod error;
+mod exp;
 mod folder;
 mod gather;
 mod levels;

@@ -112,6 +112,22 @@ impl SplitRows {
         Ok(entropies)
     }
 
+    /// How many rows of the plain view have a largest probability, at temperature 1, in each of `bins` equal parts of 0 to 1.
+    ///
+    /// # Errors
+    /// As [`SplitRows::gather_logits`].
+    pub fn confidences(&self, bins: usize) -> Result<Vec<u64>, Error> {
+        let mut counts = vec![0; bins];
+        let (mut logits, mut probabilities) = (vec![0.0; self.classes()], vec![0.0; self.classes()]);
+        for row in (0..self.len()).step_by(usize::from(self.views())) {
+            self.gather_logits(&[row], &mut logits)?;
+            soften(&logits, 1.0, &mut probabilities);
+            let confidence = f64::from(probabilities.iter().copied().fold(0.0, f32::max));
+            counts[((confidence * bins as f64) as usize).min(bins - 1)] += 1;
+        }
+        Ok(counts)
+    }
+
     /// Calls `visit(label, logits, probabilities)` for the plain view of each labelled sample.
     fn each_labelled(&self, mut visit: impl FnMut(usize, &[f32], &[f32])) -> Result<(), Error> {
         let (mut logits, mut probabilities) = (vec![0.0; self.classes()], vec![0.0; self.classes()]);

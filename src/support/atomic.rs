@@ -3,18 +3,23 @@
 //! No reader, and no memory map, ever sees a file that is half there.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The suffix of a file that is being written; whoever finds one after a crash may delete it.
 pub const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// Where a file system knows no locks, a temporary file that is older than this is nobody's any more.
+const LEFTOVER_AGE: Duration = Duration::from_hours(1);
 
 /// A file that appears under its name only when [`AtomicFile::commit`] is called; dropped before, it leaves nothing.
 pub struct AtomicFile {
     file: Option<File>,
     temporary: PathBuf,
     target: PathBuf,
+    committed: bool,
 }
 
 impl AtomicFile {
@@ -26,9 +31,19 @@ impl AtomicFile {
         if let Some(folder) = target.parent() {
             fs::create_dir_all(folder)?;
         }
-        let temporary = temporary_sibling(target);
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&temporary)?;
-        Ok(Self { file: Some(file), temporary, target: target.to_path_buf() })
+        // Another process has the same id on another machine that shares the folder, or in another container.
+        for attempt in 0.. {
+            let temporary = temporary_sibling(target, attempt);
+            let file =
+                File::options().read(true).write(true).create(true).truncate(false).open(&temporary)?;
+            if is_locked(&file) || !is_at(&file, &temporary) {
+                continue;
+            }
+            file.set_len(0)?;
+            let (file, target) = (Some(file), target.to_path_buf());
+            return Ok(Self { file, temporary, target, committed: false });
+        }
+        unreachable!("some name is free")
     }
 
     /// Where the bytes are until they are committed.
@@ -41,10 +56,11 @@ impl AtomicFile {
     /// # Errors
     /// Whatever the file system says; the temporary file is then gone and the old file untouched.
     pub fn commit(mut self) -> io::Result<()> {
+        // Open, and so locked, until it has its name.
         let file = self.file.take().expect("a file is committed once");
         file.sync_all()?;
-        drop(file);
         fs::rename(&self.temporary, &self.target)?;
+        self.committed = true;
         sync_folder(self.target.parent().unwrap_or(Path::new(".")))
     }
 }
@@ -61,8 +77,9 @@ impl Write for AtomicFile {
 
 impl Drop for AtomicFile {
     fn drop(&mut self) {
-        // After a successful commit the name is gone already, and the error says so.
-        let _ = fs::remove_file(&self.temporary);
+        if !self.committed {
+            let _ = fs::remove_file(&self.temporary);
+        }
     }
 }
 
@@ -76,14 +93,81 @@ pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
     file.commit()
 }
 
-/// `part-00000.parquet` becomes `part-00000.parquet.<process id>.tmp`, so two processes never write the same file.
-fn temporary_sibling(target: &Path) -> PathBuf {
+/// `part-00000.parquet` becomes `part-00000.parquet.<process id>.tmp`, and `.<process id>-1.tmp` where that is taken.
+fn temporary_sibling(target: &Path, attempt: u32) -> PathBuf {
     let mut name: OsString = target.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}{TEMPORARY_SUFFIX}", std::process::id()));
+    let attempt = if attempt == 0 { String::new() } else { format!("-{attempt}") };
+    name.push(format!(".{}{attempt}{TEMPORARY_SUFFIX}", std::process::id()));
     target.with_file_name(name)
 }
 
-fn sync_folder(folder: &Path) -> io::Result<()> {
+/// Locks `file` for as long as it is open; true when another process, or another part of this one, has it locked.
+fn is_locked(file: &File) -> bool {
+    // Where the file system knows no locks, process ids must do.
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
+/// Whether `path` still leads to the open `file`, which somebody may have removed before it was locked.
+fn is_at(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let inode = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
+        matches!((file.metadata(), fs::metadata(path)), (Ok(open), Ok(there)) if inode(&open) == inode(&there))
+    }
+    #[cfg(not(unix))]
+    {
+        file.metadata().is_ok() && path.exists()
+    }
+}
+
+/// Whether a file name is that of a file that is being written, or was when its process died.
+pub fn is_temporary(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(TEMPORARY_SUFFIX))
+}
+
+/// Removes `path` if it is a temporary file that its process left when it died; says whether it did.
+///
+/// A file that is being written is locked, on any machine and in any container; the system drops the lock of a process
+/// that dies.
+///
+/// # Errors
+/// Whatever the file system says; that somebody else was first is no error.
+pub fn remove_if_abandoned(path: &Path) -> io::Result<bool> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let process = name.strip_suffix(TEMPORARY_SUFFIX).and_then(|rest| rest.rsplit('.').next());
+    let ours = |process: &str| process.split('-').all(|part| part.parse::<u32>().is_ok());
+    if !process.is_some_and(ours) || !path.is_file() {
+        return Ok(false);
+    }
+    let file = match File::options().write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let abandoned = match file.try_lock() {
+        Ok(()) => true,
+        Err(TryLockError::WouldBlock) => false,
+        Err(TryLockError::Error(_)) => {
+            let age = file.metadata()?.modified()?.elapsed().unwrap_or_default();
+            age > LEFTOVER_AGE
+        }
+    };
+    if !abandoned {
+        return Ok(false);
+    }
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes renames in `folder` last through a power cut.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     match File::open(folder) {
         Ok(handle) => handle.sync_all(),
@@ -113,6 +197,38 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("b.txt");
         write(&target, b"old").unwrap();
+        write(&target, b"new").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_not_abandoned_and_a_dead_one_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("b.txt");
+        let mut file = AtomicFile::create(&target).unwrap();
+        assert!(!remove_if_abandoned(file.temporary_path()).unwrap());
+        // As by a process of the same id on another machine.
+        let other = AtomicFile::create(&target).unwrap();
+        assert_ne!(file.temporary_path(), other.temporary_path());
+        drop(other);
+        file.write_all(b"whole").unwrap();
+        file.commit().unwrap();
+
+        let dead = folder.path().join("b.txt.4294967295.tmp");
+        fs::write(&dead, b"half").unwrap();
+        assert!(remove_if_abandoned(&dead).unwrap());
+        let foreign = folder.path().join("notes.tmp");
+        fs::write(&foreign, b"mine").unwrap();
+        assert!(!remove_if_abandoned(&foreign).unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_a_dead_process_of_the_same_id_left_is_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("b.txt");
+        fs::write(temporary_sibling(&target, 0), b"half of something longer").unwrap();
         write(&target, b"new").unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

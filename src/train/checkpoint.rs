@@ -13,6 +13,8 @@ use super::step::{Learner, StepLoss};
 use crate::support::atomic;
 
 const PREFIX: &str = "checkpoint-";
+/// The extension of a checkpoint that is half written or half deleted.
+const TEMPORARY: &str = "tmp";
 
 /// Everything of a run but its weights and the optimiser's moments.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,14 +44,18 @@ pub struct LossSums {
     pub soft: f64,
 }
 
-/// Writes a checkpoint into the run's folder, atomically, and deletes the one before it.
+/// Writes a checkpoint into the run's folder, atomically, and deletes the one before it. One of the same moment is the
+/// same to the last bit, and stays.
 ///
 /// # Errors
 /// A file that can't be written; the checkpoint before is then still there.
 pub fn save(run: &Path, state: &State, learner: &Learner) -> Result<(), Error> {
     let folder = run.join(format!("{PREFIX}{:06}-{:06}", state.epoch, state.batch));
-    let temporary = folder.with_extension("tmp");
-    let _ = fs::remove_dir_all(&temporary);
+    if folder.exists() {
+        return Ok(());
+    }
+    let temporary = folder.with_extension(TEMPORARY);
+    delete(&temporary)?;
     let weights = learner.model.clone().into_record().into_bytes();
     let moments = learner.optimizer.into_bytes();
     let damaged = |reason: String| Error::Damaged { path: temporary.clone(), reason };
@@ -57,12 +63,26 @@ pub fn save(run: &Path, state: &State, learner: &Learner) -> Result<(), Error> {
     put(&temporary.join("optimizer.bpk"), &moments.map_err(|error| damaged(error.to_string()))?)?;
     let text = serde_json::to_vec_pretty(state).expect("a state is plain data");
     put(&temporary.join("state.json"), &text)?;
-    let _ = fs::remove_dir_all(&folder);
     fs::rename(&temporary, &folder).map_err(Error::file("rename", &folder))?;
-    for old in folders(run)?.into_iter().filter(|old| *old != folder) {
-        fs::remove_dir_all(&old).map_err(Error::file("delete", &old))?;
+    atomic::sync_folder(run).map_err(Error::file("sync", run))?;
+    folders(run)?.iter().filter(|old| **old != folder).try_for_each(|old| discard(old))
+}
+
+/// Takes a checkpoint's name away before its files, so that none is ever half deleted.
+fn discard(folder: &Path) -> Result<(), Error> {
+    let temporary = folder.with_extension(TEMPORARY);
+    delete(&temporary)?;
+    fs::rename(folder, &temporary).map_err(Error::file("delete", folder))?;
+    delete(&temporary)
+}
+
+fn delete(folder: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::file("delete", folder)(error))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn put(path: &Path, bytes: &[u8]) -> Result<(), Error> {
@@ -89,33 +109,46 @@ pub fn load(run: &Path, learner: &mut Learner) -> Result<State, Error> {
     Ok(state)
 }
 
-/// Deletes a finished run's checkpoints, which nothing needs any more.
+/// Deletes a finished run's checkpoints, which nothing needs any more, and whatever was left of the files of processes
+/// that died.
 ///
 /// # Errors
-/// A folder that can't be deleted.
+/// A folder that can't be read, or a file that can't be deleted.
 pub fn clear(run: &Path) -> Result<(), Error> {
-    folders(run)?
-        .iter()
-        .try_for_each(|folder| fs::remove_dir_all(folder).map_err(Error::file("delete", folder)))
-}
-
-/// The run's checkpoints, oldest first. A half-written one has another name.
-fn folders(run: &Path) -> Result<Vec<PathBuf>, Error> {
-    let entries = match fs::read_dir(run) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::file("read", run)(error)),
-    };
-    let mut folders = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(Error::file("read", run))?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if name.starts_with(PREFIX) && path.extension().is_none() {
-            folders.push(path);
+    folders(run)?.iter().try_for_each(|folder| discard(folder))?;
+    for path in entries(run)? {
+        if is_checkpoint(&path) {
+            delete(&path)?;
+            continue;
+        }
+        let inner = if path.is_dir() { entries(&path)? } else { vec![path] };
+        for path in inner {
+            atomic::remove_if_abandoned(&path).map_err(Error::file("delete", &path))?;
         }
     }
+    Ok(())
+}
+
+/// The run's checkpoints, oldest first. One that is half written or half deleted has another name.
+fn folders(run: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut folders = entries(run)?;
+    folders.retain(|path| is_checkpoint(path) && path.extension().is_none());
     folders.sort();
     Ok(folders)
+}
+
+fn is_checkpoint(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
+}
+
+/// What is in a folder; nothing when it is not there.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::file("read", folder)(error)),
+    };
+    entries.map(|entry| Ok(entry.map_err(Error::file("read", folder))?.path())).collect()
 }
 
 impl LossSums {

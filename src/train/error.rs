@@ -153,8 +153,8 @@ impl Error {
             | Self::NoRun { .. }
             | Self::Device { .. }
             | Self::Decode { .. }
-            | Self::Dataset(_)
-            | Self::Student(_) => true,
+            | Self::Dataset(_) => true,
+            Self::Student(error) => !matches!(error, student::hf::Error::Write { .. }),
             Self::Store(error) => error.kind() == store::ErrorKind::Mismatch,
             _ => false,
         }

@@ -1,5 +1,6 @@
 //! Stage two: a student trained from a cache. The teacher is neither opened nor needed.
 
+mod changed;
 mod checkpoint;
 pub mod clip;
 mod device;

@@ -63,6 +63,8 @@ pub fn train(setup: &Setup, watch: &mut dyn FnMut(Event<'_>)) -> Result<Outcome,
     let run = &setup.folder;
     if let Some(result) = log::read_json::<RunResult>(run, "result.json")? {
         let timing = log::read_json(run, "timing.json")?.unwrap_or_default();
+        // It may have died between its result and this.
+        checkpoint::clear(run)?;
         return Ok(Outcome::Done { result: Box::new(result), timing, already: true });
     }
     fs::create_dir_all(run).map_err(Error::file("create", run))?;

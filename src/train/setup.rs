@@ -9,7 +9,7 @@ use burn::tensor::Device;
 
 use super::device::{self, Chosen};
 use super::images::Images;
-use super::{Error, run};
+use super::{Error, changed, run};
 use crate::config::Pipeline;
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Cache, Encoding, Manifest, SplitRows};
@@ -73,6 +73,7 @@ impl Setup {
         };
         let cache = Cache::open(&folder)?;
         if let Some(difference) = wanted.difference(cache.manifest()) {
+            let difference = wanted.explain(difference, &folder);
             return Err(Error::OtherCache { path: folder, difference });
         }
         let key = key(&pipeline, &cache, &device.name);
@@ -169,7 +170,10 @@ impl Wanted<'_> {
             match self.difference(&manifest) {
                 None if self.has_exactly_the_temperatures(&manifest) => exact.push(folder),
                 None => fitting.push(folder),
-                Some(difference) => nearest = format!(" ({} differs: {difference})", folder.display()),
+                Some(difference) => {
+                    let difference = self.explain(difference, &folder);
+                    nearest = format!(" ({} differs: {difference})", folder.display());
+                }
             }
         }
         // A cache with the pipeline's own temperatures comes before one that `cache soften` gave more, or that it had first.
@@ -188,6 +192,14 @@ impl Wanted<'_> {
         let wanted = &self.pipeline.cache.temperatures;
         wanted.len() == manifest.temperatures.len()
             && wanted.iter().all(|temperature| manifest.temperatures.contains(temperature))
+    }
+
+    /// A difference, with the first image that gave rise to it, if it is one.
+    fn explain(&self, difference: String, folder: &Path) -> String {
+        match changed::first(self.dataset, folder) {
+            Some(changed) => format!("{difference}, since {changed}"),
+            None => difference,
+        }
     }
 
     /// The first thing about a cache that is not as the pipeline has it.

@@ -21,7 +21,10 @@ pub const MAX_SIDE: u32 = 16_384;
 /// The most pixels that are read.
 pub const MAX_PIXELS: u64 = 200_000_000;
 /// Four channels of 16 bits each.
-const MAX_BYTES: u64 = MAX_PIXELS * 8;
+const MAX_BYTES_PER_PIXEL: u64 = 8;
+/// What a PNG may need beside its pixels. A colour profile of half a megabyte can inflate to half a gigabyte; beyond this it is
+/// read as if it had none, which changes no pixel.
+const PNG_EXTRA_BYTES: u64 = 16 << 20;
 
 /// The pixels of a JPEG, PNG or WebP file, upright, without alpha; an animation gives its first frame.
 ///
@@ -34,8 +37,11 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
         Ok(ImageFormat::Jpeg) if jpeg_ends_early(bytes) => Err(Error::Truncated { format: "JPEG" }),
         Ok(ImageFormat::Jpeg) => read("JPEG", JpegDecoder::new(cursor), to_rgb),
         Ok(ImageFormat::Png) => {
+            let [width, height] = png_size(bytes);
+            check_size(width, height)?;
             let mut limits = Limits::no_limits();
-            limits.max_alloc = Some(MAX_BYTES);
+            let pixels = u64::from(width) * u64::from(height);
+            limits.max_alloc = Some(pixels * MAX_BYTES_PER_PIXEL + PNG_EXTRA_BYTES);
             let colour = bytes.get(PNG_COLOUR_TYPE).copied();
             let convert = if colour == Some(0) { gray_to_rgb } else { to_rgb };
             read("PNG", PngDecoder::with_limits(cursor, limits), convert)
@@ -57,14 +63,27 @@ fn read<D: ImageDecoder>(
     let damaged = |error: ImageError| Error::Damaged { format, reason: reason(&error) };
     let mut decoder = decoder.map_err(damaged)?;
     let (width, height) = decoder.dimensions();
-    if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(Error::TooLarge { width, height });
-    }
+    check_size(width, height)?;
     let orientation = orientation(&mut decoder);
     let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     let mut upright = DynamicImage::ImageRgb8(convert(image));
     upright.apply_orientation(orientation);
     Ok(upright.into_rgb8())
+}
+
+fn check_size(width: u32, height: u32) -> Result<(), Error> {
+    if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(Error::TooLarge { width, height });
+    }
+    Ok(())
+}
+
+/// Width and height of a PNG's header; zeros where it is cut off, which the decoder finds.
+fn png_size(bytes: &[u8]) -> [u32; 2] {
+    [16, 20].map(|at| match bytes.get(at..at + 4) {
+        Some(side) => u32::from_be_bytes(side.try_into().expect("four bytes")),
+        None => 0,
+    })
 }
 
 /// The innermost cause: the outer layers only repeat the format's name.

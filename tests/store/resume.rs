@@ -1,6 +1,7 @@
 use std::fs;
 
 use decant::store::{self, COMPLETE_FILE, Cache, Error, Summary};
+use decant::support::atomic::AtomicFile;
 
 use crate::common::{self, Shape, cache};
 
@@ -81,13 +82,15 @@ fn what_dead_processes_left_is_removed_and_what_a_live_one_writes_is_not() {
     let (_root, dir, _) = cache();
     // Process ids end well below this one.
     let dead = dir.join("train/part-00000.parquet.4294967295.tmp");
-    let alive = dir.join(format!("train/part-00000.parquet.{}.tmp", std::process::id()));
+    let written = AtomicFile::create(&dir.join("train/part-00000.parquet")).unwrap();
+    let alive = written.temporary_path().to_path_buf();
     let foreign = dir.join("notes.tmp");
-    for path in [&dead, &alive, &foreign] {
+    for path in [&dead, &foreign] {
         fs::write(path, b"half").unwrap();
     }
     store::complete(&dir).unwrap();
     assert_eq!((dead.exists(), alive.exists(), foreign.exists()), (false, true, true));
+    drop(written);
     common::read_all(&dir).unwrap();
     assert!(store::verify(&dir).unwrap().damage.is_empty());
 }

@@ -1,0 +1,106 @@
+//! `decant cache ls`: one line for each cache, and those that can't be used named beside the others.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::cli::Failure;
+use crate::cli::text::{age, bytes, numbers, print_json};
+use crate::store::{self, MANIFEST_FILE, Summary};
+use crate::support::table::Table;
+
+/// One cache, for programs.
+#[derive(Serialize)]
+struct Entry {
+    /// Seconds since it was begun.
+    age_seconds: Option<u64>,
+    #[serde(flatten)]
+    found: Found,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Found {
+    Usable(Box<Summary>),
+    Damaged { dir: PathBuf, damage: String },
+}
+
+impl Found {
+    fn read(dir: &Path) -> Self {
+        let damaged = |damage: String| Self::Damaged { dir: dir.to_path_buf(), damage };
+        match Summary::read(dir) {
+            Ok(summary) if summary.complete && summary.shards_done < summary.shards => damaged(format!(
+                "{} says that it is complete, {} of its {} shards are there; make the others with decant teacher-cache",
+                dir.display(),
+                summary.shards_done,
+                summary.shards
+            )),
+            Ok(summary) => Self::Usable(Box::new(summary)),
+            Err(error) => damaged(error.to_string()),
+        }
+    }
+}
+
+pub fn run(root: &Path, json: bool) -> Result<(), Failure> {
+    let entry = |dir: &PathBuf| Entry { age_seconds: age_seconds(dir), found: Found::read(dir) };
+    let entries: Vec<Entry> = store::find(root, None)?.iter().map(entry).collect();
+    if json {
+        print_json(&entries);
+        return Ok(());
+    }
+    if entries.is_empty() {
+        println!(
+            "no cache in {}; make one with decant teacher-cache -p pipelines/leaves.toml",
+            root.display()
+        );
+        return Ok(());
+    }
+    print!("{}", table(&entries));
+    for entry in &entries {
+        if let Found::Damaged { damage, .. } = &entry.found {
+            println!("{damage}");
+        }
+    }
+    Ok(())
+}
+
+fn table(entries: &[Entry]) -> Table {
+    let head = ["cache", "dataset", "teacher", "rows", "views", "temperatures", "size", "age", "state"];
+    let mut table = Table::new(head);
+    for Entry { age_seconds, found } in entries {
+        let name = |dir: &Path| dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let age = age_seconds.map_or("-".to_owned(), age);
+        match found {
+            Found::Usable(summary) => table.row([
+                name(&summary.dir),
+                summary.dataset.clone(),
+                summary.teacher.clone(),
+                summary.splits.iter().map(|split| split.rows).sum::<u64>().to_string(),
+                summary.views.to_string(),
+                numbers(&summary.temperatures),
+                bytes(summary.bytes),
+                age,
+                state(summary),
+            ]),
+            Found::Damaged { dir, .. } => {
+                let unknown = std::iter::repeat_n("-".to_owned(), head.len() - 3);
+                let ends = [age, "damaged".to_owned()];
+                table.row([name(dir)].into_iter().chain(unknown).chain(ends));
+            }
+        }
+    }
+    table
+}
+
+fn state(summary: &Summary) -> String {
+    if summary.complete {
+        return "complete".to_owned();
+    }
+    format!("{} of {} shards", summary.shards_done, summary.shards)
+}
+
+/// Seconds since the manifest was written, which is never written again.
+fn age_seconds(dir: &Path) -> Option<u64> {
+    let written = std::fs::metadata(dir.join(MANIFEST_FILE)).and_then(|metadata| metadata.modified()).ok()?;
+    Some(written.elapsed().unwrap_or_default().as_secs())
+}

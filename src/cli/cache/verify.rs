@@ -1,0 +1,103 @@
+//! `decant cache verify`: is every byte what was written, and would the teacher say the same today?
+
+use std::path::{Path, PathBuf};
+
+use crate::caching::{Recomputed, recompute};
+use crate::cli::Failure;
+use crate::cli::text::bytes;
+use crate::config;
+use crate::dataset::Dataset;
+use crate::store::{self, Cache};
+use crate::support::table::Table;
+use crate::teacher::OnnxTeacher;
+use crate::view;
+
+/// What `verify` is asked for.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The cache's folder
+    cache: PathBuf,
+    /// Run the teacher on N random rows again, alone and in other batch sizes, and compare
+    #[arg(long, value_name = "N", requires = "pipeline")]
+    recompute: Option<usize>,
+    /// The pipeline file that the cache was made from, for --recompute
+    #[arg(short, long, value_name = "FILE")]
+    pipeline: Option<PathBuf>,
+    /// Override any key of the pipeline file
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "pipeline")]
+    sets: Vec<String>,
+    /// Fixes which rows --recompute takes
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    bytes_are_sound(&args.cache)?;
+    match (args.recompute, &args.pipeline) {
+        (Some(rows), Some(pipeline)) => teacher_agrees(args, pipeline, rows),
+        _ => Ok(()),
+    }
+}
+
+fn bytes_are_sound(dir: &Path) -> Result<(), Failure> {
+    let report = store::verify(dir)?;
+    if report.damage.is_empty() {
+        println!(
+            "{} is sound: {} shards, {} rows, {}, content {}",
+            dir.display(),
+            report.shards,
+            report.rows,
+            bytes(report.bytes),
+            report.content.short(12)
+        );
+        return Ok(());
+    }
+    for damage in &report.damage {
+        println!("{damage}");
+    }
+    Err(Failure::damage(format!(
+        "{} has {} damaged parts; delete the damaged shards with their records and run decant teacher-cache again",
+        dir.display(),
+        report.damage.len()
+    )))
+}
+
+fn teacher_agrees(args: &Args, file: &Path, rows: usize) -> Result<(), Failure> {
+    let pipeline = config::load(file, &args.sets)?;
+    let dataset = Dataset::open(&pipeline.dataset)?;
+    let dataset = view::without_bad_images(dataset, pipeline.dataset.on_bad_image)?;
+    let cache = Cache::open(&args.cache)?;
+    let mut teacher = OnnxTeacher::open(&pipeline.teacher)?;
+    let found = recompute(&dataset, &mut teacher, &cache, pipeline.teacher.batch_size, rows, args.seed)?;
+    print(&found);
+    if let Some(image) = &found.other_pixels {
+        return Err(Failure::damage(format!(
+            "the teacher's input for {image} has other pixels than when the cache was made: the decoder or the resizer \
+             has drifted; make the cache again with this version"
+        )));
+    }
+    if found.drifted() {
+        return Err(Failure::damage(format!(
+            "{} is not what this teacher says today: a logit is {:.2e} off, rounding explains {:.2e}; make the cache again, \
+             or find out what changed (provider, precision, runtime)",
+            args.cache.display(),
+            found.least_drift(),
+            found.allowed()
+        )));
+    }
+    println!("the teacher says the same today, up to rounding ({:.2e} is allowed)", found.allowed());
+    Ok(())
+}
+
+fn print(found: &Recomputed) {
+    println!("recomputed {} rows: |stored - recomputed| logits by batch size", found.rows);
+    let mut table = Table::new(["  batch", "max", "mean"]);
+    let mut row = |name: String, (max, mean): (f64, f64)| {
+        table.row([format!("  {name}"), format!("{max:.2e}"), format!("{mean:.2e}")]);
+    };
+    for (size, difference) in &found.stored {
+        row(size.to_string(), (difference.max, difference.mean()));
+    }
+    row("noise floor".to_owned(), (found.floor.max, found.floor.mean()));
+    print!("{table}");
+}

@@ -1,0 +1,14 @@
+//! What the README promises of crashes, full disks, neighbours and hostile input, each shown by trying to break it.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bombs;
+mod disk_full;
+mod gallery;
+mod hostile;
+mod inputs;
+mod killed;
+mod merging;
+mod read_only;
+mod tools;
