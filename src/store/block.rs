@@ -66,7 +66,9 @@ impl Values {
     pub(super) fn integers(&self, row: usize, out: &mut [i32]) {
         bytemuck::cast_slice_mut::<i32, u8>(out).copy_from_slice(self.block.row(row));
         if cfg!(target_endian = "big") {
-            out.iter_mut().for_each(|value| *value = value.swap_bytes());
+            for value in out {
+                *value = value.swap_bytes();
+            }
         }
     }
 }

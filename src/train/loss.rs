@@ -14,6 +14,7 @@ pub struct Loss {
 }
 
 /// The teacher's probabilities at a temperature.
+#[expect(clippy::large_enum_variant, reason = "there is one a step")]
 #[derive(Clone, Debug)]
 pub enum Targets {
     /// Of every class, `[batch, classes]`.

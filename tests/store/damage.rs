@@ -96,7 +96,9 @@ fn every_flipped_bit_of_page_headers_and_values_is_found_before_training() {
 fn a_forged_bit_is_refused_or_harmless() {
     // Steps that are no multiple of 8 visit every position of a byte.
     forge_bits(&Shape::default(), 3);
-    encoded().iter().for_each(|shape| forge_bits(shape, 19));
+    for shape in encoded() {
+        forge_bits(&shape, 19);
+    }
 }
 
 fn forge_bits(shape: &Shape, step: usize) {
