@@ -8,15 +8,15 @@ const RUSTS: [Rgb; 3] = [[0.50, 0.20, 0.07], [0.60, 0.30, 0.11], [0.34, 0.16, 0.
 const SOILS: [Rgb; 4] = [[0.26, 0.17, 0.11], [0.48, 0.34, 0.22], [0.42, 0.24, 0.14], [0.58, 0.52, 0.44]];
 const YELLOW: Rgb = [0.82, 0.76, 0.22];
 
-/// Angular leaf spot: brown cells that the veins bound, with `severity` from 0 (a spot or two) to 1.
+/// Angular leaf spot: brown cells that the veins bound, with `severity` from 0 (three spots) to 1.
 pub fn angular_leaf_spot(dice: &mut Dice, surface: &mut Surface, severity: f32) {
     let leaf = surface.leaf;
-    let patches = 1 + (severity * severity * 24.0 + severity * 4.0 * dice.unit()) as u32;
+    let patches = 3 + (severity * severity * 24.0 + severity * 4.0 * dice.unit()) as u32;
     let mut cells = Vec::new();
-    let yellowing = dice.between(0.0, 0.7);
+    let yellowing = dice.between(0.1, 0.7);
     for _ in 0..patches {
         let (u, v) = leaf.point(dice, 0.03);
-        let spread = dice.between(0.012, 0.05);
+        let spread = dice.between(0.018, 0.05);
         for _ in 0..dice.count(3, 7) {
             let (nu, nv) = (u + dice.between(-spread, spread), v + dice.between(-spread, spread));
             if leaf.margin(nu, nv) > 0.0 {
@@ -52,7 +52,7 @@ pub fn angular_leaf_spot(dice: &mut Dice, surface: &mut Surface, severity: f32) 
 /// Bean rust: raised reddish pustules, each in a yellow halo, with `severity` from 0 (a handful) to 1.
 pub fn bean_rust(dice: &mut Dice, surface: &mut Surface, severity: f32) {
     let leaf = surface.leaf;
-    let pustules = 5 + (severity * severity * 110.0 + severity * 10.0) as u32;
+    let pustules = 6 + (severity * severity * 110.0 + severity * 10.0) as u32;
     let size = dice.between(0.0075, 0.0135) * leaf.length;
     let (rust, halo) = (dice.blend(&RUSTS), dice.between(0.35, 0.95));
     let halo_reach = dice.between(1.9, 3.0);
@@ -89,7 +89,7 @@ pub fn distractors(dice: &mut Dice, surface: &mut Surface) {
     if dice.chance(0.25) {
         burnt_margin(dice, surface);
     }
-    if dice.chance(0.35) {
+    if dice.chance(0.28) {
         bruises(dice, surface);
     }
     if dice.chance(0.6) {
@@ -98,7 +98,7 @@ pub fn distractors(dice: &mut Dice, surface: &mut Surface) {
     if dice.chance(0.25) {
         flecks(dice, surface);
     }
-    if dice.chance(0.3) {
+    if dice.chance(0.25) {
         holes(dice, surface);
     }
     if dice.chance(0.2) {
@@ -131,7 +131,7 @@ fn bruises(dice: &mut Dice, surface: &mut Surface) {
         let radius = dice.between(0.012, 0.05) * surface.leaf.length;
         let (colour, strength) = (dice.blend(&BROWNS), dice.between(0.4, 0.95));
         let ragged = (dice.between(0.2, 0.6), dice.seed());
-        let softness = dice.between(0.2, 0.9);
+        let softness = dice.between(0.35, 0.95);
         surface.stamp(surface.leaf.place(u, v), radius, 1.6, ragged, |texel, distance, _, _| {
             let cover = 1.0 - smoothstep(1.0 - softness, 1.0 + 0.5 * softness, distance);
             texel.albedo = mix(texel.albedo, colour, strength * cover);
