@@ -40,4 +40,10 @@ pub enum Error {
         /// The fingerprint of the teacher here.
         found: Digest,
     },
+    /// A cache that keeps the largest logits alone can't be compared with all of them.
+    #[error("{} keeps only the largest logits, so the teacher can't be compared with it; recompute takes float32 and float16", .cache.display())]
+    NotAllLogits {
+        /// The cache's folder.
+        cache: PathBuf,
+    },
 }

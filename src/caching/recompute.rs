@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::Error;
 use crate::dataset::{Dataset, SplitName};
-use crate::store::{Cache, SplitRows};
+use crate::store::{Cache, Encoding, SplitRows};
 use crate::support::hash::Digest;
 use crate::support::rng;
 use crate::teacher::{Teacher, class_order};
@@ -20,6 +20,9 @@ const MARGIN: f64 = 8.0;
 
 /// Rounding that any runtime may show, in units of the last place of the largest logit, where batch sizes show none.
 const LAST_PLACES: f64 = 32.0;
+
+/// Half a unit in the last place of float16, as a share of the number.
+const HALF_ROUNDING: f64 = 1.0 / 2048.0;
 
 /// Rows whose pixels are held at once.
 const ROWS_AT_ONCE: usize = 64;
@@ -60,6 +63,8 @@ pub struct Recomputed {
     pub floor: Difference,
     /// The largest logit, as an absolute value.
     pub largest: f64,
+    /// What the cache's encoding rounds a logit by at most, as a share of it.
+    pub encoding: f64,
     /// The first image whose pixels are not those that the teacher was given.
     pub other_pixels: Option<String>,
 }
@@ -72,7 +77,8 @@ impl Recomputed {
 
     /// The largest difference that rounding explains.
     pub fn allowed(&self) -> f64 {
-        (MARGIN * self.floor.max).max(LAST_PLACES * f64::from(f32::EPSILON) * self.largest)
+        let runtime = (MARGIN * self.floor.max).max(LAST_PLACES * f64::from(f32::EPSILON) * self.largest);
+        runtime + self.encoding * self.largest
     }
 
     /// Whether the cache is further from the teacher than rounding explains.
@@ -85,7 +91,7 @@ impl Recomputed {
 /// crops and flips that stand in them, in batches of one, of seven and of `batch_size`.
 ///
 /// # Errors
-/// A dataset or teacher that the cache was not made from; an image that can't be read; a teacher that fails.
+/// A dataset or teacher that the cache was not made from; a cache of top-k logits; an image that can't be read; a teacher that fails.
 pub fn recompute(
     dataset: &Dataset,
     teacher: &mut dyn Teacher,
@@ -99,6 +105,11 @@ pub fn recompute(
     if expected != found {
         return Err(Error::OtherTeacher { cache: cache.dir().to_path_buf(), expected, found });
     }
+    let encoding = match cache.manifest().encoding {
+        Encoding::Float32 => 0.0,
+        Encoding::Float16 => HALF_ROUNDING,
+        Encoding::TopK(_) => return Err(Error::NotAllLogits { cache: cache.dir().to_path_buf() }),
+    };
     let order = class_order(teacher.classes(), &dataset.classes)?;
     let mut sizes = vec![1, ODD_BATCH, batch_size];
     sizes.sort_unstable();
@@ -109,6 +120,7 @@ pub fn recompute(
         stored: sizes.iter().map(|&size| (size, Difference::default())).collect(),
         floor: Difference::default(),
         largest: 0.0,
+        encoding,
         other_pixels: None,
     };
     for rows in draw(dataset, cache, count, seed)?.chunks(ROWS_AT_ONCE) {
