@@ -287,7 +287,8 @@ def fit(model: ViTForImageClassification, train: dict, test: dict, arguments: ar
         image_loss, patch_loss, right = sums / steps_an_epoch
         print(
             f"epoch {epoch + 1:2}/{epochs} {'all ' if whole else 'part'} loss {image_loss:.3f} "
-            f"patches {patch_loss:.3f} train {right:.3f} test {accuracy(predict(model, test), test):.4f} {seconds:.0f} s",
+            f"patches {patch_loss:.3f} train {right:.3f} test {accuracy(predict(model, test), test):.4f} "
+            f"{seconds:.0f} s",
             flush=True,
         )
         torch.save({"epochs": epoch + 1, "parts": [part.state_dict() for part in parts]}, checkpoint)
@@ -363,7 +364,8 @@ def export(model: ViTForImageClassification, out: Path, test: dict, demo: dict) 
         numbers[f"{name}_largest_difference_from_torch"] = difference
         predicted = logits.argmax(1)
         numbers[f"{name}_confusion"] = [
-            [int(((data["labels"] == row) & (predicted == column)).sum()) for column in range(3)] for row in range(3)
+            [int(((data["labels"] == truth) & (predicted == guess)).sum()) for guess in range(len(CLASSES))]
+            for truth in range(len(CLASSES))
         ]
     return numbers
 
