@@ -183,14 +183,14 @@ fn skipped_samples_are_gone_and_noted() {
 
 #[test]
 fn generated_leaves_are_the_folder_that_data_synth_writes() {
-    let leaves = config::Leaves { seed: 3, train: 4, validation: 3, test: 3 };
+    let leaves = config::Leaves { seed: 3, train: 4, validation: 3, test: 3, severity: 0.0 };
     let dataset =
         Dataset::open(&config::Dataset { leaves: leaves.clone(), ..config::Dataset::default() }).unwrap();
     assert_eq!(dataset.classes, leaves::CLASSES);
     let counts = SplitName::ALL.map(|split| dataset.split(split).unwrap().samples.len());
     assert_eq!(counts, [4, 3, 3]);
     assert!(dataset.sample_name(SplitName::Test, 2).ends_with("test/healthy/healthy_test.00000.jpg"));
-    assert_eq!(*dataset.read(SplitName::Test, 2).unwrap(), leaves::jpeg(3, 2, 0, 2)[..]);
+    assert_eq!(*dataset.read(SplitName::Test, 2).unwrap(), leaves::jpeg(3, 2, 0, 2, 0.0)[..]);
     assert!(dataset.notes.is_empty());
 
     let root = tempdir().unwrap();

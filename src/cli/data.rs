@@ -36,6 +36,9 @@ enum Command {
         /// Same seed, same images
         #[arg(long, default_value_t = 0)]
         seed: u64,
+        /// How ill an ill leaf is at least, from 0 to 1
+        #[arg(long, default_value_t = 0.0)]
+        severity: f32,
         /// Images in train
         #[arg(long, default_value_t = 1034)]
         train: usize,
@@ -51,8 +54,8 @@ enum Command {
 pub fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Inspect { pipeline } => inspect(&pipeline),
-        Command::Synth { out, masks, seed, train, validation, test } => {
-            let sizes = config::Leaves { seed, train, validation, test };
+        Command::Synth { out, masks, seed, severity, train, validation, test } => {
+            let sizes = config::Leaves { seed, train, validation, test, severity };
             let total = train + validation + test;
             let mut progress = Progress::new("drawing", total as u64, "images");
             let written = leaves::write_folder(&out, &sizes, &mut progress)?;

@@ -34,6 +34,8 @@ pub(super) fn check(pipeline: &Pipeline) -> Result<(), Invalid> {
         )?;
     }
 
+    within("dataset.leaves.severity", leaves.severity, (0.0..=1.0).contains(&leaves.severity), "0 to 1")?;
+
     within("teacher.batch-size", teacher.batch_size, (1..=4096).contains(&teacher.batch_size), "1 to 4096")?;
     within("teacher.threads", teacher.threads, teacher.threads <= 1024, "0 to 1024")?;
 

@@ -56,11 +56,13 @@ pub struct Leaves {
     pub validation: usize,
     /// Images in the test split.
     pub test: usize,
+    /// How ill an ill leaf is at least: 0 draws the mildest cases as well, which are hard to see, 1 the severest alone.
+    pub severity: f32,
 }
 
 impl Default for Leaves {
     fn default() -> Self {
-        Self { seed: 0, train: 1034, validation: 133, test: 128 }
+        Self { seed: 0, train: 1034, validation: 133, test: 128, severity: 0.0 }
     }
 }
 

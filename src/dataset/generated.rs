@@ -37,7 +37,8 @@ fn key(config: &config::Leaves) -> Digest {
         hasher.field(name, (value as u64).to_le_bytes());
     }
     hasher.field("seed", config.seed.to_le_bytes());
-    hasher.field("first image", leaves::jpeg(config.seed, 0, 0, 0)).finish()
+    hasher.field("severity", config.severity.to_le_bytes());
+    hasher.field("first image", leaves::jpeg(config.seed, 0, 0, 0, config.severity)).finish()
 }
 
 fn drawings() -> PathBuf {

@@ -90,24 +90,25 @@ pub fn entries(count: usize) -> Vec<Entry> {
         .collect()
 }
 
-/// Draws one image of class `label`, [`SIZE`] pixels square; `split` is a position in [`SPLITS`].
-pub fn render(seed: u64, split: u64, index: u64, label: usize) -> RgbImage {
-    photograph(seed, split, index, label).0
+/// Draws one image of class `label`, [`SIZE`] pixels square; `split` is a position in [`SPLITS`], and no ill leaf is
+/// less ill than `severity`, from 0 (the mildest cases are one to three spots) to 1.
+pub fn render(seed: u64, split: u64, index: u64, label: usize, severity: f32) -> RgbImage {
+    photograph(seed, split, index, label, severity).0
 }
 
 /// [`render`]'s image and its lesions: 255 where a pixel is all lesion, 0 where the leaf is sound or there is none.
-pub fn photograph(seed: u64, split: u64, index: u64, label: usize) -> (RgbImage, GrayImage) {
+pub fn photograph(seed: u64, split: u64, index: u64, label: usize, severity: f32) -> (RgbImage, GrayImage) {
     let mut dice = Dice(rng::keyed("leaves", &[seed, split, index, label as u64]));
-    let (image, lesions) = scene::photograph(&mut dice, label);
+    let (image, lesions) = scene::photograph(&mut dice, label, severity);
     let lesions = lesions.into_iter().map(|share| (share * 255.0 + 0.5) as u8).collect();
     (image, GrayImage::from_raw(SIZE, SIZE, lesions).expect("the canvas is SIZE pixels square"))
 }
 
 /// [`render`]'s image as a baseline JPEG of quality 90.
-pub fn jpeg(seed: u64, split: u64, index: u64, label: usize) -> Vec<u8> {
+pub fn jpeg(seed: u64, split: u64, index: u64, label: usize, severity: f32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(128 * 1024);
     JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
-        .encode_image(&render(seed, split, index, label))
+        .encode_image(&render(seed, split, index, label, severity))
         .expect("memory takes any number of bytes");
     bytes
 }
@@ -120,7 +121,7 @@ pub fn jpeg(seed: u64, split: u64, index: u64, label: usize) -> Vec<u8> {
 /// If `out` exists and is not empty, if the file system refuses, or on Ctrl-C.
 pub fn write_folder(out: &Path, leaves: &config::Leaves, progress: &mut Progress) -> Result<usize, Error> {
     write(out, leaves, progress, |split, entry, path| {
-        fs::write(path, jpeg(leaves.seed, split, entry.index, entry.label))
+        fs::write(path, jpeg(leaves.seed, split, entry.index, entry.label, leaves.severity))
     })
 }
 
@@ -130,7 +131,7 @@ pub fn write_folder(out: &Path, leaves: &config::Leaves, progress: &mut Progress
 /// As [`write_folder`].
 pub fn write_masks(out: &Path, leaves: &config::Leaves, progress: &mut Progress) -> Result<usize, Error> {
     write(out, leaves, progress, |split, entry, path| {
-        let (_, lesions) = photograph(leaves.seed, split, entry.index, entry.label);
+        let (_, lesions) = photograph(leaves.seed, split, entry.index, entry.label, leaves.severity);
         lesions.save(path.with_extension("png")).map_err(io::Error::other)
     })
 }
@@ -189,9 +190,11 @@ mod tests {
 
     #[test]
     fn the_same_key_gives_the_same_bytes_and_any_other_key_other_bytes() {
-        let first = jpeg(7, 0, 3, 1);
-        assert_eq!(first, jpeg(7, 0, 3, 1));
-        for other in [jpeg(8, 0, 3, 1), jpeg(7, 1, 3, 1), jpeg(7, 0, 4, 1), jpeg(7, 0, 3, 2)] {
+        let first = jpeg(7, 0, 3, 1, 0.0);
+        assert_eq!(first, jpeg(7, 0, 3, 1, 0.0));
+        for other in
+            [jpeg(8, 0, 3, 1, 0.0), jpeg(7, 1, 3, 1, 0.0), jpeg(7, 0, 4, 1, 0.0), jpeg(7, 0, 3, 2, 0.0)]
+        {
             assert_ne!(first, other);
         }
     }
@@ -201,7 +204,7 @@ mod tests {
     fn the_drawing_is_the_one_that_the_embedded_teacher_knows() {
         let mut pixels = blake3::Hasher::new();
         for label in 0..CLASSES.len() {
-            pixels.update(&render(0, 2, 0, label));
+            pixels.update(&render(0, 2, 0, label, 0.0));
         }
         assert_eq!(&pixels.finalize().to_hex()[..16], "bbe1d81c5b86b16c");
     }
@@ -226,13 +229,13 @@ mod tests {
     fn a_folder_holds_every_image_as_a_square_jpeg() {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("leaves");
-        let sizes = config::Leaves { seed: 5, train: 4, validation: 2, test: 3 };
+        let sizes = config::Leaves { seed: 5, train: 4, validation: 2, test: 3, severity: 0.0 };
         let count = write_folder(&out, &sizes, &mut Progress::new("synth", 9, "images")).unwrap();
         assert_eq!(count, 9);
         for (split, name, size) in [(0, "train", 4), (1, "validation", 2), (2, "test", 3)] {
             for entry in entries(size) {
                 let bytes = fs::read(out.join(name).join(entry.file_name(name))).unwrap();
-                assert_eq!(bytes, jpeg(5, split, entry.index, entry.label));
+                assert_eq!(bytes, jpeg(5, split, entry.index, entry.label, 0.0));
                 let image = image::load_from_memory_with_format(&bytes, image::ImageFormat::Jpeg).unwrap();
                 assert_eq!((image.width(), image.height()), (SIZE, SIZE));
             }
@@ -244,7 +247,7 @@ mod tests {
     fn masks_show_lesions_on_ill_leaves_only() {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("masks");
-        let sizes = config::Leaves { seed: 5, train: 6, validation: 0, test: 0 };
+        let sizes = config::Leaves { seed: 5, train: 6, validation: 0, test: 0, severity: 0.0 };
         write_masks(&out, &sizes, &mut Progress::new("synth", 6, "images")).unwrap();
         for entry in entries(6) {
             let path = out.join("train").join(entry.file_name("train")).with_extension("png");
@@ -257,7 +260,7 @@ mod tests {
     fn a_folder_that_holds_something_is_left_alone() {
         let parent = tempfile::tempdir().unwrap();
         fs::write(parent.path().join("mine.txt"), "keep").unwrap();
-        let sizes = config::Leaves { seed: 5, train: 1, validation: 1, test: 1 };
+        let sizes = config::Leaves { seed: 5, train: 1, validation: 1, test: 1, severity: 0.0 };
         let error =
             write_folder(parent.path(), &sizes, &mut Progress::new("synth", 3, "images")).unwrap_err();
         assert!(matches!(&error, Error::NotEmpty(path) if path == parent.path()));
