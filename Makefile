@@ -11,7 +11,7 @@ RUNTIME  = .onnxruntime/installed
 VENV     = .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtime demo teacher teacher-cache train-student sweep report doctor test lint interop clean
+.PHONY: help build runtime demo teacher teacher-cache train-student doctor test lint interop bench-peers bench-online clean
 
 help:                ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -57,6 +57,16 @@ interop:             ## Read a cache with pyarrow, DuckDB, Polars and datasets, 
 	$(PYTHON) -m venv $(VENV)/interop
 	$(VENV)/interop/bin/pip install --quiet -r tests/interop/requirements.txt
 	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test store interop -- --ignored
+
+bench-peers:         ## The student's step and the online loop beside PyTorch, in a venv of its own (3 GB).
+	$(PYTHON) -m venv $(VENV)/peers
+	$(VENV)/peers/bin/pip install --quiet -r benches/peers/requirements.txt
+	cargo build --release --locked --benches
+	$(VENV)/peers/bin/python benches/peers/student_step.py \
+		--against "$$(ls -t target/release/deps/student_step-* | grep -v '\.d$$' | head -1)"
+
+bench-online: build runtime   ## The guide's online loop against both stages (after bench-peers, which makes the venv).
+	$(VENV)/peers/bin/python benches/peers/online_distill.py --decant $(DECANT)
 
 clean:               ## Delete what was built and installed; caches and runs stay.
 	rm -rf target .onnxruntime $(VENV)

@@ -149,7 +149,7 @@ fn print_head(setup: &Setup) {
     if train.lambda > 0.0 {
         println!(
             "  loss     w_ce {} * CE + w_kd {} * T^2 * KL(teacher || student), T = {}",
-            1.0 - train.lambda,
+            (1e6 * (1.0 - train.lambda)).round() / 1e6,
             train.lambda,
             train.temperature
         );
