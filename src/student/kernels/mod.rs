@@ -2,7 +2,7 @@
 //!
 //! A [`Structure`] describes a chain of convolutions, each followed by BatchNorm and perhaps ReLU6: an inverted residual
 //! block, the stem or the head of MobileNetV2. [`run`] runs it. On burn's Flex backend (the CPU) a
-//! chain is one operation with a hand-written gradient; elsewhere it is a [`composition`] of burn's own.
+//! chain is one operation with a hand-written gradient; elsewhere it is a composition of burn's own.
 //!
 //! Activations lie channels last, `[batch, height, width, channels]`. That makes a pointwise convolution one matrix
 //! product, gives the depthwise one whole registers of neighbouring channels, and lets norm, activation and residual be
@@ -10,7 +10,7 @@
 //! and read once, in each direction.
 //!
 //! The work is cut by shapes alone and partial sums are added in a fixed order, so the results are the same bits for any
-//! number of threads ([`partition`]).
+//! number of threads.
 
 #![allow(
     clippy::inline_always,
