@@ -78,9 +78,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
 
 /// Runs stage one, and unless `quiet` says what it will do, what it found and what came out.
 pub(super) fn cache(pipeline: &Pipeline, part: (usize, usize), quiet: bool) -> Result<Summary, Failure> {
+    // The teacher first: what is wrong with it is said before a large dataset is read.
+    let mut teacher = OnnxTeacher::open(&pipeline.teacher)?;
     let dataset = Dataset::open(&pipeline.dataset)?;
     let dataset = view::without_bad_images(dataset, pipeline.dataset.on_bad_image)?;
-    let mut teacher = OnnxTeacher::open(&pipeline.teacher)?;
     if !quiet {
         print_head(pipeline, &dataset, &teacher);
     }
