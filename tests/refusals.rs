@@ -22,6 +22,7 @@ fn a_wrong_key_or_value_exits_with_2_and_names_its_line() {
     assert_eq!(code, 2);
     insta::assert_snapshot!(said, @"decant: --set train.temperature=4: train.temperature = 4 is out of range, it must be one of cache.temperatures = [1, 2, 5, 10], the nearest is 5");
     assert_eq!(workshop.refused(&["train-student"]).0, 2);
+    assert_eq!(workshop.refused(&["demo", "-p", "t.toml", "--seeds", "0"]).0, 2);
 }
 
 #[test]

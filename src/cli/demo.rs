@@ -19,7 +19,7 @@ pub struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
     /// How many seeds each student is trained from, beginning with train.seed
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
 }
 
