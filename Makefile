@@ -64,7 +64,7 @@ bench-peers:         ## The student's step and the online loop beside PyTorch, i
 	$(VENV)/peers/bin/pip install --quiet -r benches/peers/requirements.txt
 	cargo build --release --locked --benches
 	$(VENV)/peers/bin/python benches/peers/student_step.py \
-		--against "$$(ls -t target/release/deps/student_step-* | grep -v '\.d$$' | head -1)"
+		--against "$$(ls -t target/release/deps/student_step-* | grep -v '\.d$$' | head -1)" $(ARGS)
 
 bench-online: build runtime   ## The guide's online loop against both stages (after bench-peers, which makes the venv).
 	$(VENV)/peers/bin/python benches/peers/online_distill.py --decant $(DECANT)

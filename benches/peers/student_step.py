@@ -77,9 +77,13 @@ def measure(name, layout, case, steps):
 
 
 def turn(command, environment):
-    """Runs one contender in a process of its own and reads its line of JSON."""
-    output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True).stdout
-    return json.loads(output.strip().splitlines()[-1])
+    """Runs one contender in a process of its own: its line of JSON, and the most memory that the process held."""
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        sys.exit(f"{' '.join(command)} ended with status {os.waitstatus_to_exitcode(status)}")
+    return json.loads(output.strip().splitlines()[-1]) | {"peak_mb": usage.ru_maxrss / 1024}
 
 
 def main():
@@ -116,7 +120,8 @@ def main():
                 results[name].append(turn(command + shared, environment))
         for name, turns in results.items():
             rates = {part: statistics.median(result[part] for result in turns) for part in PARTS}
-            line = {"case": case, "contender": name, "images_per_second": rates}
+            peak = statistics.median(result["peak_mb"] for result in turns)
+            line = {"case": case, "contender": name, "peak_mb": round(peak), "images_per_second": rates}
             if options.against and name != "decant":
                 line["decant_over_this"] = {
                     part: round(statistics.median(a[part] / b[part] for a, b in zip(results["decant"], turns)), 3)

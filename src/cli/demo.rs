@@ -7,6 +7,7 @@ use super::{teacher_cache, train_student};
 use crate::config::Pipeline;
 use crate::dataset::SplitName;
 use crate::store::Cache;
+use crate::support::statistics::mean_and_deviation;
 use crate::support::table::Table;
 use crate::train::metrics::{Meter, Metrics};
 use crate::train::{RunResult, Timing};
@@ -134,24 +135,4 @@ fn print_gain(distilled: &[Run], scratch: &[Run]) {
         "distillation bought {mean:+.1} ± {deviation:.1} points of test accuracy, ahead with {ahead} of {} seeds",
         gains.len()
     );
-}
-
-/// Mean and sample standard deviation (0 of a single value).
-fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, if values.len() < 2 { 0.0 } else { (squares / (count - 1.0)).sqrt() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_deviation_is_the_samples() {
-        let (mean, deviation) = mean_and_deviation(&[1.0, 2.0, 3.0, 4.0]);
-        assert!((mean - 2.5).abs() < 1e-12 && (deviation - 1.290_994_448_735_805_6).abs() < 1e-12);
-        assert_eq!(mean_and_deviation(&[7.0]), (7.0, 0.0));
-    }
 }

@@ -5,4 +5,5 @@ pub mod hash;
 pub mod interrupt;
 pub mod progress;
 pub mod rng;
+pub mod statistics;
 pub mod table;
