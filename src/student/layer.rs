@@ -109,6 +109,36 @@ impl ConvLayer {
         Layer { conv, relu6: self.relu6 }
     }
 
+    /// The layer as one convolution with a bias: batch normalisation of the running statistics is put into it.
+    pub(super) fn folded(&self) -> Folded {
+        let Convolution { weight, kernel, stride, depthwise } = &self.convolution;
+        let weight = weight.val().into_data();
+        let norm = &self.normalization;
+        let values = |tensor: Tensor<1>| tensor.into_data().iter::<f64>().collect::<Vec<_>>();
+        let (gamma, beta) = (values(norm.weight.val()), values(norm.bias.val()));
+        let (mean, variance) = (values(norm.running_mean.value()), values(norm.running_var.value()));
+        let scales: Vec<f64> = gamma
+            .iter()
+            .zip(&variance)
+            .map(|(gamma, variance)| gamma / (variance + EPSILON).sqrt())
+            .collect();
+        let channels = scales.len();
+        let filter = weight.num_elements() / channels;
+        let mut folded: Vec<f64> = weight.iter::<f64>().collect();
+        for (filter, scale) in folded.chunks_exact_mut(filter).zip(&scales) {
+            filter.iter_mut().for_each(|value| *value *= scale);
+        }
+        let bias = (0..channels).map(|channel| (beta[channel] - mean[channel] * scales[channel]) as f32);
+        Folded {
+            dims: [channels, filter / (kernel * kernel), *kernel, *kernel],
+            weight: folded.into_iter().map(|value| value as f32).collect(),
+            bias: bias.collect(),
+            stride: *stride,
+            groups: if *depthwise { channels } else { 1 },
+            relu6: self.relu6,
+        }
+    }
+
     fn tensors(&self, phase: Phase) -> LayerTensors {
         let norm = &self.normalization;
         LayerTensors {
@@ -119,6 +149,18 @@ impl ConvLayer {
                 .then(|| Statistics { mean: norm.running_mean.value(), variance: norm.running_var.value() }),
         }
     }
+}
+
+/// A [`ConvLayer`] of which a convolution with a bias is left: "SAME" padding, and ReLU6 where it says so.
+pub(super) struct Folded {
+    /// `[channels_out, channels_in / groups, kernel, kernel]`
+    pub dims: [usize; 4],
+    pub weight: Vec<f32>,
+    /// `[channels_out]`
+    pub bias: Vec<f32>,
+    pub stride: usize,
+    pub groups: usize,
+    pub relu6: bool,
 }
 
 /// What follows the last layer of a chain.

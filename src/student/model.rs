@@ -2,7 +2,7 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{Device, Tensor},
+    tensor::{Device, Tensor, TensorData},
 };
 
 use super::{
@@ -46,6 +46,16 @@ impl MobileNetV2 {
         self.shape.features()
     }
 
+    /// The backbone, from the stem over the inverted residual blocks to the last convolution.
+    pub(super) fn chains(&self) -> impl Iterator<Item = Chain<'_>> {
+        self.mobilenet_v2.chains()
+    }
+
+    /// The classifier's weight `[classes, features]` and bias `[classes]`.
+    pub(super) fn classifier(&self) -> (TensorData, TensorData) {
+        (self.classifier.weight.val().into_data(), self.classifier.bias.val().into_data())
+    }
+
     /// Logits `[batch, classes]` of `pixels` `[batch, 3, height, width]`, with the running statistics and no dropout.
     /// Call it on [`Module::valid`]'s model where no gradient is wanted.
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<2> {
@@ -87,14 +97,29 @@ impl Backbone {
         }
     }
 
+    /// Everything before the classifier, in order.
+    fn chains(&self) -> impl Iterator<Item = Chain<'_>> {
+        let last = Chain { layers: vec![("", &self.conv_1x1)], ending: Ending::Pool };
+        std::iter::once(self.conv_stem.chain())
+            .chain(self.layer.iter().map(InvertedResidual::chain))
+            .chain(std::iter::once(last))
+    }
+
     /// `[batch, 3, height, width]` to the mean over all positions, `[batch, features]`.
     fn forward(&self, pixels: Tensor<4>, phase: Phase) -> Tensor<2> {
-        let stem = self.conv_stem.forward(pixels, phase);
-        let blocks = self.layer.iter().fold(stem, |input, block| block.forward(input, phase));
-        let pooled = chain(&[&self.conv_1x1], Ending::Pool, blocks, phase);
+        let pooled = self.chains().fold(pixels, |input, Chain { layers, ending }| {
+            let layers: Vec<&ConvLayer> = layers.into_iter().map(|(_, layer)| layer).collect();
+            chain(&layers, ending, input, phase)
+        });
         let [batch, _, _, features] = pooled.dims();
         pooled.reshape([batch, features])
     }
+}
+
+/// Layers that run one after another, each with its name in its block, and what follows them.
+pub(super) struct Chain<'a> {
+    pub layers: Vec<(&'static str, &'a ConvLayer)>,
+    pub ending: Ending,
 }
 
 /// `MobileNetV2Stem` with `first_layer_is_expansion`: a strided 3x3 convolution, then an inverted residual's second half.
@@ -122,8 +147,13 @@ impl Stem {
         }
     }
 
-    fn forward(&self, pixels: Tensor<4>, phase: Phase) -> Tensor<4> {
-        chain(&[&self.first_conv, &self.conv_3x3, &self.reduce_1x1], Ending::Nothing, pixels, phase)
+    fn chain(&self) -> Chain<'_> {
+        let layers = vec![
+            ("first_conv", &self.first_conv),
+            ("conv_3x3", &self.conv_3x3),
+            ("reduce_1x1", &self.reduce_1x1),
+        ];
+        Chain { layers, ending: Ending::Nothing }
     }
 }
 
@@ -147,9 +177,13 @@ impl InvertedResidual {
         }
     }
 
-    fn forward(&self, input: Tensor<4>, phase: Phase) -> Tensor<4> {
-        let ending = if self.residual { Ending::Residual } else { Ending::Nothing };
-        chain(&[&self.expand_1x1, &self.conv_3x3, &self.reduce_1x1], ending, input, phase)
+    fn chain(&self) -> Chain<'_> {
+        let layers = vec![
+            ("expand_1x1", &self.expand_1x1),
+            ("conv_3x3", &self.conv_3x3),
+            ("reduce_1x1", &self.reduce_1x1),
+        ];
+        Chain { layers, ending: if self.residual { Ending::Residual } else { Ending::Nothing } }
     }
 }
 
@@ -168,10 +202,7 @@ impl Classifier {
 
 #[cfg(test)]
 mod tests {
-    use burn::{
-        module::{ModuleVisitor, ParamId},
-        tensor::TensorData,
-    };
+    use burn::module::{ModuleVisitor, ParamId};
 
     use super::*;
     use crate::student::visit_parameters;

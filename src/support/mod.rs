@@ -3,7 +3,9 @@
 pub mod atomic;
 pub mod hash;
 pub mod interrupt;
+pub mod labels;
 pub mod progress;
+pub mod protobuf;
 pub mod rng;
 pub mod statistics;
 pub mod table;

@@ -1,9 +1,11 @@
-//! Which files beside an ONNX model hold its weights.
+//! What an ONNX model says of itself without being run: which files beside it hold its weights, and its metadata.
 //!
 //! A model past two gigabytes, or exported so, names them in its tensors. Only the few protobuf fields that lead there
 //! are walked (`onnx.proto`: `ModelProto`, `GraphProto`, `NodeProto`, `AttributeProto`, `FunctionProto`, `TensorProto`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::support::protobuf::{Fields, Malformed};
 
 /// The messages on the way from a model to a tensor's file name.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub(super) fn external_files(model: &[u8]) -> Result<BTreeSet<String>, String> {
     let mut files = BTreeSet::new();
     let mut has_graph = false;
     for field in Fields(model) {
-        let (number, _) = field?;
+        let (number, _) = field.map_err(malformed)?;
         has_graph |= number == 7;
     }
     if !has_graph {
@@ -37,12 +39,32 @@ pub(super) fn external_files(model: &[u8]) -> Result<BTreeSet<String>, String> {
     Ok(files)
 }
 
+/// The `metadata_props` of `model`, key by key.
+///
+/// # Errors
+/// The bytes are no protobuf message.
+pub(super) fn metadata(model: &[u8]) -> Result<BTreeMap<String, String>, String> {
+    let mut found = BTreeMap::new();
+    for field in Fields(model) {
+        if let (14, Some(bytes)) = field.map_err(malformed)? {
+            let (key, value) = entry(bytes)?;
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            found.insert(text(key), text(value));
+        }
+    }
+    Ok(found)
+}
+
+fn malformed(_: Malformed) -> String {
+    "it is cut short or not in ONNX's format".to_owned()
+}
+
 fn walk(bytes: &[u8], message: Message, depth: usize, files: &mut BTreeSet<String>) -> Result<(), String> {
     if depth > DEEPEST {
         return Err("its graphs nest too deeply".to_owned());
     }
     for field in Fields(bytes) {
-        let (number, value) = field?;
+        let (number, value) = field.map_err(malformed)?;
         let inner = match (message, number) {
             (Message::Model, 7) | (Message::Attribute, 6 | 11) => Message::Graph,
             (Message::Model, 25) => Message::Function,
@@ -61,69 +83,22 @@ fn walk(bytes: &[u8], message: Message, depth: usize, files: &mut BTreeSet<Strin
 }
 
 /// The value of a `StringStringEntryProto` whose key is `location`.
-fn location(entry: &[u8]) -> Result<Option<String>, String> {
-    let (mut key, mut name) = (None, None);
-    for field in Fields(entry) {
-        match field? {
-            (1, value) => key = value,
-            (2, value) => name = value,
+fn location(bytes: &[u8]) -> Result<Option<String>, String> {
+    let (key, value) = entry(bytes)?;
+    Ok((key == b"location").then(|| String::from_utf8_lossy(value).into_owned()))
+}
+
+/// Key and value of a `StringStringEntryProto`.
+fn entry(bytes: &[u8]) -> Result<(&[u8], &[u8]), String> {
+    let (mut key, mut value) = (&[][..], &[][..]);
+    for field in Fields(bytes) {
+        match field.map_err(malformed)? {
+            (1, Some(bytes)) => key = bytes,
+            (2, Some(bytes)) => value = bytes,
             _ => {}
         }
     }
-    Ok(name.filter(|_| key == Some(b"location")).map(|name| String::from_utf8_lossy(name).into_owned()))
-}
-
-/// The fields of a protobuf message: each one's number, and its bytes where it is length-delimited.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.take(1)?[0];
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    fn take(&mut self, count: u64) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(usize::try_from(count).ok()?)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn field(&mut self) -> Option<(u64, Option<&'a [u8]>)> {
-        let tag = self.varint()?;
-        let value = match tag & 7 {
-            0 => self.varint().map(|_| None)?,
-            1 => self.take(8).map(|_| None)?,
-            2 => {
-                let length = self.varint()?;
-                Some(self.take(length)?)
-            }
-            5 => self.take(4).map(|_| None)?,
-            _ => return None,
-        };
-        (tag >> 3 != 0).then_some((tag >> 3, value))
-    }
-}
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u64, Option<&'a [u8]>), String>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let field = self.field();
-        if field.is_none() {
-            self.0 = &[];
-        }
-        Some(field.ok_or_else(|| "it is cut short or not in ONNX's format".to_owned()))
-    }
+    Ok((key, value))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! A teacher's files in `optimum`'s layout: `model.onnx` with its external data, `config.json`, `preprocessor_config.json`.
+//! A model whose metadata says what those two would say needs neither.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,9 +7,10 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::external::external_files;
+use super::external::{external_files, metadata};
 use super::{Error, embedded};
 use crate::support::hash::{Digest, FieldHasher};
+use crate::support::labels::class_names;
 use crate::view::Preprocess;
 
 /// A teacher that was read and checked, and not yet run.
@@ -50,14 +52,24 @@ impl Files {
         }
         let path = locate(Path::new(name))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        let config_path = folder.join("config.json");
-        let config = read(&config_path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())?;
-        let config = Config::parse(&config_path, &config)?;
-        let preprocess = Preprocess::from_file(&folder.join("preprocessor_config.json"))?;
-
         let bytes = read(&path)?;
+        let malformed = |reason: String| Error::Malformed { path: path.clone(), reason };
+        let stated = Stated::read(&bytes).map_err(malformed)?;
+
+        let config_path = folder.join("config.json");
+        let config = match stated.config {
+            Some(text) if !config_path.exists() => Config::parse(&path, &text)?,
+            _ => Config::parse(&config_path, &String::from_utf8_lossy(&read(&config_path)?))?,
+        };
+        let preprocessor_path = folder.join("preprocessor_config.json");
+        let preprocess = match stated.preprocessor {
+            Some(text) if !preprocessor_path.exists() => {
+                Preprocess::from_json(&path.display().to_string(), &text)?
+            }
+            _ => Preprocess::from_file(&preprocessor_path)?,
+        };
         let files = external_files(&bytes)
-            .map_err(|reason| Error::Malformed { path: path.clone(), reason })?
+            .map_err(malformed)?
             .into_iter()
             .map(|file| hash_external(&path, &folder, file))
             .collect::<Result<Vec<_>, _>>()?;
@@ -134,6 +146,27 @@ fn fingerprint(
     hasher.field("preprocessing", preprocess.fingerprint().0).finish()
 }
 
+/// What a model's metadata says in place of the files beside it, as `decant export` writes it: `id2label` and the keys of a
+/// `preprocessor_config.json`, each with its value as JSON.
+struct Stated {
+    config: Option<String>,
+    preprocessor: Option<String>,
+}
+
+impl Stated {
+    fn read(model: &[u8]) -> Result<Self, String> {
+        let metadata = metadata(model)?;
+        let config = metadata.get("id2label").map(|classes| format!("{{\"id2label\": {classes}}}"));
+        let value = |text: &String| {
+            serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::String(text.clone()))
+        };
+        let keys: serde_json::Map<_, _> =
+            metadata.iter().map(|(key, text)| (key.clone(), value(text))).collect();
+        let preprocessor = keys.contains_key("image_processor_type");
+        Ok(Self { config, preprocessor: preprocessor.then(|| serde_json::Value::from(keys).to_string()) })
+    }
+}
+
 /// What this program needs of a `config.json`.
 #[derive(Debug)]
 struct Config {
@@ -163,42 +196,13 @@ impl Config {
         if let Some(channels) = raw.num_channels.filter(|&channels| channels != 3) {
             return Err(malformed(format!("num_channels is {channels}, expected 3 (red, green, blue)")));
         }
-        let classes = classes(raw.id2label, raw.label2id).map_err(malformed)?;
+        let classes = class_names(raw.id2label, raw.label2id).map_err(malformed)?;
         let image_size = raw.image_size.map(|size| match size {
             ImageSize::Square(side) => (side, side),
             ImageSize::Rectangle(height, width) => (height, width),
         });
         Ok(Self { classes, image_size })
     }
-}
-
-/// The class names in the order of their ids, from `id2label`, else from `label2id`.
-fn classes(
-    id2label: Option<BTreeMap<String, String>>,
-    label2id: Option<BTreeMap<String, usize>>,
-) -> Result<Vec<String>, String> {
-    let mut named: BTreeMap<usize, String> = BTreeMap::new();
-    for (id, label) in id2label.iter().flatten() {
-        let id = id.parse().map_err(|_| format!("id2label has the id {id:?}, expected a number"))?;
-        named.insert(id, label.clone());
-    }
-    for (label, &id) in label2id.iter().flatten() {
-        match named.get(&id) {
-            Some(known) if known != label => {
-                return Err(format!("class {id} is {known:?} in id2label and {label:?} in label2id"));
-            }
-            None if id2label.is_some() => return Err(format!("label2id has class {id}, id2label has not")),
-            _ => named.insert(id, label.clone()),
-        };
-    }
-    if named.is_empty() {
-        return Err("it has neither id2label nor label2id, so nobody knows the classes' names".to_owned());
-    }
-    if !named.keys().copied().eq(0..named.len()) {
-        let ids: Vec<String> = named.keys().map(ToString::to_string).collect();
-        return Err(format!("the class ids are {}, expected 0 to {}", ids.join(", "), named.len() - 1));
-    }
-    Ok(named.into_values().collect())
 }
 
 #[cfg(test)]

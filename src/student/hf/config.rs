@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Error;
 use crate::student::{StudentShape, layer};
+use crate::support::labels::class_names;
 
 /// `MobileNetV2Config`.
 #[derive(Serialize)]
@@ -28,7 +29,7 @@ pub(super) struct ModelConfig<'a> {
     initializer_range: f64,
     layer_norm_eps: f64,
     problem_type: &'static str,
-    id2label: BTreeMap<usize, &'a str>,
+    pub id2label: BTreeMap<usize, &'a str>,
     label2id: BTreeMap<&'a str, usize>,
 }
 
@@ -98,25 +99,71 @@ impl PreprocessorConfig {
     }
 }
 
+/// A `config.json` of a student, as far as it says which one.
+#[derive(Deserialize)]
+pub(super) struct Described {
+    depth_multiplier: Option<f64>,
+    image_size: Option<usize>,
+    id2label: Option<BTreeMap<String, String>>,
+    label2id: Option<BTreeMap<String, usize>>,
+}
+
+impl Described {
+    /// Reads `path`, whose network must be one that students have.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = fs::read(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
+        let damaged =
+            |error: serde_json::Error| Error::Config { path: path.to_owned(), reason: error.to_string() };
+        let config: Value = serde_json::from_slice(&bytes).map_err(damaged)?;
+        check(path, &config)?;
+        serde_json::from_value(config).map_err(damaged)
+    }
+
+    /// The shape and the class names; what the file leaves out is as `MobileNetV2Config` has it.
+    pub fn student(self, path: &Path) -> Result<(StudentShape, Vec<String>), Error> {
+        let bad = |reason: String| Error::Config { path: path.to_owned(), reason };
+        let classes = class_names(self.id2label, self.label2id).map_err(bad)?;
+        let width = self.depth_multiplier.unwrap_or(1.0);
+        let size = self.image_size.unwrap_or(224);
+        if !(0.1..=4.0).contains(&width) || !(32..=1024).contains(&size) {
+            let reason = format!(
+                "depth_multiplier is {width} and image_size {size}, expected 0.1 to 4 and 32 to 1024"
+            );
+            return Err(bad(reason));
+        }
+        Ok((StudentShape::new(width, classes.len(), size), classes))
+    }
+}
+
 /// Refuses a `config.json`, where there is one beside `weights`, whose network has the same tensors but computes
 /// something else from them.
 pub(super) fn check_beside(weights: &Path) -> Result<(), Error> {
     let path = weights.with_file_name("config.json");
-    let Some(found) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
-    else {
-        return Ok(());
-    };
+    let found = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    found.map_or(Ok(()), |found| check(&path, &found))
+}
+
+fn check(path: &Path, found: &Value) -> Result<(), Error> {
     let expected = [
         ("model_type", json!("mobilenet_v2")),
         ("hidden_act", json!("relu6")),
         ("tf_padding", json!(true)),
         ("output_stride", json!(32)),
         ("layer_norm_eps", json!(layer::EPSILON)),
+        ("num_channels", json!(3)),
+        ("depth_divisible_by", json!(8)),
+        ("min_depth", json!(8)),
+        ("expand_ratio", json!(6.0)),
+        ("first_layer_is_expansion", json!(true)),
+        ("finegrained_output", json!(true)),
     ];
+    let same = |found: &Value, expected: &Value| {
+        found == expected || found.as_f64().is_some_and(|number| Some(number) == expected.as_f64())
+    };
     for (key, expected) in expected {
-        if let Some(found) = found.get(key).filter(|found| **found != expected) {
+        if let Some(found) = found.get(key).filter(|found| !same(found, &expected)) {
             let (expected, found) = (expected.to_string(), found.to_string());
-            return Err(Error::OtherNetwork { path, key, expected, found });
+            return Err(Error::OtherNetwork { path: path.to_owned(), key, expected, found });
         }
     }
     Ok(())

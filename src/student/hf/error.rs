@@ -13,6 +13,22 @@ pub enum Error {
         /// What the file system said.
         source: io::Error,
     },
+    /// A student's `config.json` is not there or can't be read.
+    #[error("can't read {}: {source}; a student's folder holds config.json, preprocessor_config.json and model.safetensors", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// A `config.json` that does not describe a student.
+    #[error("{} describes no student: {reason}; correct it or export the student again", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The folder can't be written.
     #[error("can't write {}: {source}; make room or choose another folder", path.display())]
     Write {

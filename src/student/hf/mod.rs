@@ -3,13 +3,15 @@
 mod config;
 mod error;
 mod load;
+mod open;
 mod save;
 #[cfg(test)]
 mod tests;
 
 pub use error::Error;
 pub use load::{Head, Loaded, load_weights};
-pub use save::{Card, WEIGHTS, save_folder};
+pub use open::{Opened, open_folder};
+pub use save::{Card, WEIGHTS, metadata, save_configs, save_folder};
 
 /// The buffer that PyTorch's batch normalisation has beside its statistics. At a fixed momentum nothing reads it.
 const BATCH_COUNTER: &str = "num_batches_tracked";

@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, collections::HashMap, path::Path};
 use burn::module::Module;
 use safetensors::{Dtype, View, serialize};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{
     BATCH_COUNTER, Error,
     config::{ModelConfig, PreprocessorConfig},
 };
 use crate::{
-    student::{MobileNetV2, visit_parameters},
+    student::{MobileNetV2, StudentShape, visit_parameters},
     support::atomic,
 };
 
@@ -38,11 +39,33 @@ pub struct Card<'a> {
 /// # Errors
 /// A file that can't be written.
 pub fn save_folder(dir: &Path, model: &MobileNetV2, card: Card) -> Result<(), Error> {
-    let shape = model.shape();
     write(&dir.join(WEIGHTS), &weights(model, card.steps))?;
+    save_configs(dir, model.shape(), &card)
+}
+
+/// Writes `config.json` and `preprocessor_config.json` to `dir`.
+///
+/// # Errors
+/// A file that can't be written.
+pub fn save_configs(dir: &Path, shape: &StudentShape, card: &Card) -> Result<(), Error> {
     write(&dir.join("config.json"), &pretty(&ModelConfig::new(shape, card.classes)))?;
     let preprocessor = PreprocessorConfig::new(shape.image_size, card.image_mean, card.image_std);
     write(&dir.join("preprocessor_config.json"), &pretty(&preprocessor))
+}
+
+/// `id2label` and the keys of `preprocessor_config.json`, each with its value as JSON (a string as it is): what a file that
+/// stands by itself says of its student.
+pub fn metadata(shape: &StudentShape, card: &Card) -> Vec<(String, String)> {
+    let id2label = &ModelConfig::new(shape, card.classes).id2label;
+    let id2label = serde_json::to_string(id2label).expect("a map of strings has a JSON form");
+    let preprocessor = PreprocessorConfig::new(shape.image_size, card.image_mean, card.image_std);
+    let Ok(Value::Object(keys)) = serde_json::to_value(&preprocessor) else { unreachable!("it is a struct") };
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        value => value.to_string(),
+    };
+    let keys = keys.into_iter().map(|(key, value)| (key, text(value)));
+    std::iter::once(("id2label".to_owned(), id2label)).chain(keys).collect()
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {

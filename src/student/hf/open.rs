@@ -1,0 +1,35 @@
+//! A folder that holds a student of any shape.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+
+use super::{Error, Head, WEIGHTS, config::Described, load_weights};
+use crate::student::MobileNetV2;
+
+/// A student as its folder describes it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The student.
+    pub model: MobileNetV2,
+    /// Class names in the order of the logits.
+    pub classes: Vec<String>,
+}
+
+/// Opens a folder with the `config.json` and `model.safetensors` of a `MobileNetV2ForImageClassification`.
+///
+/// # Errors
+/// A file that is missing or damaged, another network, or weights that are not those of the one that is described.
+pub fn open_folder(dir: &Path, device: &Device) -> Result<Opened, Error> {
+    let path = dir.join("config.json");
+    let (shape, classes) = Described::read(&path)?.student(&path)?;
+    let weights = dir.join(WEIGHTS);
+    let loaded = load_weights(MobileNetV2::new(&shape, 0, device), &weights)?;
+    match loaded.head {
+        Head::Loaded => Ok(Opened { model: loaded.model, classes }),
+        Head::Random { classes_in_file } => {
+            let reason = format!("it names {} classes, and {WEIGHTS} has {classes_in_file}", classes.len());
+            Err(Error::Config { path, reason })
+        }
+    }
+}
