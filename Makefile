@@ -54,10 +54,11 @@ lint:                ## Formatting, clippy, the CUDA build, and the documentatio
 	DOCS_RS=1 cargo check --locked --features cuda
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
-interop:             ## Read a cache with pyarrow, DuckDB, Polars and datasets, in a venv of its own.
+interop: runtime     ## Read a cache, exported students and event files with the Python tools people use, in a venv of its own (3 GB).
 	$(PYTHON) -m venv $(VENV)/interop
-	$(VENV)/interop/bin/pip install --quiet -r tests/interop/requirements.txt
+	$(VENV)/interop/bin/pip install --quiet -r tests/interop/requirements.txt -r tests/interop/requirements-models.txt
 	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test store interop -- --ignored
+	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test student_leaves -- --ignored
 
 bench-peers:         ## The student's step and the online loop beside PyTorch, in a venv of its own (3 GB).
 	$(PYTHON) -m venv $(VENV)/peers

@@ -1,39 +1,110 @@
-//! `decant evaluate`: a finished run's student on one split.
+//! `decant evaluate`: a trained classifier on the splits of a dataset.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Failure;
+use super::model::{Model, ModelArgs, is_run};
 use super::text::{percent, print_json};
+use crate::config;
 use crate::dataset::SplitName;
 use crate::support::table::Table;
-use crate::train::{self, metrics};
+use crate::teacher::class_order;
+use crate::train::images::Images;
+use crate::train::metrics::{self, Metrics};
+use crate::train::{self, FinishedRun, Setup};
 
-/// Measure a finished run's student on one split.
+/// Measure a trained student, or any classifier in a Hugging Face folder or ONNX file.
 ///
-/// Accuracy, macro F1, per-class table, calibration, agreement with the teacher and KL to it.
+/// Accuracy, macro F1, precision and recall of each class, confusion matrix, calibration, agreement with the teacher and
+/// KL to it. A run knows its dataset and cache; for any other model -p names the pipeline file that does.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The run's folder
-    #[arg(long, value_name = "DIR")]
-    run: PathBuf,
-    /// train, validation or test
-    #[arg(long, default_value = "test")]
-    split: SplitName,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The pipeline file whose dataset and cache the model is measured on
+    #[arg(short, long, value_name = "FILE")]
+    pipeline: Option<PathBuf>,
+    /// Override any key of the pipeline file
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "pipeline")]
+    sets: Vec<String>,
+    /// The folder that holds caches [default: the file's cache.dir]
+    #[arg(long, value_name = "DIR", env = "DECANT_CACHE")]
+    cache_dir: Option<PathBuf>,
+    /// The cache's folder, where more than one fits the pipeline file
+    #[arg(long, value_name = "DIR", requires = "pipeline")]
+    cache: Option<PathBuf>,
+    /// train, validation or test; may be given more than once [default: validation and test]
+    #[arg(long = "split", value_name = "SPLIT")]
+    splits: Vec<SplitName>,
     /// cpu, cuda:N or auto
     #[arg(long, default_value = "auto")]
-    device: crate::config::Device,
-    /// Print JSON on standard output
+    device: config::Device,
+    /// Print one JSON object on standard output, with the measures of each split
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let (setup, metrics) = train::evaluate_run(&args.run, args.split, args.device)?;
-    if args.json {
-        print_json(&metrics);
-        return Ok(());
+    let setup = setup(&args)?;
+    let mut model = args.model.open(args.device)?;
+    let order = class_order(&model.classes, &setup.dataset.classes)?;
+    let splits = match &args.splits[..] {
+        [] => {
+            let mut splits = vec![SplitName::Validation, SplitName::Test];
+            splits.retain(|&split| setup.dataset.split(split).is_some());
+            splits
+        }
+        splits => splits.to_vec(),
+    };
+    let mut measured = BTreeMap::new();
+    for split in splits {
+        let metrics = measure(&setup, &mut model, &order, split)?;
+        if !args.json {
+            print(&setup, &model.description, split, &metrics);
+        }
+        measured.insert(split.as_str(), metrics);
     }
-    println!("{} on {} {} images", setup.folder.display(), metrics.samples, args.split);
+    if args.json {
+        print_json(&measured);
+    }
+    Ok(())
+}
+
+/// The dataset and the cache: those of the pipeline file, else the run's own.
+fn setup(args: &Args) -> Result<Setup, Failure> {
+    let Some(file) = &args.pipeline else {
+        let path = args.model.path();
+        if is_run(path) {
+            return Ok(FinishedRun::open(path)?.setup(args.device)?);
+        }
+        return Err(Failure::usage(format!(
+            "{} does not know its dataset; name the pipeline file that does with -p FILE",
+            path.display()
+        )));
+    };
+    let mut pipeline = config::load(file, &args.sets)?;
+    if let Some(dir) = &args.cache_dir {
+        pipeline.cache.dir.clone_from(dir);
+    }
+    pipeline.train.device = args.device;
+    Ok(Setup::new(pipeline, args.cache.as_deref(), file)?)
+}
+
+/// `order` finds each of the dataset's classes among the model's.
+fn measure(setup: &Setup, model: &mut Model, order: &[usize], split: SplitName) -> Result<Metrics, Failure> {
+    let same_pixels = setup.cache.manifest().view.policy.ends_with(&model.preprocess.resizing());
+    let rows = setup.rows(split)?;
+    let images = Images::new(&setup.dataset, split, rows, model.preprocess.clone(), same_pixels);
+    train::measure(&images, setup.pipeline.train.temperature, |pixels, batch| {
+        let logits = model.logits(pixels, batch)?;
+        let rows = logits.chunks_exact(order.len());
+        Ok::<_, Failure>(rows.flat_map(|row| order.iter().map(|&class| row[class])).collect())
+    })
+}
+
+fn print(setup: &Setup, model: &str, split: SplitName, metrics: &Metrics) {
+    println!("{model} on {} {split} images of {}", metrics.samples, setup.dataset.name);
     println!("  accuracy {}, macro F1 {}", percent(metrics.accuracy), percent(metrics.macro_f1));
     println!(
         "  negative log-likelihood {:.3}, calibration error {}",
@@ -46,7 +117,17 @@ pub fn run(args: Args) -> Result<(), Failure> {
         metrics.teacher_kl,
         setup.pipeline.train.temperature
     );
-    let classes = &setup.dataset.classes;
+    print!("{}", per_class(&setup.dataset.classes, metrics));
+    if metrics.confusion.len() <= MOST_CLASSES {
+        print!("{}", confusion(&setup.dataset.classes, metrics));
+    }
+}
+
+/// Confusion matrices of more classes are wider than a terminal; `--json` gives them.
+pub(super) const MOST_CLASSES: usize = 12;
+
+/// Precision, recall and F1 of each class.
+pub(super) fn per_class(classes: &[String], metrics: &Metrics) -> Table {
     let mut table = Table::new(["  class", "images", "precision", "recall", "F1", "most often taken for"]);
     for (class, (precision, recall, f1)) in metrics::per_class(&metrics.confusion).into_iter().enumerate() {
         let row = &metrics.confusion[class];
@@ -61,6 +142,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
             mistaken.map_or("-".to_owned(), |other| format!("{} ({})", classes[other], row[other])),
         ]);
     }
-    print!("{table}");
-    Ok(())
+    table
+}
+
+fn confusion(classes: &[String], metrics: &Metrics) -> Table {
+    let head = classes.iter().map(|class| format!("-> {class}"));
+    let mut table = Table::new(std::iter::once("  label".to_owned()).chain(head));
+    for (class, row) in classes.iter().zip(&metrics.confusion) {
+        table.row(std::iter::once(format!("  {class}")).chain(row.iter().map(u64::to_string)));
+    }
+    table
 }

@@ -5,8 +5,11 @@ mod data;
 mod demo;
 mod doctor;
 mod evaluate;
+mod export;
 mod failure;
+mod model;
 mod pipeline;
+mod predict;
 mod teacher_cache;
 mod text;
 mod train_student;
@@ -37,6 +40,8 @@ enum Command {
     TrainStudent(train_student::Args),
     Demo(demo::Args),
     Evaluate(evaluate::Args),
+    Predict(predict::Args),
+    Export(export::Args),
     Cache(cache::Args),
     Data(data::Args),
     Doctor(doctor::Args),
@@ -54,6 +59,8 @@ impl Cli {
             Command::TrainStudent(args) => train_student::run(args),
             Command::Demo(args) => demo::run(args),
             Command::Evaluate(args) => evaluate::run(args),
+            Command::Predict(args) => predict::run(args),
+            Command::Export(args) => export::run(args),
             Command::Cache(args) => cache::run(args),
             Command::Data(args) => data::run(args),
             Command::Doctor(args) => doctor::run(args),

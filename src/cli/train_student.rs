@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Failure;
 use super::pipeline::{PipelineArgs, shortcut};
 use super::text::{numbers, percent, print_json, seconds};
+use super::{Failure, evaluate};
 use crate::config::{Pipeline, Schedule};
 use crate::dataset::SplitName;
 use crate::student::hf::Head;
@@ -171,16 +171,18 @@ fn print_head(setup: &Setup) {
     println!("  run      {}", setup.folder.display());
 }
 
-const EPOCH_HEAD: &str = "  epoch      loss       ce       kd | on validation: accuracy  agreement    NLL";
+const EPOCH_HEAD: &str =
+    "  epoch      loss       ce       kd  accuracy | on validation: accuracy  agreement    NLL";
 
 fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
     let validation = &record.validation;
     format!(
-        "{:>3}/{epochs:<3} {:>9.4} {:>8.4} {:>8.4} |                {:>8} {:>10} {:>6.3}{}",
+        "{:>3}/{epochs:<3} {:>9.4} {:>8.4} {:>8.4} {:>9} |                {:>8} {:>10} {:>6.3}{}",
         record.epoch,
         record.train_loss,
         record.train_hard,
         record.train_soft,
+        percent(record.train_accuracy),
         percent(validation.accuracy),
         percent(validation.teacher_agreement),
         validation.negative_log_likelihood,
@@ -206,8 +208,14 @@ fn print_result(setup: &Setup, result: &RunResult, timing: &Timing, already: boo
         add_row(&mut table, "  test", test);
     }
     print!("{table}");
+    let (split, metrics) =
+        result.test.as_ref().map_or(("validation", &result.validation), |test| ("test", test));
+    if metrics.confusion.len() <= evaluate::MOST_CLASSES {
+        println!("on {split}:");
+        print!("{}", evaluate::per_class(&setup.dataset.classes, metrics));
+    }
     println!("student  {}", setup.folder.join(BEST).display());
-    println!("next     decant evaluate --run {}", setup.folder.display());
+    println!("next     decant evaluate --run {0}, or export --to hf --run {0}", setup.folder.display());
 }
 
 fn add_row(table: &mut Table, name: &str, metrics: &Metrics) {

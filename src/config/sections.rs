@@ -233,6 +233,8 @@ pub struct Train {
     pub warmup_steps: usize,
     /// Fixes initial weights, order and dropout.
     pub seed: u64,
+    /// Steps between two points of the training curves in TensorBoard's event file; 0 writes none.
+    pub tensorboard: usize,
     /// Where the student trains.
     pub device: Device,
     /// The folder that holds runs; `--runs-dir` and `DECANT_RUNS` come before it.
@@ -254,6 +256,7 @@ impl Default for Train {
             schedule: Schedule::Linear,
             warmup_steps: 0,
             seed: 42,
+            tensorboard: 10,
             device: Device::Auto,
             dir: PathBuf::from("runs"),
         }

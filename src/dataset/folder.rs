@@ -114,6 +114,17 @@ fn read_split(name: SplitName, path: PathBuf, passed_over: &mut Vec<PathBuf>) ->
     Ok(SplitFolder { name, path, images: labelled })
 }
 
+/// Every image below `folder`, however deep, sorted by path byte by byte; what is hidden is passed over.
+///
+/// # Errors
+/// A folder that can't be read.
+pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut images = Vec::new();
+    walk(folder, &mut images, &mut Vec::new())?;
+    images.sort();
+    Ok(images)
+}
+
 /// Images below a class folder, however deep, as torchvision takes them.
 fn walk(folder: &Path, images: &mut Vec<PathBuf>, passed_over: &mut Vec<PathBuf>) -> Result<(), Error> {
     let (folders, files) = entries(folder)?;

@@ -23,6 +23,7 @@ use crate::config;
 use crate::support::hash::{Digest, FieldHasher};
 
 pub use error::Error;
+pub use folder::images_below;
 pub use split::{Split, SplitName};
 
 use source::Location;

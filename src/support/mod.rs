@@ -9,3 +9,4 @@ pub mod protobuf;
 pub mod rng;
 pub mod statistics;
 pub mod table;
+pub mod tfrecord;

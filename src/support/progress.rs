@@ -17,6 +17,7 @@ pub struct Progress {
     done: u64,
     started: Instant,
     last_line: Instant,
+    message: String,
 }
 
 impl Progress {
@@ -36,7 +37,7 @@ impl Progress {
             bar
         });
         let now = Instant::now();
-        Self { bar, label, unit, total, done: 0, started: now, last_line: now }
+        Self { bar, label, unit, total, done: 0, started: now, last_line: now, message: String::new() }
     }
 
     /// `count` more are done.
@@ -47,22 +48,25 @@ impl Progress {
         } else if self.last_line.elapsed() >= PLAIN_INTERVAL && self.done < self.total {
             self.last_line = Instant::now();
             let left = self.seconds() * (self.total - self.done) as f64 / self.done.max(1) as f64;
+            let separator = if self.message.is_empty() { "" } else { "; " };
             eprintln!(
-                "{}: {}/{} {} at {:.1}/s, {:.0} s left",
+                "{}: {}/{} {} at {:.1}/s, {} left{separator}{}",
                 self.label,
                 self.done,
                 self.total,
                 self.unit,
                 self.rate(),
-                left
+                clock_time(left),
+                self.message
             );
         }
     }
 
-    /// Shows `message` behind the bar; plain output has no place for it.
-    pub fn message(&self, message: impl Into<String>) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(message.into());
+    /// Shows `message` behind the bar, or in the next plain line.
+    pub fn message(&mut self, message: impl Into<String>) {
+        match &self.bar {
+            Some(bar) => bar.set_message(message.into()),
+            None => self.message = message.into(),
         }
     }
 
@@ -77,10 +81,27 @@ impl Progress {
     }
 }
 
+/// Seconds as a clock shows them: `0:42`, `12:05`, `1:02:05`.
+pub fn clock_time(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    let (hours, minutes, seconds) = (whole / 3600, whole % 3600 / 60, whole % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_clocks_show_them() {
+        assert_eq!([0.4, 59.6, 725.0, 3725.0].map(clock_time), ["0:00", "1:00", "12:05", "1:02:05"]);
     }
 }

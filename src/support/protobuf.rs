@@ -1,7 +1,7 @@
 //! The little of protobuf's wire format that ONNX files and TensorBoard's events are made of.
 //!
 //! Writing: a [`Message`] is built field by field, in the order in which the fields are added. Reading: [`Fields`] walks
-//! one message and gives the bytes of what is length-delimited.
+//! one message, of which it understands numbers and lengths alone.
 
 /// A message that is being written.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +81,25 @@ impl AsRef<[u8]> for Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// The fields of a message: each one's number, and its bytes where it is length-delimited.
+/// A field's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A varint: an integer, an enum or a `bool`.
+    Int(u64),
+    /// A `fixed32` or `fixed64`, a `float` or `double`: its bytes, little-endian.
+    Fixed(&'a [u8]),
+    /// A string, bytes or a message.
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Value<'a> {
+    /// What is length-delimited; nothing of a number.
+    pub fn bytes(self) -> &'a [u8] {
+        if let Self::Bytes(bytes) = self { bytes } else { &[] }
+    }
+}
+
+/// The fields of a message, each with its number, in the order in which they are stored.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'a>(pub &'a [u8]);
 
@@ -104,16 +122,16 @@ impl<'a> Fields<'a> {
         Some(taken)
     }
 
-    fn field(&mut self) -> Option<(u64, Option<&'a [u8]>)> {
+    fn field(&mut self) -> Option<(u64, Value<'a>)> {
         let tag = self.varint()?;
         let value = match tag & 7 {
-            VARINT => self.varint().map(|_| None)?,
-            FIXED64 => self.take(8).map(|_| None)?,
+            VARINT => Value::Int(self.varint()?),
+            FIXED64 => Value::Fixed(self.take(8)?),
             DELIMITED => {
                 let length = self.varint()?;
-                Some(self.take(length)?)
+                Value::Bytes(self.take(length)?)
             }
-            FIXED32 => self.take(4).map(|_| None)?,
+            FIXED32 => Value::Fixed(self.take(4)?),
             _ => return None,
         };
         (tag >> 3 != 0).then_some((tag >> 3, value))
@@ -121,7 +139,7 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u64, Option<&'a [u8]>), Malformed>;
+    type Item = Result<(u64, Value<'a>), Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
@@ -157,10 +175,12 @@ mod tests {
             .all(1000, ["a", "bc"])
             .into_bytes();
         let fields: Vec<_> = Fields(&message).map(Result::unwrap).collect();
-        assert_eq!(
-            fields,
-            [(1, None), (2, None), (3, None), (1000, Some(&b"a"[..])), (1000, Some(&b"bc"[..]))]
-        );
+        let numbers: Vec<u64> = fields.iter().map(|field| field.0).collect();
+        assert_eq!(numbers, [1, 2, 3, 1000, 1000]);
+        assert_eq!(fields[0].1, Value::Int(u64::MAX));
+        assert_eq!(fields[1].1, Value::Fixed(&1.5f32.to_le_bytes()));
+        assert_eq!(fields[2].1, Value::Fixed(&0.1f64.to_le_bytes()));
+        assert_eq!([fields[3].1.bytes(), fields[4].1.bytes()], [&b"a"[..], b"bc"]);
         assert_eq!(Fields(&message[..message.len() - 1]).last(), Some(Err(Malformed)));
     }
 }

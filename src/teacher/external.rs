@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::support::protobuf::{Fields, Malformed};
+use crate::support::protobuf::{Fields, Malformed, Value};
 
 /// The messages on the way from a model to a tensor's file name.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(super) fn external_files(model: &[u8]) -> Result<BTreeSet<String>, String> {
 pub(super) fn metadata(model: &[u8]) -> Result<BTreeMap<String, String>, String> {
     let mut found = BTreeMap::new();
     for field in Fields(model) {
-        if let (14, Some(bytes)) = field.map_err(malformed)? {
+        if let (14, Value::Bytes(bytes)) = field.map_err(malformed)? {
             let (key, value) = entry(bytes)?;
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             found.insert(text(key), text(value));
@@ -72,12 +72,12 @@ fn walk(bytes: &[u8], message: Message, depth: usize, files: &mut BTreeSet<Strin
             (Message::Graph, 5) | (Message::Attribute, 5 | 10) => Message::Tensor,
             (Message::Node, 5) => Message::Attribute,
             (Message::Tensor, 13) => {
-                files.extend(location(value.unwrap_or_default())?);
+                files.extend(location(value.bytes())?);
                 continue;
             }
             _ => continue,
         };
-        walk(value.unwrap_or_default(), inner, depth + 1, files)?;
+        walk(value.bytes(), inner, depth + 1, files)?;
     }
     Ok(())
 }
@@ -93,8 +93,8 @@ fn entry(bytes: &[u8]) -> Result<(&[u8], &[u8]), String> {
     let (mut key, mut value) = (&[][..], &[][..]);
     for field in Fields(bytes) {
         match field.map_err(malformed)? {
-            (1, Some(bytes)) => key = bytes,
-            (2, Some(bytes)) => value = bytes,
+            (1, field) => key = field.bytes(),
+            (2, field) => value = field.bytes(),
             _ => {}
         }
     }

@@ -42,6 +42,10 @@ pub struct LossSums {
     pub hard: f64,
     /// Of the teacher's part.
     pub soft: f64,
+    /// Labelled samples so far, and how many of them were named rightly.
+    pub labelled: usize,
+    /// See [`LossSums::labelled`].
+    pub correct: usize,
 }
 
 /// Writes a checkpoint into the run's folder, atomically, and deletes the one before it. One of the same moment is the
@@ -152,12 +156,19 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 impl LossSums {
-    /// Adds the mean losses of a batch of `samples`.
-    pub fn add(&mut self, loss: StepLoss, samples: usize) {
+    /// Adds the mean losses of a batch of `samples`, of which `labelled` have a label.
+    pub fn add(&mut self, loss: StepLoss, samples: usize, labelled: usize) {
+        self.labelled += labelled;
+        self.correct += loss.correct as usize;
         self.samples += samples;
         self.total += f64::from(loss.total) * samples as f64;
         self.hard += f64::from(loss.hard) * samples as f64;
         self.soft += f64::from(loss.soft) * samples as f64;
+    }
+
+    /// Share of the labelled samples that were named rightly.
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.labelled.max(1) as f64
     }
 
     /// The mean of one of the sums over the samples.

@@ -80,6 +80,16 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A finished run's weights are not those that it ended with.
+    #[error(
+        "{path} is not the file that the run wrote ({reason}); restore it, or delete the run's folder to train it again"
+    )]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The device can't be had.
     #[error("the device {device} can't be had: {reason}")]
     Device {
@@ -137,7 +147,7 @@ impl Error {
     /// Whether stored data is damaged, as against a run that failed or input that does not match.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Damaged { .. } | Self::Drift { .. } => true,
+            Self::Damaged { .. } | Self::Drift { .. } | Self::Weights { .. } => true,
             Self::Store(error) => error.is_damage(),
             _ => false,
         }

@@ -1,10 +1,10 @@
-//! A student's answers over a whole split.
+//! A model's answers over a whole split.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::Error;
 use super::images::Images;
-use super::metrics::{Meter, Metrics};
+use super::metrics::{Meter, Metrics, argmax, softmax};
 use crate::student::MobileNetV2;
 
 /// Images in one forward pass of an evaluation.
@@ -20,20 +20,96 @@ pub fn evaluate(
     temperature: f32,
     device: &Device,
 ) -> Result<Metrics, Error> {
+    measure(images, temperature, |pixels, batch| Ok(logits(model, pixels, batch, images.size(), device)))
+}
+
+/// The same of any classifier: `logits` gives `[batch, classes]`, in the dataset's order of classes, of normalised pixels
+/// `[batch, 3, height, width]`.
+///
+/// # Errors
+/// As [`evaluate`], and whatever `logits` fails with.
+pub fn measure<E: From<Error>>(
+    images: &Images<'_>,
+    temperature: f32,
+    mut logits: impl FnMut(Vec<f32>, usize) -> Result<Vec<f32>, E>,
+) -> Result<Metrics, E> {
     let rows = images.rows();
-    let classes = rows.classes();
-    let mut meter = Meter::new(classes, temperature);
-    let plain: Vec<usize> = (0..rows.samples()).filter_map(|sample| rows.row(sample, 0)).collect();
-    for batch in plain.chunks(BATCH) {
-        let mut pixels = vec![0.0; batch.len() * images.values()];
-        images.fill(batch, &mut pixels)?;
-        let (height, width) = images.size();
-        let pixels = Tensor::from_data(TensorData::new(pixels, [batch.len(), 3, height, width]), device);
-        let student: Vec<f32> = model.forward(pixels).into_data().try_to_vec().expect("logits are float32");
-        let mut teacher = vec![0.0; batch.len() * classes];
-        rows.gather_logits_for(temperature, batch, &mut teacher)?;
+    let mut meter = Meter::new(rows.classes(), temperature);
+    for batch in plain_rows(images).chunks(BATCH) {
+        let student = logits(filled(images, batch)?, batch.len())?;
+        let mut teacher = vec![0.0; batch.len() * rows.classes()];
+        rows.gather_logits_for(temperature, batch, &mut teacher).map_err(Error::from)?;
         let labels: Vec<i32> = batch.iter().map(|&row| rows.label(row)).collect();
         meter.add(&student, &teacher, &labels);
     }
     Ok(meter.finish())
+}
+
+/// A labelled sample that a model takes for another class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mistake {
+    /// The cache row of its plain view.
+    pub row: usize,
+    /// What it is.
+    pub label: usize,
+    /// What the model says.
+    pub predicted: usize,
+    /// The probability that the model gives to the label.
+    pub label_probability: f64,
+    /// And to what it says.
+    pub predicted_probability: f64,
+}
+
+/// The `count` mistakes of `model` on a split that give the label the least probability, the least first.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn worst_mistakes(
+    model: &MobileNetV2,
+    images: &Images<'_>,
+    device: &Device,
+    count: usize,
+) -> Result<Vec<Mistake>, Error> {
+    let rows = images.rows();
+    let mut mistakes = Vec::new();
+    for batch in plain_rows(images).chunks(BATCH) {
+        let logits = logits(model, filled(images, batch)?, batch.len(), images.size(), device);
+        for (&row, logits) in batch.iter().zip(logits.chunks_exact(rows.classes())) {
+            let Ok(label) = usize::try_from(rows.label(row)) else { continue };
+            let predicted = argmax(logits);
+            if predicted == label {
+                continue;
+            }
+            let probability = softmax(logits);
+            let (label_probability, predicted_probability) = (probability[label], probability[predicted]);
+            mistakes.push(Mistake { row, label, predicted, label_probability, predicted_probability });
+        }
+    }
+    mistakes.sort_by(|a, b| a.label_probability.total_cmp(&b.label_probability).then(a.row.cmp(&b.row)));
+    mistakes.truncate(count);
+    Ok(mistakes)
+}
+
+/// The cache rows of every sample's plain view.
+fn plain_rows(images: &Images<'_>) -> Vec<usize> {
+    let rows = images.rows();
+    (0..rows.samples()).filter_map(|sample| rows.row(sample, 0)).collect()
+}
+
+fn filled(images: &Images<'_>, rows: &[usize]) -> Result<Vec<f32>, Error> {
+    let mut pixels = vec![0.0; rows.len() * images.values()];
+    images.fill(rows, &mut pixels)?;
+    Ok(pixels)
+}
+
+/// Logits `[batch, classes]` of normalised pixels `[batch, 3, height, width]` on the host.
+fn logits(
+    model: &MobileNetV2,
+    pixels: Vec<f32>,
+    batch: usize,
+    (height, width): (usize, usize),
+    device: &Device,
+) -> Vec<f32> {
+    let pixels = Tensor::from_data(TensorData::new(pixels, [batch, 3, height, width]), device);
+    model.forward(pixels).into_data().try_to_vec().expect("logits are float32")
 }

@@ -81,7 +81,11 @@ impl<'a> Images<'a> {
         Ok(())
     }
 
-    fn resized(&self, row: usize) -> Result<RgbImage, Error> {
+    /// The pixels of one cache row at the student's size, before they are normalised.
+    ///
+    /// # Errors
+    /// As [`Images::fill`].
+    pub fn resized(&self, row: usize) -> Result<RgbImage, Error> {
         let (sample, _) = self.rows.identity(row);
         let sample = sample as usize;
         let name = || self.dataset.sample_name(self.split, sample);

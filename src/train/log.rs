@@ -25,6 +25,9 @@ pub struct EpochRecord {
     pub train_hard: f64,
     /// Its teacher's part, before weighting.
     pub train_soft: f64,
+    /// Share of the epoch's labelled samples whose most likely class was the label, as each step saw them: with its dropout,
+    /// its batch's statistics, and the weights before it.
+    pub train_accuracy: f64,
     /// The validation split after the epoch.
     pub validation: Metrics,
     /// Whether no epoch before had a better validation accuracy.

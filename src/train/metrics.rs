@@ -132,6 +132,11 @@ pub fn argmax(values: &[f32]) -> usize {
     best.map_or(0, |(index, _)| index)
 }
 
+/// The probability of each class of a row of logits.
+pub fn softmax(logits: &[f32]) -> Vec<f64> {
+    log_softmax(logits, 1.0).into_iter().map(f64::exp).collect()
+}
+
 fn log_softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
     let scaled: Vec<f64> = logits.iter().map(|&logit| f64::from(logit) / temperature).collect();
     let largest = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -1,11 +1,13 @@
 //! Stage two: a student trained from a cache. The teacher is neither opened nor needed.
 
+pub mod card;
 mod changed;
 mod checkpoint;
 pub mod clip;
 mod device;
 mod error;
 mod evaluate;
+mod finished;
 pub mod images;
 pub mod loader;
 mod log;
@@ -16,9 +18,12 @@ mod run;
 pub mod schedule;
 mod setup;
 pub mod step;
+mod tensorboard;
 
 pub use device::{Chosen, choose as choose_device, cuda_devices};
 pub use error::Error;
+pub use evaluate::{evaluate, measure};
+pub use finished::FinishedRun;
 pub use log::{EpochRecord, RunResult, Timing, read_json};
-pub use run::{BEST, Event, Outcome, evaluate_run, train};
+pub use run::{BEST, Event, Outcome, train};
 pub use setup::{Description, Setup};

@@ -9,15 +9,15 @@ use super::evaluate::evaluate;
 use super::images::Images;
 use super::loader::{self, Source};
 use super::log::{self, EpochRecord, RunResult, Timing};
-use super::metrics::Metrics;
-use super::setup::{Description, Setup};
+use super::setup::Setup;
 use super::step::{Batch, Learner};
+use super::tensorboard::Board;
 use super::{Error, schedule};
 use crate::dataset::SplitName;
 use crate::student::{hf, parameter_count};
 use crate::support::hash::Digest;
 use crate::support::interrupt;
-use crate::support::progress::Progress;
+use crate::support::progress::{Progress, clock_time};
 
 /// The folder of a run that holds the kept weights, as Hugging Face tools open it.
 pub const BEST: &str = "best";
@@ -79,6 +79,7 @@ struct Trainer<'a> {
     learner: Learner,
     state: State,
     timing: Timing,
+    board: Board,
 }
 
 impl<'a> Trainer<'a> {
@@ -94,9 +95,12 @@ impl<'a> Trainer<'a> {
         if state != State::default() {
             watch(Event::Resumed { epoch: state.epoch, batch: state.batch });
         }
+        let steps = setup.rows(SplitName::Train)?.samples() as usize;
+        let done = state.epoch * steps.div_ceil(train.batch_size) + state.batch;
+        let board = Board::open(&setup.folder, &setup.pipeline, done, &state.log)?;
         let mut timing: Timing = log::read_json(&setup.folder, "timing.json")?.unwrap_or_default();
         timing.device.clone_from(&setup.device.name);
-        Ok(Self { setup, validation: setup.images(SplitName::Validation)?, learner, state, timing })
+        Ok(Self { setup, validation: setup.images(SplitName::Validation)?, learner, state, timing, board })
     }
 
     fn run(mut self, watch: &mut dyn FnMut(Event<'_>)) -> Result<Outcome, Error> {
@@ -145,7 +149,7 @@ impl<'a> Trainer<'a> {
                     let batch = batches.recv().expect("the loader sends every batch or an error")?;
                     self.step(batch, source.batches())?;
                     progress.advance(1);
-                    progress.message(format!("loss {:.4}", self.state.sums.mean(self.state.sums.total)));
+                    progress.message(self.live(source.batches(), source.batches() - left, &clock));
                 }
                 self.timing.train_seconds += clock.elapsed().as_secs_f64();
                 drop(progress);
@@ -160,6 +164,7 @@ impl<'a> Trainer<'a> {
         let steps = batches * self.setup.pipeline.train.epochs;
         let step = self.state.epoch * batches + self.state.batch;
         let samples = batch.labels.len();
+        let labelled = batch.labels.iter().filter(|&&label| label >= 0).count();
         let loss = self.learner.step(batch, step, steps);
         if !loss.total.is_finite() {
             return Err(Error::Diverged {
@@ -169,10 +174,31 @@ impl<'a> Trainer<'a> {
                 run: self.setup.folder.clone(),
             });
         }
-        self.state.sums.add(loss, samples);
+        let lr = schedule::learning_rate(&self.setup.pipeline.train, step, steps);
+        self.board.step(step + 1, &loss, lr, samples)?;
+        self.state.sums.add(loss, samples, labelled);
         self.state.batch += 1;
         self.timing.train_images += samples;
         Ok(())
+    }
+
+    /// How the epoch goes, in a line; `clock` has run since its batch `first`.
+    fn live(&self, batches: usize, first: usize, clock: &Instant) -> String {
+        let (state, config) = (&self.state, &self.setup.pipeline.train);
+        let steps = batches * config.epochs;
+        let step = state.epoch * batches + state.batch;
+        let a_second = (state.batch - first) as f64 / clock.elapsed().as_secs_f64().max(1e-9);
+        let sums = &state.sums;
+        format!(
+            "loss {:.3} (hard {:.3}, soft {:.3}), accuracy {:.1} %, lr {:.1e}, {:.0} images/s, run {} left",
+            sums.mean(sums.total),
+            sums.mean(sums.hard),
+            sums.mean(sums.soft),
+            100.0 * sums.accuracy(),
+            schedule::learning_rate(config, step - 1, steps),
+            a_second * config.batch_size as f64,
+            clock_time((steps - step) as f64 / a_second)
+        )
     }
 
     /// Validates, keeps the weights if they are the best yet, writes the log and a checkpoint.
@@ -196,9 +222,11 @@ impl<'a> Trainer<'a> {
             train_loss: sums.mean(sums.total),
             train_hard: sums.mean(sums.hard),
             train_soft: sums.mean(sums.soft),
+            train_accuracy: sums.accuracy(),
             validation,
             best,
         });
+        self.board.epoch(self.state.log.last().expect("it was just pushed"))?;
         self.state.epoch += 1;
         self.state.batch = 0;
         self.state.sums = checkpoint::LossSums::default();
@@ -208,13 +236,15 @@ impl<'a> Trainer<'a> {
     }
 
     /// Measures the kept weights, read back from their file, on validation and test.
-    fn result(&self) -> Result<RunResult, Error> {
+    fn result(&mut self) -> Result<RunResult, Error> {
         let setup = self.setup;
         let config = &setup.pipeline.train;
         let record =
             self.state.log.iter().rev().find(|record| record.best).expect("the first epoch is the best yet");
         let weights = setup.folder.join(BEST).join(hf::WEIGHTS);
         let model = hf::load_weights(self.learner.evaluating(), &weights)?.model;
+        let last = self.state.log.last().map_or(0, |record| record.step);
+        self.board.mistakes(last, setup, &model, &self.validation)?;
         let test = match setup.dataset.split(SplitName::Test) {
             Some(_) => {
                 let images = setup.images(SplitName::Test)?;
@@ -241,29 +271,4 @@ impl<'a> Trainer<'a> {
 /// The run's folder under `root`: its readable name and the first 12 digits of its key.
 pub(super) fn folder(root: &Path, name: &str, key: &Digest) -> PathBuf {
     root.join(format!("{name}-{}", key.short(12)))
-}
-
-/// The student of a finished run on one split, and what the run was made of.
-///
-/// # Errors
-/// A folder that holds no finished run, a dataset or cache that is gone or another, an image that can't be read.
-pub fn evaluate_run(
-    folder: &Path,
-    split: SplitName,
-    device: crate::config::Device,
-) -> Result<(Setup, Metrics), Error> {
-    let description: Option<Description> = log::read_json(folder, "run.json")?;
-    let finished = folder.join("result.json").exists();
-    let Some(description) = description.filter(|_| finished) else {
-        return Err(Error::NoRun { path: folder.to_owned() });
-    };
-    let mut pipeline = description.pipeline;
-    pipeline.train.device = device;
-    let mut setup = Setup::new(pipeline, Some(&description.cache), folder)?;
-    folder.clone_into(&mut setup.folder);
-    let device = &setup.device.device;
-    let (model, _) = setup.student(device)?;
-    let model = hf::load_weights(model, &folder.join(BEST).join(hf::WEIGHTS))?.model;
-    let metrics = evaluate(&model, &setup.images(split)?, setup.pipeline.train.temperature, device)?;
-    Ok((setup, metrics))
 }

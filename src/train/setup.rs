@@ -247,6 +247,7 @@ fn key(pipeline: &Pipeline, cache: &Cache, device: &str) -> Digest {
     let mut train = pipeline.train.clone();
     train.dir = PathBuf::new();
     train.device = crate::config::Device::Auto;
+    train.tensorboard = 0;
     FieldHasher::new("decant run")
         .field("program", env!("CARGO_PKG_VERSION"))
         .field("student", json(&pipeline.student))

@@ -71,6 +71,8 @@ pub struct StepLoss {
     pub hard: f32,
     /// The teacher's part, before weighting.
     pub soft: f32,
+    /// Samples whose most likely class is the label.
+    pub correct: f32,
 }
 
 impl Learner {
@@ -94,8 +96,11 @@ impl Learner {
         let features = [samples, self.model.features()];
         let mask = dropout::mask(probability, features, self.train.seed, step as u64, device);
         let logits = self.model.forward_train(pixels, mask);
+        let correct =
+            logits.clone().inner().argmax(1).flatten(0, 1).equal(labels.clone().inner()).float().sum();
         let loss = loss::distillation(logits, labels, targets, self.train.temperature, self.train.lambda);
         let parts = Tensor::cat(vec![loss.total.clone(), loss.hard, loss.soft], 0).inner();
+        let parts = Tensor::cat(vec![parts, correct], 0);
 
         let gradients = GradientsParams::from_grads(loss.total.backward(), &self.model);
         let (gradients, _) = clip::clip_global_norm(gradients, &self.model, self.train.max_grad_norm);
@@ -103,7 +108,7 @@ impl Learner {
         self.model = self.optimizer.step(lr, self.model.clone(), gradients);
 
         let parts: Vec<f32> = parts.into_data().try_to_vec().expect("the losses are float32");
-        StepLoss { total: parts[0], hard: parts[1], soft: parts[2] }
+        StepLoss { total: parts[0], hard: parts[1], soft: parts[2], correct: parts[3] }
     }
 
     /// The student as it evaluates.

@@ -1,0 +1,102 @@
+//! `decant export`: a finished run's student as other tools load it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use super::Failure;
+use crate::store::Cache;
+use crate::student::{hf, onnx};
+use crate::support::atomic;
+use crate::train::FinishedRun;
+use crate::train::card::{self, Kind};
+
+/// Write a finished run's student as other tools load it.
+///
+/// Weights or an ONNX file, with config.json, preprocessor_config.json and a model card.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The run's folder
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// The layout
+    #[arg(long)]
+    to: To,
+    /// The folder to write [default: export/hf or export/onnx in the run's folder]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum To {
+    /// What AutoModelForImageClassification.from_pretrained loads
+    Hf,
+    /// model.onnx, for ONNX Runtime and whatever else reads ONNX
+    Onnx,
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    let run = FinishedRun::open(&args.run)?;
+    let best = run.best();
+    let opened = hf::open_folder(&best, &burn::tensor::Device::flex()).map_err(crate::train::Error::from)?;
+    let (name, kind) = match args.to {
+        To::Hf => ("hf", Kind::HuggingFace),
+        To::Onnx => ("onnx", Kind::Onnx),
+    };
+    let out = args.out.unwrap_or_else(|| args.run.join("export").join(name));
+    match kind {
+        Kind::HuggingFace => {
+            for file in [hf::WEIGHTS, "config.json", "preprocessor_config.json"] {
+                let bytes = fs::read(best.join(file)).map_err(failed("read", &best.join(file)))?;
+                write(&out.join(file), &bytes)?;
+            }
+        }
+        Kind::Onnx => {
+            let student = &run.description.pipeline.student;
+            let card = hf::Card {
+                classes: &opened.classes,
+                image_mean: student.image_mean,
+                image_std: student.image_std,
+                steps: 0,
+            };
+            onnx::save_folder(&out, &opened.model, &card).map_err(crate::train::Error::from)?;
+        }
+    }
+    let cache = Cache::open(&run.description.cache).ok();
+    let cache = cache.filter(|cache| cache.complete().content == run.description.cache_content);
+    if cache.is_none() {
+        println!(
+            "note: the cache {} is gone or another by now, so the card says less of data and teacher",
+            run.description.cache.display()
+        );
+    }
+    let card = card::model_card(&run, &opened.classes, cache.as_ref(), kind);
+    write(&out.join("README.md"), card.as_bytes())?;
+    println!("wrote {}", out.display());
+    for line in how_to_load(kind, &out) {
+        println!("  {line}");
+    }
+    Ok(())
+}
+
+fn how_to_load(kind: Kind, out: &Path) -> [String; 2] {
+    let path = serde_json::Value::from(out.display().to_string());
+    let library = match kind {
+        Kind::HuggingFace => format!("transformers: AutoModelForImageClassification.from_pretrained({path})"),
+        Kind::Onnx => {
+            let file = serde_json::Value::from(out.join(onnx::FILE).display().to_string());
+            format!("onnxruntime: InferenceSession({file}), opset {}", onnx::OPSET)
+        }
+    };
+    [library, format!("decant predict --model {} IMAGE...", out.display())]
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    atomic::write(path, bytes).map_err(failed("write", path))
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
+    let path = path.display().to_string();
+    move |error| Failure::run(format!("can't {action} {path}: {error}; make room or mend its permissions"))
+}

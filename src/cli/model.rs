@@ -1,0 +1,136 @@
+//! A trained classifier as `predict` and `evaluate` take it: a run's student, a Hugging Face folder or an ONNX file.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::Failure;
+use crate::config;
+use crate::student::{MobileNetV2, hf, onnx};
+use crate::teacher::{OnnxTeacher, Teacher};
+use crate::train::{self, BEST};
+use crate::view::Preprocess;
+
+/// Which classifier a command works with.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct ModelArgs {
+    /// A run's folder
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// A run's folder, a Hugging Face folder, or an ONNX file
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+}
+
+impl ModelArgs {
+    /// What was named.
+    pub fn path(&self) -> &Path {
+        self.run.as_deref().or(self.model.as_deref()).expect("one of the two is required")
+    }
+
+    /// Opens what was named.
+    pub fn open(&self, device: config::Device) -> Result<Model, Failure> {
+        match &self.run {
+            Some(run) if !is_run(run) => Err(train::Error::NoRun { path: run.clone() }.into()),
+            _ => Model::open(self.path(), device),
+        }
+    }
+}
+
+/// Whether a folder is a run's, which knows its dataset.
+pub fn is_run(path: &Path) -> bool {
+    path.join("run.json").is_file()
+}
+
+/// A classifier that is ready.
+pub struct Model {
+    /// Class names in the order of the logits.
+    pub classes: Vec<String>,
+    /// How an image becomes its input.
+    pub preprocess: Preprocess,
+    /// What it is and what runs it, for people.
+    pub description: String,
+    network: Network,
+}
+
+enum Network {
+    Student(Box<MobileNetV2>, Device),
+    Onnx(Box<OnnxTeacher>),
+}
+
+impl Model {
+    /// Opens a run's folder, a Hugging Face folder, an ONNX file or the folder of one.
+    pub fn open(path: &Path, device: config::Device) -> Result<Self, Failure> {
+        if !path.exists() {
+            return Err(Failure::usage(format!("there is no {}", path.display())));
+        }
+        let folder = if is_run(path) { path.join(BEST) } else { path.to_owned() };
+        let extension = path.extension().unwrap_or_default();
+        if folder.join(hf::WEIGHTS).is_file() {
+            Self::student(&folder, device)
+        } else if is_run(path) {
+            Err(train::Error::NoRun { path: path.to_owned() }.into())
+        } else if path.is_file() && extension == "safetensors" {
+            Self::student(path.parent().unwrap_or(Path::new("")), device)
+        } else if path.is_file() && extension == "onnx" || path.join(onnx::FILE).is_file() {
+            Self::onnx(path, device)
+        } else {
+            Err(Failure::usage(format!(
+                "{} is no model: expected a run's folder (run.json), a Hugging Face folder ({}) or an ONNX file",
+                path.display(),
+                hf::WEIGHTS
+            )))
+        }
+    }
+
+    fn student(folder: &Path, device: config::Device) -> Result<Self, Failure> {
+        let chosen = train::choose_device(device)?;
+        let hf::Opened { model, classes } =
+            hf::open_folder(folder, &chosen.device).map_err(train::Error::from)?;
+        let preprocess =
+            Preprocess::from_file(&folder.join("preprocessor_config.json")).map_err(Failure::usage)?;
+        let description = format!("{}, burn on {}", folder.display(), chosen.name);
+        Ok(Self {
+            classes,
+            preprocess,
+            description,
+            network: Network::Student(Box::new(model), chosen.device),
+        })
+    }
+
+    fn onnx(path: &Path, device: config::Device) -> Result<Self, Failure> {
+        let teacher =
+            config::Teacher { model: path.display().to_string(), device, ..config::Teacher::default() };
+        let model = OnnxTeacher::open(&teacher)?;
+        let about = model.describe();
+        for note in &about.notes {
+            eprintln!("note: {note}");
+        }
+        Ok(Self {
+            classes: model.classes().to_vec(),
+            preprocess: model.preprocess().clone(),
+            description: format!("{}, {} on {}", about.model, about.runtime, about.provider),
+            network: Network::Onnx(Box::new(model)),
+        })
+    }
+
+    /// Values of one preprocessed image: `3 * height * width`.
+    pub fn values(&self) -> usize {
+        let (height, width) = self.preprocess.size();
+        3 * height as usize * width as usize
+    }
+
+    /// Logits `[batch, classes]` of preprocessed pixels `[batch, 3, height, width]`.
+    pub fn logits(&mut self, pixels: Vec<f32>, batch: usize) -> Result<Vec<f32>, Failure> {
+        let (height, width) = self.preprocess.size();
+        match &mut self.network {
+            Network::Onnx(model) => Ok(model.logits(&pixels, batch)?),
+            Network::Student(model, device) => {
+                let pixels = TensorData::new(pixels, [batch, 3, height as usize, width as usize]);
+                let logits = model.forward(Tensor::from_data(pixels, &*device)).into_data();
+                Ok(logits.try_to_vec().expect("logits are float32"))
+            }
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The model card of a finished run: a `README.md` as the Hugging Face hub reads it.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::FinishedRun;
+use super::metrics::{Metrics, per_class};
+use crate::config::{Pipeline, Student, Train};
+use crate::store::Cache;
+use crate::student::onnx;
+
+/// The files that a card lies beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Weights that `transformers` loads.
+    HuggingFace,
+    /// An ONNX file.
+    Onnx,
+}
+
+/// The card of `run`'s student. `classes` are its class names in the order of the logits, and `cache` is the one it was
+/// trained from, where it is still there: it knows the data and the teacher best.
+pub fn model_card(run: &FinishedRun, classes: &[String], cache: Option<&Cache>, kind: Kind) -> String {
+    let Pipeline { student, train, .. } = &run.description.pipeline;
+    let dataset = cache.map_or_else(|| dataset_name(run), |cache| cache.manifest().dataset.name.clone());
+    let parts = [
+        head(run, &dataset, kind),
+        introduction(run, classes, kind),
+        usage(kind),
+        results(run, classes),
+        data(run, &dataset, cache),
+        teacher(run, cache),
+        recipe(run, student, train),
+    ];
+    parts.join("\n")
+}
+
+/// What a dataset is called where only the pipeline is left to say so.
+fn dataset_name(run: &FinishedRun) -> String {
+    let source = &run.description.pipeline.dataset.source;
+    match source.strip_prefix("hub:") {
+        Some(id) => id.to_owned(),
+        None => {
+            Path::new(source).file_name().map_or(source.clone(), |name| name.to_string_lossy().into_owned())
+        }
+    }
+}
+
+/// The metadata: YAML, whose strings may be written as JSON's.
+fn head(run: &FinishedRun, dataset: &str, kind: Kind) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let library = match kind {
+        Kind::HuggingFace => "transformers",
+        Kind::Onnx => "onnx",
+    };
+    let mut text = format!(
+        "---\nlibrary_name: {library}\npipeline_tag: image-classification\ntags:\n- image-classification\n\
+         - mobilenet_v2\n- knowledge-distillation\n- decant\ndatasets:\n- {}\nmetrics:\n- accuracy\n- f1\n\
+         model-index:\n- name: {}\n  results:\n",
+        quoted(dataset),
+        quoted(&run.result.name)
+    );
+    for (split, metrics) in splits(run) {
+        let _ = write!(
+            text,
+            "  - task:\n      type: image-classification\n    dataset:\n      name: {0}\n      type: {0}\n      \
+             split: {split}\n    metrics:\n    - type: accuracy\n      value: {1:.4}\n    - type: f1\n      \
+             name: macro F1\n      value: {2:.4}\n",
+            quoted(dataset),
+            metrics.accuracy,
+            metrics.macro_f1
+        );
+    }
+    text + "---\n"
+}
+
+fn splits(run: &FinishedRun) -> Vec<(&'static str, &Metrics)> {
+    let test = run.result.test.as_ref().map(|test| ("test", test));
+    [("validation", &run.result.validation)].into_iter().chain(test).collect()
+}
+
+fn introduction(run: &FinishedRun, classes: &[String], kind: Kind) -> String {
+    let Pipeline { student, train, .. } = &run.description.pipeline;
+    let taught = if train.lambda > 0.0 {
+        "It learned from the answers of a larger teacher, which had been asked once and for all, beside the labels."
+    } else {
+        "It learned from the labels alone (lambda = 0), as a baseline for students with a teacher."
+    };
+    let form = match kind {
+        Kind::HuggingFace => "in the layout of Hugging Face `transformers`".to_owned(),
+        Kind::Onnx => format!(
+            "as an ONNX file (opset {}, batch normalisation folded into the convolutions, any batch size)",
+            onnx::OPSET
+        ),
+    };
+    format!(
+        "# {}\n\nA MobileNetV2 (width {}, {} pixels, {} parameters) that tells {} classes apart: {}. {taught}\n\
+         It is here {form}, written by decant {}.\n",
+        run.result.name,
+        student.width,
+        student.image_size,
+        run.result.parameters,
+        classes.len(),
+        classes.join(", "),
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+fn usage(kind: Kind) -> String {
+    let code = match kind {
+        Kind::HuggingFace => {
+            "from PIL import Image\n\
+             from transformers import AutoImageProcessor, AutoModelForImageClassification\n\n\
+             processor = AutoImageProcessor.from_pretrained(\".\")\n\
+             model = AutoModelForImageClassification.from_pretrained(\".\")\n\
+             inputs = processor(Image.open(\"image.jpg\").convert(\"RGB\"), return_tensors=\"pt\")\n\
+             logits = model(**inputs).logits\n\
+             print(model.config.id2label[logits.argmax().item()])\n"
+        }
+        Kind::Onnx => {
+            "import json\n\
+             import onnxruntime\n\
+             from PIL import Image\n\
+             from transformers import AutoImageProcessor\n\n\
+             processor = AutoImageProcessor.from_pretrained(\".\")\n\
+             session = onnxruntime.InferenceSession(\"model.onnx\")\n\
+             pixels = processor(Image.open(\"image.jpg\").convert(\"RGB\"), return_tensors=\"np\")[\"pixel_values\"]\n\
+             [logits] = session.run([\"logits\"], {\"pixel_values\": pixels})\n\
+             classes = json.loads(session.get_modelmeta().custom_metadata_map[\"id2label\"])\n\
+             print(classes[str(logits.argmax())])\n"
+        }
+    };
+    format!("## How to load it\n\n```python\n{code}```\n\nOr `decant predict --model . image.jpg`.\n")
+}
+
+fn results(run: &FinishedRun, classes: &[String]) -> String {
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let mut text = format!(
+        "## Results\n\nOne run of seed {}; the weights are those of epoch {}, the best on validation.\n\n\
+         | split | images | accuracy | macro F1 | NLL | ECE | agreement with the teacher | KL to it at T = {} |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+        run.result.seed, run.result.best_epoch, run.result.temperature
+    );
+    for (split, metrics) in splits(run) {
+        let _ = writeln!(
+            text,
+            "| {split} | {} | {} | {} | {:.3} | {} | {} | {:.3} |",
+            metrics.samples,
+            percent(metrics.accuracy),
+            percent(metrics.macro_f1),
+            metrics.negative_log_likelihood,
+            percent(metrics.calibration_error),
+            percent(metrics.teacher_agreement),
+            metrics.teacher_kl
+        );
+    }
+    let Some((split, metrics)) = splits(run).pop() else { return text };
+    let _ = write!(text, "\n| class on {split} | precision | recall | F1 |\n| --- | ---: | ---: | ---: |\n");
+    for (class, (precision, recall, f1)) in classes.iter().zip(per_class(&metrics.confusion)) {
+        let _ =
+            writeln!(text, "| {class} | {} | {} | {} |", percent(precision), percent(recall), percent(f1));
+    }
+    text
+}
+
+fn data(run: &FinishedRun, dataset: &str, cache: Option<&Cache>) -> String {
+    let source = &run.description.pipeline.dataset.source;
+    let origin = match (source.as_str(), source.strip_prefix("hub:")) {
+        ("leaves", _) => "drawn by decant's generator (`decant data synth`), no photographs",
+        (_, Some(_)) => "from the Hugging Face hub",
+        _ => "from local files",
+    };
+    let mut text = format!("## Data\n\n{dataset}, {origin}.");
+    if let Some(cache) = cache {
+        let dataset = &cache.manifest().dataset;
+        let sizes: Vec<String> =
+            dataset.splits.iter().map(|split| format!("{} {}", split.name, split.samples)).collect();
+        let _ = write!(text, " Images: {}. Fingerprint {}.", sizes.join(", "), dataset.fingerprint);
+        for note in &dataset.notes {
+            let _ = write!(text, "\n- {note}");
+        }
+    }
+    text + "\n"
+}
+
+fn teacher(run: &FinishedRun, cache: Option<&Cache>) -> String {
+    let name = &run.description.teacher;
+    let name = Path::new(name).file_name().map_or(name.clone(), |_| last_two(Path::new(name)));
+    let mut text = format!("## Teacher\n\n{name}.");
+    if let Some(cache) = cache {
+        for quality in cache.complete().teacher_quality.iter().filter(|quality| quality.labelled > 0) {
+            let _ = write!(
+                text,
+                " {}: accuracy {:.1} %, ECE {:.1} %.",
+                quality.split,
+                100.0 * quality.accuracy,
+                100.0 * quality.ece
+            );
+        }
+    }
+    text + "\n"
+}
+
+/// The resolved `[student]` and `[train]`, without what is of this machine alone.
+fn recipe(run: &FinishedRun, student: &Student, train: &Train) -> String {
+    let mut student = student.clone();
+    student.init = student.init.map(|path| last_two(&path).into());
+    let section = |name: &str, value: Result<toml::Table, toml::ser::Error>| {
+        let mut table = value.expect("a configuration is plain data");
+        table.remove("dir");
+        table.remove("device");
+        format!("[{name}]\n{table}")
+    };
+    let student = section("student", toml::Table::try_from(&student));
+    let train = section("train", toml::Table::try_from(train));
+    format!(
+        "## Recipe\n\n```toml\n{student}\n{train}```\n\nRun {}, trained with decant {}; BLAKE3 of its weights {}.\n",
+        &run.result.key[..12.min(run.result.key.len())],
+        run.description.decant,
+        run.result.weights
+    )
+}
+
+/// The end of a path, which says what it is and not whose.
+fn last_two(path: &Path) -> String {
+    let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+    parts[parts.len().saturating_sub(2)..].join("/")
+}

@@ -1,0 +1,217 @@
+//! A run as TensorBoard shows it: one event file under `tensorboard/` in the run's folder.
+//!
+//! Points of the training curves every few steps, the validation measures of each epoch, the resolved configuration as
+//! text, and at the end pictures of the worst mistakes on validation. Only the wall times and the images a second differ
+//! from one run to the same run again.
+//!
+//! A run that goes on from a checkpoint cuts the file back to that step, whatever was written after it, and adds what a
+//! crash may have lost of the finished epochs: no step comes twice, and none is missing.
+
+mod event;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{Cursor, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+
+use image::ImageFormat;
+
+use super::evaluate::worst_mistakes;
+use super::images::Images;
+use super::log::EpochRecord;
+use super::step::StepLoss;
+use super::{Error, Setup};
+use crate::config::Pipeline;
+use crate::dataset::SplitName;
+use crate::student::MobileNetV2;
+use crate::support::protobuf::Message;
+use crate::support::tfrecord::{Records, framed};
+
+/// The folder of the event file in a run's.
+const FOLDER: &str = "tensorboard";
+/// TensorBoard takes every file for one of events that has `tfevents` in its name.
+const FILE: &str = "events.out.tfevents.decant";
+/// Mistakes of which a picture is kept.
+const MISTAKES: usize = 8;
+/// What marks the events of finished epochs, and those of the end.
+const EPOCH_TAG: &str = "validation/";
+const MISTAKE_TAG: &str = "mistakes/";
+
+/// The event file of a run; nothing where `train.tensorboard` is 0.
+pub struct Board(Option<Open>);
+
+struct Open {
+    file: File,
+    path: PathBuf,
+    /// Steps from one point to the next.
+    every: usize,
+    /// Images since `clock`.
+    images: usize,
+    clock: Instant,
+}
+
+impl Board {
+    /// The event file of the run in `folder`, which goes on after `step` optimiser steps and the epochs in `log`.
+    ///
+    /// # Errors
+    /// A file that can't be read or written.
+    pub fn open(folder: &Path, pipeline: &Pipeline, step: usize, log: &[EpochRecord]) -> Result<Self, Error> {
+        let every = pipeline.train.tensorboard;
+        if every == 0 {
+            return Ok(Self(None));
+        }
+        let folder = folder.join(FOLDER);
+        fs::create_dir_all(&folder).map_err(Error::file("create", &folder))?;
+        let path = folder.join(FILE);
+        let failed = |action: &'static str| Error::file(action, &path);
+        let old = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed("read")(error)),
+        };
+        let kept = Kept::of(&old, step);
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let mut file = file.map_err(failed("open"))?;
+        file.set_len(kept.bytes as u64).map_err(failed("cut back"))?;
+        file.seek(std::io::SeekFrom::End(0)).map_err(failed("open"))?;
+        let mut open = Open { file, path, every, images: 0, clock: Instant::now() };
+        if kept.bytes == 0 {
+            open.write(&event::version(now()))?;
+            let config = toml::to_string(pipeline).expect("a configuration is plain data");
+            let config: String = config.lines().map(|line| format!("    {line}\n")).collect();
+            open.write(&event::summary(now(), 0, &[event::text("config", &config)]))?;
+        }
+        for record in log.iter().filter(|record| !kept.epochs.contains(&record.step)) {
+            open.write_epoch(record)?;
+        }
+        Ok(Self(Some(open)))
+    }
+
+    /// Step `step`, counted from 1, of `samples` images was taken at the learning rate `lr`.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn step(&mut self, step: usize, loss: &StepLoss, lr: f64, samples: usize) -> Result<(), Error> {
+        let Some(open) = &mut self.0 else { return Ok(()) };
+        open.images += samples;
+        if !step.is_multiple_of(open.every) {
+            return Ok(());
+        }
+        let rate = open.images as f64 / open.clock.elapsed().as_secs_f64().max(1e-9);
+        (open.images, open.clock) = (0, Instant::now());
+        open.write(&event::summary(
+            now(),
+            step,
+            &[
+                event::scalar("train/loss", f64::from(loss.total)),
+                event::scalar("train/loss_hard", f64::from(loss.hard)),
+                event::scalar("train/loss_soft", f64::from(loss.soft)),
+                event::scalar("train/lr", lr),
+                event::scalar("train/images_per_second", rate),
+            ],
+        ))
+    }
+
+    /// An epoch ended. What was written is then on the disk, before the checkpoint that counts on it.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn epoch(&mut self, record: &EpochRecord) -> Result<(), Error> {
+        let Some(open) = &mut self.0 else { return Ok(()) };
+        open.write_epoch(record)?;
+        (open.images, open.clock) = (0, Instant::now());
+        open.file.sync_data().map_err(Error::file("sync", &open.path))
+    }
+
+    /// The run ended after `step` steps: the pictures of its worst mistakes on validation, worst first.
+    ///
+    /// # Errors
+    /// A file that can't be written, an image that can't be read.
+    pub fn mistakes(
+        &mut self,
+        step: usize,
+        setup: &Setup,
+        model: &MobileNetV2,
+        validation: &Images<'_>,
+    ) -> Result<(), Error> {
+        let Some(open) = &mut self.0 else { return Ok(()) };
+        let classes = &setup.dataset.classes;
+        let mistakes = worst_mistakes(model, validation, &setup.device.device, MISTAKES)?;
+        for (index, mistake) in mistakes.iter().enumerate() {
+            let (label, predicted) = (&classes[mistake.label], &classes[mistake.predicted]);
+            let (sample, _) = validation.rows().identity(mistake.row);
+            let tag = format!("{MISTAKE_TAG}{} {label} taken for {predicted}", index + 1);
+            let description = format!(
+                "{}: {predicted} {:.1} %, {label} {:.1} %",
+                setup.dataset.sample_name(SplitName::Validation, sample as usize),
+                100.0 * mistake.predicted_probability,
+                100.0 * mistake.label_probability
+            );
+            let picture = validation.resized(mistake.row)?;
+            let mut png = Cursor::new(Vec::new());
+            picture.write_to(&mut png, ImageFormat::Png).expect("memory takes any picture");
+            let value = event::image(&tag, &description, picture.dimensions(), png.get_ref());
+            open.write(&event::summary(now(), step, &[value]))?;
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    /// Appends one event, by a single write: a process that is killed leaves whole events, or one that is cut short.
+    fn write(&mut self, event: &Message) -> Result<(), Error> {
+        self.file.write_all(&framed(event.as_ref())).map_err(Error::file("write", &self.path))
+    }
+
+    fn write_epoch(&mut self, record: &EpochRecord) -> Result<(), Error> {
+        let validation = &record.validation;
+        let values = [
+            event::scalar("validation/accuracy", validation.accuracy),
+            event::scalar("validation/macro_f1", validation.macro_f1),
+            event::scalar("validation/negative_log_likelihood", validation.negative_log_likelihood),
+            event::scalar("validation/calibration_error", validation.calibration_error),
+            event::scalar("validation/teacher_agreement", validation.teacher_agreement),
+            event::scalar("validation/teacher_kl", validation.teacher_kl),
+            event::scalar("epoch/loss", record.train_loss),
+            event::scalar("epoch/loss_hard", record.train_hard),
+            event::scalar("epoch/loss_soft", record.train_soft),
+            event::scalar("epoch/accuracy", record.train_accuracy),
+        ];
+        self.write(&event::summary(now(), record.step, &values))
+    }
+}
+
+/// What stays of an event file when its run goes on after some step.
+#[derive(Debug, Default, PartialEq)]
+struct Kept {
+    /// Its length from the beginning.
+    bytes: usize,
+    /// The steps at which it holds an epoch's measures.
+    epochs: BTreeSet<usize>,
+}
+
+impl Kept {
+    fn of(file: &[u8], step: usize) -> Self {
+        let mut kept = Self::default();
+        for (content, end) in Records::new(file) {
+            match event::step_and_tag(content) {
+                Some((at, tag)) if at <= step && !tag.starts_with(MISTAKE_TAG) => {
+                    if tag.starts_with(EPOCH_TAG) {
+                        kept.epochs.insert(at);
+                    }
+                    kept.bytes = end;
+                }
+                _ => break,
+            }
+        }
+        kept
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}

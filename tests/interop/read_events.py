@@ -1,0 +1,66 @@
+"""Reads a run's event file with the `tensorboard` package and compares it with the run's metrics.jsonl and result.json.
+
+    pip install -r tests/interop/requirements-models.txt
+    python tests/interop/read_events.py RUN EVERY
+
+EVERY is the run's `train.tensorboard`.
+"""
+
+import io
+import json
+import sys
+import tomllib
+from pathlib import Path
+
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+EPOCH = {
+    "validation/accuracy": lambda record: record["validation"]["accuracy"],
+    "validation/macro_f1": lambda record: record["validation"]["macro_f1"],
+    "validation/negative_log_likelihood": lambda record: record["validation"]["negative_log_likelihood"],
+    "validation/calibration_error": lambda record: record["validation"]["calibration_error"],
+    "validation/teacher_agreement": lambda record: record["validation"]["teacher_agreement"],
+    "validation/teacher_kl": lambda record: record["validation"]["teacher_kl"],
+    "epoch/loss": lambda record: record["train_loss"],
+    "epoch/loss_hard": lambda record: record["train_hard"],
+    "epoch/loss_soft": lambda record: record["train_soft"],
+    "epoch/accuracy": lambda record: record["train_accuracy"],
+}
+STEP = ["train/loss", "train/loss_hard", "train/loss_soft", "train/lr", "train/images_per_second"]
+
+
+def main(run: Path, every: int) -> None:
+    log = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    result = json.loads((run / "result.json").read_text())
+    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0, "images": 0, "tensors": 0})
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {*EPOCH, *STEP}, events.Tags()
+
+    for tag, of in EPOCH.items():
+        found = [(event.step, event.value) for event in events.Scalars(tag)]
+        assert [step for step, _ in found] == [record["step"] for record in log], (tag, found)
+        assert all(abs(value - of(record)) < 1e-5 for (_, value), record in zip(found, log)), (tag, found)
+    steps = list(range(every, log[-1]["step"] + 1, every))
+    for tag in STEP:
+        assert [event.step for event in events.Scalars(tag)] == steps, tag
+
+    [text] = events.Tensors("config/text_summary") if "config/text_summary" in events.Tags()["tensors"] else events.Tensors("config")
+    config = tomllib.loads(text.tensor_proto.string_val[0].decode())
+    described = json.loads((run / "run.json").read_text())["pipeline"]
+    assert config["train"]["lr"] == described["train"]["lr"] and set(config) == set(described), config
+
+    confusion = result["validation"]["confusion"]
+    wrong = sum(sum(row) for row in confusion) - sum(confusion[index][index] for index in range(len(confusion)))
+    mistakes = events.Tags()["images"]
+    assert len(mistakes) == min(8, wrong), (mistakes, wrong)
+    for tag in mistakes:
+        [image] = events.Images(tag)
+        picture = Image.open(io.BytesIO(image.encoded_image_string))
+        assert picture.size == (image.width, image.height) and picture.mode == "RGB", tag
+        assert image.step == log[-1]["step"]
+    print(f"tensorboard reads {len(steps)} points, {len(log)} epochs and {len(mistakes)} mistakes")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,78 @@
+"""Opens what `decant export` wrote of one run with onnx, ONNX Runtime and transformers, and compares the logits.
+
+    pip install -r tests/interop/requirements-models.txt
+    python tests/interop/read_export.py HF_FOLDER ONNX_FOLDER IMAGE_FOLDER
+
+Both models see the images as `AutoImageProcessor` makes them. Their logits must agree to 1e-4 with each other, at a batch of
+1 and of 8, and the probabilities with those on standard input, `decant predict --json`'s lines for the same images, to 1e-4
+where decant decodes an image to the same pixels: PNG.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from PIL import Image
+from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification
+
+TOLERANCE = 1e-4
+
+
+def check_model(path: Path) -> onnx.ModelProto:
+    onnx.checker.check_model(str(path), full_check=True)
+    model = onnx.load(str(path))
+    assert model.producer_name == "decant" and model.producer_version, model.producer_name
+    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 17)], model.opset_import
+    assert not any(node.op_type == "BatchNormalization" for node in model.graph.node)
+    inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    shapes = {value.name: value.type.tensor_type.shape.dim for value in inferred.graph.value_info}
+    outputs = [name for node in model.graph.node for name in node.output if name != "logits"]
+    for name in outputs:
+        assert name in shapes, f"no shape was inferred for {name}"
+        batch, *rest = shapes[name]
+        assert batch.dim_param == "batch" and all(dim.dim_value > 0 for dim in rest), (name, shapes[name])
+    return model
+
+
+def main(hf: Path, onnx_folder: Path, images: Path) -> None:
+    torch.set_num_threads(1)
+    model = check_model(onnx_folder / "model.onnx")
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    processor = AutoImageProcessor.from_pretrained(hf)
+    beside = AutoImageProcessor.from_pretrained(onnx_folder)
+    assert processor.to_dict() == beside.to_dict()
+    network = AutoModelForImageClassification.from_pretrained(hf).eval()
+    labels = network.config.id2label
+    assert json.loads(metadata["id2label"]) == {str(index): label for index, label in labels.items()}
+    assert AutoConfig.from_pretrained(onnx_folder).id2label == labels
+    assert json.loads(metadata["image_mean"]) == processor.image_mean, metadata
+    assert json.loads(metadata["image_std"]) == processor.image_std, metadata
+
+    paths = sorted(images.rglob("*.png"), key=lambda path: str(path).encode())
+    pixels = processor([Image.open(path).convert("RGB") for path in paths], return_tensors="pt")["pixel_values"]
+    with torch.no_grad():
+        expected = network(pixel_values=pixels).logits.numpy()
+    session = onnxruntime.InferenceSession(str(onnx_folder / "model.onnx"))
+    for batch in (1, 8):
+        for start in range(0, len(paths), batch):
+            part = slice(start, start + batch)
+            [found] = session.run(["logits"], {"pixel_values": pixels[part].numpy()})
+            np.testing.assert_allclose(found, expected[part], rtol=0, atol=TOLERANCE)
+
+    powers = np.exp(expected - expected.max(axis=1, keepdims=True))
+    probabilities = powers / powers.sum(axis=1, keepdims=True)
+    lines = [json.loads(line) for line in sys.stdin]
+    assert [line["image"].rsplit("/", 1)[1] for line in lines] == [path.name for path in paths]
+    for line, row in zip(lines, probabilities):
+        for one in line["predictions"]:
+            assert one["class"] == labels[one["index"]]
+            assert abs(one["probability"] - row[one["index"]]) <= TOLERANCE, (line, row)
+    print(f"onnx, ONNX Runtime, transformers and decant agree on {len(paths)} images")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:4]))
