@@ -1,4 +1,5 @@
-"""Reads a run's event file with the `tensorboard` package and compares it with the run's metrics.jsonl and result.json.
+"""Reads a run's event file with the `tensorboard` package and compares it with the run's metrics.jsonl and result.json; then
+starts TensorBoard itself on the run's folder and asks it for what it shows.
 
     pip install -r tests/interop/requirements-models.txt
     python tests/interop/read_events.py RUN EVERY
@@ -9,10 +10,14 @@ EVERY is the run's `train.tensorboard`.
 import io
 import json
 import sys
+import time
 import tomllib
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 from PIL import Image
+from tensorboard import program
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 EPOCH = {
@@ -30,22 +35,43 @@ EPOCH = {
 STEP = ["train/loss", "train/loss_hard", "train/loss_soft", "train/lr", "train/images_per_second"]
 
 
+def ask_tensorboard(run: Path, log: list, mistakes: list) -> None:
+    board = program.TensorBoard()
+    board.configure(argv=["tensorboard", "--logdir", str(run), "--port", "0", "--host", "127.0.0.1"])
+    address = board.launch().rstrip("/")
+
+    def get(path: str):
+        with urllib.request.urlopen(f"{address}/data/{path}") as answer:
+            return json.load(answer)
+
+    for _ in range(60):
+        [name] = get("runs") or [None]
+        if name and set(get("plugin/images/tags").get(name, {})) == set(mistakes):
+            break
+        time.sleep(0.5)
+    assert set(get("plugin/images/tags")[name]) == set(mistakes)
+    assert get("plugin/text/tags")[name] == ["config"]
+    query = urllib.parse.urlencode({"run": name, "tag": "validation/accuracy"})
+    curve = [step for _, step, _ in get(f"plugin/scalars/scalars?{query}")]
+    assert curve == [record["step"] for record in log], curve
+
+
 def main(run: Path, every: int) -> None:
     log = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     result = json.loads((run / "result.json").read_text())
     events = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0, "images": 0, "tensors": 0})
     events.Reload()
-    assert set(events.Tags()["scalars"]) == {*EPOCH, *STEP}, events.Tags()
+    steps = list(range(every, log[-1]["step"] + 1, every))
+    assert set(events.Tags()["scalars"]) == {*EPOCH, *(STEP if steps else [])}, events.Tags()
 
     for tag, of in EPOCH.items():
         found = [(event.step, event.value) for event in events.Scalars(tag)]
         assert [step for step, _ in found] == [record["step"] for record in log], (tag, found)
         assert all(abs(value - of(record)) < 1e-5 for (_, value), record in zip(found, log)), (tag, found)
-    steps = list(range(every, log[-1]["step"] + 1, every))
-    for tag in STEP:
+    for tag in STEP if steps else []:
         assert [event.step for event in events.Scalars(tag)] == steps, tag
 
-    [text] = events.Tensors("config/text_summary") if "config/text_summary" in events.Tags()["tensors"] else events.Tensors("config")
+    [text] = events.Tensors("config")
     config = tomllib.loads(text.tensor_proto.string_val[0].decode())
     described = json.loads((run / "run.json").read_text())["pipeline"]
     assert config["train"]["lr"] == described["train"]["lr"] and set(config) == set(described), config
@@ -59,6 +85,7 @@ def main(run: Path, every: int) -> None:
         picture = Image.open(io.BytesIO(image.encoded_image_string))
         assert picture.size == (image.width, image.height) and picture.mode == "RGB", tag
         assert image.step == log[-1]["step"]
+    ask_tensorboard(run, log, mistakes)
     print(f"tensorboard reads {len(steps)} points, {len(log)} epochs and {len(mistakes)} mistakes")
 
 

@@ -49,8 +49,8 @@ def main(hf: Path, onnx_folder: Path, images: Path) -> None:
     labels = network.config.id2label
     assert json.loads(metadata["id2label"]) == {str(index): label for index, label in labels.items()}
     assert AutoConfig.from_pretrained(onnx_folder).id2label == labels
-    assert json.loads(metadata["image_mean"]) == processor.image_mean, metadata
-    assert json.loads(metadata["image_std"]) == processor.image_std, metadata
+    assert json.loads(metadata["image_mean"]) == list(processor.image_mean), metadata
+    assert json.loads(metadata["image_std"]) == list(processor.image_std), metadata
 
     paths = sorted(images.rglob("*.png"), key=lambda path: str(path).encode())
     pixels = processor([Image.open(path).convert("RGB") for path in paths], return_tensors="pt")["pixel_values"]

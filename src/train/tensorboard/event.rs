@@ -23,8 +23,12 @@ pub(super) fn text(tag: &str, text: &str) -> Message {
     const STRING: u64 = 7;
     let shape = Message::default().bytes(2, Message::default().int(1, 1));
     let tensor = Message::default().int(1, STRING).bytes(2, shape).bytes(8, text);
-    let plugin = Message::default().bytes(1, Message::default().bytes(1, "text"));
-    Message::default().bytes(1, tag).bytes(8, tensor).bytes(9, plugin)
+    Message::default().bytes(1, tag).bytes(8, tensor).bytes(9, Message::default().bytes(1, plugin("text")))
+}
+
+/// `SummaryMetadata.PluginData`: which part of TensorBoard shows a value.
+fn plugin(name: &str) -> Message {
+    Message::default().bytes(1, name)
 }
 
 /// `Summary.Value` of an RGB image, encoded as PNG, with a description below its name.
@@ -32,7 +36,8 @@ pub(super) fn image(tag: &str, description: &str, (width, height): (u32, u32), p
     const RGB: u64 = 3;
     let image =
         Message::default().int(1, u64::from(height)).int(2, u64::from(width)).int(3, RGB).bytes(4, png);
-    Message::default().bytes(1, tag).bytes(4, image).bytes(9, Message::default().bytes(3, description))
+    let metadata = Message::default().bytes(1, plugin("images")).bytes(3, description);
+    Message::default().bytes(1, tag).bytes(4, image).bytes(9, metadata)
 }
 
 /// The step of an event and the tag of its first value; nothing of bytes that are no event.
