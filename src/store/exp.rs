@@ -19,11 +19,13 @@ const HALF_LN2: f64 = f64::from_bits(0x3fd6_2e42_ffff_ffff);
 const THREE_HALVES_LN2: f64 = f64::from_bits(0x3ff0_a2b1_ffff_ffff);
 const TINY: f64 = f64::from_bits(0x3e30_0000_ffff_ffff);
 
-/// `exp(x)` for `x <= 0`.
+/// `exp(x)` for `x <= 0`; 1 above, and 0 for what is no number.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "inlined into callers of several instruction sets")]
 pub(super) fn exp_of_negative(x: f64) -> f64 {
-    let bounded = if x < LEAST { LEAST } else { x };
+    // Whatever comes, NaN too, is brought into the range.
+    let bounded = if x >= LEAST { x } else { LEAST };
+    let bounded = if bounded <= 0.0 { bounded } else { 0.0 };
     let magnitude = -bounded;
     // Powers of two, as the rounding of fdlibm's three ranges has them.
     let scaled = INVERSE_LN2 * bounded - 0.5;
@@ -41,7 +43,7 @@ pub(super) fn exp_of_negative(x: f64) -> f64 {
     let y = if magnitude > TINY { y } else { 1.0 + bounded };
     // Wrapping, for an overflow check would keep a debug build from vector code; it lies between 12 and 1023.
     let result = y * f64::from_bits((1023i32.wrapping_add(power) as u64) << 52);
-    if x < LEAST { 0.0 } else { result }
+    if x >= LEAST { result } else { 0.0 }
 }
 
 #[cfg(test)]

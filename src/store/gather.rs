@@ -2,6 +2,7 @@
 
 use super::encoding::{Layout, dense, top};
 use super::error::Error;
+use super::exp::exp_of_negative;
 use super::reader::SplitRows;
 use super::schema::column;
 use super::shard::Shard;
@@ -188,6 +189,6 @@ impl Top {
 
     fn exponentials(&self, temperature: f32) -> impl Iterator<Item = f64> {
         let (largest, temperature) = (f64::from(self.logits[0]), f64::from(temperature));
-        self.logits.iter().map(move |&logit| libm::exp((f64::from(logit) - largest) / temperature))
+        self.logits.iter().map(move |&logit| exp_of_negative((f64::from(logit) - largest) / temperature))
     }
 }

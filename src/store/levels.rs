@@ -4,6 +4,112 @@
 //! Levels are stored in parquet's RLE / bit-packing hybrid, here one bit wide: a run starts with a varint, whose
 //! lowest bit tells a bit-packed run (1, groups of eight values) from a repeated value (0).
 
+/// Values of a bit-packed group.
+const GROUP: usize = 8;
+/// parquet's own writer ends a bit-packed run at 63 groups.
+const MAX_PACKED: usize = 63 * GROUP;
+
+/// The levels of `rows` lists of `width` values each, as a page begins with them: repetition, then definition levels,
+/// each after its length. The bytes are those of parquet's own writer.
+pub(super) fn regular(rows: usize, width: usize) -> Vec<u8> {
+    let (mut repetition, mut definition) = (Encoder::default(), Encoder::default());
+    for _ in 0..rows {
+        repetition.put(0, 1);
+        repetition.put(1, width - 1);
+    }
+    definition.put(1, rows * width);
+    let mut levels = Vec::new();
+    for encoder in [repetition, definition] {
+        let bytes = encoder.finish();
+        levels.extend((bytes.len() as u32).to_le_bytes());
+        levels.extend(bytes);
+    }
+    levels
+}
+
+/// The hybrid encoding, deciding group by group as parquet's own writer does: a value that fills a whole group begins
+/// a repeated run.
+#[derive(Default)]
+struct Encoder {
+    bytes: Vec<u8>,
+    /// What the open bit-packed run holds; empty while a value is repeated.
+    packed: Vec<u8>,
+    value: u8,
+    /// How often `value` came, counted from the beginning of its group; from [`GROUP`] on it is a repeated run.
+    repeated: usize,
+}
+
+impl Encoder {
+    fn put(&mut self, value: u8, mut count: usize) {
+        while count > 0 {
+            if self.repeated >= GROUP && self.value == value {
+                self.repeated += count;
+                return;
+            }
+            self.put_one(value);
+            count -= 1;
+        }
+    }
+
+    fn put_one(&mut self, value: u8) {
+        if self.value == value {
+            self.repeated += 1;
+        } else {
+            if self.repeated >= GROUP {
+                self.end_repeated();
+            }
+            (self.value, self.repeated) = (value, 1);
+        }
+        self.packed.push(value);
+        if !self.packed.len().is_multiple_of(GROUP) {
+            return;
+        }
+        if self.repeated >= GROUP {
+            self.packed.truncate(self.packed.len() - GROUP);
+            self.end_packed();
+        } else {
+            if self.packed.len() >= MAX_PACKED {
+                self.end_packed();
+            }
+            self.repeated = 0;
+        }
+    }
+
+    fn end_repeated(&mut self) {
+        let mut header = self.repeated << 1;
+        while header >= 0x80 {
+            self.bytes.push(header as u8 | 0x80);
+            header >>= 7;
+        }
+        self.bytes.extend([header as u8, self.value]);
+        self.packed.clear();
+        self.repeated = 0;
+    }
+
+    fn end_packed(&mut self) {
+        if self.packed.is_empty() {
+            return;
+        }
+        self.bytes.push((self.packed.len() / GROUP) as u8 * 2 + 1);
+        let groups = self.packed.chunks(GROUP);
+        self.bytes.extend(groups.map(|group| group.iter().rev().fold(0, |byte, value| byte << 1 | value)));
+        self.packed.clear();
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        let tail = self.packed.len() % GROUP;
+        let all_repeat = self.packed.len() == tail && (self.repeated == tail || tail == 0);
+        if self.repeated > 0 && all_repeat {
+            self.end_repeated();
+        } else if !self.packed.is_empty() {
+            // The last group is filled up with zeros.
+            self.packed.resize(self.packed.len().next_multiple_of(GROUP), 0);
+            self.end_packed();
+        }
+        self.bytes
+    }
+}
+
 /// A run of levels.
 enum Run<'a> {
     Repeated { value: u8, count: usize },
@@ -88,6 +194,18 @@ mod tests {
 
     /// Twelve ones as one repeated run.
     const TWELVE_ONES: [u8; 2] = [12 << 1, 1];
+
+    #[test]
+    fn levels_are_what_is_read_as_regular() {
+        for width in 1..40 {
+            for rows in [1, 2, 3, 8, 9, 100, 700] {
+                let levels = regular(rows, width);
+                let (length, rest) = levels.split_first_chunk::<4>().unwrap();
+                let (repetition, rest) = rest.split_at(u32::from_le_bytes(*length) as usize);
+                assert!(are_regular(repetition, &rest[4..], rows, width), "{rows} lists of {width}");
+            }
+        }
+    }
 
     #[test]
     fn lists_of_one_length_are_regular() {

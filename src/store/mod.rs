@@ -6,9 +6,10 @@
 
 mod archive;
 mod block;
+mod columns;
 mod complete;
 mod content;
-mod encode;
+mod derive;
 mod encoding;
 mod error;
 mod exp;
@@ -24,6 +25,7 @@ mod resume;
 mod schema;
 mod sealed;
 mod shard;
+mod shard_file;
 mod soften;
 mod soften_cache;
 mod summary;

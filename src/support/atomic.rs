@@ -51,6 +51,14 @@ impl AtomicFile {
         &self.temporary
     }
 
+    /// Another handle on the same file, for whoever syncs what is there while more is being written.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn handle(&self) -> io::Result<File> {
+        self.file.as_ref().expect("open until committed").try_clone()
+    }
+
     /// Syncs the bytes and gives the file its name, atomically, replacing what had it.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The cache on disk: what is written reads back, and whatever is wrong with it is refused.
 
 mod archive;
+mod bytes;
 mod common;
 mod damage;
 mod encodings;

@@ -1,0 +1,107 @@
+//! The rows of a shard in memory, and the content of the page that each of its columns becomes.
+
+use super::derive::Derived;
+use super::levels;
+use super::manifest::Manifest;
+use super::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES, column};
+use super::writer::Row;
+
+/// What is known of a shard's rows before anything is derived from their logits.
+pub(super) struct Rows {
+    samples: Vec<u64>,
+    image_hashes: Vec<u8>,
+    labels: Vec<i32>,
+    views: Vec<u16>,
+    crops: Vec<f32>,
+    flips: Vec<bool>,
+    input_hashes: Vec<u8>,
+    logits: Vec<f32>,
+}
+
+impl Rows {
+    pub(super) fn with_capacity(rows: usize, classes: usize) -> Self {
+        Self {
+            samples: Vec::with_capacity(rows),
+            image_hashes: Vec::with_capacity(rows * IMAGE_HASH_BYTES),
+            labels: Vec::with_capacity(rows),
+            views: Vec::with_capacity(rows),
+            crops: Vec::with_capacity(rows * CROP_WIDTH),
+            flips: Vec::with_capacity(rows),
+            input_hashes: Vec::with_capacity(rows * INPUT_HASH_BYTES),
+            logits: Vec::with_capacity(rows * classes),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    pub(super) fn push(&mut self, row: &Row<'_>) {
+        self.samples.push(row.sample);
+        self.image_hashes.extend_from_slice(&row.image_hash);
+        self.labels.push(row.label);
+        self.views.push(row.view);
+        self.crops.extend_from_slice(&row.crop);
+        self.flips.push(row.flip);
+        self.input_hashes.extend_from_slice(&row.input_hash);
+        self.logits.extend_from_slice(row.logits);
+    }
+}
+
+/// The columns of a shard; each page is made when it is asked for.
+pub(super) struct Columns {
+    rows: Rows,
+    derived: Derived,
+}
+
+/// What a column's only page holds before it is compressed.
+pub(super) struct Content {
+    /// Levels, where the column is of lists, then the values.
+    pub(super) bytes: Vec<u8>,
+    /// How many values.
+    pub(super) values: usize,
+}
+
+impl Columns {
+    pub(super) fn new(manifest: &Manifest, mut rows: Rows) -> Self {
+        let derived = Derived::new(manifest, std::mem::take(&mut rows.logits));
+        Self { rows, derived }
+    }
+
+    /// The page of a column, by its position in the schema.
+    pub(super) fn page(&self, column: usize) -> Content {
+        let rows = &self.rows;
+        let scalar = |bytes| Content { bytes, values: rows.len() };
+        match column {
+            column::SAMPLE => scalar(rows.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()),
+            column::IMAGE_HASH => scalar(rows.image_hashes.clone()),
+            column::LABEL => scalar(rows.labels.iter().flat_map(|label| label.to_le_bytes()).collect()),
+            column::VIEW => {
+                scalar(rows.views.iter().flat_map(|&view| u32::from(view).to_le_bytes()).collect())
+            }
+            column::CROP => {
+                let mut bytes = levels::regular(rows.len(), CROP_WIDTH);
+                bytes.extend(rows.crops.iter().flat_map(|number| number.to_le_bytes()));
+                Content { bytes, values: rows.crops.len() }
+            }
+            column::FLIP => {
+                let bits = rows.flips.chunks(8);
+                let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit));
+                scalar(bits.map(byte).collect())
+            }
+            column::INPUT_HASH => scalar(rows.input_hashes.clone()),
+            value => self.value_page(value - column::VALUES),
+        }
+    }
+
+    fn value_page(&self, index: usize) -> Content {
+        let rows = self.rows.len();
+        let column = self.derived.column(index);
+        let mut bytes = column.list.map_or_else(Vec::new, |width| levels::regular(rows, width));
+        let start = bytes.len();
+        let values = rows * column.width();
+        bytes.resize(start + values * column.element.bytes(), 0);
+        self.derived.write(index, &mut bytes[start..]);
+        Content { bytes, values }
+    }
+}
