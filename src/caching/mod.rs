@@ -1,7 +1,7 @@
 //! Stage one: a dataset and a teacher become a cache.
 //!
 //! [`run`] asks the store which shards are missing, prepares batches on other threads ahead of the teacher, runs the
-//! teacher on the calling thread and writes the rows shard by shard. A shard that was begun and not finished leaves
+//! teacher on the calling thread and writes the rows shard by shard, each while the next is being filled. A shard that was begun and not finished leaves
 //! nothing behind, so a rerun goes on from the finished ones. Batches never cross shards, so what a shard holds depends
 //! neither on where a run was interrupted nor on how many threads or processes share the work.
 
@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::config;
 use crate::dataset::Dataset;
-use crate::store::{self, Manifest, Row, ShardSpec, ShardWriter};
+use crate::store::{self, Committer, Manifest, Row, ShardSpec, ShardWriter};
 use crate::support::progress::Progress;
 use crate::teacher::{Teacher, class_order};
 
@@ -131,20 +131,23 @@ impl Work<'_> {
             let (ready, batches) = bounded(WAITING_BATCHES);
             let (give_back, used) = bounded(WAITING_BATCHES + 2);
             scope.spawn(move || recipe.prepare_all(to_do, &ready, &used));
+            let mut committer = Committer::default();
             // Returning drops the channels, which ends the other thread at its next batch.
             for spec in to_do {
-                if !self.shard(spec, teacher, &batches, &give_back, progress)? {
+                let Some(shard) = self.shard(spec, teacher, &batches, &give_back, progress)? else {
                     done.interrupted = true;
                     break;
-                }
+                };
+                committer.commit(shard)?;
                 done.shards += 1;
                 done.rows += spec.rows;
             }
+            committer.wait()?;
             Ok(done)
         })
     }
 
-    /// Fills one shard; false when the user asked to stop before it was full.
+    /// Fills one shard; none when the user asked to stop before it was full.
     fn shard(
         &self,
         spec: &ShardSpec,
@@ -152,13 +155,13 @@ impl Work<'_> {
         batches: &Receiver<Result<Batch, Error>>,
         give_back: &Sender<Batch>,
         progress: &mut Progress,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<ShardWriter>, Error> {
         let mut writer = ShardWriter::create(self.dir, self.manifest, spec);
         let mut logits = vec![0.0; self.order.len()];
         let mut written = 0;
         while written < spec.rows {
             if (self.interrupted)() {
-                return Ok(false);
+                return Ok(None);
             }
             let batch = batches.recv().expect("every batch of every shard is prepared")?;
             let raw = teacher.logits(&batch.pixels, batch.rows.len())?;
@@ -173,7 +176,6 @@ impl Work<'_> {
             // Full only if the other thread has all the buffers it needs.
             let _ = give_back.try_send(batch);
         }
-        writer.commit()?;
-        Ok(true)
+        Ok(Some(writer))
     }
 }

@@ -1,5 +1,6 @@
 //! `decant cache`: the store's own tools.
 
+mod inspect;
 mod ls;
 mod verify;
 
@@ -9,15 +10,9 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::Failure;
-use super::text::{bytes, numbers, percent, print_json};
-use crate::store::{self, Cache, Summary};
+use super::text::{bytes, numbers};
+use crate::store::{self, Summary};
 use crate::support::interrupt;
-use crate::support::table::Table;
-
-/// Bins of the histogram of the teacher's confidence.
-const CONFIDENCE_BINS: usize = 10;
-/// Characters of its longest bar.
-const BAR_WIDTH: u64 = 40;
 
 /// List, inspect, verify, merge, pack and delete caches.
 #[derive(clap::Args)]
@@ -88,7 +83,7 @@ enum Command {
 pub fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Ls { cache_dir, json } => ls::run(&cache_dir, json),
-        Command::Inspect { cache, json } => inspect(&cache, json),
+        Command::Inspect { cache, json } => inspect::run(&cache, json),
         Command::Soften { cache, temperature } => soften(&cache, &temperature),
         Command::Verify(args) => verify::run(&args),
         Command::Merge { cache } => merge(&cache),
@@ -104,78 +99,6 @@ pub fn run(args: Args) -> Result<(), Failure> {
             Ok(())
         }
         Command::Rm { cache, yes } => rm(&cache, yes),
-    }
-}
-
-fn inspect(dir: &Path, json: bool) -> Result<(), Failure> {
-    let summary = Summary::read(dir)?;
-    if json {
-        print_json(&summary);
-        return Ok(());
-    }
-    println!("{}  key {}", summary.name, summary.key);
-    println!("  dataset   {}, {} classes", summary.dataset, summary.classes);
-    println!("  teacher   {} on {}", summary.teacher, summary.provider);
-    println!(
-        "  values    {}, temperatures {}, {} view(s)",
-        summary.encoding,
-        numbers(&summary.temperatures),
-        summary.views
-    );
-    println!("  shards    {} of {}, {}", summary.shards_done, summary.shards, bytes(summary.bytes));
-    let Some(content) = summary.content else {
-        println!("  not complete: go on with decant teacher-cache");
-        return Ok(());
-    };
-    println!("  content   {content}");
-    let cache = Cache::open(dir)?;
-    let classes = &cache.manifest().dataset.classes;
-    let mut table = Table::new(["  teacher on", "samples", "rows", "accuracy", "NLL", "ECE"]);
-    for split in &summary.splits {
-        let quality = summary
-            .teacher_quality
-            .iter()
-            .find(|quality| quality.split == split.name && quality.labelled > 0);
-        let number = |of: &dyn Fn(&store::TeacherQuality) -> String| quality.map_or("-".to_owned(), of);
-        table.row([
-            format!("  {}", split.name),
-            split.samples.to_string(),
-            split.rows.to_string(),
-            number(&|q| percent(q.accuracy)),
-            number(&|q| format!("{:.3}", q.nll)),
-            number(&|q| percent(q.ece)),
-        ]);
-    }
-    print!("{table}");
-    let temperatures = summary.temperatures.iter().map(|temperature| format!("T = {temperature}"));
-    let mut table = Table::new(["  entropy in nats".to_owned()].into_iter().chain(temperatures));
-    for split in &summary.splits {
-        let entropies = cache.split(&split.name)?.entropies()?;
-        let cells = entropies.iter().map(|entropy| format!("{:.3}", entropy.mean_nats));
-        table.row([format!("  {}", split.name)].into_iter().chain(cells));
-    }
-    print!("{table}");
-    for split in &summary.splits {
-        print_confidences(&split.name, &cache.split(&split.name)?.confidences(CONFIDENCE_BINS)?);
-    }
-    for split in &summary.splits {
-        for confusion in cache.split(&split.name)?.confusions(3)? {
-            let (label, predicted) = (&classes[confusion.label], &classes[confusion.predicted]);
-            println!("  on {} it takes {label} for {predicted} {} times", split.name, confusion.count);
-        }
-    }
-    Ok(())
-}
-
-/// A histogram of how sure the teacher is, a line a bin.
-fn print_confidences(split: &str, counts: &[u64]) {
-    let (rows, most) = (counts.iter().sum::<u64>(), counts.iter().max().copied().unwrap_or(0));
-    println!("  largest probability at T = 1 on {split}");
-    for (bin, &count) in counts.iter().enumerate() {
-        let edge = |bin: usize| bin as f64 / counts.len() as f64;
-        let bar = "#".repeat((count * BAR_WIDTH).div_ceil(most.max(1)) as usize);
-        let share = percent(count as f64 / rows.max(1) as f64);
-        println!("    {:.1} - {:.1} {share:>8}  {bar}", edge(bin), edge(bin + 1));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::derive::Derived;
 use super::levels;
+use super::lost::Lost;
 use super::manifest::Manifest;
 use super::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES, column};
 use super::writer::Row;
@@ -66,6 +67,11 @@ impl Columns {
     pub(super) fn new(manifest: &Manifest, mut rows: Rows) -> Self {
         let derived = Derived::new(manifest, std::mem::take(&mut rows.logits));
         Self { rows, derived }
+    }
+
+    /// What their encoding loses at each temperature.
+    pub(super) fn lost(&self) -> Vec<Lost> {
+        self.derived.lost()
     }
 
     /// The page of a column, by its position in the schema.

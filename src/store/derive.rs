@@ -6,9 +6,10 @@ use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
 use super::encoding::{Encoding, ValueColumn, dense, top};
-use super::exp::exp_of_negative;
+use super::lost::{self, Lost};
 use super::manifest::Manifest;
 use super::soften;
+use crate::support::exp::exp_of_negative;
 
 /// The logits of a shard, `[rows, classes]`, from which each column is derived when it is written.
 pub(super) struct Derived {
@@ -92,6 +93,41 @@ impl Derived {
                 }
             }
         }
+    }
+}
+
+impl Derived {
+    /// What is lost at each temperature; nothing where every number is stored as it is.
+    pub(super) fn lost(&self) -> Vec<Lost> {
+        let temperatures = self.temperatures.iter();
+        let rows = self.logits.par_chunks(self.classes);
+        let rows_at = |temperature: f32| -> Vec<(f64, Option<f64>)> {
+            match self.encoding {
+                Encoding::Float32 => Vec::new(),
+                Encoding::Float16 => rows
+                    .clone()
+                    .map_init(
+                        || Halves::new(self.classes),
+                        |halves, logits| {
+                            halves.round(logits);
+                            halves.soften(temperature);
+                            (lost::of_halves(logits, temperature, &halves.stored), None)
+                        },
+                    )
+                    .collect(),
+                Encoding::TopK(kept) => rows
+                    .clone()
+                    .zip(self.kept.par_chunks(kept as usize))
+                    .map(|(logits, kept)| {
+                        let rest = mass_of_rest(logits, kept, temperature);
+                        (lost::of_kept(logits, temperature, kept, rest), Some(f64::from(rest)))
+                    })
+                    .collect(),
+            }
+        };
+        let lossless = self.encoding == Encoding::Float32;
+        let lost = temperatures.filter(|_| !lossless).map(|&t| Lost::of_rows(t, &rows_at(t)));
+        lost.collect()
     }
 }
 

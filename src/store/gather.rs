@@ -2,10 +2,10 @@
 
 use super::encoding::{Layout, dense, top};
 use super::error::Error;
-use super::exp::exp_of_negative;
 use super::reader::SplitRows;
 use super::schema::column;
 use super::shard::Shard;
+use crate::support::exp::exp_of_negative;
 
 impl SplitRows {
     /// How many classes are kept of each row, where not all are.

@@ -7,15 +7,16 @@
 mod archive;
 mod block;
 mod columns;
+mod committer;
 mod complete;
 mod content;
 mod derive;
 mod encoding;
 mod error;
-mod exp;
 mod folder;
 mod gather;
 mod levels;
+mod lost;
 mod manifest;
 mod plan;
 mod quality;
@@ -33,10 +34,12 @@ mod verify;
 mod writer;
 
 pub use archive::{pack, unpack};
+pub use committer::Committer;
 pub use complete::{COMPLETE_FILE, Complete, complete};
 pub use encoding::Encoding;
 pub use error::{Error, ErrorKind};
 pub use folder::{clean_leftovers, create_or_open, find};
+pub use lost::{EncodingLoss, Lost};
 pub use manifest::{
     DatasetIdentity, FORMAT, MANIFEST_FILE, Manifest, SplitSize, TeacherIdentity, ViewIdentity,
 };
@@ -48,6 +51,6 @@ pub use resume::missing_shards;
 pub use schema::soft_column;
 pub use soften::soften;
 pub use soften_cache::{Softened, add_temperatures};
-pub use summary::{SplitSummary, Summary};
+pub use summary::{ColumnSummary, SplitSummary, Summary};
 pub use verify::{Report, verify};
 pub use writer::{Row, ShardWriter};

@@ -5,9 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Error;
 use super::reader::SplitRows;
 use super::soften;
-
-/// Bins of the calibration error, of equal width, as Guo et al. use (arXiv 1706.04599).
-const BINS: usize = 15;
+use crate::support::calibration::{Calibration, argmax};
 
 /// The teacher on one split's labelled samples, at temperature 1, on the plain view.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,24 +49,15 @@ impl SplitRows {
     /// # Errors
     /// As [`SplitRows::gather_logits`].
     pub fn teacher_quality(&self) -> Result<TeacherQuality, Error> {
-        let mut bins = [(0u64, 0.0f64, 0u64); BINS];
-        let (mut labelled, mut correct, mut nll) = (0u64, 0u64, 0.0f64);
-        self.each_labelled(|label, logits, probabilities| {
-            let predicted = largest(logits);
-            let confidence = f64::from(probabilities[predicted]);
-            let bin = &mut bins[((confidence * BINS as f64) as usize).min(BINS - 1)];
-            let right = u64::from(predicted == label);
-            *bin = (bin.0 + 1, bin.1 + confidence, bin.2 + right);
-            labelled += 1;
-            correct += right;
-            nll += negative_log_likelihood(logits, label);
-        })?;
-        let count = labelled.max(1) as f64;
-        // A bin's count times the gap between its accuracy and its mean confidence.
-        let gaps = bins.iter().map(|&(_, confidence, right)| (right as f64 - confidence).abs());
-        let ece = gaps.sum::<f64>() / count;
-        let split = self.name().to_owned();
-        Ok(TeacherQuality { split, labelled, accuracy: correct as f64 / count, nll: nll / count, ece })
+        let mut calibration = Calibration::default();
+        self.each_labelled(|label, logits| calibration.add(logits, label))?;
+        Ok(TeacherQuality {
+            split: self.name().to_owned(),
+            labelled: calibration.labelled(),
+            accuracy: calibration.accuracy(),
+            nll: calibration.negative_log_likelihood(),
+            ece: calibration.expected_calibration_error(),
+        })
     }
 
     /// The teacher's most frequent mistakes on the plain view, at most `most`.
@@ -77,8 +66,8 @@ impl SplitRows {
     /// As [`SplitRows::gather_logits`].
     pub fn confusions(&self, most: usize) -> Result<Vec<Confusion>, Error> {
         let mut counts = std::collections::BTreeMap::new();
-        self.each_labelled(|label, logits, _| {
-            let predicted = largest(logits);
+        self.each_labelled(|label, logits| {
+            let predicted = argmax(logits);
             if predicted != label {
                 *counts.entry((label, predicted)).or_insert(0u64) += 1;
             }
@@ -128,28 +117,15 @@ impl SplitRows {
         Ok(counts)
     }
 
-    /// Calls `visit(label, logits, probabilities)` for the plain view of each labelled sample.
-    fn each_labelled(&self, mut visit: impl FnMut(usize, &[f32], &[f32])) -> Result<(), Error> {
-        let (mut logits, mut probabilities) = (vec![0.0; self.classes()], vec![0.0; self.classes()]);
+    /// Calls `visit(label, logits)` for the plain view of each labelled sample.
+    fn each_labelled(&self, mut visit: impl FnMut(usize, &[f32])) -> Result<(), Error> {
+        let mut logits = vec![0.0; self.classes()];
         for row in (0..self.len()).step_by(usize::from(self.views())) {
             if let Ok(label) = usize::try_from(self.label(row)) {
                 self.gather_logits(&[row], &mut logits)?;
-                soften(&logits, 1.0, &mut probabilities);
-                visit(label, &logits, &probabilities);
+                visit(label, &logits);
             }
         }
         Ok(())
     }
-}
-
-/// The first of the largest.
-fn largest(logits: &[f32]) -> usize {
-    (1..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
-}
-
-/// `logsumexp(logits) - logits[label]`, finite where the probability itself is 0 in float32.
-fn negative_log_likelihood(logits: &[f32], label: usize) -> f64 {
-    let largest = f64::from(logits[largest(logits)]);
-    let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum();
-    largest + sum.ln() - f64::from(logits[label])
 }

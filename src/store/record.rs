@@ -5,13 +5,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use super::lost::Lost;
 use super::manifest::Manifest;
 use super::plan::ShardSpec;
 use super::sealed;
 use crate::support::hash::Digest;
 
 /// What a finished shard is, written when its bytes are safe on disk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShardRecord {
     /// Key of the cache that it belongs to.
@@ -28,6 +29,9 @@ pub struct ShardRecord {
     pub blake3: Digest,
     /// BLAKE3 of the parquet footer: metadata, its length and the closing magic.
     pub footer_blake3: Digest,
+    /// What the encoding lost at each temperature, as far as it was measured; float32 loses nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Lost>,
 }
 
 impl ShardRecord {

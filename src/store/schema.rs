@@ -10,6 +10,7 @@ use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use super::encoding::Element;
 use super::manifest::Manifest;
 use super::plan::ShardSpec;
+use super::summary::ColumnSummary;
 
 /// Bytes of `image_hash`.
 pub(super) const IMAGE_HASH_BYTES: usize = 16;
@@ -68,6 +69,25 @@ pub(super) fn arrow_schema(manifest: &Manifest) -> Arc<Schema> {
         Field::new(column.name, kind, false)
     }));
     Arc::new(Schema::new(fields))
+}
+
+/// The columns, for people: what a row has in each.
+pub(super) fn describe(manifest: &Manifest) -> Vec<ColumnSummary> {
+    let scalars = [
+        ("sample", "uint64"),
+        ("image_hash", "bytes[16]"),
+        ("label", "int32"),
+        ("view", "uint16"),
+        ("crop", "float32[4]"),
+        ("flip", "bool"),
+        ("input_hash", "bytes[8]"),
+    ];
+    let scalars = scalars.map(|(name, kind)| (name.to_owned(), kind.to_owned()));
+    let values = manifest.value_columns().into_iter().map(|column| {
+        let element = data_type(column.element).to_string().to_lowercase();
+        (column.name, column.list.map_or(element.clone(), |width| format!("{element}[{width}]")))
+    });
+    scalars.into_iter().chain(values).map(|(name, kind)| ColumnSummary { name, kind }).collect()
 }
 
 /// The columns as parquet types.

@@ -1,6 +1,6 @@
 //! Soft targets: `softmax(logits / temperature)`, equation 1 of Hinton, Vinyals and Dean (arXiv 1503.02531).
 
-use super::exp::exp_of_negative;
+use crate::support::exp::exp_of_negative;
 
 /// Writes `softmax(logits / temperature)` to `out`, both `[classes]`.
 ///

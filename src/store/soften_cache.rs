@@ -19,7 +19,8 @@ pub struct Softened {
 }
 
 /// Makes the cache that the one in `dir` would be had it been asked for `temperatures` too, beside it, byte for byte:
-/// other temperatures make another key, and so another folder. The cache in `dir` stays as it is.
+/// other temperatures make another key, and so another folder. The cache in `dir` stays as it is. Only what float16 loses
+/// at a new temperature stays unmeasured, for the teacher's own logits are not stored.
 ///
 /// `interrupted` is asked between shards.
 ///
@@ -47,7 +48,10 @@ pub fn add_temperatures(
             return Ok(Softened { dir: target, complete: false });
         }
         let rows = cache.split(&spec.split)?;
-        let mut writer = ShardWriter::create(&target, &manifest, &spec);
+        let mut records = cache.complete().shards.iter();
+        let record = records.find(|record| (&record.split, record.index) == (&spec.split, spec.index));
+        let lost = record.map(|record| record.lost.clone()).unwrap_or_default();
+        let mut writer = ShardWriter::create(&target, &manifest, &spec).with_lost(lost);
         let mut logits = vec![0.0; rows.classes()];
         for row in (spec.first_row as usize..).take(spec.rows as usize) {
             rows.gather_logits(&[row], &mut logits)?;

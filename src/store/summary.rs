@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::complete::{COMPLETE_FILE, Complete};
+use super::encoding::Encoding;
 use super::error::Error;
+use super::lost::EncodingLoss;
 use super::manifest::Manifest;
 use super::quality::TeacherQuality;
-use super::resume;
+use super::{resume, schema};
 use crate::support::hash::Digest;
 
 /// One cache in a line or a page.
@@ -48,6 +50,21 @@ pub struct Summary {
     pub content: Option<Digest>,
     /// The teacher on each split, once complete.
     pub teacher_quality: Vec<TeacherQuality>,
+    /// The columns of a shard.
+    pub columns: Vec<ColumnSummary>,
+    /// Whether the encoding keeps every number as the teacher gave it.
+    pub lossless: bool,
+    /// What the encoding lost on each split at each temperature, once complete and as far as it was measured.
+    pub encoding_loss: Vec<EncodingLoss>,
+}
+
+/// One column of a shard.
+#[derive(Debug, Clone, Serialize)]
+pub struct ColumnSummary {
+    /// Its name.
+    pub name: String,
+    /// What a row has in it, such as `float32[1000]`.
+    pub kind: String,
 }
 
 /// One split in a line.
@@ -93,6 +110,12 @@ impl Summary {
             shards: specs.len(),
             complete: complete.is_some(),
             content: complete.as_ref().map(|complete| complete.content),
+            columns: schema::describe(&manifest),
+            lossless: manifest.encoding == Encoding::Float32,
+            encoding_loss: complete
+                .as_ref()
+                .map(|complete| complete.encoding_losses(&manifest))
+                .unwrap_or_default(),
             teacher_quality: complete.map(|complete| complete.teacher_quality).unwrap_or_default(),
             provider: format!("{} {}", manifest.teacher.provider, manifest.teacher.precision),
             name: manifest.name,

@@ -7,6 +7,7 @@ use half::f16;
 use super::columns::{Columns, Rows};
 use super::encoding::Encoding;
 use super::error::Error;
+use super::lost::Lost;
 use super::manifest::Manifest;
 use super::plan::ShardSpec;
 use super::record::ShardRecord;
@@ -43,13 +44,21 @@ pub struct ShardWriter {
     manifest: Manifest,
     spec: ShardSpec,
     rows: Rows,
+    lost: Option<Vec<Lost>>,
 }
 
 impl ShardWriter {
     /// Starts the shard `spec` of the cache in `dir`.
     pub fn create(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> Self {
         let rows = Rows::with_capacity(spec.rows as usize, manifest.classes());
-        Self { dir: dir.to_path_buf(), manifest: manifest.clone(), spec: spec.clone(), rows }
+        Self { dir: dir.to_path_buf(), manifest: manifest.clone(), spec: spec.clone(), rows, lost: None }
+    }
+
+    /// For rows that come from a shard which says what its encoding lost of the teacher's own logits; from the stored
+    /// ones that can't be told.
+    pub(super) fn with_lost(mut self, lost: Vec<Lost>) -> Self {
+        self.lost = Some(lost);
+        self
     }
 
     /// Adds the next row; rows come in the order of [`ShardSpec::identity`].
@@ -118,7 +127,7 @@ impl ShardWriter {
     /// # Errors
     /// [`Error::ShardNotFull`] when rows are missing; [`Error::Io`] when the disk is full or not writable.
     pub fn commit(self) -> Result<ShardRecord, Error> {
-        let Self { dir, manifest, spec, rows } = self;
+        let Self { dir, manifest, spec, rows, lost } = self;
         let path = dir.join(&spec.path);
         let found = rows.len() as u64;
         if found != spec.rows {
@@ -135,6 +144,7 @@ impl ShardWriter {
             bytes: written.bytes,
             blake3: written.blake3,
             footer_blake3: written.footer_blake3,
+            lost: lost.unwrap_or_else(|| columns.lost()),
         };
         sealed::write(&dir.join(spec.record_path()), &record)?;
         Ok(record)

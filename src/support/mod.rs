@@ -1,6 +1,8 @@
 //! The ground floor: what every other module may use, importing nothing of ours.
 
 pub mod atomic;
+pub mod calibration;
+pub(crate) mod exp;
 pub mod hash;
 pub mod interrupt;
 pub mod labels;

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Bins of the expected calibration error.
-const CALIBRATION_BINS: usize = 15;
+use crate::support::calibration::Calibration;
+pub use crate::support::calibration::argmax;
 
 /// A student's measures on one split.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,9 +34,8 @@ pub struct Meter {
     samples: usize,
     agreed: usize,
     kl: f64,
-    nll: f64,
     confusion: Vec<Vec<u64>>,
-    bins: [(u64, f64, u64); CALIBRATION_BINS],
+    calibration: Calibration,
 }
 
 impl Meter {
@@ -48,9 +47,8 @@ impl Meter {
             samples: 0,
             agreed: 0,
             kl: 0.0,
-            nll: 0.0,
             confusion: vec![vec![0; classes]; classes],
-            bins: [(0, 0.0, 0); CALIBRATION_BINS],
+            calibration: Calibration::default(),
         }
     }
 
@@ -63,21 +61,10 @@ impl Meter {
             self.agreed += usize::from(predicted == argmax(teacher));
             self.kl += self.divergence(teacher, student);
             if let Ok(label) = usize::try_from(label) {
-                self.add_labelled(student, predicted, label);
+                self.confusion[label][predicted] += 1;
+                self.calibration.add(student, label);
             }
         }
-    }
-
-    fn add_labelled(&mut self, student: &[f32], predicted: usize, label: usize) {
-        let log_probabilities = log_softmax(student, 1.0);
-        self.nll -= log_probabilities[label];
-        self.confusion[label][predicted] += 1;
-        let confidence = log_probabilities[predicted].exp();
-        let bin = ((confidence * CALIBRATION_BINS as f64) as usize).min(CALIBRATION_BINS - 1);
-        let (count, sum, correct) = &mut self.bins[bin];
-        *count += 1;
-        *sum += confidence;
-        *correct += u64::from(predicted == label);
     }
 
     fn divergence(&self, teacher: &[f32], student: &[f32]) -> f64 {
@@ -88,19 +75,13 @@ impl Meter {
 
     /// The measures over everything added.
     pub fn finish(self) -> Metrics {
-        let labelled: u64 = self.confusion.iter().flatten().sum();
-        let over_labelled = |value: f64| if labelled == 0 { 0.0 } else { value / labelled as f64 };
         let over_samples = |value: f64| if self.samples == 0 { 0.0 } else { value / self.samples as f64 };
-        let correct: u64 = (0..self.classes).map(|class| self.confusion[class][class]).sum();
-        let gap = |&(count, sum, correct): &(u64, f64, u64)| {
-            if count == 0 { 0.0 } else { (sum - correct as f64).abs() }
-        };
         Metrics {
             samples: self.samples,
-            accuracy: over_labelled(correct as f64),
+            accuracy: self.calibration.accuracy(),
             macro_f1: macro_f1(&self.confusion),
-            negative_log_likelihood: over_labelled(self.nll),
-            calibration_error: over_labelled(self.bins.iter().map(gap).sum()),
+            negative_log_likelihood: self.calibration.negative_log_likelihood(),
+            calibration_error: self.calibration.expected_calibration_error(),
             teacher_agreement: over_samples(self.agreed as f64),
             teacher_kl: over_samples(self.kl),
             confusion: self.confusion,
@@ -124,12 +105,6 @@ pub fn per_class(confusion: &[Vec<u64>]) -> Vec<(f64, f64, f64)> {
 fn macro_f1(confusion: &[Vec<u64>]) -> f64 {
     let classes = confusion.len().max(1) as f64;
     per_class(confusion).iter().map(|(_, _, f1)| f1).sum::<f64>() / classes
-}
-
-/// The index of the largest value, the first of equals.
-pub fn argmax(values: &[f32]) -> usize {
-    let best = values.iter().enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best });
-    best.map_or(0, |(index, _)| index)
 }
 
 /// The probability of each class of a row of logits.

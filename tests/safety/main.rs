@@ -5,6 +5,7 @@ mod common;
 
 mod bombs;
 mod disk_full;
+mod drift;
 mod gallery;
 mod hostile;
 mod inputs;

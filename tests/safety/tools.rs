@@ -49,6 +49,33 @@ fn inspect_shows_how_sure_the_teacher_is() {
     assert!(bins[3..].iter().any(|bin| bin.ends_with("####")), "{said}");
 }
 
+#[test]
+fn inspect_shows_what_the_encoding_lost() {
+    let workshop = workshop();
+    let top_1 = ["--set", "cache.encoding=\"top-k\"", "--set", "cache.top-k=1"];
+    for (name, more) in [("small", &[][..]), ("half", &["--set", "cache.encoding=\"float16\""]), ("top", &top_1)] {
+        workshop.done(&[&MAKE[..], more, &["--set", &format!("cache.name={name}")]].concat());
+    }
+    let inspect = |name: &str, more: &[&str]| {
+        let cache = workshop.only("cache", name);
+        workshop.done(&[&["cache", "inspect", cache.to_str().unwrap()], more].concat())
+    };
+    assert!(inspect("small-", &[]).contains("the encoding lost nothing"));
+    for name in ["half-", "top-"] {
+        let said = inspect(name, &[]);
+        let line = |start: &str| said.lines().filter(|line| line.trim_start().starts_with(start)).count();
+        assert!(said.contains("encoding lost on") && line("train ") >= 3, "{said}");
+        let json: serde_json::Value = serde_json::from_str(&inspect(name, &["--json"])).unwrap();
+        let losses = json["encoding_loss"].as_array().unwrap();
+        assert_eq!(losses.len(), 3 * 2, "three splits at two temperatures: {json}");
+        assert!(losses.iter().all(|loss| loss["mean_kl"].as_f64().unwrap() > 0.0), "{json}");
+        assert_eq!(losses[0]["least_kept"].is_f64(), name == "top-", "{json}");
+        assert_eq!(json["targets"][0]["entropies"].as_array().unwrap().len(), 2, "{json}");
+        assert_eq!(json["targets"][0]["confidences"].as_array().unwrap().len(), 10, "{json}");
+        assert_eq!(json["columns"][7]["name"], if name == "top-" { "top_classes" } else { "logits" }, "{json}");
+    }
+}
+
 fn recompute(workshop: &Workshop) -> std::process::Output {
     let cache = workshop.only("cache", "small-");
     workshop.run(&["cache", "verify", cache.to_str().unwrap(), "--recompute", "20", "-p", "small.toml"])

@@ -1,15 +1,16 @@
 //! Every encoding: what it stores, what it loses, what it refuses.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float32Array, Int32Array, RecordBatch};
 use arrow::datatypes::{Float32Type, Int32Type};
-use decant::store::{self, Cache, Encoding, Error, Row, ShardWriter, SplitRows, soften};
+use decant::store::{self, Cache, Encoding, Error, Manifest, Row, ShardWriter, SplitRows, Summary, soften};
 use half::f16;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::common::{self, Shape, cache, cache_of, encoded, forge_shard, read_all};
+use crate::common::{self, Shape, cache, cache_of, encoded, forge_shard, logits, read_all};
 use crate::foreign::{list_of, write};
 
 const CLASSES: usize = 40;
@@ -242,4 +243,49 @@ fn a_mass_of_the_rest_that_the_kept_logits_forbid_is_found_by_verify() {
     assert!(matches!(&damage[..], [Error::Rest { column, row: 1, .. }] if column == "rest_t1"), "{damage:?}");
     let (read, _) = changed(|_| (9, Arc::new(Float32Array::from(vec![0.1, 0.1, 1.5, 0.1]))));
     assert!(matches!(read.unwrap_err(), Error::Value { row: 2, .. }));
+}
+
+/// `KL(targets of all logits || targets as they are read)` of each row, as a reader of the cache would work it out.
+fn losses(dir: &Path, manifest: &Manifest, split: &str, temperature: f32) -> Vec<f64> {
+    let cache = store::Cache::open(dir).unwrap();
+    let rows = cache.split(split).unwrap();
+    let (mut truth, mut stored) = (vec![0.0; rows.classes()], vec![0.0; rows.classes()]);
+    let loss = |row: usize| {
+        let (sample, view) = rows.identity(row);
+        soften(&logits(split, sample, view, manifest.classes()), temperature, &mut truth);
+        rows.gather_soft(temperature, &[row], &mut stored).unwrap();
+        let pairs = truth.iter().zip(&stored).map(|(&p, &q)| (f64::from(p), f64::from(q)));
+        pairs.map(|(p, q)| p * (p.max(1e-30) / q.max(1e-30)).ln() - p + q).sum()
+    };
+    (0..rows.len()).map(loss).collect()
+}
+
+#[test]
+fn what_an_encoding_lost_is_known_from_the_records() {
+    for encoding in [Encoding::Float16, Encoding::TopK(2), Encoding::TopK(7)] {
+        let shape = Shape { classes: 12, encoding, ..Shape::default() };
+        let (_root, dir, manifest) = cache_of(&shape);
+        let found = Summary::read(&dir).unwrap().encoding_loss;
+        assert_eq!(found.len(), 3 * 3, "three splits of three temperatures");
+        for loss in found {
+            let expected = losses(&dir, &manifest, &loss.split, loss.temperature);
+            let mean = expected.iter().sum::<f64>() / expected.len() as f64;
+            assert!((loss.mean_kl - mean).abs() < 2e-6, "{loss:?}, expected {mean}");
+            let largest = expected.iter().copied().fold(0.0, f64::max);
+            assert!((loss.largest_kl - largest).abs() < 2e-6, "{loss:?}, expected {largest}");
+            assert!(loss.mean_kl > 0.0 && loss.largest_kl >= loss.mean_kl);
+            let kept = loss.mean_kept.zip(loss.least_kept);
+            assert_eq!(kept.is_some(), encoding != Encoding::Float16);
+            assert!(kept.is_none_or(|(mean, least)| 0.0 < least && least <= mean && mean < 1.0), "{loss:?}");
+        }
+    }
+}
+
+#[test]
+fn float32_loses_nothing_and_its_records_say_nothing_of_it() {
+    let (_root, dir, manifest) = cache_of(&Shape::default());
+    let summary = Summary::read(&dir).unwrap();
+    assert!(summary.lossless && summary.encoding_loss.is_empty());
+    let record = std::fs::read_to_string(dir.join(manifest.shards()[0].record_path())).unwrap();
+    assert!(!record.contains("lost"), "{record}");
 }

@@ -2,14 +2,32 @@
 
 use std::cell::Cell;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use decant::store::{self, Encoding, Error, Softened, add_temperatures};
 
-use crate::common::{Shape, cache, cache_of, encoded, files};
+use crate::common::{Shape, cache, cache_of, encoded, files, unsealed};
 
 /// The temperatures of [`Shape::default`] are 5, 1 and 2.5.
 fn without_five(shape: Shape) -> Shape {
     Shape { temperatures: vec![1.0, 2.5], ..shape }
+}
+
+/// The files of a cache; what float16 loses at a temperature that was added is not known, and left out of the records.
+fn without_losses(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = files(dir);
+    let json = files.iter_mut().filter(|(name, _)| name.extension().is_some_and(|found| found == "json"));
+    for (name, bytes) in json {
+        let mut value = unsealed(&dir.join(name));
+        let fields = value.as_object_mut().unwrap();
+        fields.remove("lost");
+        if let Some(shards) = fields.get_mut("shards") {
+            let shards = shards.as_array_mut().unwrap().iter_mut();
+            shards.for_each(|shard| drop(shard.as_object_mut().unwrap().remove("lost")));
+        }
+        *bytes = value.to_string().into_bytes();
+    }
+    files
 }
 
 #[test]
@@ -22,7 +40,7 @@ fn a_temperature_that_was_added_makes_the_bytes_of_one_that_was_asked_for_at_fir
         let Softened { dir: softened, complete } = add_temperatures(&dir, &[5.0], &|| false).unwrap();
         assert!(complete);
         assert_eq!(softened.file_name(), expected.file_name());
-        assert_eq!(files(&softened), files(&expected));
+        assert_eq!(without_losses(&softened), without_losses(&expected));
         assert_eq!(files(&dir), before, "the old cache stays as it is");
         assert!(store::verify(&softened).unwrap().damage.is_empty());
     }
@@ -76,4 +94,13 @@ fn damage_is_not_carried_over() {
     let error = add_temperatures(&dir, &[7.0], &|| false).unwrap_err();
     assert!(matches!(error, Error::Content { .. }), "{error}");
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_float16_loses_stays_known_and_at_the_new_temperature_unknown() {
+    let (_root, dir, _) = cache_of(&without_five(Shape { encoding: Encoding::Float16, ..Shape::default() }));
+    let before = store::Summary::read(&dir).unwrap().encoding_loss;
+    let softened = add_temperatures(&dir, &[5.0], &|| false).unwrap().dir;
+    assert_eq!(before.len(), 2 * 3);
+    assert_eq!(store::Summary::read(&softened).unwrap().encoding_loss, before);
 }

@@ -22,7 +22,7 @@ const TINY: f64 = f64::from_bits(0x3e30_0000_ffff_ffff);
 /// `exp(x)` for `x <= 0`; 1 above, and 0 for what is no number.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "inlined into callers of several instruction sets")]
-pub(super) fn exp_of_negative(x: f64) -> f64 {
+pub(crate) fn exp_of_negative(x: f64) -> f64 {
     // Whatever comes, NaN too, is brought into the range.
     let bounded = if x >= LEAST { x } else { LEAST };
     let bounded = if bounded <= 0.0 { bounded } else { 0.0 };

@@ -1,0 +1,168 @@
+//! `decant cache inspect`: what a cache holds, and what it is worth.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::cli::Failure;
+use crate::cli::text::{bytes, numbers, percent, print_json};
+use crate::store::{self, Cache, Confusion, Entropy, Manifest, Summary};
+use crate::support::table::Table;
+
+/// Bins of the histogram of the teacher's confidence.
+const CONFIDENCE_BINS: usize = 10;
+/// Characters of its longest bar.
+const BAR_WIDTH: u64 = 40;
+/// Kinds of mistakes that are shown of a split.
+const CONFUSIONS: usize = 3;
+
+/// Everything that `--json` prints.
+#[derive(Serialize)]
+struct Inspection {
+    #[serde(flatten)]
+    summary: Summary,
+    /// In label order.
+    class_names: Vec<String>,
+    /// What the targets of each split are like, once the cache is complete.
+    targets: Vec<Targets>,
+}
+
+#[derive(Serialize)]
+struct Targets {
+    split: String,
+    entropies: Vec<Entropy>,
+    /// Rows of the plain view whose largest probability at T = 1 lies in each tenth of 0 to 1.
+    confidences: Vec<u64>,
+    confusions: Vec<Confusion>,
+}
+
+pub fn run(dir: &Path, json: bool) -> Result<(), Failure> {
+    let summary = Summary::read(dir)?;
+    let class_names = Manifest::read(dir)?.dataset.classes;
+    let targets = if summary.complete { read_targets(dir, &summary)? } else { Vec::new() };
+    let inspection = Inspection { summary, class_names, targets };
+    if json {
+        print_json(&inspection);
+    } else {
+        print(dir, &inspection);
+    }
+    Ok(())
+}
+
+fn read_targets(dir: &Path, summary: &Summary) -> Result<Vec<Targets>, Failure> {
+    let cache = Cache::open(dir)?;
+    let mut targets = Vec::new();
+    for split in &summary.splits {
+        let rows = cache.split(&split.name)?;
+        targets.push(Targets {
+            split: split.name.clone(),
+            entropies: rows.entropies()?,
+            confidences: rows.confidences(CONFIDENCE_BINS)?,
+            confusions: rows.confusions(CONFUSIONS)?,
+        });
+    }
+    Ok(targets)
+}
+
+fn print(dir: &Path, Inspection { summary, class_names, targets }: &Inspection) {
+    println!("{}  key {}", summary.name, summary.key);
+    println!("  dataset   {}, {} classes", summary.dataset, summary.classes);
+    println!("  teacher   {} on {}", summary.teacher, summary.provider);
+    println!(
+        "  values    {}, temperatures {}, {} view(s)",
+        summary.encoding,
+        numbers(&summary.temperatures),
+        summary.views
+    );
+    println!("  shards    {} of {}, {}", summary.shards_done, summary.shards, bytes(summary.bytes));
+    let columns: Vec<String> =
+        summary.columns.iter().map(|column| format!("{} {}", column.name, column.kind)).collect();
+    println!("  columns   {}", columns.join(", "));
+    let Some(content) = summary.content else {
+        println!("  not complete: go on with decant teacher-cache, or decant cache merge {}", dir.display());
+        return;
+    };
+    println!("  content   {content}");
+    print!("{}", quality(summary));
+    print_losses(summary);
+    let temperatures = summary.temperatures.iter().map(|temperature| format!("T = {temperature}"));
+    let mut table = Table::new(["  entropy in nats".to_owned()].into_iter().chain(temperatures));
+    for Targets { split, entropies, .. } in targets {
+        let cells = entropies.iter().map(|entropy| format!("{:.3}", entropy.mean_nats));
+        table.row([format!("  {split}")].into_iter().chain(cells));
+    }
+    print!("{table}");
+    for Targets { split, confidences, .. } in targets {
+        print_confidences(split, confidences);
+    }
+    for Targets { split, confusions, .. } in targets {
+        for confusion in confusions {
+            let (label, predicted) = (&class_names[confusion.label], &class_names[confusion.predicted]);
+            println!("  on {split} it takes {label} for {predicted} {} times", confusion.count);
+        }
+    }
+}
+
+fn quality(summary: &Summary) -> Table {
+    let mut table = Table::new(["  teacher on", "samples", "rows", "accuracy", "NLL", "ECE"]);
+    for split in &summary.splits {
+        let quality = summary
+            .teacher_quality
+            .iter()
+            .find(|quality| quality.split == split.name && quality.labelled > 0);
+        let number = |of: &dyn Fn(&store::TeacherQuality) -> String| quality.map_or("-".to_owned(), of);
+        table.row([
+            format!("  {}", split.name),
+            split.samples.to_string(),
+            split.rows.to_string(),
+            number(&|q| percent(q.accuracy)),
+            number(&|q| format!("{:.3}", q.nll)),
+            number(&|q| percent(q.ece)),
+        ]);
+    }
+    table
+}
+
+/// What the encoding lost of the targets, a line for each split and temperature.
+fn print_losses(summary: &Summary) {
+    if summary.lossless {
+        println!("  the encoding lost nothing: every number is the teacher's");
+        return;
+    }
+    let mut table =
+        Table::new(["  encoding lost on", "T", "mean KL", "largest KL", "mean kept", "least kept"]);
+    for split in summary.splits.iter().filter(|split| split.rows > 0) {
+        for &temperature in &summary.temperatures {
+            let mut losses = summary.encoding_loss.iter();
+            let found = losses
+                .find(|loss| loss.split == split.name && loss.temperature.total_cmp(&temperature).is_eq());
+            let number = |of: &dyn Fn(&store::EncodingLoss) -> Option<String>| {
+                found.and_then(of).unwrap_or_else(|| "-".to_owned())
+            };
+            table.row([
+                format!("  {}", split.name),
+                temperature.to_string(),
+                number(&|loss| Some(format!("{:.1e}", loss.mean_kl))),
+                number(&|loss| Some(format!("{:.1e}", loss.largest_kl))),
+                number(&|loss| loss.mean_kept.map(percent)),
+                number(&|loss| loss.least_kept.map(percent)),
+            ]);
+        }
+    }
+    print!("{table}");
+    println!(
+        "  KL(teacher's || stored targets) in nats, measured when they were written; - where it was not"
+    );
+}
+
+/// A histogram of how sure the teacher is, a line a bin.
+fn print_confidences(split: &str, counts: &[u64]) {
+    let (rows, most) = (counts.iter().sum::<u64>(), counts.iter().max().copied().unwrap_or(0));
+    println!("  largest probability at T = 1 on {split}");
+    for (bin, &count) in counts.iter().enumerate() {
+        let edge = |bin: usize| bin as f64 / counts.len() as f64;
+        let bar = "#".repeat((count * BAR_WIDTH).div_ceil(most.max(1)) as usize);
+        let share = percent(count as f64 / rows.max(1) as f64);
+        println!("    {:.1} - {:.1} {share:>8}  {bar}", edge(bin), edge(bin + 1));
+    }
+}
