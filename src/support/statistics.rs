@@ -1,5 +1,7 @@
 //! Means, spreads and paired comparisons of a handful of runs.
 
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
 /// The mean and the sample standard deviation (0 of a single value, and both NaN of none).
 pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     let count = values.len() as f64;
@@ -8,9 +10,69 @@ pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     (mean, if values.len() == 1 { 0.0 } else { (squares / (count - 1.0)).sqrt() })
 }
 
+/// What two series of measurements that belong together, one pair a seed, differ by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Paired {
+    /// Mean of `a - b`.
+    pub mean: f64,
+    /// Sample standard deviation of `a - b`.
+    pub deviation: f64,
+    /// How many pairs.
+    pub pairs: usize,
+    /// Two-sided p of Student's paired t-test: how likely a mean this far from 0 is where there is no difference.
+    pub p: f64,
+    /// The 95 % confidence interval of the mean, lower end first.
+    pub ci: [f64; 2],
+}
+
+/// Student's paired t-test of `a` against `b`, whose values of one index belong together.
+///
+/// `None` of fewer than two pairs, which have no spread to compare with, and of series of different lengths. Where every
+/// pair differs by the same, p is 0, or 1 if that is nothing, and the interval is that point.
+pub fn paired(a: &[f64], b: &[f64]) -> Option<Paired> {
+    if a.len() != b.len() || a.len() < 2 {
+        return None;
+    }
+    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    let (mean, deviation) = mean_and_deviation(&differences);
+    let pairs = differences.len();
+    let student = StudentsT::new(0.0, 1.0, (pairs - 1) as f64).expect("one degree of freedom at least");
+    let error = deviation / (pairs as f64).sqrt();
+    let p =
+        if error > 0.0 { 2.0 * student.sf((mean / error).abs()) } else { f64::from(u8::from(mean == 0.0)) };
+    let half = error * student.inverse_cdf(0.975);
+    Some(Paired { mean, deviation, pairs, p, ci: [mean - half, mean + half] })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+    }
+
+    #[test]
+    fn the_paired_test_is_scipys() {
+        // scipy.stats.ttest_rel and its confidence_interval().
+        let found = paired(&[0.81, 0.79, 0.84, 0.77], &[0.78, 0.77, 0.79, 0.78]).unwrap();
+        close(found.mean, 0.0225);
+        close(found.p, 0.169679928901);
+        close(found.ci[0], -0.017280578816);
+        close(found.ci[1], 0.062280578816);
+        let two = paired(&[1.0, 4.0], &[0.5, 1.0]).unwrap();
+        close(two.p, 0.394863086577);
+        close(two.ci[1], 17.632755920218);
+    }
+
+    #[test]
+    fn a_comparison_needs_two_pairs_and_a_spread() {
+        assert_eq!(paired(&[0.72], &[0.63]), None);
+        assert_eq!(paired(&[1.0, 2.0], &[1.0]), None);
+        let same = paired(&[1.0, 2.0], &[0.5, 1.5]).unwrap();
+        assert_eq!((same.p, same.ci), (0.0, [0.5, 0.5]));
+        close(paired(&[1.0, 2.0], &[1.0, 2.0]).unwrap().p, 1.0);
+    }
 
     #[test]
     fn the_deviation_is_the_samples() {
