@@ -80,7 +80,12 @@ pub(super) fn check(pipeline: &Pipeline) -> Result<(), Invalid> {
         )?;
     }
 
-    within("student.width", student.width, (0.1..=4.0).contains(&student.width), "0.1 to 4")?;
+    within(
+        "student.width",
+        student.width,
+        (0.35..=1.4).contains(&student.width),
+        "0.35 to 1.4, the widths that MobileNetV2 is published with",
+    )?;
     within(
         "student.image-size",
         student.image_size,
@@ -116,21 +121,7 @@ pub(super) fn check(pipeline: &Pipeline) -> Result<(), Invalid> {
         (2..=65_536).contains(&train.batch_size),
         "2 to 65536, since BatchNorm needs two images",
     )?;
-    within("train.lr", train.lr, train.lr > 0.0 && train.lr <= 10.0, "above 0 and at most 10")?;
-    within("train.weight-decay", train.weight_decay, (0.0..=10.0).contains(&train.weight_decay), "0 to 10")?;
-    within(
-        "train.betas",
-        list(&train.betas),
-        train.betas.iter().all(|beta| (0.0..1.0).contains(beta)),
-        "two numbers from 0 to below 1",
-    )?;
-    within("train.eps", train.eps, train.eps > 0.0 && train.eps < 1.0, "between 0 and 1")?;
-    within(
-        "train.max-grad-norm",
-        train.max_grad_norm,
-        train.max_grad_norm >= 0.0 && train.max_grad_norm.is_finite(),
-        "0 (no clipping) or more",
-    )?;
+    super::check_recipe::check(train)?;
     within(
         "train.device",
         train.device,
@@ -152,7 +143,12 @@ pub(super) fn check(pipeline: &Pipeline) -> Result<(), Invalid> {
     within("train.temperature", train.temperature, held, &rule)
 }
 
-fn within(key: &'static str, value: impl ToString, holds: bool, rule: &str) -> Result<(), Invalid> {
+pub(super) fn within(
+    key: &'static str,
+    value: impl ToString,
+    holds: bool,
+    rule: &str,
+) -> Result<(), Invalid> {
     if holds { Ok(()) } else { Err(Invalid { key, value: value.to_string(), rule: rule.to_owned() }) }
 }
 
@@ -160,7 +156,7 @@ fn is_temperature(value: f32) -> bool {
     (0.01..=1000.0).contains(&value)
 }
 
-fn list(values: &[f32]) -> String {
+pub(super) fn list(values: &[f32]) -> String {
     let values: Vec<String> = values.iter().map(f32::to_string).collect();
     format!("[{}]", values.join(", "))
 }

@@ -33,6 +33,16 @@ pub enum Error {
         /// The nearest valid key, or all of them.
         hint: String,
     },
+    /// Mixup or `CutMix`, which the cache can't serve.
+    #[error(
+        "{place}: {key} is refused, since the teacher's cached targets are of whole images and it never saw the mixed ones; cache.views gives crops and flips that it did see"
+    )]
+    Mixed {
+        /// File and line, or the `--set` option.
+        place: String,
+        /// The key.
+        key: String,
+    },
     /// A value that is out of its range.
     #[error("{place}: {key} = {value} is out of range, it must be {rule}")]
     OutOfRange {

@@ -92,6 +92,9 @@ fn in_override(text: &str, key: &str, error: &toml::de::Error) -> Error {
 fn explain(place: String, found: &str, message: &str) -> Error {
     let mut quoted = message.split('`').skip(1).step_by(2);
     if let (true, Some(key)) = (message.starts_with("unknown field"), quoted.next()) {
+        if matches!(key, "mixup" | "cutmix") {
+            return Error::Mixed { place, key: key.to_owned() };
+        }
         let valid: Vec<&str> = quoted.collect();
         return Error::UnknownKey { place, key: key.to_owned(), hint: hint(key, &valid) };
     }
@@ -189,14 +192,23 @@ mod tests {
     }
 
     #[test]
+    fn mixed_images_are_refused_with_the_reason() {
+        insta::assert_snapshot!(
+            load_text("[train]\nmixup = 0.2\n", &[]).unwrap_err(),
+            @"DIR/beans.toml:2: mixup is refused, since the teacher's cached targets are of whole images and it never saw the mixed ones; cache.views gives crops and flips that it did see"
+        );
+        assert!(load_text("", &["train.cutmix=1.0"]).unwrap_err().contains("cutmix"));
+    }
+
+    #[test]
     fn an_unknown_key_names_its_line_and_the_nearest_one() {
         insta::assert_snapshot!(
             load_text("[cache]\n\ntempratures = [1.0]\n", &[]).unwrap_err(),
             @r#"DIR/beans.toml:3: nobody knows the key "tempratures"; did you mean "temperatures"?"#
         );
         insta::assert_snapshot!(
-            load_text("", &["train.learning-rate=1"]).unwrap_err(),
-            @r#"--set train.learning-rate=1: nobody knows the key "learning-rate"; the keys there are temperature, lambda, epochs, batch-size, lr, weight-decay, betas, eps, max-grad-norm, schedule, warmup-steps, seed, device, dir"#
+            load_text("", &["teacher.learning-rate=1"]).unwrap_err(),
+            @r#"--set teacher.learning-rate=1: nobody knows the key "learning-rate"; the keys there are model, checkpoint, device, batch-size, threads"#
         );
     }
 

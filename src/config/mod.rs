@@ -4,9 +4,11 @@
 //! taken from the working directory.
 
 mod check;
+mod check_recipe;
 mod device;
 mod error;
 mod load;
+mod recipe;
 mod sections;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use device::Device;
 pub use error::Error;
 pub use load::load;
+pub use recipe::{ClassRule, ClassWeights, Freeze, Optimizer};
 pub use sections::{Cache, Dataset, Encoding, Leaves, OnBadImage, Schedule, Student, Teacher, Train, View};
 
 /// A whole pipeline file.

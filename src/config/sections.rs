@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Device;
+use super::{ClassWeights, Device, Freeze, Optimizer};
 
 /// `[dataset]`: where the images come from.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -184,6 +184,9 @@ pub struct Student {
     pub batch_norm_momentum: f64,
     /// A Hugging Face `model.safetensors` to start from, in place of random weights.
     pub init: Option<PathBuf>,
+    /// How much of the backbone keeps those weights and its running statistics: `none`, `blocks:N` (the stem and the first
+    /// N of the 16 blocks) or `backbone`.
+    pub freeze: Freeze,
     /// Mean of each channel, of pixels scaled to 0..1.
     pub image_mean: [f32; 3],
     /// Standard deviation of each channel, of pixels scaled to 0..1.
@@ -199,6 +202,7 @@ impl Default for Student {
             dropout: 0.8,
             batch_norm_momentum: 0.1,
             init: None,
+            freeze: Freeze::None,
             image_mean: [0.5; 3],
             image_std: [0.5; 3],
         }
@@ -215,22 +219,46 @@ pub struct Train {
     pub lambda: f32,
     /// Passes over the train split.
     pub epochs: usize,
-    /// Images in one step.
+    /// Images in one forward pass.
     pub batch_size: usize,
-    /// Peak learning rate of AdamW.
+    /// Batches of one step: their gradients are joined as those of one large batch, but for BatchNorm, which sees each alone.
+    pub accumulate: usize,
+    /// Whether the images that are too few for a last full step of an epoch are left out of it.
+    pub drop_last: bool,
+    /// How gradients become steps.
+    pub optimizer: Optimizer,
+    /// Peak learning rate.
     pub lr: f64,
-    /// Decoupled weight decay of AdamW.
+    /// The learning rate at the end of the schedule.
+    pub min_lr: f64,
+    /// Weight decay: decoupled with adamw and lion, else added to the gradient or, with lamb, to the update.
     pub weight_decay: f64,
-    /// Decay rates of AdamW's two moments.
+    /// Whether weight decay is for every parameter, or for none with one dimension: BatchNorm's and the biases.
+    pub decay_norm_and_bias: bool,
+    /// Decay rates of the two moments of adamw, adam, lamb and lion (whose paper has 0.9 and 0.99).
     pub betas: [f32; 2],
-    /// AdamW's epsilon.
+    /// Keeps a denominator from 0: adamw, adam, rmsprop and lamb.
     pub eps: f32,
+    /// How much of the last step goes into the next: sgd and rmsprop.
+    pub momentum: f64,
+    /// Nesterov's momentum: sgd.
+    pub nesterov: bool,
+    /// Decay rate of rmsprop's mean square.
+    pub alpha: f32,
     /// The gradient's global L2 norm is scaled down to this; 0 leaves it alone.
     pub max_grad_norm: f32,
     /// How the learning rate goes from its peak to the end.
     pub schedule: Schedule,
     /// Steps over which the learning rate rises from 0 to its peak first.
     pub warmup_steps: usize,
+    /// The same in epochs, which need not be whole.
+    pub warmup_epochs: f64,
+    /// The same as a share of all steps.
+    pub warmup_ratio: f64,
+    /// How much of the weights' moving average each step keeps; the average is then what is validated and kept. 0 keeps none.
+    pub ema: f64,
+    /// What each class counts for in the labels' loss: `"balanced"` or a weight a class; the same where it is left out.
+    pub class_weights: Option<ClassWeights>,
     /// Fixes initial weights, order and dropout.
     pub seed: u64,
     /// Steps between two points of the training curves in TensorBoard's event file; 0 writes none.
@@ -248,13 +276,25 @@ impl Default for Train {
             lambda: 0.5,
             epochs: 30,
             batch_size: 8,
+            accumulate: 1,
+            drop_last: false,
+            optimizer: Optimizer::AdamW,
             lr: 5e-5,
+            min_lr: 0.0,
             weight_decay: 0.0,
+            decay_norm_and_bias: true,
             betas: [0.9, 0.999],
             eps: 1e-8,
+            momentum: 0.0,
+            nesterov: false,
+            alpha: 0.99,
             max_grad_norm: 1.0,
             schedule: Schedule::Linear,
             warmup_steps: 0,
+            warmup_epochs: 0.0,
+            warmup_ratio: 0.0,
+            ema: 0.0,
+            class_weights: None,
             seed: 42,
             tensorboard: 10,
             device: Device::Auto,
@@ -267,9 +307,9 @@ impl Default for Train {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
-    /// In a straight line to 0.
+    /// In a straight line to `min-lr`.
     Linear,
-    /// Along half a cosine to 0 (arXiv 1608.03983, without restarts).
+    /// Along half a cosine to `min-lr` (arXiv 1608.03983, without restarts).
     Cosine,
     /// Not at all.
     Constant,

@@ -1,19 +1,20 @@
-//! One optimiser step: forward, loss, backward, clip, AdamW.
+//! One optimiser step: forward, loss, backward, clip, update.
 
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::loss::{self, Targets};
+use super::optimizer::optimizer;
 use super::{clip, schedule};
 use crate::config;
-use crate::student::{MobileNetV2, dropout, kernels::AdamW};
+use crate::student::{MobileNetV2, dropout};
 
 /// A student and its optimiser.
 pub struct Learner {
     /// The student, on an autodiff device.
     pub model: MobileNetV2,
-    /// AdamW (arXiv 1711.05101) with its moments.
+    /// What makes steps of gradients, with its moments.
     pub optimizer: ModuleOptimizer,
     train: config::Train,
     device: Device,
@@ -78,8 +79,7 @@ pub struct StepLoss {
 impl Learner {
     /// A student before its first step, with `train`'s optimiser.
     pub fn new(model: MobileNetV2, train: &config::Train, device: &Device) -> Self {
-        let optimizer = AdamW::new(train.betas, train.eps, train.weight_decay as f32).into();
-        Self { model, optimizer, train: train.clone(), device: device.clone().autodiff() }
+        Self { model, optimizer: optimizer(train), train: train.clone(), device: device.clone().autodiff() }
     }
 
     /// Takes step `step` of `steps`, counted from 0, on one batch.

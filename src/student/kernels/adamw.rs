@@ -24,7 +24,7 @@ use super::{
 };
 
 /// Floats of one task: small enough to share a layer between cores, large enough to be worth it.
-const TASK: usize = 16 * 1024;
+pub(super) const TASK: usize = 16 * 1024;
 
 /// `AdamW` as PyTorch has it. `burn::optim::ModuleOptimizer::from` makes an optimiser for a whole module; its state is
 /// that of burn's own `AdamW`, so either continues the other's checkpoint.
@@ -132,7 +132,7 @@ impl AdamWStep for Flex {
 }
 
 /// The tensor, copied unless it is contiguous and alone in its storage.
-fn whole(tensor: FlexTensor) -> FlexTensor {
+pub(super) fn whole(tensor: FlexTensor) -> FlexTensor {
     let all = tensor.as_slice::<f32>().is_some_and(|values| size_of_val(values) == tensor.bytes().len());
     if all { tensor } else { tensor.to_contiguous() }
 }

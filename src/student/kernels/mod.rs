@@ -18,6 +18,7 @@
 )]
 
 mod adamw;
+mod average;
 mod chain;
 mod composition;
 mod depthwise;
@@ -44,6 +45,7 @@ use burn::{
 };
 
 pub use adamw::AdamW;
+pub use average::move_average;
 pub use structure::{Conv, Layer, Structure};
 pub use window::Padding;
 
