@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::FinishedRun;
 use super::metrics::{Metrics, per_class};
 use crate::config::{Pipeline, Student, Train};
@@ -111,7 +113,8 @@ fn usage(kind: Kind) -> String {
         Kind::HuggingFace => {
             "from PIL import Image\n\
              from transformers import AutoImageProcessor, AutoModelForImageClassification\n\n\
-             processor = AutoImageProcessor.from_pretrained(\".\")\n\
+             # Pillow's pixels are those of the training; torchvision's differ by a level here and there.\n\
+             processor = AutoImageProcessor.from_pretrained(\".\", backend=\"pil\")\n\
              model = AutoModelForImageClassification.from_pretrained(\".\")\n\
              inputs = processor(Image.open(\"image.jpg\").convert(\"RGB\"), return_tensors=\"pt\")\n\
              logits = model(**inputs).logits\n\
@@ -122,7 +125,8 @@ fn usage(kind: Kind) -> String {
              import onnxruntime\n\
              from PIL import Image\n\
              from transformers import AutoImageProcessor\n\n\
-             processor = AutoImageProcessor.from_pretrained(\".\")\n\
+             # Pillow's pixels are those of the training; torchvision's differ by a level here and there.\n\
+             processor = AutoImageProcessor.from_pretrained(\".\", backend=\"pil\")\n\
              session = onnxruntime.InferenceSession(\"model.onnx\")\n\
              pixels = processor(Image.open(\"image.jpg\").convert(\"RGB\"), return_tensors=\"np\")[\"pixel_values\"]\n\
              [logits] = session.run([\"logits\"], {\"pixel_values\": pixels})\n\
@@ -201,20 +205,23 @@ fn teacher(run: &FinishedRun, cache: Option<&Cache>) -> String {
     text + "\n"
 }
 
+/// What a student is trained by.
+#[derive(Serialize)]
+struct Recipe<'a> {
+    student: &'a Student,
+    train: &'a Train,
+}
+
 /// The resolved `[student]` and `[train]`, without what is of this machine alone.
 fn recipe(run: &FinishedRun, student: &Student, train: &Train) -> String {
     let mut student = student.clone();
     student.init = student.init.map(|path| last_two(&path).into());
-    let section = |name: &str, value: Result<toml::Table, toml::ser::Error>| {
-        let mut table = value.expect("a configuration is plain data");
-        table.remove("dir");
-        table.remove("device");
-        format!("[{name}]\n{table}")
-    };
-    let student = section("student", toml::Table::try_from(&student));
-    let train = section("train", toml::Table::try_from(train));
+    let text = toml::to_string(&Recipe { student: &student, train }).expect("a configuration is plain data");
+    let local = |line: &&str| line.starts_with("dir = ") || line.starts_with("device = ");
+    let lines: Vec<&str> = text.lines().filter(|line| !local(line)).collect();
     format!(
-        "## Recipe\n\n```toml\n{student}\n{train}```\n\nRun {}, trained with decant {}; BLAKE3 of its weights {}.\n",
+        "## Recipe\n\n```toml\n{}\n```\n\nRun {}, trained with decant {}; BLAKE3 of its weights {}.\n",
+        lines.join("\n"),
         &run.result.key[..12.min(run.result.key.len())],
         run.description.decant,
         run.result.weights

@@ -3,9 +3,9 @@
     pip install -r tests/interop/requirements-models.txt
     python tests/interop/read_export.py HF_FOLDER ONNX_FOLDER IMAGE_FOLDER
 
-Both models see the images as `AutoImageProcessor` makes them. Their logits must agree to 1e-4 with each other, at a batch of
-1 and of 8, and the probabilities with those on standard input, `decant predict --json`'s lines for the same images, to 1e-4
-where decant decodes an image to the same pixels: PNG.
+Both models see the images as `AutoImageProcessor` makes them, with each of its backends. Their logits must agree to 1e-4 with
+each other, at a batch of 1 and of 8; and, with the Pillow backend, the probabilities with those on standard input, `decant
+predict --json`'s lines for the same images, to 1e-4. The images are PNG, of which every decoder gives the same pixels.
 """
 
 import json
@@ -42,9 +42,9 @@ def main(hf: Path, onnx_folder: Path, images: Path) -> None:
     torch.set_num_threads(1)
     model = check_model(onnx_folder / "model.onnx")
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    processor = AutoImageProcessor.from_pretrained(hf)
-    beside = AutoImageProcessor.from_pretrained(onnx_folder)
-    assert processor.to_dict() == beside.to_dict()
+    processors = {backend: AutoImageProcessor.from_pretrained(hf, backend=backend) for backend in ("torchvision", "pil")}
+    processor = processors["pil"]
+    assert processor.to_dict() == AutoImageProcessor.from_pretrained(onnx_folder, backend="pil").to_dict()
     network = AutoModelForImageClassification.from_pretrained(hf).eval()
     labels = network.config.id2label
     assert json.loads(metadata["id2label"]) == {str(index): label for index, label in labels.items()}
@@ -53,15 +53,17 @@ def main(hf: Path, onnx_folder: Path, images: Path) -> None:
     assert json.loads(metadata["image_std"]) == list(processor.image_std), metadata
 
     paths = sorted(images.rglob("*.png"), key=lambda path: str(path).encode())
-    pixels = processor([Image.open(path).convert("RGB") for path in paths], return_tensors="pt")["pixel_values"]
-    with torch.no_grad():
-        expected = network(pixel_values=pixels).logits.numpy()
+    pictures = [Image.open(path).convert("RGB") for path in paths]
     session = onnxruntime.InferenceSession(str(onnx_folder / "model.onnx"))
-    for batch in (1, 8):
-        for start in range(0, len(paths), batch):
-            part = slice(start, start + batch)
-            [found] = session.run(["logits"], {"pixel_values": pixels[part].numpy()})
-            np.testing.assert_allclose(found, expected[part], rtol=0, atol=TOLERANCE)
+    for processor in processors.values():
+        pixels = processor(pictures, return_tensors="pt")["pixel_values"]
+        with torch.no_grad():
+            expected = network(pixel_values=pixels).logits.numpy()
+        for batch in (1, 8):
+            for start in range(0, len(paths), batch):
+                part = slice(start, start + batch)
+                [found] = session.run(["logits"], {"pixel_values": pixels[part].numpy()})
+                np.testing.assert_allclose(found, expected[part], rtol=0, atol=TOLERANCE)
 
     powers = np.exp(expected - expected.max(axis=1, keepdims=True))
     probabilities = powers / powers.sum(axis=1, keepdims=True)
