@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from huggingface_hub import ModelCard
 from PIL import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification
 
@@ -73,6 +74,11 @@ def main(hf: Path, onnx_folder: Path, images: Path) -> None:
         for one in line["predictions"]:
             assert one["class"] == labels[one["index"]]
             assert abs(one["probability"] - row[one["index"]]) <= TOLERANCE, (line, row)
+    for folder, library in ((hf, "transformers"), (onnx_folder, "onnx")):
+        card = ModelCard.load(folder / "README.md").data
+        assert (card.library_name, card.pipeline_tag) == (library, "image-classification"), card
+        measured = {(result.dataset_split, result.metric_type) for result in card.eval_results}
+        assert measured == {(split, kind) for split in ("validation", "test") for kind in ("accuracy", "f1")}, measured
     print(f"onnx, ONNX Runtime, transformers and decant agree on {len(paths)} images")
 
 
