@@ -4,6 +4,7 @@ PIPELINE ?= pipelines/leaves.toml
 FEATURES ?=
 ARGS     ?=
 PYTHON   ?= python3
+FUZZ_SECONDS ?= 60
 
 CARGO_FEATURES = $(if $(FEATURES),--features $(FEATURES))
 DECANT   = target/release/decant
@@ -11,7 +12,7 @@ RUNTIME  = .onnxruntime/installed
 VENV     = .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtime demo teacher teacher-cache train-student doctor test lint interop bench-peers bench-online clean
+.PHONY: help build runtime demo teacher teacher-cache train-student doctor test lint fuzz interop bench-peers bench-online clean
 
 help:                ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -53,6 +54,16 @@ lint:                ## Formatting, clippy, the CUDA build, and the documentatio
 	cargo clippy --locked --all-targets -- -D warnings
 	DOCS_RS=1 cargo check --locked --features cuda
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings
+
+# Needs a nightly toolchain (rustup toolchain install nightly), cargo-fuzz (cargo install cargo-fuzz --locked) and a C++ compiler.
+# What is found goes to fuzz/artifacts, new inputs to fuzz/found; the committed corpus stays as it is.
+fuzz:                ## Fuzz what reads others' bytes, FUZZ_SECONDS=60 each; needs nightly Rust and cargo-fuzz.
+	for target in manifest shard pipeline image; do \
+		mkdir -p fuzz/found/$$target && \
+		cargo +nightly fuzz run $$target fuzz/found/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=3072 || exit 1; \
+	done
 
 interop: runtime     ## Read a cache, exported students and event files with the Python tools people use, in a venv of its own (3 GB).
 	$(PYTHON) -m venv $(VENV)/interop

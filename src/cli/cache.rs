@@ -137,7 +137,12 @@ fn soften(dir: &Path, temperatures: &[f32]) -> Result<(), Failure> {
 }
 
 fn rm(dir: &Path, yes: bool) -> Result<(), Failure> {
-    let summary = Summary::read(dir)?;
+    let size = match Summary::read(dir) {
+        Ok(summary) => bytes(summary.bytes),
+        // It is a cache, or was one: that it can't be used is no reason to keep it.
+        Err(error) if error.is_damage() => "damaged".to_owned(),
+        Err(error) => return Err(error.into()),
+    };
     if !yes {
         if !std::io::stdin().is_terminal() {
             return Err(Failure::usage(format!(
@@ -145,7 +150,7 @@ fn rm(dir: &Path, yes: bool) -> Result<(), Failure> {
                 dir.display()
             )));
         }
-        print!("delete {} ({})? [y/N] ", dir.display(), bytes(summary.bytes));
+        print!("delete {} ({size})? [y/N] ", dir.display());
         let _ = std::io::stdout().flush();
         let mut answer = String::new();
         let _ = std::io::stdin().lock().read_line(&mut answer);

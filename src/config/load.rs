@@ -14,9 +14,17 @@ use super::{Error, Pipeline};
 /// A file that can't be read, text that is no TOML, a key nobody knows, a value of the wrong type or out of range.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Pipeline, Error> {
     let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    let mut pipeline: Pipeline = toml::from_str(&text).map_err(|error| in_file(path, &text, &error))?;
+    parse(path, &text, overrides)
+}
+
+/// As [`load`], from the `text` of the file at `path`.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Pipeline, Error> {
+    let mut pipeline: Pipeline = toml::from_str(text).map_err(|error| in_file(path, text, &error))?;
     if !overrides.is_empty() {
-        let mut table: toml::Table = toml::from_str(&text).map_err(|error| in_file(path, &text, &error))?;
+        let mut table: toml::Table = toml::from_str(text).map_err(|error| in_file(path, text, &error))?;
         for text in overrides {
             let (key, value) = key_value(text)?;
             insert(&mut table, key, value).ok_or_else(|| Error::Set { text: text.clone() })?;
@@ -31,7 +39,7 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Pipeline, Error> {
         pipeline.cache.name.clone_from(&pipeline.name);
     }
     check(&pipeline).map_err(|invalid| Error::OutOfRange {
-        place: place_of(path, &text, overrides, invalid.key),
+        place: place_of(path, text, overrides, invalid.key),
         key: invalid.key,
         value: invalid.value,
         rule: invalid.rule,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use device::Device;
 pub use error::Error;
-pub use load::load;
+pub use load::{load, parse};
 pub use recipe::{ClassRule, ClassWeights, Freeze, Optimizer};
 pub use sections::{Cache, Dataset, Encoding, Leaves, OnBadImage, Schedule, Student, Teacher, Train, View};
 

@@ -94,40 +94,32 @@ impl Derived {
             }
         }
     }
-}
 
-impl Derived {
     /// What is lost at each temperature; nothing where every number is stored as it is.
     pub(super) fn lost(&self) -> Vec<Lost> {
-        let temperatures = self.temperatures.iter();
+        if self.encoding == Encoding::Float32 {
+            return Vec::new();
+        }
+        let lost = |&temperature: &f32| Lost::of_rows(temperature, &self.lost_of_rows(temperature));
+        self.temperatures.iter().map(lost).collect()
+    }
+
+    /// The KL of each row and, where classes are dropped, its mass of the rest.
+    fn lost_of_rows(&self, temperature: f32) -> Vec<(f64, Option<f64>)> {
         let rows = self.logits.par_chunks(self.classes);
-        let rows_at = |temperature: f32| -> Vec<(f64, Option<f64>)> {
-            match self.encoding {
-                Encoding::Float32 => Vec::new(),
-                Encoding::Float16 => rows
-                    .clone()
-                    .map_init(
-                        || Halves::new(self.classes),
-                        |halves, logits| {
-                            halves.round(logits);
-                            halves.soften(temperature);
-                            (lost::of_halves(logits, temperature, &halves.stored), None)
-                        },
-                    )
-                    .collect(),
-                Encoding::TopK(kept) => rows
-                    .clone()
-                    .zip(self.kept.par_chunks(kept as usize))
-                    .map(|(logits, kept)| {
-                        let rest = mass_of_rest(logits, kept, temperature);
-                        (lost::of_kept(logits, temperature, kept, rest), Some(f64::from(rest)))
-                    })
-                    .collect(),
-            }
+        let Encoding::TopK(kept) = self.encoding else {
+            let of_row = |halves: &mut Halves, logits| {
+                halves.round(logits);
+                halves.soften(temperature);
+                (lost::of_halves(logits, temperature, &halves.stored), None)
+            };
+            return rows.map_init(|| Halves::new(self.classes), of_row).collect();
         };
-        let lossless = self.encoding == Encoding::Float32;
-        let lost = temperatures.filter(|_| !lossless).map(|&t| Lost::of_rows(t, &rows_at(t)));
-        lost.collect()
+        let of_row = |(logits, kept)| {
+            let rest = mass_of_rest(logits, kept, temperature);
+            (lost::of_kept(logits, temperature, kept, rest), Some(f64::from(rest)))
+        };
+        rows.zip(self.kept.par_chunks(kept as usize)).map(of_row).collect()
     }
 }
 

@@ -45,7 +45,8 @@ fn drifted(workshop: &Workshop, honest: &Path, name: &str, change: impl FnOnce(&
         for row in (spec.first_row as usize..).take(spec.rows as usize) {
             rows.gather_logits(&[row], &mut logits).unwrap();
             let (sample, view) = rows.identity(row);
-            let (image_hash, input_hash, label) = (rows.image_hash(row), rows.input_hash(row), rows.label(row));
+            let (image_hash, input_hash, label) =
+                (rows.image_hash(row), rows.input_hash(row), rows.label(row));
             let (crop, flip) = (rows.crop(row), rows.flip(row));
             shard
                 .push(Row { sample, image_hash, label, view, crop, flip, input_hash, logits: &logits })

@@ -50,10 +50,26 @@ fn inspect_shows_how_sure_the_teacher_is() {
 }
 
 #[test]
+fn rm_deletes_a_cache_damaged_or_not_when_told_to_and_nothing_else() {
+    let workshop = workshop();
+    workshop.done(&MAKE);
+    let cache = workshop.only("cache", "small-");
+    let (code, said) = workshop.refused(&["cache", "rm", cache.to_str().unwrap()]);
+    assert!(code == 2 && said.contains("only after a question"), "{said}");
+    let (code, said) = workshop.refused(&["cache", "rm", "images", "--yes"]);
+    assert!(code == 2 && workshop.path().join("images/train").is_dir(), "{code} {said}");
+    fs::write(cache.join("manifest.json"), "{}").unwrap();
+    assert!(workshop.done(&["cache", "rm", cache.to_str().unwrap(), "--yes"]).contains("deleted"));
+    assert!(!cache.exists() && workshop.path().join("cache").is_dir());
+}
+
+#[test]
 fn inspect_shows_what_the_encoding_lost() {
     let workshop = workshop();
     let top_1 = ["--set", "cache.encoding=\"top-k\"", "--set", "cache.top-k=1"];
-    for (name, more) in [("small", &[][..]), ("half", &["--set", "cache.encoding=\"float16\""]), ("top", &top_1)] {
+    for (name, more) in
+        [("small", &[][..]), ("half", &["--set", "cache.encoding=\"float16\""]), ("top", &top_1)]
+    {
         workshop.done(&[&MAKE[..], more, &["--set", &format!("cache.name={name}")]].concat());
     }
     let inspect = |name: &str, more: &[&str]| {
@@ -72,7 +88,11 @@ fn inspect_shows_what_the_encoding_lost() {
         assert_eq!(losses[0]["least_kept"].is_f64(), name == "top-", "{json}");
         assert_eq!(json["targets"][0]["entropies"].as_array().unwrap().len(), 2, "{json}");
         assert_eq!(json["targets"][0]["confidences"].as_array().unwrap().len(), 10, "{json}");
-        assert_eq!(json["columns"][7]["name"], if name == "top-" { "top_classes" } else { "logits" }, "{json}");
+        assert_eq!(
+            json["columns"][7]["name"],
+            if name == "top-" { "top_classes" } else { "logits" },
+            "{json}"
+        );
     }
 }
 

@@ -245,6 +245,30 @@ fn a_mass_of_the_rest_that_the_kept_logits_forbid_is_found_by_verify() {
     assert!(matches!(read.unwrap_err(), Error::Value { row: 2, .. }));
 }
 
+#[test]
+fn a_column_is_read_when_it_is_used_and_no_other() {
+    for zstd in [0, 3] {
+        let shape = Shape { splits: vec![("train", 2)], zstd, ..Shape::default() };
+        let (_root, dir, manifest) = cache_of(&shape);
+        let path = dir.join(&manifest.shards()[0].path);
+        let file = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&path).unwrap()).unwrap();
+        let chunks = file.metadata().row_group(0).columns();
+        let chunk = chunks.iter().find(|chunk| chunk.column_path().parts()[0] == "soft_t1").unwrap();
+        // Its page can't be read any more, and nobody can tell from the digests.
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[chunk.data_page_offset() as usize..][..8].fill(0xff);
+        forge_shard(&dir, &manifest, 0, &bytes);
+
+        let cache = Cache::open(&dir).unwrap();
+        let rows = cache.split("train").unwrap();
+        let mut values = vec![0.0; 3];
+        rows.gather_logits(&[1], &mut values).unwrap();
+        rows.gather_soft(5.0, &[1], &mut values).unwrap();
+        let error = rows.gather_soft(1.0, &[1], &mut values).unwrap_err();
+        assert!(error.is_damage() && error.to_string().contains("soft_t1"), "{error}");
+    }
+}
+
 /// `KL(targets of all logits || targets as they are read)` of each row, as a reader of the cache would work it out.
 fn losses(dir: &Path, manifest: &Manifest, split: &str, temperature: f32) -> Vec<f64> {
     let cache = store::Cache::open(dir).unwrap();

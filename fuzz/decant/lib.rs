@@ -1,0 +1,14 @@
+//! What is fuzzed of decant.
+
+#![allow(dead_code, reason = "the modules that use the rest are not here")]
+
+#[path = "../../src/config/mod.rs"]
+pub mod config;
+#[path = "../../src/dataset/mod.rs"]
+pub mod dataset;
+#[path = "../../src/store/mod.rs"]
+pub mod store;
+#[path = "../../src/support/mod.rs"]
+pub mod support;
+#[path = "../../src/view/mod.rs"]
+pub mod view;

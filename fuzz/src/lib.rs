@@ -1,0 +1,5 @@
+//! What must hold for any bytes. Each check fails by panicking; `tests/fuzz.rs` of decant itself runs the same checks.
+
+pub mod checks;
+
+pub use checks::{image, manifest, pipeline, shard};
