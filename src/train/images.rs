@@ -1,18 +1,16 @@
 //! The student's pixels: decoded and resized once where they fit into memory, again and again where they don't.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use image::RgbImage;
 use rayon::prelude::*;
 
 use super::Error;
+use super::pixels::{self, Pixels};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::SplitRows;
 use crate::support::hash::Digest;
 use crate::view::{self, Geometry, Preprocess};
-
-/// Resized pixels kept for one split, in bytes at most.
-const KEPT_BYTES: usize = 1 << 30;
 
 /// The images of one split as the student sees them.
 pub struct Images<'a> {
@@ -22,7 +20,7 @@ pub struct Images<'a> {
     preprocess: Preprocess,
     /// Whether the student is given the very pixels that the teacher was given, so that their hash can be compared.
     same_pixels: bool,
-    kept: Option<Vec<OnceLock<RgbImage>>>,
+    kept: Option<Arc<Pixels>>,
 }
 
 impl<'a> Images<'a> {
@@ -34,10 +32,13 @@ impl<'a> Images<'a> {
         preprocess: Preprocess,
         same_pixels: bool,
     ) -> Self {
-        let (height, width) = preprocess.size();
-        let bytes = rows.len().saturating_mul(3 * height as usize * width as usize);
-        let kept = (bytes <= KEPT_BYTES).then(|| (0..rows.len()).map(|_| OnceLock::new()).collect());
+        let kept = pixels::room(rows.len(), preprocess.size());
         Self { dataset, split, rows, preprocess, same_pixels, kept }
+    }
+
+    /// The same images, with their resized pixels kept where other runs find them too; `None` keeps none.
+    pub(super) fn keeping(self, kept: Option<Arc<Pixels>>) -> Self {
+        Self { kept, ..self }
     }
 
     /// The cached rows that the images belong to.

@@ -16,9 +16,11 @@ pub mod loss;
 pub mod metrics;
 pub mod optimizer;
 pub mod order;
+mod pixels;
 mod run;
 pub mod schedule;
 mod setup;
+mod shared;
 pub mod step;
 mod tensorboard;
 
@@ -29,3 +31,4 @@ pub use finished::FinishedRun;
 pub use log::{EpochRecord, RunResult, Timing, read_json};
 pub use run::{BEST, Event, Outcome, train};
 pub use setup::{Description, Setup};
+pub use shared::Shared;

@@ -69,7 +69,7 @@ pub fn train(setup: &Setup, watch: &mut dyn FnMut(Event<'_>)) -> Result<Outcome,
     }
     fs::create_dir_all(run).map_err(Error::file("create", run))?;
     log::write_json(run, "run.json", &setup.description())?;
-    setup.cache.check_content()?;
+    setup.check_content()?;
     Trainer::new(setup, watch)?.run(watch)
 }
 

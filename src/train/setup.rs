@@ -7,30 +7,49 @@ use serde::{Deserialize, Serialize};
 
 use burn::tensor::Device;
 
-use super::device::{self, Chosen};
+use super::device::Chosen;
 use super::images::Images;
+use super::shared::{Opened, Shared};
 use super::{Error, changed, run};
 use crate::config::Pipeline;
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Cache, Encoding, Manifest, SplitRows};
 use crate::student::{MobileNetV2, StudentShape, hf};
 use crate::support::hash::{Digest, FieldHasher};
-use crate::view::{self, Policy, Preprocess};
+use crate::view::{Policy, Preprocess};
 
 /// A run that can start.
 pub struct Setup {
     /// The checked pipeline file.
     pub pipeline: Pipeline,
     /// The images.
-    pub dataset: Dataset,
+    pub dataset: Arc<Dataset>,
     /// The teacher's answers to them.
-    pub cache: Cache,
+    pub cache: Arc<Cache>,
     /// Where the student trains.
     pub device: Chosen,
     /// Over everything that decides the run's bytes.
     pub key: Digest,
     /// `<runs>/<name>-<first 12 digits of the key>`.
     pub folder: PathBuf,
+    shared: Arc<Shared>,
+    opened: Arc<Opened>,
+}
+
+/// Names a run and checks that its cache has what training needs.
+pub(super) fn new(
+    shared: Arc<Shared>,
+    pipeline: Pipeline,
+    opened: Arc<Opened>,
+    device: Chosen,
+) -> Result<Setup, Error> {
+    let (dataset, cache) = (Arc::clone(shared.dataset()), Arc::clone(&opened.cache));
+    let key = key(&pipeline, &cache, &device.name);
+    let folder = run::folder(&pipeline.train.dir, &pipeline.name, &key);
+    let setup = Setup { pipeline, dataset, cache, device, key, folder, shared, opened };
+    setup.rows(SplitName::Train)?;
+    setup.rows(SplitName::Validation)?;
+    Ok(setup)
 }
 
 /// `run.json`: what a run is.
@@ -54,34 +73,12 @@ pub struct Description {
 }
 
 impl Setup {
-    /// Opens the dataset, finds the cache that was made from it and names the run. The teacher is not touched: it may
-    /// be gone.
-    ///
-    /// `cache` names the cache's folder; without it the one under `pipeline.cache.dir` that fits is taken. `file` is
-    /// the pipeline file, for messages.
+    /// A run that shares nothing with others; see [`Shared::setup`].
     ///
     /// # Errors
     /// A dataset or device that can't be had; no cache that fits, or several; a cache without train or validation rows.
     pub fn new(pipeline: Pipeline, cache: Option<&Path>, file: &Path) -> Result<Self, Error> {
-        let device = device::choose(pipeline.train.device)?;
-        let dataset = Dataset::open(&pipeline.dataset)?;
-        let dataset = view::without_bad_images(dataset, pipeline.dataset.on_bad_image)?;
-        let wanted = Wanted { pipeline: &pipeline, dataset: &dataset };
-        let folder = match cache {
-            Some(folder) => folder.to_owned(),
-            None => wanted.find(file)?,
-        };
-        let cache = Cache::open(&folder)?;
-        if let Some(difference) = wanted.difference(cache.manifest()) {
-            let difference = wanted.explain(difference, &folder);
-            return Err(Error::OtherCache { path: folder, difference });
-        }
-        let key = key(&pipeline, &cache, &device.name);
-        let folder = run::folder(&pipeline.train.dir, &pipeline.name, &key);
-        let setup = Self { pipeline, dataset, cache, device, key, folder };
-        setup.rows(SplitName::Train)?;
-        setup.rows(SplitName::Validation)?;
-        Ok(setup)
+        Shared::open(&pipeline.dataset)?.setup(pipeline, cache, file)
     }
 
     /// How many classes there are.
@@ -102,6 +99,14 @@ impl Setup {
         if rows.is_empty() { Err(missing()) } else { Ok(rows) }
     }
 
+    /// Reads every byte of the cache, unless a run that shares it did.
+    ///
+    /// # Errors
+    /// The first damage.
+    pub fn check_content(&self) -> Result<(), Error> {
+        self.opened.check_content()
+    }
+
     /// The images of a split at the student's size.
     ///
     /// # Errors
@@ -111,7 +116,9 @@ impl Setup {
         let preprocess =
             Preprocess::for_student(student.image_size as u32, student.image_mean, student.image_std);
         let same_pixels = self.cache.manifest().view.policy.ends_with(&preprocess.resizing());
-        Ok(Images::new(&self.dataset, split, self.rows(split)?, preprocess, same_pixels))
+        let rows = self.rows(split)?;
+        let kept = self.shared.pixels(&self.cache, &rows, split, preprocess.size());
+        Ok(Images::new(&self.dataset, split, rows, preprocess, same_pixels).keeping(kept))
     }
 
     /// What the kept weights are described with, after `steps` optimiser steps.
@@ -154,14 +161,32 @@ impl Setup {
 }
 
 /// What a cache must be to serve a pipeline.
-struct Wanted<'a> {
-    pipeline: &'a Pipeline,
-    dataset: &'a Dataset,
+pub(super) struct Wanted<'a> {
+    pub pipeline: &'a Pipeline,
+    pub dataset: &'a Dataset,
 }
 
 impl Wanted<'_> {
+    /// Everything that the choice of the cache depends on, as text.
+    pub fn question(&self) -> String {
+        let train = &self.pipeline.train;
+        let temperature = (train.lambda > 0.0).then_some(train.temperature);
+        format!("{:?} {temperature:?}", self.pipeline.cache)
+    }
+
+    /// Refuses a cache that does not fit.
+    pub fn check(&self, cache: &Cache) -> Result<(), Error> {
+        match self.difference(cache.manifest()) {
+            Some(difference) => Err(Error::OtherCache {
+                path: cache.dir().to_owned(),
+                difference: self.explain(difference, cache.dir()),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// The one complete cache that fits.
-    fn find(&self, file: &Path) -> Result<PathBuf, Error> {
+    pub fn find(&self, file: &Path) -> Result<PathBuf, Error> {
         let root = &self.pipeline.cache.dir;
         let (mut fitting, mut exact) = (Vec::new(), Vec::new());
         let mut nearest = String::new();
