@@ -1,5 +1,7 @@
 //! `decant demo`: both stages, and what distillation bought.
 
+use std::sync::Arc;
+
 use super::Failure;
 use super::pipeline::PipelineArgs;
 use super::text::{bytes, percent, seconds};
@@ -10,7 +12,7 @@ use crate::store::Cache;
 use crate::support::statistics::mean_and_deviation;
 use crate::support::table::Table;
 use crate::train::metrics::{Meter, Metrics};
-use crate::train::{RunResult, Timing};
+use crate::train::{RunResult, Shared, Timing};
 
 /// Both stages, distilled against from scratch.
 ///
@@ -43,6 +45,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if stage_one.bytes().is_none() {
         return Err(Failure::interrupted("interrupted in stage one; the same command goes on from there"));
     }
+    let shared = Shared::open(&pipeline.dataset)?;
     let first = pipeline.train.seed;
     let mut students: [(String, f32, Vec<Run>); 2] = [
         (
@@ -55,7 +58,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     for seed in first..first + args.seeds {
         for (_, lambda, runs) in &mut students {
             println!("\n$ decant train-student -p {file} --lambda {lambda} --seed {seed}");
-            runs.push(student(&args, &pipeline, *lambda, seed)?);
+            runs.push(student(&args, &shared, &pipeline, *lambda, seed)?);
         }
     }
     let cache = Cache::open(&stage_one.dir)?;
@@ -96,11 +99,18 @@ pub fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// Trains one student, or finds it trained.
-fn student(args: &Args, pipeline: &Pipeline, lambda: f32, seed: u64) -> Result<Run, Failure> {
+fn student(
+    args: &Args,
+    shared: &Arc<Shared>,
+    pipeline: &Pipeline,
+    lambda: f32,
+    seed: u64,
+) -> Result<Run, Failure> {
     let mut pipeline = pipeline.clone();
     pipeline.train.lambda = lambda;
     pipeline.train.seed = seed;
-    let (result, timing) = train_student::student(pipeline, None, &args.pipeline.pipeline, false)?;
+    let (result, timing) =
+        train_student::student(&shared.setup(pipeline, None, &args.pipeline.pipeline)?, false)?;
     let RunResult { test, .. } = result;
     let test =
         test.ok_or_else(|| Failure::usage("the demo compares on test, and the dataset has no test split"))?;

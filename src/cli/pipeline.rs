@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Failure;
-use crate::config::{self, Pipeline};
+use crate::config::{Pipeline, Source};
 
 /// The pipeline file and what overrides it.
 #[derive(clap::Args)]
@@ -25,15 +25,21 @@ pub struct PipelineArgs {
 impl PipelineArgs {
     /// Reads and checks the file; `shortcuts` are a command's own options, as overrides.
     pub fn load(&self, shortcuts: Vec<String>) -> Result<Pipeline, Failure> {
+        Ok(self.source(shortcuts)?.1)
+    }
+
+    /// The same, with the file that variants of the pipeline can be made from.
+    pub fn source(&self, shortcuts: Vec<String>) -> Result<(Source, Pipeline), Failure> {
         let overrides: Vec<String> = self.sets.iter().cloned().chain(shortcuts).collect();
-        let mut pipeline = config::load(&self.pipeline, &overrides)?;
+        let source = Source::read(&self.pipeline, &overrides)?;
+        let mut pipeline = source.pipeline()?;
         if let Some(dir) = &self.cache_dir {
             pipeline.cache.dir.clone_from(dir);
         }
         if let Some(dir) = &self.runs_dir {
             pipeline.train.dir.clone_from(dir);
         }
-        Ok(pipeline)
+        Ok((source, pipeline))
     }
 }
 

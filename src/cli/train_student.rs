@@ -1,11 +1,11 @@
 //! `decant train-student`: stage two.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::pipeline::{PipelineArgs, shortcut};
 use super::text::{numbers, percent, print_json, seconds};
 use super::{Failure, evaluate};
-use crate::config::{Pipeline, Schedule};
+use crate::config::Schedule;
 use crate::dataset::SplitName;
 use crate::student::hf::Head;
 use crate::support::table::Table;
@@ -59,27 +59,22 @@ pub fn run(args: Args) -> Result<(), Failure> {
         shortcut("train.device", args.device.as_ref()),
     ];
     let pipeline = args.pipeline.load(shortcuts.into_iter().flatten().collect())?;
-    let (result, _) = student(pipeline, args.cache.as_deref(), &args.pipeline.pipeline, args.json)?;
+    let setup = Setup::new(pipeline, args.cache.as_deref(), &args.pipeline.pipeline)?;
+    let (result, _) = student(&setup, args.json)?;
     if args.json {
         print_json(&result);
     }
     Ok(())
 }
 
-/// Trains one student, or finds it trained, and unless `quiet` says how it goes. `file` is the pipeline's, for messages.
-pub(super) fn student(
-    pipeline: Pipeline,
-    cache: Option<&Path>,
-    file: &Path,
-    quiet: bool,
-) -> Result<(RunResult, Timing), Failure> {
-    let setup = Setup::new(pipeline, cache, file)?;
+/// Trains one student, or finds it trained, and unless `quiet` says how it goes.
+pub(super) fn student(setup: &Setup, quiet: bool) -> Result<(RunResult, Timing), Failure> {
     if !quiet {
-        print_head(&setup);
+        print_head(setup);
     }
     let epochs = setup.pipeline.train.epochs;
     let mut head = Some(EPOCH_HEAD);
-    let outcome = train::train(&setup, &mut |event| {
+    let outcome = train::train(setup, &mut |event| {
         if quiet {
             return;
         }
@@ -108,7 +103,7 @@ pub(super) fn student(
         ))),
         Outcome::Done { result, timing, already } => {
             if !quiet {
-                print_result(&setup, &result, &timing, already);
+                print_result(setup, &result, &timing, already);
             }
             Ok((*result, timing))
         }

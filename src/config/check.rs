@@ -1,6 +1,6 @@
 //! The ranges of a pipeline file's values.
 
-use super::{Device, Encoding, Pipeline, View};
+use super::{Device, Encoding, Halving, Pipeline, View};
 
 /// A value outside its range: its dotted key, the value as text, and the rule it breaks.
 pub(super) struct Invalid {
@@ -128,6 +128,14 @@ pub(super) fn check(pipeline: &Pipeline) -> Result<(), Invalid> {
         !matches!(train.device, Device::TensorRt(_)),
         "auto, cpu or cuda:N, since TensorRT can't train",
     )?;
+
+    if let Some(search) = &pipeline.sweep.search {
+        within("sweep.search.budget", search.budget, (1..=10_000).contains(&search.budget), "1 to 10000")?;
+    }
+    if let Some(Halving { from, factor }) = pipeline.sweep.halving {
+        within("sweep.halving.from", from, (1..=100_000).contains(&from), "1 to 100000")?;
+        within("sweep.halving.factor", factor, (2..=1000).contains(&factor), "2 to 1000")?;
+    }
 
     let held = train.lambda == 0.0 || cache.temperatures.contains(&train.temperature);
     let nearest = cache

@@ -1,7 +1,7 @@
 //! From a file's text and `--set` overrides to a checked [`Pipeline`], with errors that name the line.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
@@ -13,8 +13,7 @@ use super::{Error, Pipeline};
 /// # Errors
 /// A file that can't be read, text that is no TOML, a key nobody knows, a value of the wrong type or out of range.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Pipeline, Error> {
-    let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    parse(path, &text, overrides)
+    Source::read(path, overrides)?.pipeline()
 }
 
 /// As [`load`], from the `text` of the file at `path`.
@@ -22,29 +21,123 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Pipeline, Error> {
 /// # Errors
 /// As [`load`].
 pub fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Pipeline, Error> {
-    let mut pipeline: Pipeline = toml::from_str(text).map_err(|error| in_file(path, text, &error))?;
-    if !overrides.is_empty() {
-        let mut table: toml::Table = toml::from_str(text).map_err(|error| in_file(path, text, &error))?;
+    Source::new(path, text.to_owned(), overrides)?.pipeline()
+}
+
+/// A pipeline file's text with its overrides, from which the pipeline and variants of it are made.
+#[derive(Clone, Debug)]
+pub struct Source {
+    path: PathBuf,
+    text: String,
+    overrides: Vec<String>,
+    table: toml::Table,
+}
+
+/// A dotted key and its value, with the place that it came from: file and line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assignment {
+    /// Such as `train.lr`.
+    pub key: String,
+    /// Its value.
+    pub value: toml::Value,
+    /// Such as `beans.toml:12`.
+    pub place: String,
+}
+
+impl Source {
+    /// Reads the file at `path`; `overrides` are `KEY=VALUE` with a dotted key.
+    ///
+    /// # Errors
+    /// A file that can't be read, text that is no TOML, a key nobody knows, a value of the wrong type.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self, Error> {
+        let text =
+            fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        Self::new(path, text, overrides)
+    }
+
+    fn new(path: &Path, text: String, overrides: &[String]) -> Result<Self, Error> {
+        toml::from_str::<Pipeline>(&text).map_err(|error| in_file(path, &text, &error))?;
+        let mut table: toml::Table = toml::from_str(&text).map_err(|error| in_file(path, &text, &error))?;
         for text in overrides {
             let (key, value) = key_value(text)?;
             insert(&mut table, key, value).ok_or_else(|| Error::Set { text: text.clone() })?;
-            pipeline =
-                Pipeline::deserialize_from(table.clone()).map_err(|error| in_override(text, key, &error))?;
+            Pipeline::deserialize_from(table.clone()).map_err(|error| in_override(text, key, &error))?;
         }
+        Ok(Self { path: path.to_owned(), text, overrides: overrides.to_vec(), table })
     }
-    if pipeline.name.is_empty() {
-        pipeline.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+
+    /// The checked pipeline.
+    ///
+    /// # Errors
+    /// A value out of range.
+    pub fn pipeline(&self) -> Result<Pipeline, Error> {
+        let pipeline = Pipeline::deserialize_from(self.table.clone()).expect("it was read before");
+        self.checked(pipeline, &[])
     }
-    if pipeline.cache.name.is_empty() {
-        pipeline.cache.name.clone_from(&pipeline.name);
+
+    /// The pipeline without its `[sweep]` and with other values, checked like the file's own. A temperature that
+    /// `cache.temperatures` does not list is added to it: whether a cache holds it is known later.
+    ///
+    /// # Errors
+    /// A key nobody knows, a value of the wrong type or out of range, each with its place.
+    pub fn variant(&self, values: &[Assignment]) -> Result<Pipeline, Error> {
+        let mut table = self.table.clone();
+        table.remove("sweep");
+        let mut pipeline = Pipeline::deserialize_from(table.clone()).expect("it was read before");
+        for Assignment { key, value, place } in values {
+            let unknown =
+                || Error::Syntax { place: place.clone(), message: format!("{key} is no key of a value") };
+            insert(&mut table, key, value.clone()).ok_or_else(unknown)?;
+            pipeline = Pipeline::deserialize_from(table.clone()).map_err(|error| {
+                let key = key.rsplit('.').next().unwrap_or(key);
+                let unknown = error.message().starts_with("unknown field");
+                let found = if unknown { key.to_owned() } else { value.to_string() };
+                explain(place.clone(), &found, error.message())
+            })?;
+        }
+        let temperature = pipeline.train.temperature;
+        if pipeline.train.lambda > 0.0 && !pipeline.cache.temperatures.contains(&temperature) {
+            pipeline.cache.temperatures.push(temperature);
+            if let Err(mut error) = self.checked(pipeline.clone(), values) {
+                if let Error::OutOfRange { key, place, .. } = &mut error
+                    && *key == "cache.temperatures"
+                {
+                    *key = "train.temperature";
+                    *place = self.blame(key, values);
+                }
+                return Err(error);
+            }
+        }
+        self.checked(pipeline, values)
     }
-    check(&pipeline).map_err(|invalid| Error::OutOfRange {
-        place: place_of(path, text, overrides, invalid.key),
-        key: invalid.key,
-        value: invalid.value,
-        rule: invalid.rule,
-    })?;
-    Ok(pipeline)
+
+    /// Where `key` was given: the `--set`, else its line in the file, else the file.
+    pub fn place(&self, key: &str) -> String {
+        place_of(&self.path, &self.text, &self.overrides, key)
+    }
+
+    fn blame(&self, key: &str, values: &[Assignment]) -> String {
+        let given = values.iter().rev().find(|given| given.key == key);
+        given.map_or_else(|| self.place(key), |given| given.place.clone())
+    }
+
+    /// Names the pipeline after its file and checks the ranges.
+    fn checked(&self, mut pipeline: Pipeline, values: &[Assignment]) -> Result<Pipeline, Error> {
+        if pipeline.name.is_empty() {
+            let stem = self.path.file_stem();
+            pipeline.name = stem.map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        }
+        if pipeline.cache.name.is_empty() {
+            pipeline.cache.name.clone_from(&pipeline.name);
+        }
+        check(&pipeline).map_err(|invalid| Error::OutOfRange {
+            place: self.blame(invalid.key, values),
+            key: invalid.key,
+            value: invalid.value,
+            rule: invalid.rule,
+        })?;
+        Ok(pipeline)
+    }
 }
 
 impl Pipeline {

@@ -10,14 +10,16 @@ mod error;
 mod load;
 mod recipe;
 mod sections;
+mod sweep;
 
 use serde::{Deserialize, Serialize};
 
 pub use device::Device;
 pub use error::Error;
-pub use load::{load, parse};
+pub use load::{Assignment, Source, load, parse};
 pub use recipe::{ClassRule, ClassWeights, Freeze, Optimizer};
 pub use sections::{Cache, Dataset, Encoding, Leaves, OnBadImage, Schedule, Student, Teacher, Train, View};
+pub use sweep::{Halving, Search, Sweep};
 
 /// A whole pipeline file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -35,4 +37,12 @@ pub struct Pipeline {
     pub student: Student,
     /// How it is trained.
     pub train: Train,
+    /// Which runs `decant sweep` makes of it.
+    #[serde(skip_serializing_if = "is_no_sweep")]
+    pub sweep: Sweep,
+}
+
+/// A run says nothing of the sweep that it came from, being the same by itself.
+fn is_no_sweep(sweep: &Sweep) -> bool {
+    *sweep == Sweep::default()
 }

@@ -11,7 +11,7 @@ use super::device::Chosen;
 use super::images::Images;
 use super::shared::{Opened, Shared};
 use super::{Error, changed, run};
-use crate::config::Pipeline;
+use crate::config::{Pipeline, Sweep};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Cache, Encoding, Manifest, SplitRows};
 use crate::student::{MobileNetV2, StudentShape, hf};
@@ -155,7 +155,7 @@ impl Setup {
             cache_content: self.cache.complete().content,
             teacher: self.cache.manifest().teacher.name.clone(),
             device: self.device.name.clone(),
-            pipeline: self.pipeline.clone(),
+            pipeline: Pipeline { sweep: Sweep::default(), ..self.pipeline.clone() },
         }
     }
 }
