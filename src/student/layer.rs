@@ -126,7 +126,9 @@ impl ConvLayer {
         let filter = weight.num_elements() / channels;
         let mut folded: Vec<f64> = weight.iter::<f64>().collect();
         for (filter, scale) in folded.chunks_exact_mut(filter).zip(&scales) {
-            filter.iter_mut().for_each(|value| *value *= scale);
+            for value in filter {
+                *value *= scale;
+            }
         }
         let bias = (0..channels).map(|channel| (beta[channel] - mean[channel] * scales[channel]) as f32);
         Folded {

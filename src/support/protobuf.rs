@@ -100,7 +100,7 @@ impl<'a> Value<'a> {
 }
 
 /// The fields of a message, each with its number, in the order in which they are stored.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Fields<'a>(pub &'a [u8]);
 
 impl<'a> Fields<'a> {

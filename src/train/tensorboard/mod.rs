@@ -81,7 +81,8 @@ impl Board {
         if kept.bytes == 0 {
             open.write(&event::version(now()))?;
             let config = toml::to_string(pipeline).expect("a configuration is plain data");
-            let config: String = config.lines().map(|line| format!("    {line}\n")).collect();
+            // Markdown shows indented lines as they are.
+            let config = format!("    {}", config.trim_end().replace('\n', "\n    "));
             open.write(&event::summary(now(), 0, &[event::text("config", &config)]))?;
         }
         for record in log.iter().filter(|record| !kept.epochs.contains(&record.step)) {
