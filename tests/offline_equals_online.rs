@@ -10,7 +10,8 @@ use decant::store::{Cache, soften};
 use decant::student::{MobileNetV2, StudentShape};
 use decant::teacher::{OnnxTeacher, Teacher, class_order};
 use decant::train::order::epoch_order;
-use decant::train::step::{Batch, Learner, SoftTargets, StepLoss};
+use decant::train::step::{Batch, Learner, StepLoss};
+use decant::train::targets::CachedTargets;
 use decant::view::{self, Geometry, Preprocess};
 
 const SIZE: usize = 32;
@@ -60,9 +61,9 @@ fn ten_steps_from_the_cache_have_the_losses_of_ten_steps_with_the_teacher() {
         let step = |(step, samples): (usize, &[usize])| {
             let labels =
                 samples.iter().map(|&s| dataset.split(SplitName::Train).unwrap().samples[s].label).collect();
-            let soft_targets = SoftTargets::Dense(targets(samples));
+            let targets = CachedTargets::Soft(targets(samples));
             let pixels = pixels(&dataset, samples, &student);
-            learner.step(Batch { pixels, size: [SIZE, SIZE], labels, soft_targets }, step, STEPS)
+            learner.step(Batch { pixels, size: [SIZE, SIZE], labels, targets, epoch: 0 }, step, STEPS)
         };
         order.chunks(BATCH).enumerate().map(step).collect()
     };

@@ -10,6 +10,7 @@ use burn::{
     tensor::{Device, Int, Tensor, TensorData},
 };
 use decant::{
+    config,
     student::{MobileNetV2, StudentShape, hf, visit_parameters},
     train::{
         clip::clip_global_norm,
@@ -99,7 +100,7 @@ fn a_training_step_equals_pytorch() {
 
     let labels = Tensor::<1, Int>::from_data(&golden.labels[..], &device);
     let Loss { total, hard, soft } =
-        distillation(logits, labels, Targets::Dense(soft_targets(0, &device)), TEMPERATURE, LAMBDA);
+        distillation(&recipe(), 0, logits, labels, Targets::Soft(soft_targets(0, &device)));
     let gradients = GradientsParams::from_grads(total.backward(), &model);
     for (name, found, expected) in
         [("total", total, golden.total), ("hard", hard, golden.hard), ("soft", soft, golden.soft)]
@@ -186,6 +187,10 @@ struct Trained {
     weights: Vec<TensorData>,
 }
 
+fn recipe() -> config::Train {
+    config::Train { temperature: TEMPERATURE, lambda: LAMBDA, ..config::Train::default() }
+}
+
 /// Ten steps as the Hugging Face `Trainer` takes them: AdamW, linear decay to 0, global clipping at 1, three batches in turn.
 fn train(golden: &TenSteps, mut model: MobileNetV2) -> Trained {
     let device = Device::flex().autodiff();
@@ -196,9 +201,8 @@ fn train(golden: &TenSteps, mut model: MobileNetV2) -> Trained {
         let labels: Vec<i32> = (0..BATCH).map(|index| ((batch + index) % CLASSES) as i32).collect();
         let labels = Tensor::<1, Int>::from_data(&labels[..], &device);
         let logits = model.forward_train(pixels(batch, SIDE, &device), None);
-        let total =
-            distillation(logits, labels, Targets::Dense(soft_targets(batch, &device)), TEMPERATURE, LAMBDA)
-                .total;
+        let targets = Targets::Soft(soft_targets(batch, &device));
+        let total = distillation(&recipe(), 0, logits, labels, targets).total;
         losses.push(values(total.clone())[0]);
         let gradients = GradientsParams::from_grads(total.backward(), &model);
         let (gradients, norm) = clip_global_norm(gradients, &model, 1.0);

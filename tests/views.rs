@@ -14,7 +14,8 @@ use decant::support::hash::Digest;
 use decant::teacher::Teacher;
 use decant::train::images::Images;
 use decant::train::loader::{self, Source};
-use decant::train::order::{epoch_order, view_of};
+use decant::train::order::{epoch_order, others, view_of};
+use decant::train::targets::{CachedTargets, Column};
 use decant::view::{Filter, Geometry, Preprocess};
 use image::RgbImage;
 
@@ -105,7 +106,8 @@ fn an_epoch_shows_each_sample_in_the_view_that_is_its_turn() {
     let rows = cache.split("train").unwrap();
     let teacher = GrayTeacher::new(&CLASSES);
     let images = images(&dataset, &rows, teacher.preprocess().clone());
-    let source = Source { images: &images, temperature: Some(1.0), batch_size: 5, seed: SEED };
+    let source =
+        Source { images: &images, column: Column::Soft(1.0), others: None, batch_size: 5, seed: SEED };
     let epochs = usize::from(VIEWS);
     std::thread::scope(|scope| {
         let batches = loader::spawn(scope, source, (0, 0), epochs);
@@ -124,6 +126,39 @@ fn an_epoch_shows_each_sample_in_the_view_that_is_its_turn() {
         }
         assert_eq!(shown.len(), rows.len(), "every view of every sample comes once");
     });
+}
+
+#[test]
+fn permuted_targets_are_those_of_another_sample_in_the_same_view() {
+    let dataset = leaves();
+    let (_root, cache) = cached(&dataset);
+    let rows = cache.split("train").unwrap();
+    let images = images(&dataset, &rows, GrayTeacher::new(&CLASSES).preprocess().clone());
+    let others = others(SEED, 12);
+    for column in [Column::Soft(1.0), Column::Logits] {
+        let source = Source { images: &images, column, others: Some(&others), batch_size: 5, seed: SEED };
+        std::thread::scope(|scope| {
+            let batches = loader::spawn(scope, source, (0, 0), 1);
+            for samples in epoch_order(SEED, 0, 12).chunks(5) {
+                let batch = batches.recv().unwrap().unwrap();
+                let row = |sample: usize, view| rows.row(sample as u64, view).unwrap();
+                let (CachedTargets::Soft(found) | CachedTargets::Logits(found)) = batch.targets else {
+                    panic!("{column:?} gave {:?}", batch.targets)
+                };
+                for (index, &sample) in samples.iter().enumerate() {
+                    let view = view_of(SEED, sample, 0, VIEWS);
+                    let other = row(others[sample], view);
+                    assert_ne!(other, row(sample, view));
+                    let expected = column.gather(&rows, &[other]).unwrap();
+                    let (CachedTargets::Soft(expected) | CachedTargets::Logits(expected)) = expected else {
+                        panic!("{column:?} gave {expected:?}")
+                    };
+                    assert_eq!(found[index * CLASSES.len()..][..CLASSES.len()], expected);
+                    assert_eq!(batch.labels[index], rows.label(row(sample, view)), "labels stay");
+                }
+            }
+        });
+    }
 }
 
 #[test]

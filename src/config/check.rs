@@ -1,6 +1,6 @@
 //! The ranges of a pipeline file's values.
 
-use super::{Device, Encoding, Halving, Pipeline, View};
+use super::{Control, Device, Encoding, Halving, Loss, Pipeline, View};
 
 /// A value outside its range: its dotted key, the value as text, and the rule it breaks.
 pub(super) struct Invalid {
@@ -137,18 +137,57 @@ pub(super) fn check(pipeline: &Pipeline) -> Result<(), Invalid> {
         within("sweep.halving.factor", factor, (2..=1000).contains(&factor), "2 to 1000")?;
     }
 
-    let held = train.lambda == 0.0 || cache.temperatures.contains(&train.temperature);
+    check_loss(pipeline)
+}
+
+/// Checks what is learnt from the teacher, and that the cache will hold it.
+fn check_loss(pipeline: &Pipeline) -> Result<(), Invalid> {
+    let Pipeline { cache, train, .. } = pipeline;
+    let number = |value: Option<f32>| value.map_or("none".to_owned(), |value| value.to_string());
+    let end = train.temperature_end;
+    within("train.temperature-end", number(end), end.is_none_or(is_temperature), "from 0.01 to 1000")?;
+    let end = train.lambda_end;
+    let is_share = |value: f32| (0.0..=1.0).contains(&value);
+    within("train.lambda-end", number(end), end.is_none_or(is_share), "0 to 1")?;
+    let smoothing = train.label_smoothing;
+    within("train.label-smoothing", smoothing, (0.0..1.0).contains(&smoothing), "from 0 to below 1")?;
+    for (key, weight) in [
+        ("train.dkd.alpha", train.dkd.alpha),
+        ("train.dkd.beta", train.dkd.beta),
+        ("train.dist.beta", train.dist.beta),
+        ("train.dist.gamma", train.dist.gamma),
+    ] {
+        within(key, weight, (0.0..=1000.0).contains(&weight), "0 to 1000")?;
+    }
+    if train.control == Control::PermutedTargets {
+        let rule = "left out where no targets are read, with train.lambda = 0 or train.loss = \"ce\"";
+        within("train.control", train.control.as_str(), train.is_taught(), rule)?;
+    }
+    if cache.encoding == Encoding::TopK && train.is_taught() {
+        let rule =
+            "kd or ce with cache.encoding = \"top-k\", since the others compare every class with every other";
+        within("train.loss", train.loss.as_str(), train.loss == Loss::Kd, rule)?;
+        let rule = "left out with cache.encoding = \"top-k\", which knows the mass of the rest at cache.temperatures alone";
+        within(
+            "train.temperature-end",
+            number(train.temperature_end),
+            train.temperature_end.is_none(),
+            rule,
+        )?;
+    }
+
+    let Some(temperature) = train.cached_temperature() else { return Ok(()) };
     let nearest = cache
         .temperatures
         .iter()
         .copied()
-        .min_by(|a, b| (a - train.temperature).abs().total_cmp(&(b - train.temperature).abs()));
+        .min_by(|a, b| (a - temperature).abs().total_cmp(&(b - temperature).abs()));
     let rule = format!(
         "one of cache.temperatures = {}, the nearest is {}",
         list(&cache.temperatures),
         nearest.unwrap_or(1.0)
     );
-    within("train.temperature", train.temperature, held, &rule)
+    within("train.temperature", temperature, cache.temperatures.contains(&temperature), &rule)
 }
 
 pub(super) fn within(

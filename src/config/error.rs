@@ -43,6 +43,16 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// A name that is none of those a key takes.
+    #[error("{place}: nobody knows the name {name:?}; {hint}")]
+    UnknownName {
+        /// File and line, or the `--set` option.
+        place: String,
+        /// The offending name.
+        name: String,
+        /// The nearest valid name, or all of them.
+        hint: String,
+    },
     /// A value that is out of its range.
     #[error("{place}: {key} = {value} is out of range, it must be {rule}")]
     OutOfRange {

@@ -95,8 +95,8 @@ impl Source {
                 explain(place.clone(), &found, error.message())
             })?;
         }
-        let temperature = pipeline.train.temperature;
-        if pipeline.train.lambda > 0.0 && !pipeline.cache.temperatures.contains(&temperature) {
+        let read = pipeline.train.cached_temperature();
+        if let Some(temperature) = read.filter(|read| !pipeline.cache.temperatures.contains(read)) {
             pipeline.cache.temperatures.push(temperature);
             if let Err(mut error) = self.checked(pipeline.clone(), values) {
                 if let Error::OutOfRange { key, place, .. } = &mut error
@@ -189,15 +189,22 @@ fn in_override(text: &str, key: &str, error: &toml::de::Error) -> Error {
     explain(format!("--set {text}"), found, error.message())
 }
 
-/// Tells an unknown key, with the nearest valid one, from every other complaint of the parser.
+/// Tells an unknown key or name, with the nearest valid one, from every other complaint of the parser.
 fn explain(place: String, found: &str, message: &str) -> Error {
     let mut quoted = message.split('`').skip(1).step_by(2);
-    if let (true, Some(key)) = (message.starts_with("unknown field"), quoted.next()) {
-        if matches!(key, "mixup" | "cutmix") {
-            return Error::Mixed { place, key: key.to_owned() };
+    let (unknown_key, unknown_name) =
+        (message.starts_with("unknown field"), message.starts_with("unknown variant"));
+    if let (true, Some(name)) = (unknown_key || unknown_name, quoted.next()) {
+        if unknown_key && matches!(name, "mixup" | "cutmix") {
+            return Error::Mixed { place, key: name.to_owned() };
         }
         let valid: Vec<&str> = quoted.collect();
-        return Error::UnknownKey { place, key: key.to_owned(), hint: hint(key, &valid) };
+        let name = name.to_owned();
+        return if unknown_key {
+            Error::UnknownKey { place, hint: hint(&name, &valid, "keys there"), key: name }
+        } else {
+            Error::UnknownName { place, hint: hint(&name, &valid, "names that would do"), name }
+        };
     }
     let message = message.lines().next().unwrap_or_default().trim_end_matches([',', '.']);
     let told = found.is_empty() || message.contains(found);
@@ -205,13 +212,14 @@ fn explain(place: String, found: &str, message: &str) -> Error {
     Error::Syntax { place, message }
 }
 
-fn hint(key: &str, valid: &[&str]) -> String {
+/// The nearest of the valid names, or all of them, which are `called` so.
+fn hint(key: &str, valid: &[&str], called: &str) -> String {
     let nearest = valid.iter().map(|candidate| (edit_distance(key, candidate), *candidate)).min();
     match nearest {
         Some((distance, nearest)) if distance <= 1 + key.chars().count() / 3 => {
             format!("did you mean {nearest:?}?")
         }
-        _ => format!("the keys there are {}", valid.join(", ")),
+        _ => format!("the {called} are {}", valid.join(", ")),
     }
 }
 
@@ -311,6 +319,53 @@ mod tests {
             load_text("", &["teacher.learning-rate=1"]).unwrap_err(),
             @r#"--set teacher.learning-rate=1: nobody knows the key "learning-rate"; the keys there are model, checkpoint, device, batch-size, threads"#
         );
+    }
+
+    #[test]
+    fn an_unknown_name_says_the_nearest_one() {
+        insta::assert_snapshot!(
+            load_text("[train]\nloss = \"dkdd\"\n", &[]).unwrap_err(),
+            @r#"DIR/beans.toml:2: nobody knows the name "dkdd"; did you mean "dkd"?"#
+        );
+        insta::assert_snapshot!(
+            load_text("", &["train.loss=contrastive"]).unwrap_err(),
+            @r#"--set train.loss=contrastive: nobody knows the name "contrastive"; the names that would do are kd, std-kd, dkd, dist, mse, ce"#
+        );
+        insta::assert_snapshot!(
+            load_text("", &["train.dkd.gamma=2"]).unwrap_err(),
+            @r#"--set train.dkd.gamma=2: nobody knows the key "gamma"; the keys there are alpha, beta"#
+        );
+    }
+
+    #[test]
+    fn a_loss_that_the_cache_cannot_serve_is_refused() {
+        insta::assert_snapshot!(
+            load_text("[cache]\nencoding = \"top-k\"\ntop-k = 2\n[train]\nloss = \"dist\"\n", &[]).unwrap_err(),
+            @r#"DIR/beans.toml:5: train.loss = dist is out of range, it must be kd or ce with cache.encoding = "top-k", since the others compare every class with every other"#
+        );
+        insta::assert_snapshot!(
+            load_text("[cache]\nencoding = \"top-k\"\ntop-k = 2\n", &["train.temperature-end=1"]).unwrap_err(),
+            @r#"--set train.temperature-end=1: train.temperature-end = 1 is out of range, it must be left out with cache.encoding = "top-k", which knows the mass of the rest at cache.temperatures alone"#
+        );
+        insta::assert_snapshot!(
+            load_text("[train]\ncontrol = \"permuted-targets\"\n", &["train.lambda=0"]).unwrap_err(),
+            @r#"DIR/beans.toml:2: train.control = permuted-targets is out of range, it must be left out where no targets are read, with train.lambda = 0 or train.loss = "ce""#
+        );
+        insta::assert_snapshot!(load_text("", &["train.label-smoothing=1"]).unwrap_err(), @"--set train.label-smoothing=1: train.label-smoothing = 1 is out of range, it must be from 0 to below 1");
+        insta::assert_snapshot!(load_text("", &["train.dist.gamma=-1"]).unwrap_err(), @"--set train.dist.gamma=-1: train.dist.gamma = -1 is out of range, it must be 0 to 1000");
+        insta::assert_snapshot!(load_text("", &["train.lambda-end=2"]).unwrap_err(), @"--set train.lambda-end=2: train.lambda-end = 2 is out of range, it must be 0 to 1");
+    }
+
+    #[test]
+    fn a_loss_that_reads_logits_needs_no_temperature_of_the_cache() {
+        for sets in [
+            &["train.temperature=4", "train.loss=dkd"][..],
+            &["train.temperature=4", "train.loss=ce"],
+            &["train.temperature=4", "train.temperature-end=1"],
+            &["train.temperature=4", "train.control=labels-only"],
+        ] {
+            assert!(load_text("", sets).is_ok(), "{sets:?}");
+        }
     }
 
     #[test]

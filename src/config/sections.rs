@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClassWeights, Device, Freeze, Optimizer};
+use super::{ClassWeights, Control, Device, Dist, Dkd, Freeze, Loss, Optimizer, Ramp};
 
 /// `[dataset]`: where the images come from.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -213,10 +213,27 @@ impl Default for Student {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Train {
-    /// Softens teacher and student alike in the distillation term; the cache must hold it.
+    /// What is learnt from the teacher.
+    pub loss: Loss,
+    /// Softens teacher and student alike in the teacher's term. For `loss = "kd"` the cache must hold it; `mse` has no use
+    /// for it.
     pub temperature: f32,
-    /// Weight of the distillation term; 0 trains from the labels alone.
+    /// The temperature of the last epoch, where it is to move over the epochs; every one is then made from the cache's logits.
+    pub temperature_end: Option<f32>,
+    /// Weight of the teacher's term, the labels' is one minus it; 0 trains from the labels alone, as `loss = "ce"` does.
     pub lambda: f32,
+    /// The lambda of the last epoch, where it is to move over the epochs.
+    pub lambda_end: Option<f32>,
+    /// How temperature and lambda move, epoch by epoch, where they have an end.
+    pub ramp: Ramp,
+    /// The share of each label that is spread evenly over all classes in the cross-entropy (arXiv 1512.00567).
+    pub label_smoothing: f32,
+    /// Weights that `loss = "dkd"` reads.
+    pub dkd: Dkd,
+    /// Weights that `loss = "dist"` reads.
+    pub dist: Dist,
+    /// Makes the run a control of itself; `--control` on the command line.
+    pub control: Control,
     /// Passes over the train split.
     pub epochs: usize,
     /// Images in one forward pass.
@@ -272,8 +289,16 @@ pub struct Train {
 impl Default for Train {
     fn default() -> Self {
         Self {
+            loss: Loss::Kd,
             temperature: 5.0,
+            temperature_end: None,
             lambda: 0.5,
+            lambda_end: None,
+            ramp: Ramp::Linear,
+            label_smoothing: 0.0,
+            dkd: Dkd::default(),
+            dist: Dist::default(),
+            control: Control::None,
             epochs: 30,
             batch_size: 8,
             accumulate: 1,

@@ -1,5 +1,6 @@
 //! Means, spreads and paired comparisons of a handful of runs.
 
+use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// The mean and the sample standard deviation (0 of a single value, and both NaN of none).
@@ -11,7 +12,7 @@ pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
 }
 
 /// What two series of measurements that belong together, one pair a seed, differ by.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Paired {
     /// Mean of `a - b`.
     pub mean: f64,
@@ -28,7 +29,7 @@ pub struct Paired {
 /// Student's paired t-test of `a` against `b`, whose values of one index belong together.
 ///
 /// `None` of fewer than two pairs, which have no spread to compare with, and of series of different lengths. Where every
-/// pair differs by the same, p is 0, or 1 if that is nothing, and the interval is that point.
+/// pair differs by the same there is no t, and p is the sign test's, `2^(1 - pairs)`, or 1 where that is nothing.
 pub fn paired(a: &[f64], b: &[f64]) -> Option<Paired> {
     if a.len() != b.len() || a.len() < 2 {
         return None;
@@ -38,10 +39,21 @@ pub fn paired(a: &[f64], b: &[f64]) -> Option<Paired> {
     let pairs = differences.len();
     let student = StudentsT::new(0.0, 1.0, (pairs - 1) as f64).expect("one degree of freedom at least");
     let error = deviation / (pairs as f64).sqrt();
-    let p =
-        if error > 0.0 { 2.0 * student.sf((mean / error).abs()) } else { f64::from(u8::from(mean == 0.0)) };
+    let p = if error > 0.0 {
+        2.0 * student.sf((mean / error).abs())
+    } else if mean == 0.0 {
+        1.0
+    } else {
+        0.5f64.powi(pairs as i32 - 1)
+    };
     let half = error * student.inverse_cdf(0.975);
     Some(Paired { mean, deviation, pairs, p, ci: [mean - half, mean + half] })
+}
+
+/// What two accuracies, shares of the same `images` images, may differ by at 95 % where the images alone make the difference:
+/// the normal approximation of two binomials. It is an upper bound, since students tend to fail on the same images.
+pub fn resolution(a: f64, b: f64, images: usize) -> f64 {
+    1.96 * ((a * (1.0 - a) + b * (1.0 - b)) / images as f64).sqrt()
 }
 
 #[cfg(test)]
@@ -66,11 +78,17 @@ mod tests {
     }
 
     #[test]
+    fn few_images_resolve_little() {
+        assert!((resolution(0.5, 0.5, 128) - 0.122_5).abs() < 1e-4);
+        assert_eq!(resolution(1.0, 1.0, 10), 0.0);
+    }
+
+    #[test]
     fn a_comparison_needs_two_pairs_and_a_spread() {
         assert_eq!(paired(&[0.72], &[0.63]), None);
         assert_eq!(paired(&[1.0, 2.0], &[1.0]), None);
         let same = paired(&[1.0, 2.0], &[0.5, 1.5]).unwrap();
-        assert_eq!((same.p, same.ci), (0.0, [0.5, 0.5]));
+        assert_eq!((same.p, same.ci), (0.5, [0.5, 0.5]));
         close(paired(&[1.0, 2.0], &[1.0, 2.0]).unwrap().p, 1.0);
     }
 

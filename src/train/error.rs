@@ -72,6 +72,14 @@ pub enum Error {
         /// The split's name.
         split: &'static str,
     },
+    /// No sample has another one whose targets it could be given.
+    #[error(
+        "the train split of {dataset} has a single image, and permuted targets need another one to come from; leave out --control"
+    )]
+    NothingToPermute {
+        /// The dataset's name.
+        dataset: String,
+    },
     /// A folder that holds no finished run.
     #[error(
         "{path} holds no finished run (run.json and result.json); train one with decant train-student, or go on with one that was interrupted"
@@ -160,6 +168,7 @@ impl Error {
             | Self::ManyCaches { .. }
             | Self::OtherCache { .. }
             | Self::NoSplit { .. }
+            | Self::NothingToPermute { .. }
             | Self::NoRun { .. }
             | Self::Device { .. }
             | Self::Decode { .. }

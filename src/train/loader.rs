@@ -6,7 +6,8 @@ use std::thread::Scope;
 use super::Error;
 use super::images::Images;
 use super::order::{epoch_order, view_of};
-use super::step::{Batch, SoftTargets};
+use super::step::Batch;
+use super::targets::Column;
 
 /// Batches prepared ahead of the step at most.
 const AHEAD: usize = 3;
@@ -16,8 +17,10 @@ const AHEAD: usize = 3;
 pub struct Source<'a> {
     /// The pixels.
     pub images: &'a Images<'a>,
-    /// Whose soft targets; none leaves them at zero, for a run that does not look at them.
-    pub temperature: Option<f32>,
+    /// What of the teacher is read.
+    pub column: Column,
+    /// For each sample whose targets it is given, if not its own.
+    pub others: Option<&'a [usize]>,
     /// Samples in one batch; the last of an epoch may hold fewer.
     pub batch_size: usize,
     /// Fixes order and views.
@@ -34,50 +37,47 @@ impl Source<'_> {
         self.images.rows().samples() as usize
     }
 
-    /// The cache rows of each batch of one epoch.
-    fn epoch(&self, epoch: usize) -> Vec<Vec<usize>> {
-        let rows = self.images.rows();
-        let row = |&sample: &usize| {
-            let view = view_of(self.seed, sample, epoch, rows.views());
-            rows.row(sample as u64, view).expect("the cache holds every sample and view")
-        };
-        let order = epoch_order(self.seed, epoch, self.samples());
-        order.chunks(self.batch_size).map(|batch| batch.iter().map(row).collect()).collect()
-    }
-
-    fn batch(&self, rows: &[usize]) -> Result<Batch, Error> {
+    fn batch(&self, epoch: usize, samples: &[usize]) -> Result<Batch, Error> {
         let cached = self.images.rows();
+        let rows = self.rows(epoch, samples);
         let mut pixels = vec![0.0; rows.len() * self.images.values()];
-        self.images.fill(rows, &mut pixels)?;
-        let soft_targets = self.soft_targets(rows)?;
+        self.images.fill(&rows, &mut pixels)?;
+        let targets = match self.others {
+            Some(others) => self.other_rows(epoch, samples, others),
+            None => rows.clone(),
+        };
+        let targets = self.column.gather(cached, &targets)?;
         let labels = rows.iter().map(|&row| cached.label(row)).collect();
         let (height, width) = self.images.size();
-        Ok(Batch { pixels, size: [height, width], labels, soft_targets })
+        Ok(Batch { pixels, size: [height, width], labels, targets, epoch })
     }
 
-    fn soft_targets(&self, rows: &[usize]) -> Result<SoftTargets, Error> {
-        let cached = self.images.rows();
-        match (self.temperature, cached.kept()) {
-            (Some(temperature), Some(kept)) => {
-                let mut classes = vec![0; rows.len() * kept];
-                let mut masses = vec![0.0; rows.len() * (kept + 1)];
-                cached.gather_top(temperature, rows, &mut classes, &mut masses)?;
-                Ok(SoftTargets::Top { classes, masses })
-            }
-            (Some(temperature), None) => {
-                let mut targets = vec![0.0; rows.len() * cached.classes()];
-                cached.gather_soft(temperature, rows, &mut targets)?;
-                Ok(SoftTargets::Dense(targets))
-            }
-            (None, _) => Ok(SoftTargets::Dense(vec![0.0; rows.len() * cached.classes()])),
-        }
+    /// The cache rows of `samples` in the views that they have in `epoch`.
+    fn rows(&self, epoch: usize, samples: &[usize]) -> Vec<usize> {
+        self.rows_of(samples.iter().map(|&sample| (sample, self.view(epoch, sample))))
+    }
+
+    /// The rows of those whose targets `samples` are given, in the views that `samples` themselves have.
+    fn other_rows(&self, epoch: usize, samples: &[usize], others: &[usize]) -> Vec<usize> {
+        self.rows_of(samples.iter().map(|&sample| (others[sample], self.view(epoch, sample))))
+    }
+
+    fn view(&self, epoch: usize, sample: usize) -> u16 {
+        view_of(self.seed, sample, epoch, self.images.rows().views())
+    }
+
+    fn rows_of(&self, samples: impl Iterator<Item = (usize, u16)>) -> Vec<usize> {
+        let rows = self.images.rows();
+        let row = |(sample, view)| rows.row(sample as u64, view);
+        samples.map(|sample| row(sample).expect("the cache holds every sample and view")).collect()
     }
 
     fn send_all(&self, start: (usize, usize), epochs: usize, out: &SyncSender<Result<Batch, Error>>) {
         for epoch in start.0..epochs {
             let skip = if epoch == start.0 { start.1 } else { 0 };
-            for rows in self.epoch(epoch).iter().skip(skip) {
-                let batch = self.batch(rows);
+            let order = epoch_order(self.seed, epoch, self.samples());
+            for samples in order.chunks(self.batch_size).skip(skip) {
+                let batch = self.batch(epoch, samples);
                 let failed = batch.is_err();
                 // The step's side hangs up when it stops early.
                 if out.send(batch).is_err() || failed {

@@ -1,5 +1,6 @@
 //! Which samples a step sees, and in which view: functions of (seed, epoch) and (seed, sample), of nothing else.
 
+use rand::Rng;
 use rand::seq::SliceRandom;
 
 use crate::support::rng;
@@ -18,9 +19,36 @@ pub fn view_of(seed: u64, sample: usize, epoch: usize, views: u16) -> u16 {
     order[epoch % usize::from(views)]
 }
 
+/// For each of the samples `0..samples` another one, each once: a random cycle through all of them (Sattolo's algorithm).
+///
+/// A single sample has no other.
+pub fn others(seed: u64, samples: usize) -> Vec<usize> {
+    let mut others: Vec<usize> = (0..samples).collect();
+    let mut random = rng::keyed("permuted targets", &[seed]);
+    for last in (1..samples).rev() {
+        others.swap(last, random.random_range(0..last));
+    }
+    others
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_sample_is_its_own_other_and_each_is_one() {
+        for samples in 2..40 {
+            for seed in 0..20 {
+                let others = others(seed, samples);
+                assert!(others.iter().enumerate().all(|(sample, &other)| sample != other));
+                let mut sorted = others.clone();
+                sorted.sort_unstable();
+                assert_eq!(sorted, (0..samples).collect::<Vec<_>>());
+            }
+        }
+        assert_eq!(others(3, 40), others(3, 40));
+        assert_ne!(others(3, 40), others(4, 40));
+    }
 
     #[test]
     fn an_epoch_holds_every_sample_once_in_an_order_of_its_own() {

@@ -11,8 +11,10 @@ use super::loader::{self, Source};
 use super::log::{self, EpochRecord, RunResult, Timing};
 use super::setup::Setup;
 use super::step::{Batch, Learner};
+use super::targets::Column;
 use super::tensorboard::Board;
-use super::{Error, schedule};
+use super::{Error, order, schedule};
+use crate::config::{self, Control};
 use crate::dataset::SplitName;
 use crate::student::{hf, parameter_count};
 use crate::support::hash::Digest;
@@ -127,9 +129,12 @@ impl<'a> Trainer<'a> {
         let setup = self.setup;
         let config = &setup.pipeline.train;
         let images = setup.images(SplitName::Train)?;
+        let permuted = config.control == Control::PermutedTargets;
+        let others = permuted.then(|| order::others(config.seed, images.rows().samples() as usize));
         let source = Source {
             images: &images,
-            temperature: (config.lambda > 0.0).then_some(config.temperature),
+            column: Column::of(config),
+            others: others.as_deref(),
             batch_size: config.batch_size,
             seed: config.seed,
         };
@@ -257,7 +262,7 @@ impl<'a> Trainer<'a> {
             key: setup.key.to_string(),
             name: setup.pipeline.name.clone(),
             temperature: config.temperature,
-            lambda: config.lambda,
+            lambda: config.lambda_at(0),
             seed: config.seed,
             parameters: parameter_count(&model),
             best_epoch: record.epoch,
@@ -268,7 +273,11 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// The run's folder under `root`: its readable name and the first 12 digits of its key.
-pub(super) fn folder(root: &Path, name: &str, key: &Digest) -> PathBuf {
-    root.join(format!("{name}-{}", key.short(12)))
+/// The run's folder: its readable name, the control that it is, if one, and the first 12 digits of its key.
+pub(super) fn folder(train: &config::Train, name: &str, key: &Digest) -> PathBuf {
+    let control = match train.control {
+        Control::None => String::new(),
+        control => format!("-{}", control.as_str()),
+    };
+    train.dir.join(format!("{name}{control}-{}", key.short(12)))
 }

@@ -11,7 +11,7 @@ use super::device::Chosen;
 use super::images::Images;
 use super::shared::{Opened, Shared};
 use super::{Error, changed, run};
-use crate::config::{Pipeline, Sweep};
+use crate::config::{Control, Pipeline, Sweep};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Cache, Encoding, Manifest, SplitRows};
 use crate::student::{MobileNetV2, StudentShape, hf};
@@ -45,9 +45,12 @@ pub(super) fn new(
 ) -> Result<Setup, Error> {
     let (dataset, cache) = (Arc::clone(shared.dataset()), Arc::clone(&opened.cache));
     let key = key(&pipeline, &cache, &device.name);
-    let folder = run::folder(&pipeline.train.dir, &pipeline.name, &key);
+    let folder = run::folder(&pipeline.train, &pipeline.name, &key);
     let setup = Setup { pipeline, dataset, cache, device, key, folder, shared, opened };
-    setup.rows(SplitName::Train)?;
+    let samples = setup.rows(SplitName::Train)?.samples();
+    if setup.pipeline.train.control == Control::PermutedTargets && samples < 2 {
+        return Err(Error::NothingToPermute { dataset: setup.dataset.name.clone() });
+    }
     setup.rows(SplitName::Validation)?;
     Ok(setup)
 }
@@ -170,7 +173,7 @@ impl Wanted<'_> {
     /// Everything that the choice of the cache depends on, as text.
     pub fn question(&self) -> String {
         let train = &self.pipeline.train;
-        let temperature = (train.lambda > 0.0).then_some(train.temperature);
+        let temperature = train.cached_temperature();
         format!("{:?} {temperature:?}", self.pipeline.cache)
     }
 
@@ -258,11 +261,10 @@ impl Wanted<'_> {
                 differs("the encoding", expected.to_string(), manifest.encoding.to_string())
             })
             .or_else(|| {
-                let held = train.lambda == 0.0 || manifest.temperatures.contains(&train.temperature);
+                let missing =
+                    train.cached_temperature().filter(|wanted| !manifest.temperatures.contains(wanted));
                 let found = format!("{:?}", manifest.temperatures);
-                (!held).then(|| {
-                    format!("its temperatures are {found}, expected {} among them", train.temperature)
-                })
+                missing.map(|wanted| format!("its temperatures are {found}, expected {wanted} among them"))
             })
     }
 }

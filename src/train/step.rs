@@ -4,9 +4,9 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::loss::{self, Targets};
 use super::optimizer::optimizer;
-use super::{clip, schedule};
+use super::targets::CachedTargets;
+use super::{clip, loss, schedule};
 use crate::config;
 use crate::student::{MobileNetV2, dropout};
 
@@ -28,39 +28,10 @@ pub struct Batch {
     pub size: [usize; 2],
     /// Class indices `[batch]`, -1 for an unlabelled sample.
     pub labels: Vec<i32>,
-    /// Soft targets at the run's temperature.
-    pub soft_targets: SoftTargets,
-}
-
-/// Soft targets on the host.
-pub enum SoftTargets {
-    /// Of every class, `[batch, classes]`.
-    Dense(Vec<f32>),
-    /// Of the largest classes, for a cache that keeps no others.
-    Top {
-        /// Which they are, `[batch, kept]`.
-        classes: Vec<i32>,
-        /// Their targets, then what all others have together, `[batch, kept + 1]`.
-        masses: Vec<f32>,
-    },
-}
-
-impl SoftTargets {
-    fn on(self, device: &Device, samples: usize) -> Targets {
-        let floats = |values: Vec<f32>| {
-            let width = values.len() / samples;
-            Tensor::from_data(TensorData::new(values, [samples, width]), device)
-        };
-        match self {
-            Self::Dense(targets) => Targets::Dense(floats(targets)),
-            Self::Top { classes, masses } => {
-                let kept = classes.len() / samples;
-                let classes: Vec<i64> = classes.into_iter().map(i64::from).collect();
-                let classes = Tensor::from_data(TensorData::new(classes, [samples, kept]), device);
-                Targets::Top { classes, masses: floats(masses) }
-            }
-        }
-    }
+    /// What the teacher said of them.
+    pub targets: CachedTargets,
+    /// The epoch, from 0: temperature and lambda may move with it.
+    pub epoch: usize,
 }
 
 /// The losses of one step, means over its samples.
@@ -84,13 +55,13 @@ impl Learner {
 
     /// Takes step `step` of `steps`, counted from 0, on one batch.
     pub fn step(&mut self, batch: Batch, step: usize, steps: usize) -> StepLoss {
-        let Batch { pixels, size: [height, width], labels, soft_targets } = batch;
+        let Batch { pixels, size: [height, width], labels, targets, epoch } = batch;
         let samples = labels.len();
         let device = &self.device;
         let pixels = Tensor::from_data(TensorData::new(pixels, [samples, 3, height, width]), device);
         let labels: Vec<i64> = labels.into_iter().map(i64::from).collect();
         let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [samples]), device);
-        let targets = soft_targets.on(device, samples);
+        let targets = targets.on(device, samples);
 
         let probability = self.model.shape().dropout;
         let features = [samples, self.model.features()];
@@ -98,7 +69,7 @@ impl Learner {
         let logits = self.model.forward_train(pixels, mask);
         let correct =
             logits.clone().inner().argmax(1).flatten(0, 1).equal(labels.clone().inner()).float().sum();
-        let loss = loss::distillation(logits, labels, targets, self.train.temperature, self.train.lambda);
+        let loss = loss::distillation(&self.train, epoch, logits, labels, targets);
         let parts = Tensor::cat(vec![loss.total.clone(), loss.hard, loss.soft], 0).inner();
         let parts = Tensor::cat(vec![parts, correct], 0);
 

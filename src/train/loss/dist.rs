@@ -1,0 +1,39 @@
+//! Distillation from a stronger teacher, DIST (arXiv 2205.10536).
+
+use burn::tensor::{Tensor, activation::softmax};
+
+use crate::config;
+
+/// Added to the product of two norms, as the authors' code does (hunto/DIST_KD).
+const EPSILON: f64 = 1e-8;
+
+/// `T^2 * (beta * inter + gamma * intra)`, `[1]`, where both are a mean of `1 - r` and `r` is Pearson's correlation of the student's
+/// probabilities with the teacher's: `inter` over the classes of each sample, `intra` over the samples of each class (the paper's
+/// section 4). The student may differ from the teacher in scale and level, and learns its relations.
+///
+/// Both logits are `[batch, classes]`. Of a batch of one sample `intra` is 1 and teaches nothing.
+pub fn dist(
+    student_logits: Tensor<2>,
+    teacher_logits: Tensor<2>,
+    temperature: f32,
+    weights: config::Dist,
+) -> Tensor<1> {
+    let student = softmax(student_logits / temperature, 1);
+    let teacher = softmax(teacher_logits / temperature, 1);
+    let inter = uncorrelated(student.clone(), teacher.clone());
+    let intra = uncorrelated(student.transpose(), teacher.transpose());
+    (inter * weights.beta + intra * weights.gamma) * temperature.powi(2)
+}
+
+/// The mean over rows of `1 - r`; both are `[rows, columns]`.
+fn uncorrelated(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {
+    let a = a.clone() - a.mean_dim(1);
+    let b = b.clone() - b.mean_dim(1);
+    let correlation = (a.clone() * b.clone()).sum_dim(1) / (norm(a) * norm(b) + EPSILON);
+    -correlation.mean() + 1.0
+}
+
+/// The Euclidean norm of each row, `[rows, 1]`. At 0 it has no slope, and is given none.
+fn norm(rows: Tensor<2>) -> Tensor<2> {
+    rows.square().sum_dim(1).clamp_min(f32::MIN_POSITIVE).sqrt()
+}
