@@ -23,7 +23,7 @@ use crate::teacher::{Teacher, class_order};
 
 pub use error::Error;
 pub use recompute::{Difference, Recomputed, recompute};
-pub use summary::{State, Summary};
+pub use summary::{State, Summary, at_chance};
 
 use prepare::{Batch, Recipe};
 

@@ -6,11 +6,12 @@ use super::Failure;
 use super::pipeline::PipelineArgs;
 use super::text::{bytes, percent, seconds};
 use super::{teacher_cache, train_student};
-use crate::config::Pipeline;
+use crate::config::{Control, Pipeline};
 use crate::dataset::SplitName;
 use crate::store::Cache;
 use crate::support::statistics::mean_and_deviation;
 use crate::support::table::Table;
+use crate::train::compare::{Comparison, Measured};
 use crate::train::metrics::{Meter, Metrics};
 use crate::train::{RunResult, Shared, Timing};
 
@@ -28,15 +29,17 @@ pub struct Args {
 
 /// One finished run, with its test measures.
 struct Run {
+    seed: u64,
     test: Metrics,
     timing: Timing,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
     let pipeline = args.pipeline.load(Vec::new())?;
-    if pipeline.train.lambda == 0.0 {
+    if !pipeline.train.is_taught() || pipeline.train.control != Control::None {
         return Err(Failure::usage(
-            "the demo compares with lambda = 0, so train.lambda of the pipeline must be above 0",
+            "the demo compares with the labels alone, so the pipeline must learn from the teacher: train.lambda above 0, \
+             train.loss other than ce and no train.control",
         ));
     }
     let file = args.pipeline.pipeline.display();
@@ -47,18 +50,18 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let shared = Shared::open(&pipeline.dataset)?;
     let first = pipeline.train.seed;
-    let mut students: [(String, f32, Vec<Run>); 2] = [
+    let mut students: [(String, Control, Vec<Run>); 2] = [
         (
             format!("distilled (T = {}, lambda = {})", pipeline.train.temperature, pipeline.train.lambda),
-            pipeline.train.lambda,
+            Control::None,
             Vec::new(),
         ),
-        ("from scratch (lambda = 0)".to_owned(), 0.0, Vec::new()),
+        ("from scratch (labels only)".to_owned(), Control::LabelsOnly, Vec::new()),
     ];
     for seed in first..first + args.seeds {
-        for (_, lambda, runs) in &mut students {
-            println!("\n$ decant train-student -p {file} --lambda {lambda} --seed {seed}");
-            runs.push(student(&args, &shared, &pipeline, *lambda, seed)?);
+        for (_, control, runs) in &mut students {
+            println!("\n$ decant train-student -p {file} --control {} --seed {seed}", control.as_str());
+            runs.push(student(&args, &shared, &pipeline, *control, seed)?);
         }
     }
     let cache = Cache::open(&stage_one.dir)?;
@@ -83,7 +86,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         ]);
     }
     print!("{table}");
-    print_gain(&students[0].2, &students[1].2);
+    println!("distilled against from scratch, {}", gain(&students[0].2, &students[1].2));
     let stage_one_time = if stage_one.images == 0 {
         "done before".to_owned()
     } else {
@@ -103,18 +106,18 @@ fn student(
     args: &Args,
     shared: &Arc<Shared>,
     pipeline: &Pipeline,
-    lambda: f32,
+    control: Control,
     seed: u64,
 ) -> Result<Run, Failure> {
     let mut pipeline = pipeline.clone();
-    pipeline.train.lambda = lambda;
+    pipeline.train.control = control;
     pipeline.train.seed = seed;
     let (result, timing) =
         train_student::student(&shared.setup(pipeline, None, &args.pipeline.pipeline)?, false)?;
     let RunResult { test, .. } = result;
     let test =
         test.ok_or_else(|| Failure::usage("the demo compares on test, and the dataset has no test split"))?;
-    Ok(Run { test, timing })
+    Ok(Run { seed, test, timing })
 }
 
 /// The teacher's own measures, from its cached logits.
@@ -135,14 +138,10 @@ fn spread(runs: &[Run], of: impl Fn(&Metrics) -> f64) -> String {
     format!("{:.1} ± {:.1} %", 100.0 * mean, 100.0 * deviation)
 }
 
-/// What distillation bought, seed by seed.
-fn print_gain(distilled: &[Run], scratch: &[Run]) {
-    let gains: Vec<f64> =
-        distilled.iter().zip(scratch).map(|(a, b)| 100.0 * (a.test.accuracy - b.test.accuracy)).collect();
-    let (mean, deviation) = mean_and_deviation(&gains);
-    let ahead = gains.iter().filter(|&&gain| gain > 0.0).count();
-    println!(
-        "distillation bought {mean:+.1} ± {deviation:.1} points of test accuracy, ahead with {ahead} of {} seeds",
-        gains.len()
-    );
+/// What distillation bought, seed by seed, and whether that shows anything.
+fn gain(distilled: &[Run], scratch: &[Run]) -> String {
+    let of =
+        |runs: &[Run]| -> Vec<Measured> { runs.iter().map(|run| (run.seed, run.test.accuracy)).collect() };
+    let labelled = distilled[0].test.confusion.iter().flatten().sum::<u64>();
+    Comparison::new(&of(distilled), &of(scratch), labelled as usize).words()
 }

@@ -1,12 +1,14 @@
 //! The commands: one file each, with its arguments and its `run`.
 
 mod cache;
+mod compare;
 mod data;
 mod demo;
 mod doctor;
 mod evaluate;
 mod export;
 mod failure;
+mod head;
 mod model;
 mod pipeline;
 mod predict;
@@ -40,6 +42,7 @@ enum Command {
     TrainStudent(train_student::Args),
     Demo(demo::Args),
     Evaluate(evaluate::Args),
+    Compare(compare::Args),
     Predict(predict::Args),
     Export(export::Args),
     Cache(cache::Args),
@@ -59,6 +62,7 @@ impl Cli {
             Command::TrainStudent(args) => train_student::run(args),
             Command::Demo(args) => demo::run(args),
             Command::Evaluate(args) => evaluate::run(args),
+            Command::Compare(args) => compare::run(args),
             Command::Predict(args) => predict::run(args),
             Command::Export(args) => export::run(args),
             Command::Cache(args) => cache::run(args),

@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 
 use super::pipeline::{PipelineArgs, shortcut};
-use super::text::{numbers, percent, print_json, seconds};
-use super::{Failure, evaluate};
-use crate::config::Schedule;
-use crate::dataset::SplitName;
+use super::text::{percent, print_json, seconds};
+use super::{Failure, evaluate, head};
 use crate::student::hf::Head;
 use crate::support::table::Table;
 use crate::train::metrics::Metrics;
@@ -28,6 +26,12 @@ pub struct Args {
     /// Weight of the distillation term, 0 trains from the labels alone [train.lambda]
     #[arg(long)]
     lambda: Option<f32>,
+    /// What is learnt from the teacher: kd, std-kd, dkd, dist, mse or ce [train.loss]
+    #[arg(long)]
+    loss: Option<String>,
+    /// Train a control: permuted-targets (each image taught by those of another) or labels-only [train.control]
+    #[arg(long)]
+    control: Option<String>,
     /// Fixes initial weights, order and dropout [train.seed]
     #[arg(long)]
     seed: Option<u64>,
@@ -52,6 +56,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let shortcuts = [
         shortcut("train.temperature", args.temperature.as_ref()),
         shortcut("train.lambda", args.lambda.as_ref()),
+        shortcut("train.loss", args.loss.as_ref()),
+        shortcut("train.control", args.control.as_ref()),
         shortcut("train.seed", args.seed.as_ref()),
         shortcut("train.epochs", args.epochs.as_ref()),
         shortcut("train.batch-size", args.batch_size.as_ref()),
@@ -70,7 +76,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
 /// Trains one student, or finds it trained, and unless `quiet` says how it goes.
 pub(super) fn student(setup: &Setup, quiet: bool) -> Result<(RunResult, Timing), Failure> {
     if !quiet {
-        print_head(setup);
+        head::print(setup);
     }
     let epochs = setup.pipeline.train.epochs;
     let mut head = Some(EPOCH_HEAD);
@@ -108,62 +114,6 @@ pub(super) fn student(setup: &Setup, quiet: bool) -> Result<(RunResult, Timing),
             Ok((*result, timing))
         }
     }
-}
-
-fn print_head(setup: &Setup) {
-    let (student, train) = (&setup.pipeline.student, &setup.pipeline.train);
-    let manifest = setup.cache.manifest();
-    let images = |split: SplitName| setup.dataset.split(split).map_or(0, |split| split.samples.len());
-    let quality = setup.cache.complete().teacher_quality.iter();
-    let quality = quality
-        .filter(|quality| quality.labelled > 0)
-        .find(|quality| quality.split == SplitName::Validation.as_str());
-    println!("train-student  {}", setup.pipeline.name);
-    println!(
-        "  data     {}: train {}, validation {}, test {}; {} classes",
-        setup.dataset.name,
-        images(SplitName::Train),
-        images(SplitName::Validation),
-        images(SplitName::Test),
-        setup.classes()
-    );
-    let worth = quality.map_or_else(
-        || "unlabelled validation".to_owned(),
-        |q| format!("{} on validation, ECE {}", percent(q.accuracy), percent(q.ece)),
-    );
-    println!("  teacher  {}, {worth} (cached, not loaded)", manifest.teacher.name);
-    println!("  cache    {} ({})", setup.cache.dir().display(), manifest.storage());
-    let init = student.init.as_ref().map_or_else(
-        || format!("random weights of seed {}", train.seed),
-        |path| format!("weights of {}", path.display()),
-    );
-    println!(
-        "  student  MobileNetV2 x{}, {} px, {init}, on {}",
-        student.width, student.image_size, setup.device.name
-    );
-    if train.lambda > 0.0 {
-        println!(
-            "  loss     w_ce {} * CE + w_kd {} * T^2 * KL(teacher || student), T = {}",
-            (1e6 * (1.0 - train.lambda)).round() / 1e6,
-            train.lambda,
-            train.temperature
-        );
-    } else {
-        println!("  loss     w_ce 1 * CE, the labels alone (w_kd 0)");
-    }
-    let schedule = match train.schedule {
-        Schedule::Linear => "linear decay",
-        Schedule::Cosine => "cosine decay",
-        Schedule::Constant => "constant",
-    };
-    println!(
-        "  recipe   AdamW, lr {:e} ({schedule}), batch {}, {} epochs, gradient norm at most {}",
-        train.lr,
-        train.batch_size,
-        train.epochs,
-        numbers(&[train.max_grad_norm])
-    );
-    println!("  run      {}", setup.folder.display());
 }
 
 const EPOCH_HEAD: &str =
