@@ -35,8 +35,8 @@ pub struct Row<'a> {
     pub logits: &'a [f32],
 }
 
-/// A shard being filled, in memory: `rows * classes * 4` bytes for the logits. While it is committed, three of its
-/// columns are in memory as well; where columns are compressed, one a core and two.
+/// A shard being filled, in memory: `rows * classes * 4` bytes for the logits. While it is committed, two of its
+/// columns are in memory as well; where columns are compressed, one a core and one.
 ///
 /// Nothing is on disk until [`ShardWriter::commit`].
 pub struct ShardWriter {
