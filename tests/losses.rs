@@ -238,7 +238,7 @@ fn a_run_weighs_its_two_terms_by_the_epochs_lambda_and_temperature() {
     };
     for loss in [config::Loss::Kd, config::Loss::StdKd] {
         let train = Train { loss, ..train.clone() };
-        let found = distillation(&train, 1, student(), labels([0, 1]), Targets::Logits(teacher()));
+        let found = distillation(&train, 1, student(), labels([0, 1]), Targets::Logits(teacher()), None);
         let hard = scalar(&cross_entropy(student(), labels([0, 1]), 0.1));
         let soft = scalar(&match loss {
             config::Loss::Kd => kd(student(), softmax(teacher() / 5.0, 1), 5.0),
@@ -248,6 +248,6 @@ fn a_run_weighs_its_two_terms_by_the_epochs_lambda_and_temperature() {
         assert_close(scalar(&found.soft), soft, 1e-5, "soft");
         assert_close(scalar(&found.total), 0.5 * (hard + soft), 1e-5, "total");
     }
-    let found = distillation(&train, 1, student(), labels([0, 1]), Targets::None);
+    let found = distillation(&train, 1, student(), labels([0, 1]), Targets::None, None);
     assert_eq!((scalar(&found.total), scalar(&found.soft)), (scalar(&found.hard), 0.0));
 }

@@ -57,13 +57,13 @@ fn ten_steps_from_the_cache_have_the_losses_of_ten_steps_with_the_teacher() {
     let run = |targets: &mut dyn FnMut(&[usize]) -> Vec<f32>| -> Vec<StepLoss> {
         let train = Train { lr: 1e-3, lambda: 0.5, temperature: 5.0, ..Train::default() };
         let model = MobileNetV2::new(&StudentShape::new(0.35, 3, SIZE), 1, &Device::flex().autodiff());
-        let mut learner = Learner::new(model, &train, &Device::flex());
+        let mut learner = Learner::new(model, &train, None, &Device::flex());
         let step = |(step, samples): (usize, &[usize])| {
             let labels =
                 samples.iter().map(|&s| dataset.split(SplitName::Train).unwrap().samples[s].label).collect();
             let targets = CachedTargets::Soft(targets(samples));
             let pixels = pixels(&dataset, samples, &student);
-            learner.step(Batch { pixels, size: [SIZE, SIZE], labels, targets, epoch: 0 }, step, STEPS)
+            learner.step(vec![Batch { pixels, size: [SIZE, SIZE], labels, targets, epoch: 0 }], step, STEPS)
         };
         order.chunks(BATCH).enumerate().map(step).collect()
     };

@@ -100,7 +100,7 @@ fn a_training_step_equals_pytorch() {
 
     let labels = Tensor::<1, Int>::from_data(&golden.labels[..], &device);
     let Loss { total, hard, soft } =
-        distillation(&recipe(), 0, logits, labels, Targets::Soft(soft_targets(0, &device)));
+        distillation(&recipe(), 0, logits, labels, Targets::Soft(soft_targets(0, &device)), None);
     let gradients = GradientsParams::from_grads(total.backward(), &model);
     for (name, found, expected) in
         [("total", total, golden.total), ("hard", hard, golden.hard), ("soft", soft, golden.soft)]
@@ -202,7 +202,7 @@ fn train(golden: &TenSteps, mut model: MobileNetV2) -> Trained {
         let labels = Tensor::<1, Int>::from_data(&labels[..], &device);
         let logits = model.forward_train(pixels(batch, SIDE, &device), None);
         let targets = Targets::Soft(soft_targets(batch, &device));
-        let total = distillation(&recipe(), 0, logits, labels, targets).total;
+        let total = distillation(&recipe(), 0, logits, labels, targets, None).total;
         losses.push(values(total.clone())[0]);
         let gradients = GradientsParams::from_grads(total.backward(), &model);
         let (gradients, norm) = clip_global_norm(gradients, &model, 1.0);

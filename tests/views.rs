@@ -106,8 +106,14 @@ fn an_epoch_shows_each_sample_in_the_view_that_is_its_turn() {
     let rows = cache.split("train").unwrap();
     let teacher = GrayTeacher::new(&CLASSES);
     let images = images(&dataset, &rows, teacher.preprocess().clone());
-    let source =
-        Source { images: &images, column: Column::Soft(1.0), others: None, batch_size: 5, seed: SEED };
+    let source = Source {
+        images: &images,
+        column: Column::Soft(1.0),
+        others: None,
+        batch_size: 5,
+        used: images.rows().samples() as usize,
+        seed: SEED,
+    };
     let epochs = usize::from(VIEWS);
     std::thread::scope(|scope| {
         let batches = loader::spawn(scope, source, (0, 0), epochs);
@@ -136,7 +142,14 @@ fn permuted_targets_are_those_of_another_sample_in_the_same_view() {
     let images = images(&dataset, &rows, GrayTeacher::new(&CLASSES).preprocess().clone());
     let others = others(SEED, 12);
     for column in [Column::Soft(1.0), Column::Logits] {
-        let source = Source { images: &images, column, others: Some(&others), batch_size: 5, seed: SEED };
+        let source = Source {
+            images: &images,
+            column,
+            others: Some(&others),
+            batch_size: 5,
+            used: images.rows().samples() as usize,
+            seed: SEED,
+        };
         std::thread::scope(|scope| {
             let batches = loader::spawn(scope, source, (0, 0), 1);
             for samples in epoch_order(SEED, 0, 12).chunks(5) {

@@ -8,7 +8,7 @@ use super::{Failure, evaluate, head};
 use crate::student::hf::Head;
 use crate::support::table::Table;
 use crate::train::metrics::Metrics;
-use crate::train::{self, BEST, EpochRecord, Event, Outcome, RunResult, Setup, Timing};
+use crate::train::{self, BEST, EpochRecord, Event, Outcome, Resume, RunResult, Setup, Timing};
 
 /// Stage two: train a student from the cache.
 ///
@@ -44,6 +44,9 @@ pub struct Args {
     /// Peak learning rate [train.lr]
     #[arg(long)]
     lr: Option<f64>,
+    /// What a run that was begun before does: auto goes on, never refuses, a checkpoint's folder goes on from that one
+    #[arg(long, value_name = "auto|never|PATH", default_value = "auto")]
+    resume: Resume,
     /// cpu, cuda:N or auto [train.device]
     #[arg(long)]
     device: Option<String>,
@@ -66,7 +69,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     ];
     let pipeline = args.pipeline.load(shortcuts.into_iter().flatten().collect())?;
     let setup = Setup::new(pipeline, args.cache.as_deref(), &args.pipeline.pipeline)?;
-    let (result, _) = student(&setup, args.json)?;
+    let (result, _) = student_from(&args.resume, &setup, args.json)?;
     if args.json {
         print_json(&result);
     }
@@ -75,12 +78,16 @@ pub fn run(args: Args) -> Result<(), Failure> {
 
 /// Trains one student, or finds it trained, and unless `quiet` says how it goes.
 pub(super) fn student(setup: &Setup, quiet: bool) -> Result<(RunResult, Timing), Failure> {
+    student_from(&Resume::Auto, setup, quiet)
+}
+
+fn student_from(resume: &Resume, setup: &Setup, quiet: bool) -> Result<(RunResult, Timing), Failure> {
     if !quiet {
         head::print(setup);
     }
     let epochs = setup.pipeline.train.epochs;
     let mut head = Some(EPOCH_HEAD);
-    let outcome = train::train(setup, &mut |event| {
+    let outcome = train::resume(setup, resume, &mut |event| {
         if quiet {
             return;
         }
@@ -91,8 +98,8 @@ pub(super) fn student(setup: &Setup, quiet: bool) -> Result<(RunResult, Timing),
                     "note: student.init has a classifier for {classes_in_file} classes, so this one starts random"
                 );
             }
-            Event::Resumed { epoch, batch } => {
-                println!("going on in epoch {} of {epochs}, after {batch} of its batches", epoch + 1);
+            Event::Resumed { epoch, step } => {
+                println!("going on in epoch {} of {epochs}, after {step} of its steps", epoch + 1);
             }
             Event::Epoch(record) => {
                 if let Some(head) = head.take() {

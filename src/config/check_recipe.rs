@@ -3,13 +3,16 @@
 use super::check::{Invalid, list, within};
 use super::{ClassWeights, Optimizer, Schedule, Train};
 
-/// Checks optimiser, schedule, accumulation, average and class weights.
+/// Checks optimiser, schedule, accumulation, average, class weights and checkpoints.
 pub(super) fn check(train: &Train) -> Result<(), Invalid> {
     optimizer(train)?;
     schedule(train)?;
     let share = |value: f64| (0.0..1.0).contains(&value);
     within("train.accumulate", train.accumulate, (1..=1024).contains(&train.accumulate), "1 to 1024")?;
     within("train.ema", train.ema, share(train.ema), "0 (no average) to below 1")?;
+    let minutes = train.checkpoint_minutes;
+    let a_week = 7.0 * 24.0 * 60.0;
+    within("train.checkpoint-minutes", minutes, (0.0..=a_week).contains(&minutes), "0 (none) to 10080")?;
     if let Some(ClassWeights::List(weights)) = &train.class_weights {
         let fine = weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0);
         let some = weights.iter().any(|weight| *weight > 0.0);

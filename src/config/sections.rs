@@ -280,6 +280,13 @@ pub struct Train {
     pub seed: u64,
     /// Steps between two points of the training curves in TensorBoard's event file; 0 writes none.
     pub tensorboard: usize,
+    /// A checkpoint after every so many steps of the run, beside that after every epoch; 0 for none.
+    pub checkpoint_steps: usize,
+    /// A checkpoint after so many minutes without one; 0 for none.
+    pub checkpoint_minutes: f64,
+    /// How many checkpoints are kept, the last ones and that of the best epoch, also when the run is finished. 0 keeps the last
+    /// one, and none of a finished run.
+    pub keep_checkpoints: usize,
     /// Where the student trains.
     pub device: Device,
     /// The folder that holds runs; `--runs-dir` and `DECANT_RUNS` come before it.
@@ -322,8 +329,28 @@ impl Default for Train {
             class_weights: None,
             seed: 42,
             tensorboard: 10,
+            checkpoint_steps: 0,
+            checkpoint_minutes: 10.0,
+            keep_checkpoints: 0,
             device: Device::Auto,
             dir: PathBuf::from("runs"),
+        }
+    }
+}
+
+impl Train {
+    /// The same with every key that has no part in the trained bytes at its default.
+    #[must_use]
+    pub fn deciding(&self) -> Self {
+        let plain = Self::default();
+        Self {
+            tensorboard: plain.tensorboard,
+            checkpoint_steps: plain.checkpoint_steps,
+            checkpoint_minutes: plain.checkpoint_minutes,
+            keep_checkpoints: plain.keep_checkpoints,
+            device: plain.device,
+            dir: plain.dir,
+            ..self.clone()
         }
     }
 }

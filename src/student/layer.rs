@@ -15,6 +15,8 @@ pub const EPSILON: f64 = 1e-3;
 pub(super) enum Phase {
     Train,
     Evaluate,
+    /// As it evaluates, and without gradients: part of a student whose other layers are trained.
+    Frozen,
 }
 
 /// Makes parameters with ids 1, 2, 3… in the order of the model's definition. burn's own ids are random; with these, the
@@ -143,13 +145,14 @@ impl ConvLayer {
 
     fn tensors(&self, phase: Phase) -> LayerTensors {
         let norm = &self.normalization;
-        LayerTensors {
+        let tensors = LayerTensors {
             weight: self.convolution.weight.val(),
             gamma: norm.weight.val(),
             beta: norm.bias.val(),
-            running: (phase == Phase::Evaluate)
+            running: (phase != Phase::Train)
                 .then(|| Statistics { mean: norm.running_mean.value(), variance: norm.running_var.value() }),
-        }
+        };
+        if phase == Phase::Frozen { tensors.without_autodiff() } else { tensors }
     }
 }
 
@@ -185,7 +188,13 @@ pub(super) fn chain(layers: &[&ConvLayer], ending: Ending, input: Tensor<4>, pha
         residual: ending == Ending::Residual,
         pool: ending == Ending::Pool,
     };
-    let tensors = layers.iter().map(|layer| layer.tensors(phase)).collect();
+    let tensors: Vec<LayerTensors> = layers.iter().map(|layer| layer.tensors(phase)).collect();
+    let input = match phase {
+        Phase::Frozen => input.without_autodiff(),
+        // It may come from frozen layers.
+        Phase::Train if tensors[0].weight.is_autodiff() => input.autodiff(),
+        Phase::Train | Phase::Evaluate => input,
+    };
     let (output, statistics) = kernels::run(input, &structure, tensors);
     for (layer, statistics) in layers.iter().zip(statistics) {
         layer.normalization.update_running(statistics);

@@ -10,6 +10,7 @@ use super::{
     layer::{ConvLayer, Ending, LayerSpec, Phase, Slots, chain},
     shape::{StudentShape, expanded},
 };
+use crate::config::Freeze;
 
 /// `MobileNetV2ForImageClassification`.
 #[derive(Module, Debug)]
@@ -59,14 +60,23 @@ impl MobileNetV2 {
     /// Logits `[batch, classes]` of `pixels` `[batch, 3, height, width]`, with the running statistics and no dropout.
     /// Call it on [`Module::valid`]'s model where no gradient is wanted.
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<2> {
-        self.classifier.forward(self.mobilenet_v2.forward(pixels, Phase::Evaluate))
+        self.classifier.forward(self.mobilenet_v2.forward(pixels, |_| Phase::Evaluate))
     }
 
     /// Logits `[batch, classes]` of `pixels` `[batch, 3, height, width]`, with the batch's statistics, which also move the
-    /// running ones. The pooled features are multiplied by `dropout_mask` `[batch, features]`
-    /// (see [`dropout::mask`](super::dropout::mask)).
+    /// running ones, but for the layers that the shape has frozen: those evaluate. The pooled features are multiplied by
+    /// `dropout_mask` `[batch, features]` (see [`dropout::mask`](super::dropout::mask)).
     pub fn forward_train(&self, pixels: Tensor<4>, dropout_mask: Option<Tensor<2>>) -> Tensor<2> {
-        let features = self.mobilenet_v2.forward(pixels, Phase::Train);
+        // The stem is the first chain, each block one, and the last convolution another.
+        let frozen = match self.shape.freeze {
+            Freeze::None => 0,
+            Freeze::Blocks(blocks) => 1 + blocks,
+            Freeze::Backbone => usize::MAX,
+        };
+        let phase = |chain| if chain < frozen { Phase::Frozen } else { Phase::Train };
+        let features = self.mobilenet_v2.forward(pixels, phase);
+        let features =
+            if self.classifier.weight.val().is_autodiff() { features.autodiff() } else { features };
         let features = match dropout_mask {
             Some(mask) => features * mask,
             None => features,
@@ -105,11 +115,12 @@ impl Backbone {
             .chain(std::iter::once(last))
     }
 
-    /// `[batch, 3, height, width]` to the mean over all positions, `[batch, features]`.
-    fn forward(&self, pixels: Tensor<4>, phase: Phase) -> Tensor<2> {
-        let pooled = self.chains().fold(pixels, |input, Chain { layers, ending }| {
+    /// `[batch, 3, height, width]` to the mean over all positions, `[batch, features]`; `phase` is that of each chain by its
+    /// number.
+    fn forward(&self, pixels: Tensor<4>, phase: impl Fn(usize) -> Phase) -> Tensor<2> {
+        let pooled = self.chains().enumerate().fold(pixels, |input, (number, Chain { layers, ending })| {
             let layers: Vec<&ConvLayer> = layers.into_iter().map(|(_, layer)| layer).collect();
-            chain(&layers, ending, input, phase)
+            chain(&layers, ending, input, phase(number))
         });
         let [batch, _, _, features] = pooled.dims();
         pooled.reshape([batch, features])
@@ -202,7 +213,10 @@ impl Classifier {
 
 #[cfg(test)]
 mod tests {
-    use burn::module::{ModuleVisitor, ParamId};
+    use burn::{
+        module::{ModuleVisitor, ParamId},
+        optim::GradientsParams,
+    };
 
     use super::*;
     use crate::student::visit_parameters;
@@ -249,6 +263,35 @@ mod tests {
         let after = values(&model);
         assert_ne!(before, after);
         assert_eq!(after, values(&model.valid()));
+    }
+
+    #[test]
+    fn frozen_layers_keep_their_statistics_and_get_no_gradient() {
+        let device = Device::flex().autodiff();
+        let changed = |freeze: Freeze| {
+            let shape = StudentShape { freeze, ..StudentShape::new(0.35, 3, 32) };
+            let model = MobileNetV2::new(&shape, 5, &device);
+            let before = values(&model);
+            let loss = model.forward_train(Tensor::ones([2, 3, 32, 32], &device), None).square().sum();
+            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            let moved = values(&model).iter().zip(&before).filter(|(after, before)| after != before).count();
+            (gradients.len(), moved)
+        };
+        // Three layers in the stem, 16 blocks of three, one last: a weight, two affine and two running ones each.
+        assert_eq!(changed(Freeze::None), (52 * 3 + 2, 52 * 2));
+        assert_eq!(changed(Freeze::Blocks(0)), (49 * 3 + 2, 49 * 2));
+        assert_eq!(changed(Freeze::Blocks(15)), (4 * 3 + 2, 4 * 2));
+        assert_eq!(changed(Freeze::Backbone), (2, 0));
+    }
+
+    #[test]
+    fn a_frozen_backbone_trains_on_the_features_that_it_evaluates_to() {
+        let device = Device::flex().autodiff();
+        let shape = StudentShape { freeze: Freeze::Backbone, ..StudentShape::new(0.35, 3, 32) };
+        let model = MobileNetV2::new(&shape, 5, &device);
+        let pixels = Tensor::<4>::ones([2, 3, 32, 32], &device);
+        let training = model.forward_train(pixels.clone(), None).into_data();
+        assert_eq!(training, model.valid().forward(pixels.inner()).into_data());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! How many channels each layer has.
 
+use crate::config::Freeze;
+
 /// What fixes a student's layers; everything else is `transformers`' `MobileNetV2Config` at its defaults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StudentShape {
@@ -13,6 +15,8 @@ pub struct StudentShape {
     pub dropout: f64,
     /// Weight of the batch in the running statistics: `running = (1 - momentum) * running + momentum * batch`.
     pub batch_norm_momentum: f64,
+    /// Layers that training leaves as they are.
+    pub freeze: Freeze,
 }
 
 impl StudentShape {
@@ -30,6 +34,7 @@ impl StudentShape {
             image_size,
             dropout: Self::TRANSFORMERS_DROPOUT,
             batch_norm_momentum: Self::TRANSFORMERS_MOMENTUM,
+            freeze: Freeze::None,
         }
     }
 

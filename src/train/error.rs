@@ -80,6 +80,24 @@ pub enum Error {
         /// The dataset's name.
         dataset: String,
     },
+    /// Weights for another number of classes.
+    #[error("train.class-weights has {weights} weights for {} classes; give one for each, in this order: {}", classes.len(), classes.join(", "))]
+    ClassWeights {
+        /// How many were given.
+        weights: usize,
+        /// The dataset's classes.
+        classes: Vec<String>,
+    },
+    /// No full step in an epoch.
+    #[error(
+        "the train split has {samples} images, fewer than the {step} of one step, which train.drop-last leaves out; set train.drop-last = false or a smaller train.batch-size or train.accumulate"
+    )]
+    NoStep {
+        /// Images of the train split.
+        samples: usize,
+        /// Images of a step.
+        step: usize,
+    },
     /// A folder that holds no finished run.
     #[error(
         "{path} holds no finished run (run.json and result.json); train one with decant train-student, or go on with one that was interrupted"
@@ -106,19 +124,73 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
-    /// The loss is no number any more.
+    /// What is trained is no number any more.
     #[error(
-        "the loss became {loss} at step {step} of {steps}, so training stopped; the last good checkpoint is kept in {run}; try a smaller train.lr or a train.max-grad-norm"
+        "{what} became {value} at step {step} of {steps}, so training stopped; the last good checkpoint is kept in {run}; try a smaller train.lr or a train.max-grad-norm"
     )]
     Diverged {
-        /// The loss as printed.
-        loss: f32,
+        /// The loss, or the gradient's norm, or a weight.
+        what: &'static str,
+        /// As printed.
+        value: f32,
         /// Counted from 1.
         step: usize,
         /// Steps of the whole run.
         steps: usize,
         /// The run's folder.
         run: PathBuf,
+    },
+    /// Another process trains the run.
+    #[error(
+        "the run {run} is being trained by another process; wait for it, or stop it and run this command again to go on"
+    )]
+    Busy {
+        /// Its folder.
+        run: PathBuf,
+    },
+    /// The run was begun, which `--resume never` does not want.
+    #[error(
+        "the run {run} was begun before, and --resume never uses nothing of it; move or delete that folder, or leave --resume out to go on"
+    )]
+    Begun {
+        /// Its folder.
+        run: PathBuf,
+    },
+    /// A folder of another run.
+    #[error("{path} belongs to another run: {}; give that run's own pipeline file, or move the folder away", differences.join("; "))]
+    OtherRun {
+        /// The folder, or the checkpoint.
+        path: PathBuf,
+        /// Each value that differs, with both.
+        differences: Vec<String>,
+    },
+    /// No checkpoint where `--resume` says.
+    #[error("{path} is no checkpoint; this run has {}", if there.is_empty() { "none".to_owned() } else { list(there) })]
+    NoCheckpoint {
+        /// What was named.
+        path: PathBuf,
+        /// The run's checkpoints.
+        there: Vec<PathBuf>,
+    },
+    /// A checkpoint of this run in another folder.
+    #[error(
+        "{path} is a checkpoint of this run, but not in its folder {run}; move it there, or name its runs with --runs-dir"
+    )]
+    Elsewhere {
+        /// What was named.
+        path: PathBuf,
+        /// The run's folder.
+        run: PathBuf,
+    },
+    /// A checkpoint that is not what was written.
+    #[error(
+        "the checkpoint {path} is damaged ({reason}); delete it to go on from the one before it, or from the start where there is none"
+    )]
+    Checkpoint {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A file of the run can't be read or written.
     #[error(
@@ -155,7 +227,9 @@ impl Error {
     /// Whether stored data is damaged, as against a run that failed or input that does not match.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Damaged { .. } | Self::Drift { .. } | Self::Weights { .. } => true,
+            Self::Damaged { .. } | Self::Checkpoint { .. } | Self::Drift { .. } | Self::Weights { .. } => {
+                true
+            }
             Self::Store(error) => error.is_damage(),
             _ => false,
         }
@@ -169,6 +243,12 @@ impl Error {
             | Self::OtherCache { .. }
             | Self::NoSplit { .. }
             | Self::NothingToPermute { .. }
+            | Self::ClassWeights { .. }
+            | Self::Begun { .. }
+            | Self::OtherRun { .. }
+            | Self::NoCheckpoint { .. }
+            | Self::Elsewhere { .. }
+            | Self::NoStep { .. }
             | Self::NoRun { .. }
             | Self::Device { .. }
             | Self::Decode { .. }

@@ -23,16 +23,13 @@ pub struct Source<'a> {
     pub others: Option<&'a [usize]>,
     /// Samples in one batch; the last of an epoch may hold fewer.
     pub batch_size: usize,
+    /// Samples of an epoch: the first of its order.
+    pub used: usize,
     /// Fixes order and views.
     pub seed: u64,
 }
 
 impl Source<'_> {
-    /// Steps in one epoch.
-    pub fn batches(&self) -> usize {
-        self.samples().div_ceil(self.batch_size)
-    }
-
     fn samples(&self) -> usize {
         self.images.rows().samples() as usize
     }
@@ -76,7 +73,7 @@ impl Source<'_> {
         for epoch in start.0..epochs {
             let skip = if epoch == start.0 { start.1 } else { 0 };
             let order = epoch_order(self.seed, epoch, self.samples());
-            for samples in order.chunks(self.batch_size).skip(skip) {
+            for samples in order[..self.used].chunks(self.batch_size).skip(skip) {
                 let batch = self.batch(epoch, samples);
                 let failed = batch.is_err();
                 // The step's side hangs up when it stops early.

@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::checkpoint::{self, State};
+use super::class_weights::class_weights;
 use super::evaluate::evaluate;
 use super::images::Images;
 use super::loader::{self, Source};
+use super::lock::RunLock;
 use super::log::{self, EpochRecord, RunResult, Timing};
+use super::plan::Plan;
+use super::resume::{self, Resume};
 use super::setup::Setup;
 use super::step::{Batch, Learner};
 use super::targets::Column;
@@ -28,12 +32,12 @@ pub const BEST: &str = "best";
 pub enum Event<'a> {
     /// The student got the weights of `student.init`; this is where its classifier is from.
     Initialised(hf::Head),
-    /// Training goes on from a checkpoint, in this epoch after this many batches, both from 0.
+    /// Training goes on from a checkpoint, in this epoch after this many steps, both from 0.
     Resumed {
         /// The epoch.
         epoch: usize,
-        /// Batches of it that are done.
-        batch: usize,
+        /// Steps of it that are done.
+        step: usize,
     },
     /// An epoch ended.
     Epoch(&'a EpochRecord),
@@ -60,49 +64,89 @@ pub enum Outcome {
 /// Trains a prepared run, or what is left of it. `watch` sees what happens on the way.
 ///
 /// # Errors
-/// A dataset or cache that is damaged, a device that fails, a loss that is no number, a file that can't be written.
+/// A dataset or cache that is damaged, a device that fails, a loss that is no number, a file that can't be written; a folder
+/// that another process trains in, or that another run has.
 pub fn train(setup: &Setup, watch: &mut dyn FnMut(Event<'_>)) -> Result<Outcome, Error> {
+    resume(setup, &Resume::Auto, watch)
+}
+
+/// [`train`], from where `from` says.
+///
+/// # Errors
+/// As [`train`]; what `from` does not want, or names and is not there.
+pub fn resume(setup: &Setup, from: &Resume, watch: &mut dyn FnMut(Event<'_>)) -> Result<Outcome, Error> {
     let run = &setup.folder;
-    if let Some(result) = log::read_json::<RunResult>(run, "result.json")? {
-        let timing = log::read_json(run, "timing.json")?.unwrap_or_default();
-        // It may have died between its result and this.
-        checkpoint::clear(run)?;
-        return Ok(Outcome::Done { result: Box::new(result), timing, already: true });
+    resume::start(setup, from)?;
+    if let Some(done) = finished(setup)? {
+        // It may have died between its result and this; whoever has the lock is doing it.
+        if let Ok(_lock) = RunLock::take(run) {
+            checkpoint::clear(run, setup.pipeline.train.keep_checkpoints)?;
+        }
+        return Ok(done);
     }
     fs::create_dir_all(run).map_err(Error::file("create", run))?;
+    let _lock = RunLock::take(run)?;
+    if let Some(done) = finished(setup)? {
+        return Ok(done);
+    }
+    // Whoever had the lock may have moved on.
+    let checkpoint = resume::start(setup, from)?;
     log::write_json(run, "run.json", &setup.description())?;
     setup.check_content()?;
-    Trainer::new(setup, watch)?.run(watch)
+    Trainer::new(setup, checkpoint.as_deref(), watch)?.run(watch)
+}
+
+/// What the run came to, if it did before.
+fn finished(setup: &Setup) -> Result<Option<Outcome>, Error> {
+    let Some(result) = log::read_json::<RunResult>(&setup.folder, "result.json")? else { return Ok(None) };
+    let timing = log::read_json(&setup.folder, "timing.json")?.unwrap_or_default();
+    Ok(Some(Outcome::Done { result: Box::new(result), timing, already: true }))
 }
 
 struct Trainer<'a> {
     setup: &'a Setup,
     validation: Images<'a>,
+    plan: Plan,
     learner: Learner,
     state: State,
     timing: Timing,
     board: Board,
+    /// When the last checkpoint was written.
+    saved: Instant,
 }
 
 impl<'a> Trainer<'a> {
-    fn new(setup: &'a Setup, watch: &mut dyn FnMut(Event<'_>)) -> Result<Self, Error> {
-        let train = &setup.pipeline.train;
+    fn new(
+        setup: &'a Setup,
+        checkpoint: Option<&Path>,
+        watch: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Self, Error> {
+        let config = &setup.pipeline.train;
+        let rows = setup.rows(SplitName::Train)?;
+        let samples = rows.samples() as usize;
+        let plan = Plan::new(config, samples);
+        if plan.steps() == 0 {
+            return Err(Error::NoStep { samples, step: plan.step_samples() });
+        }
+        let labels = (0..rows.samples()).filter_map(|sample| rows.row(sample, 0)).map(|row| rows.label(row));
+        let class_weights = class_weights(config.class_weights.as_ref(), &setup.dataset.classes, labels)?;
         let device = setup.device.device.clone().autodiff();
         let (model, head) = setup.student(&device)?;
         if let Some(head) = head {
             watch(Event::Initialised(head));
         }
-        let mut learner = Learner::new(model, train, &setup.device.device);
-        let state = checkpoint::load(&setup.folder, &mut learner)?;
-        if state != State::default() {
-            watch(Event::Resumed { epoch: state.epoch, batch: state.batch });
+        let mut learner = Learner::new(model, config, class_weights, &setup.device.device);
+        let mut state = State::new(setup.key);
+        if let Some(checkpoint) = checkpoint {
+            state = checkpoint::load(checkpoint, setup.key, &mut learner, &best_weights(setup))?;
+            watch(Event::Resumed { epoch: state.epoch, step: state.step });
         }
-        let steps = setup.rows(SplitName::Train)?.samples() as usize;
-        let done = state.epoch * steps.div_ceil(train.batch_size) + state.batch;
+        let done = state.epoch * plan.steps() + state.step;
         let board = Board::open(&setup.folder, &setup.pipeline, done, &state.log)?;
         let mut timing: Timing = log::read_json(&setup.folder, "timing.json")?.unwrap_or_default();
         timing.device.clone_from(&setup.device.name);
-        Ok(Self { setup, validation: setup.images(SplitName::Validation)?, learner, state, timing, board })
+        let validation = setup.images(SplitName::Validation)?;
+        Ok(Self { setup, validation, plan, learner, state, timing, board, saved: Instant::now() })
     }
 
     fn run(mut self, watch: &mut dyn FnMut(Event<'_>)) -> Result<Outcome, Error> {
@@ -112,15 +156,14 @@ impl<'a> Trainer<'a> {
         self.timing.seconds = before + started.elapsed().as_secs_f64();
         let run = &self.setup.folder;
         if !finished {
-            checkpoint::save(run, &self.state, &self.learner)?;
-            log::write_json(run, "timing.json", &self.timing)?;
+            self.save()?;
             return Ok(Outcome::Interrupted { epochs: self.state.log.len() });
         }
         let result = self.result()?;
         self.timing.seconds = before + started.elapsed().as_secs_f64();
         log::write_json(run, "timing.json", &self.timing)?;
         log::write_json(run, "result.json", &result)?;
-        checkpoint::clear(run)?;
+        checkpoint::clear(run, self.setup.pipeline.train.keep_checkpoints)?;
         Ok(Outcome::Done { result: Box::new(result), timing: self.timing, already: false })
     }
 
@@ -136,63 +179,61 @@ impl<'a> Trainer<'a> {
             column: Column::of(config),
             others: others.as_deref(),
             batch_size: config.batch_size,
+            used: self.plan.samples(),
             seed: config.seed,
         };
+        let steps = self.plan.steps();
         std::thread::scope(|scope| {
-            let start = (self.state.epoch, self.state.batch);
+            let start = (self.state.epoch, self.plan.batches_before(self.state.step));
             let batches = loader::spawn(scope, source, start, config.epochs);
             while self.state.epoch < config.epochs {
                 let label = format!("epoch {}/{}", self.state.epoch + 1, config.epochs);
-                let left = source.batches() - self.state.batch;
+                let left = steps - self.state.step;
                 let mut progress = Progress::new(label, left as u64, "steps");
                 let clock = Instant::now();
-                while self.state.batch < source.batches() {
+                while self.state.step < steps {
                     if interrupt::requested() {
                         self.timing.train_seconds += clock.elapsed().as_secs_f64();
                         return Ok(false);
                     }
-                    let batch = batches.recv().expect("the loader sends every batch or an error")?;
-                    self.step(batch, source.batches())?;
+                    let parts = self.plan.batches(self.state.step);
+                    let receive = |_| batches.recv().expect("the loader sends every batch or an error");
+                    self.step((0..parts).map(receive).collect::<Result<_, _>>()?)?;
+                    if self.is_due() {
+                        self.save()?;
+                    }
                     progress.advance(1);
-                    progress.message(self.live(source.batches(), source.batches() - left, &clock));
+                    progress.message(self.live(steps - left, &clock));
                 }
                 self.timing.train_seconds += clock.elapsed().as_secs_f64();
                 drop(progress);
-                self.end_epoch(source.batches())?;
+                self.end_epoch()?;
                 watch(Event::Epoch(self.state.log.last().expect("an epoch has just ended")));
             }
             Ok(true)
         })
     }
 
-    fn step(&mut self, batch: Batch, batches: usize) -> Result<(), Error> {
-        let steps = batches * self.setup.pipeline.train.epochs;
-        let step = self.state.epoch * batches + self.state.batch;
-        let samples = batch.labels.len();
-        let labelled = batch.labels.iter().filter(|&&label| label >= 0).count();
-        let loss = self.learner.step(batch, step, steps);
-        if !loss.total.is_finite() {
-            return Err(Error::Diverged {
-                loss: loss.total,
-                step: step + 1,
-                steps,
-                run: self.setup.folder.clone(),
-            });
-        }
+    fn step(&mut self, batches: Vec<Batch>) -> Result<(), Error> {
+        let labels = batches.iter().flat_map(|batch| &batch.labels);
+        let (samples, labelled) = (labels.clone().count(), labels.filter(|&&label| label >= 0).count());
+        let (step, steps) = (self.steps_done(), self.steps());
+        let loss = self.learner.step(batches, step, steps);
+        self.check("the loss", loss.total)?;
+        self.check("the gradient's norm", loss.gradient_norm)?;
         let lr = schedule::learning_rate(&self.setup.pipeline.train, step, steps);
         self.board.step(step + 1, &loss, lr, samples)?;
         self.state.sums.add(loss, samples, labelled);
-        self.state.batch += 1;
+        self.state.step += 1;
         self.timing.train_images += samples;
         Ok(())
     }
 
-    /// How the epoch goes, in a line; `clock` has run since its batch `first`.
-    fn live(&self, batches: usize, first: usize, clock: &Instant) -> String {
+    /// How the epoch goes, in a line; `clock` has run since its step `first`.
+    fn live(&self, first: usize, clock: &Instant) -> String {
         let (state, config) = (&self.state, &self.setup.pipeline.train);
-        let steps = batches * config.epochs;
-        let step = state.epoch * batches + state.batch;
-        let a_second = (state.batch - first) as f64 / clock.elapsed().as_secs_f64().max(1e-9);
+        let (step, steps) = (self.steps_done(), self.steps());
+        let a_second = (state.step - first) as f64 / clock.elapsed().as_secs_f64().max(1e-9);
         let sums = &state.sums;
         format!(
             "loss {:.3} (hard {:.3}, soft {:.3}), accuracy {:.1} %, lr {:.1e}, {:.0} images/s, run {} left",
@@ -201,16 +242,59 @@ impl<'a> Trainer<'a> {
             sums.mean(sums.soft),
             100.0 * sums.accuracy(),
             schedule::learning_rate(config, step - 1, steps),
-            a_second * config.batch_size as f64,
+            a_second * self.plan.step_samples() as f64,
             clock_time((steps - step) as f64 / a_second)
         )
     }
 
+    /// Steps of the run before the next one.
+    fn steps_done(&self) -> usize {
+        self.state.epoch * self.plan.steps() + self.state.step
+    }
+
+    /// Steps of the whole run.
+    fn steps(&self) -> usize {
+        self.plan.steps() * self.setup.pipeline.train.epochs
+    }
+
+    /// Stops where a value of the step that was just tried is no number.
+    fn check(&self, what: &'static str, value: f32) -> Result<(), Error> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        let (step, steps) = (self.steps_done() + 1, self.steps());
+        Err(Error::Diverged { what, value, step, steps, run: self.setup.folder.clone() })
+    }
+
+    /// Whether a checkpoint is to be written in the middle of the epoch.
+    fn is_due(&self) -> bool {
+        let config = &self.setup.pipeline.train;
+        let steps = config.checkpoint_steps;
+        let by_steps = steps > 0 && self.steps_done().is_multiple_of(steps);
+        let minutes = config.checkpoint_minutes;
+        let by_time = minutes > 0.0 && self.saved.elapsed().as_secs_f64() >= 60.0 * minutes;
+        // At its end there is one anyway.
+        (by_steps || by_time) && self.state.step < self.plan.steps()
+    }
+
+    /// Writes a checkpoint and deletes those that need not be kept. Weights that are no numbers never replace good ones.
+    fn save(&mut self) -> Result<(), Error> {
+        let run = &self.setup.folder;
+        if let Some(value) = self.learner.not_finite() {
+            let (step, steps) = (self.steps_done(), self.steps());
+            return Err(Error::Diverged { what: "a weight", value, step, steps, run: run.clone() });
+        }
+        checkpoint::save(run, &self.state, &self.learner, &best_weights(self.setup))?;
+        checkpoint::prune(run, &self.state, self.setup.pipeline.train.keep_checkpoints)?;
+        self.saved = Instant::now();
+        log::write_json(run, "timing.json", &self.timing)
+    }
+
     /// Validates, keeps the weights if they are the best yet, writes the log and a checkpoint.
-    fn end_epoch(&mut self, batches: usize) -> Result<(), Error> {
+    fn end_epoch(&mut self) -> Result<(), Error> {
         let setup = self.setup;
         let config = &setup.pipeline.train;
-        let step = (self.state.epoch + 1) * batches;
+        let step = self.steps_done();
         let model = self.learner.evaluating();
         let validation = evaluate(&model, &self.validation, config.temperature, &setup.device.device)?;
         let best_before =
@@ -218,12 +302,13 @@ impl<'a> Trainer<'a> {
         let best = validation.accuracy > best_before;
         if best {
             hf::save_folder(&setup.folder.join(BEST), &model, setup.card(step))?;
+            self.state.best = Some(best_digest(setup)?);
         }
         let sums = self.state.sums;
         self.state.log.push(EpochRecord {
             epoch: self.state.epoch + 1,
             step,
-            lr: schedule::learning_rate(config, step - 1, batches * config.epochs),
+            lr: schedule::learning_rate(config, step - 1, self.steps()),
             train_loss: sums.mean(sums.total),
             train_hard: sums.mean(sums.hard),
             train_soft: sums.mean(sums.soft),
@@ -233,11 +318,10 @@ impl<'a> Trainer<'a> {
         });
         self.board.epoch(self.state.log.last().expect("it was just pushed"))?;
         self.state.epoch += 1;
-        self.state.batch = 0;
+        self.state.step = 0;
         self.state.sums = checkpoint::LossSums::default();
         log::write_epochs(&setup.folder, &self.state.log)?;
-        checkpoint::save(&setup.folder, &self.state, &self.learner)?;
-        log::write_json(&setup.folder, "timing.json", &self.timing)
+        self.save()
     }
 
     /// Measures the kept weights, read back from their file, on validation and test.
@@ -246,7 +330,7 @@ impl<'a> Trainer<'a> {
         let config = &setup.pipeline.train;
         let record =
             self.state.log.iter().rev().find(|record| record.best).expect("the first epoch is the best yet");
-        let weights = setup.folder.join(BEST).join(hf::WEIGHTS);
+        let weights = best_weights(setup);
         let model = hf::load_weights(self.learner.evaluating(), &weights)?.model;
         let last = self.state.log.last().map_or(0, |record| record.step);
         self.board.mistakes(last, setup, &model, &self.validation)?;
@@ -257,7 +341,6 @@ impl<'a> Trainer<'a> {
             }
             None => None,
         };
-        let hash = Digest::of_file(&weights).map_err(Error::file("read", &weights))?;
         Ok(RunResult {
             key: setup.key.to_string(),
             name: setup.pipeline.name.clone(),
@@ -268,9 +351,19 @@ impl<'a> Trainer<'a> {
             best_epoch: record.epoch,
             validation: record.validation.clone(),
             test,
-            weights: hash.to_string(),
+            weights: best_digest(setup)?.to_string(),
         })
     }
+}
+
+/// The file of the kept weights.
+fn best_weights(setup: &Setup) -> PathBuf {
+    setup.folder.join(BEST).join(hf::WEIGHTS)
+}
+
+fn best_digest(setup: &Setup) -> Result<Digest, Error> {
+    let path = best_weights(setup);
+    Digest::of_file(&path).map_err(Error::file("read", path))
 }
 
 /// The run's folder: its readable name, the control that it is, if one, and the first 12 digits of its key.

@@ -142,6 +142,7 @@ impl Setup {
         let shape = StudentShape {
             dropout: student.dropout,
             batch_norm_momentum: student.batch_norm_momentum,
+            freeze: student.freeze,
             ..StudentShape::new(student.width, self.classes(), student.image_size)
         };
         let model = MobileNetV2::new(&shape, self.pipeline.train.seed, device);
@@ -271,14 +272,10 @@ impl Wanted<'_> {
 
 /// Over what decides the run's bytes: this program, the student and its training, the cache's content, the device.
 fn key(pipeline: &Pipeline, cache: &Cache, device: &str) -> Digest {
-    let mut train = pipeline.train.clone();
-    train.dir = PathBuf::new();
-    train.device = crate::config::Device::Auto;
-    train.tensorboard = 0;
     FieldHasher::new("decant run")
         .field("program", env!("CARGO_PKG_VERSION"))
         .field("student", json(&pipeline.student))
-        .field("train", json(&train))
+        .field("train", json(&pipeline.train.deciding()))
         .field("cache", cache.complete().content.0)
         .field("device", device.split(':').next().unwrap_or(device))
         .finish()

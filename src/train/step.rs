@@ -1,14 +1,15 @@
 //! One optimiser step: forward, loss, backward, clip, update.
 
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use super::ema::Ema;
 use super::optimizer::optimizer;
 use super::targets::CachedTargets;
 use super::{clip, loss, schedule};
 use crate::config;
-use crate::student::{MobileNetV2, dropout};
+use crate::student::{MobileNetV2, dropout, visit_parameters};
 
 /// A student and its optimiser.
 pub struct Learner {
@@ -16,6 +17,9 @@ pub struct Learner {
     pub model: MobileNetV2,
     /// What makes steps of gradients, with its moments.
     pub optimizer: ModuleOptimizer,
+    /// The weights' moving average, where one is kept.
+    pub ema: Option<Ema<MobileNetV2>>,
+    class_weights: Option<Vec<f32>>,
     train: config::Train,
     device: Device,
 }
@@ -45,16 +49,63 @@ pub struct StepLoss {
     pub soft: f32,
     /// Samples whose most likely class is the label.
     pub correct: f32,
+    /// The gradient's global L2 norm, before clipping. Where it is not finite, nothing was updated.
+    pub gradient_norm: f32,
 }
 
 impl Learner {
-    /// A student before its first step, with `train`'s optimiser.
-    pub fn new(model: MobileNetV2, train: &config::Train, device: &Device) -> Self {
-        Self { model, optimizer: optimizer(train), train: train.clone(), device: device.clone().autodiff() }
+    /// A student before its first step, with `train`'s optimiser. `class_weights` has one for each class, or all count the
+    /// same.
+    pub fn new(
+        model: MobileNetV2,
+        train: &config::Train,
+        class_weights: Option<Vec<f32>>,
+        device: &Device,
+    ) -> Self {
+        let ema = (train.ema > 0.0).then(|| Ema::new(&model, train.ema));
+        let optimizer = optimizer(train);
+        Self { model, optimizer, ema, class_weights, train: train.clone(), device: device.clone().autodiff() }
     }
 
-    /// Takes step `step` of `steps`, counted from 0, on one batch.
-    pub fn step(&mut self, batch: Batch, step: usize, steps: usize) -> StepLoss {
+    /// Takes step `step` of `steps`, counted from 0, on the gradients of some batches, joined as those of one large batch.
+    pub fn step(&mut self, batches: Vec<Batch>, step: usize, steps: usize) -> StepLoss {
+        let shares = shares(&batches, self.class_weights.as_deref());
+        let samples = batches.iter().map(|batch| batch.labels.len()).sum();
+        let probability = self.model.shape().dropout;
+        let features = [samples, self.model.features()];
+        let mask = dropout::mask(probability, features, self.train.seed, step as u64, &self.device);
+
+        let single = batches.len() == 1;
+        let mut joined = GradientsAccumulator::new();
+        let (mut parts, mut start) = (Vec::new(), 0);
+        for (batch, share) in batches.into_iter().zip(&shares) {
+            let end = start + batch.labels.len();
+            // The rows of a large batch's mask.
+            let mask = mask.clone().map(|mask| if single { mask } else { mask.slice([start..end]) });
+            let (loss, correct) = self.loss(batch, mask);
+            let total = if single { loss.total } else { loss.share(share.hard, share.soft) };
+            let weighted = [total.clone(), loss.hard * share.hard, loss.soft * share.soft].map(Tensor::inner);
+            parts.push(Tensor::cat(weighted.into_iter().chain([correct]).collect(), 0));
+            joined.accumulate(&self.model, GradientsParams::from_grads(total.backward(), &self.model));
+            start = end;
+        }
+        let max_norm = self.train.max_grad_norm;
+        let (gradients, gradient_norm) = clip::clip_global_norm(joined.grads(), &self.model, max_norm);
+        if gradient_norm.is_finite() {
+            let lr = schedule::learning_rate(&self.train, step, steps);
+            self.model = self.optimizer.step(lr, self.model.clone(), gradients);
+            if let Some(ema) = &mut self.ema {
+                ema.update(&self.model);
+            }
+        }
+
+        let parts: Vec<f32> = Tensor::stack::<2>(parts, 0).sum_dim(0).into_data().iter::<f32>().collect();
+        let [total, hard, soft, correct] = std::array::from_fn(|index| parts[index]);
+        StepLoss { total, hard, soft, correct, gradient_norm }
+    }
+
+    /// The loss of one batch and how many of its samples were named rightly, `[1]`; moves the running statistics on the way.
+    fn loss(&self, batch: Batch, dropout_mask: Option<Tensor<2>>) -> (loss::Loss, Tensor<1>) {
         let Batch { pixels, size: [height, width], labels, targets, epoch } = batch;
         let samples = labels.len();
         let device = &self.device;
@@ -62,28 +113,183 @@ impl Learner {
         let labels: Vec<i64> = labels.into_iter().map(i64::from).collect();
         let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [samples]), device);
         let targets = targets.on(device, samples);
-
-        let probability = self.model.shape().dropout;
-        let features = [samples, self.model.features()];
-        let mask = dropout::mask(probability, features, self.train.seed, step as u64, device);
-        let logits = self.model.forward_train(pixels, mask);
+        let class_weights = self.class_weights.as_deref().map(|weights| Tensor::from_data(weights, device));
+        let logits = self.model.forward_train(pixels, dropout_mask);
         let correct =
             logits.clone().inner().argmax(1).flatten(0, 1).equal(labels.clone().inner()).float().sum();
-        let loss = loss::distillation(&self.train, epoch, logits, labels, targets);
-        let parts = Tensor::cat(vec![loss.total.clone(), loss.hard, loss.soft], 0).inner();
-        let parts = Tensor::cat(vec![parts, correct], 0);
-
-        let gradients = GradientsParams::from_grads(loss.total.backward(), &self.model);
-        let (gradients, _) = clip::clip_global_norm(gradients, &self.model, self.train.max_grad_norm);
-        let lr = schedule::learning_rate(&self.train, step, steps);
-        self.model = self.optimizer.step(lr, self.model.clone(), gradients);
-
-        let parts: Vec<f32> = parts.into_data().try_to_vec().expect("the losses are float32");
-        StepLoss { total: parts[0], hard: parts[1], soft: parts[2], correct: parts[3] }
+        (loss::distillation(&self.train, epoch, logits, labels, targets, class_weights), correct)
     }
 
-    /// The student as it evaluates.
+    /// A weight or running statistic that is no number any more, if there is one.
+    pub fn not_finite(&self) -> Option<f32> {
+        let mut found = None;
+        visit_parameters(&self.model, |_, data| {
+            found = found.or_else(|| data.iter::<f32>().find(|value| !value.is_finite()));
+        });
+        found
+    }
+
+    /// The student as it evaluates: the moving average, where there is one.
     pub fn evaluating(&self) -> MobileNetV2 {
-        self.model.valid()
+        self.ema.as_ref().map_or_else(|| self.model.valid(), Ema::model)
+    }
+}
+
+/// What a batch is of the step that it is part of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Share {
+    /// Of what its labels count for.
+    hard: f64,
+    /// Of the samples.
+    soft: f64,
+}
+
+fn shares(batches: &[Batch], class_weights: Option<&[f32]>) -> Vec<Share> {
+    let weight = |&label: &i32| match usize::try_from(label) {
+        Ok(class) => class_weights.map_or(1.0, |weights| f64::from(weights[class])),
+        Err(_) => 0.0,
+    };
+    let labelled: Vec<f64> = batches.iter().map(|batch| batch.labels.iter().map(weight).sum()).collect();
+    let all_labelled: f64 = labelled.iter().sum();
+    let samples: usize = batches.iter().map(|batch| batch.labels.len()).sum();
+    let share = |(batch, labelled): (&Batch, f64)| Share {
+        hard: if all_labelled > 0.0 { labelled / all_labelled } else { 0.0 },
+        soft: batch.labels.len() as f64 / samples as f64,
+    };
+    batches.iter().zip(labelled).map(share).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Freeze, Optimizer, Train};
+    use crate::student::StudentShape;
+
+    const SIDE: usize = 32;
+
+    /// Samples `range` of a made-up dataset; every third is unlabelled.
+    fn batch(range: std::ops::Range<usize>) -> Batch {
+        let value = |sample: usize, index: usize| ((sample * 7919 + index * 31) % 1013) as f32 / 506.5 - 1.0;
+        let pixels =
+            range.clone().flat_map(|sample| (0..3 * SIDE * SIDE).map(move |index| value(sample, index)));
+        let labels = range.clone().map(|sample| if sample % 3 == 2 { -1 } else { (sample % 2) as i32 });
+        let targets =
+            range.clone().flat_map(|sample| if sample % 2 == 0 { [0.7, 0.2, 0.1] } else { [0.1, 0.3, 0.6] });
+        Batch {
+            pixels: pixels.collect(),
+            size: [SIDE, SIDE],
+            labels: labels.collect(),
+            targets: CachedTargets::Soft(targets.collect()),
+            epoch: 0,
+        }
+    }
+
+    /// Two steps of eight samples each, in parts of `sizes`: the losses, and the weights after them.
+    fn two_steps(sizes: &[usize], train: &Train, freeze: Freeze) -> (Vec<StepLoss>, Vec<f32>) {
+        let device = Device::flex();
+        let shape = StudentShape { freeze, dropout: 0.5, ..StudentShape::new(0.35, 3, SIDE) };
+        let model = MobileNetV2::new(&shape, 1, &device.clone().autodiff());
+        let mut learner = Learner::new(model, train, Some(vec![0.5, 2.0, 1.0]), &device);
+        let losses = (0..2).map(|step| {
+            let mut start = 8 * step;
+            let parts = sizes.iter().map(|size| {
+                start += size;
+                batch(start - size..start)
+            });
+            learner.step(parts.collect(), step, 2)
+        });
+        let losses = losses.collect();
+        let mut weights = Vec::new();
+        visit_parameters(&learner.model, |_, data| weights.extend(data.iter::<f32>()));
+        (losses, weights)
+    }
+
+    fn assert_close(found: &[f32], expected: &[f32], tolerance: f32) {
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() <= tolerance, "{found} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn accumulated_batches_are_one_large_batch_where_batch_norm_is_frozen() {
+        let train = Train { lr: 0.1, optimizer: Optimizer::Sgd, max_grad_norm: 0.0, ..Train::default() };
+        let (large, expected) = two_steps(&[8], &train, Freeze::Backbone);
+        for sizes in [&[4, 4][..], &[2, 2, 2, 2], &[5, 3], &[7, 1]] {
+            let (parts, found) = two_steps(sizes, &train, Freeze::Backbone);
+            assert_close(&found, &expected, 1e-6);
+            for (found, expected) in parts.iter().zip(&large) {
+                let values = |loss: &StepLoss| [loss.total, loss.hard, loss.soft, loss.gradient_norm];
+                assert_close(&values(found), &values(expected), 1e-5);
+            }
+        }
+        let (_, otherwise) = two_steps(&[8], &Train { lr: 0.05, ..train }, Freeze::Backbone);
+        assert!(
+            expected.iter().zip(&otherwise).any(|(a, b)| (a - b).abs() > 1e-4),
+            "the steps moved nothing"
+        );
+    }
+
+    #[test]
+    fn weights_that_are_frozen_do_not_decay() {
+        let train = Train { lr: 0.1, weight_decay: 0.5, ..Train::default() };
+        let (_, found) = two_steps(&[8], &train, Freeze::Backbone);
+        let (_, all) = two_steps(&[8], &train, Freeze::None);
+        let mut first = Vec::new();
+        let device = Device::flex();
+        visit_parameters(&MobileNetV2::new(&StudentShape::new(0.35, 3, SIDE), 1, &device), |_, data| {
+            first.extend(data.iter::<f32>());
+        });
+        let same = |weights: &[f32]| weights.iter().zip(&first).filter(|(a, b)| a == b).count();
+        // All but the classifier: 1280 features for 3 classes, and 3 biases.
+        assert_eq!(same(&found), first.len() - 3 * 1280 - 3);
+        assert!(same(&all) < first.len() / 100);
+    }
+
+    #[test]
+    fn the_average_is_what_evaluates_and_moves_with_every_step() {
+        let device = Device::flex();
+        let train = Train { lr: 0.1, ema: 0.9, ..Train::default() };
+        let model = MobileNetV2::new(&StudentShape::new(0.35, 3, SIDE), 1, &device.clone().autodiff());
+        let values = |model: &MobileNetV2| {
+            let mut values = Vec::new();
+            visit_parameters(model, |_, data| values.extend(data.iter::<f32>()));
+            values
+        };
+        let first = values(&model);
+        let mut learner = Learner::new(model, &train, None, &device);
+        learner.step(vec![batch(0..4)], 0, 10);
+        let expected: Vec<f32> = values(&learner.model)
+            .iter()
+            .zip(&first)
+            .map(|(now, first)| first + 0.1 * (now - first))
+            .collect();
+        assert_close(&values(&learner.evaluating()), &expected, 1e-6);
+        // Nothing that is done with the student that evaluates moves the average.
+        learner.evaluating().forward_train(Tensor::ones([2, 3, SIDE, SIDE], &device), None);
+        assert_close(&values(&learner.evaluating()), &expected, 1e-6);
+    }
+
+    #[test]
+    fn a_gradient_that_is_no_number_updates_nothing() {
+        let device = Device::flex();
+        let model = MobileNetV2::new(&StudentShape::new(0.35, 3, SIDE), 1, &device.clone().autodiff());
+        let mut learner =
+            Learner::new(model, &Train { max_grad_norm: 0.0, ..Train::default() }, None, &device);
+        let weights = |learner: &Learner| {
+            let mut values = Vec::new();
+            visit_parameters(&learner.model, |name, data| {
+                if !name.contains("running_") {
+                    values.extend(data.iter::<f32>());
+                }
+            });
+            values
+        };
+        let before = weights(&learner);
+        let mut bad = batch(0..4);
+        bad.pixels[5] = f32::NAN;
+        let loss = learner.step(vec![bad], 0, 10);
+        assert!(!loss.total.is_finite() && !loss.gradient_norm.is_finite(), "{loss:?}");
+        assert_eq!(weights(&learner), before);
+        assert!(learner.not_finite().is_some(), "the running statistics saw it");
     }
 }

@@ -85,6 +85,22 @@ pub struct LayerTensors {
     pub running: Option<Statistics>,
 }
 
+impl LayerTensors {
+    /// The same tensors as constants.
+    #[must_use]
+    pub fn without_autodiff(self) -> Self {
+        Self {
+            weight: self.weight.without_autodiff(),
+            gamma: self.gamma.without_autodiff(),
+            beta: self.beta.without_autodiff(),
+            running: self.running.map(|Statistics { mean, variance }| Statistics {
+                mean: mean.without_autodiff(),
+                variance: variance.without_autodiff(),
+            }),
+        }
+    }
+}
+
 /// Runs a chain of one to three layers on `x`, `[batch, height, width, channels]`, or `[batch, planes, height, width]`
 /// where the first layer is [`Conv::Dense`]. Returns the output, `[batch, height, width, channels]` (with `height` and
 /// `width` one where it is pooled), and the batch statistics of each layer that has no running ones.

@@ -16,7 +16,7 @@ use burn::tensor::{Int, Tensor, activation};
 
 use crate::config;
 
-pub use cross_entropy::cross_entropy;
+pub use cross_entropy::{cross_entropy, weighted_cross_entropy};
 pub use dist::dist;
 pub use dkd::dkd;
 pub use kd::{kd, kd_top};
@@ -32,6 +32,17 @@ pub struct Loss {
     pub hard: Tensor<1>,
     /// The teacher's term, the mean over the batch; 0 where the run looks at no teacher.
     pub soft: Tensor<1>,
+    /// The weight of `hard` in `total`.
+    pub hard_weight: f32,
+}
+
+impl Loss {
+    /// What a part of a batch adds to `total` of the whole one, when it has the share `hard` of what the labels count for and
+    /// `soft` of the samples.
+    pub fn share(&self, hard: f64, soft: f64) -> Tensor<1> {
+        // The hard term takes part in `total` with the samples' share as well.
+        self.total.clone() * soft + self.hard.clone() * (f64::from(self.hard_weight) * (hard - soft))
+    }
 }
 
 /// What the teacher said of a batch.
@@ -56,18 +67,23 @@ pub enum Targets {
 /// The loss of `train` in `epoch`, from 0.
 ///
 /// `student_logits` is `[batch, classes]`, `labels` `[batch]` with -1 for unlabelled. `targets` are of the kind that the
-/// loader reads for `train`: probabilities at the epoch's temperature for `kd`, logits for every other loss.
+/// loader reads for `train`: probabilities at the epoch's temperature for `kd`, logits for every other loss. Each class counts
+/// for its weight in `class_weights`, `[classes]`, in the hard term.
 pub fn distillation(
     train: &config::Train,
     epoch: usize,
     student_logits: Tensor<2>,
     labels: Tensor<1, Int>,
     targets: Targets,
+    class_weights: Option<Tensor<1>>,
 ) -> Loss {
-    let hard = cross_entropy(student_logits.clone(), labels.clone(), train.label_smoothing);
+    let smoothing = train.label_smoothing;
+    let hard = weighted_cross_entropy(student_logits.clone(), labels.clone(), smoothing, class_weights);
     let temperature = train.temperature_at(epoch);
     let soft = match targets {
-        Targets::None => return Loss { total: hard.clone(), soft: hard.zeros_like(), hard },
+        Targets::None => {
+            return Loss { total: hard.clone(), soft: hard.zeros_like(), hard, hard_weight: 1.0 };
+        }
         Targets::Soft(targets) => kd(student_logits, targets, temperature),
         Targets::Top { classes, masses } => kd_top(student_logits, classes, masses, temperature),
         Targets::Logits(teacher) => match train.loss {
@@ -81,6 +97,7 @@ pub fn distillation(
         },
     };
     let lambda = train.lambda_at(epoch);
-    let total = hard.clone() * (1.0 - lambda) + soft.clone() * lambda;
-    Loss { total, hard, soft }
+    let hard_weight = 1.0 - lambda;
+    let total = hard.clone() * hard_weight + soft.clone() * lambda;
+    Loss { total, hard, soft, hard_weight }
 }
