@@ -79,3 +79,21 @@ fn a_run_that_was_killed_at_random_moments_ends_with_the_same_bytes() {
     let skip = ["timing.json"];
     kill_and_compare(&workshop, &["train-student", "-p", "small.toml"], "runs", kills(20), &skip);
 }
+
+#[test]
+fn a_run_with_checkpoints_at_every_step_that_was_killed_ends_with_the_same_bytes() {
+    let workshop = workshop();
+    workshop.done(&["teacher-cache", "-p", "small.toml"]);
+    let sets = [
+        "train.checkpoint-steps=1",
+        "train.keep-checkpoints=2",
+        "train.ema=0.9",
+        "train.accumulate=2",
+        "train.batch-size=4",
+        "train.optimizer=sgd",
+        "train.momentum=0.9",
+    ];
+    let sets = sets.iter().flat_map(|set| ["--set", set]);
+    let args: Vec<&str> = ["train-student", "-p", "small.toml"].into_iter().chain(sets).collect();
+    kill_and_compare(&workshop, &args, "runs", kills(20), &["timing.json"]);
+}
