@@ -173,3 +173,25 @@ fn lambda_0_is_another_run_that_learns_from_the_labels_alone() {
     workshop.done(&["train-student", "-p", "tiny.toml"]);
     assert_eq!(fs::read_dir(workshop.path().join("runs")).unwrap().count(), 2);
 }
+
+#[test]
+fn a_frozen_student_of_other_weights_keeps_their_backbone_to_the_last_bit() {
+    let workshop = cached();
+    workshop.done(&["train-student", "-p", "tiny.toml"]);
+    let first = workshop.only("runs", "tiny-").join("best/model.safetensors");
+    let init = format!("student.init={}", first.display());
+    let tune = ["train-student", "-p", "tiny.toml", "--runs-dir", "tuned", "--set", &init];
+    workshop.done(&[&tune[..], &["--set", "student.freeze=backbone"]].concat());
+    let (before, after) = (
+        fs::read(first).unwrap(),
+        fs::read(workshop.only("tuned", "tiny-").join("best/model.safetensors")).unwrap(),
+    );
+    let (before, after) = (
+        safetensors::SafeTensors::deserialize(&before).unwrap(),
+        safetensors::SafeTensors::deserialize(&after).unwrap(),
+    );
+    for (name, tensor) in before.iter().filter(|(name, _)| !name.ends_with("num_batches_tracked")) {
+        let same = tensor.data() == after.tensor(name).unwrap().data();
+        assert_eq!(same, !name.starts_with("classifier."), "{name}");
+    }
+}

@@ -12,6 +12,7 @@ mod head;
 mod model;
 mod pipeline;
 mod predict;
+mod recipe;
 mod teacher_cache;
 mod text;
 mod train_student;

@@ -1,13 +1,17 @@
 //! Matrix products of row-major slices, on the calling thread.
 //!
 //! The caller cuts the work into pieces that depend on shapes alone, so every sum has the same order on any number of
-//! threads.
+//! threads. Long sums are cut here too: the `gemm` crate would cut those of more than 512 terms by the size of the
+//! processor's first-level cache, and so round them differently on two machines of one instruction set.
 
 use gemm::{Parallelism, gemm};
 
 /// A row-major matrix, or its transpose, as (row stride, column stride).
 #[derive(Clone, Copy)]
 struct Strides(usize, usize);
+
+/// The longest sum that the `gemm` crate leaves whole on every machine.
+const MAX_TERMS: usize = 512;
 
 /// `out[m, n] (+)= left[m, k] * right[k, n]`
 fn product(
@@ -21,29 +25,35 @@ fn product(
         out.len() >= m * n && left.len() >= m * k && right.len() >= k * n,
         "matrix product out of bounds"
     );
-    // SAFETY: the three slices hold the matrices that the strides span, checked above, and `out` is exclusive.
-    unsafe {
-        gemm(
-            m,
-            n,
-            k,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            add,
-            left.as_ptr(),
-            left_strides.1 as isize,
-            left_strides.0 as isize,
-            right.as_ptr(),
-            right_strides.1 as isize,
-            right_strides.0 as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
+    let pieces = k.div_ceil(MAX_TERMS).max(1);
+    for piece in 0..pieces {
+        let terms = piece * k / pieces..(piece + 1) * k / pieces;
+        let left = &left[(terms.start * left_strides.1).min(left.len())..];
+        let right = &right[(terms.start * right_strides.0).min(right.len())..];
+        // SAFETY: the three slices hold the matrices that the strides span, checked above, and `out` is exclusive.
+        unsafe {
+            gemm(
+                m,
+                n,
+                terms.len(),
+                out.as_mut_ptr(),
+                1,
+                n as isize,
+                add || piece > 0,
+                left.as_ptr(),
+                left_strides.1 as isize,
+                left_strides.0 as isize,
+                right.as_ptr(),
+                right_strides.1 as isize,
+                right_strides.0 as isize,
+                1.0,
+                1.0,
+                false,
+                false,
+                false,
+                Parallelism::None,
+            );
+        }
     }
 }
 
