@@ -10,7 +10,8 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use decant::student::{MobileNetV2, StudentShape, hf, onnx};
 use decant::teacher::{OnnxTeacher, Teacher};
-use decant::train::step::{Batch, Learner, SoftTargets};
+use decant::train::step::{Batch, Learner};
+use decant::train::targets::CachedTargets;
 
 use teacher_support::{CLASSES, on_cpu};
 
@@ -22,12 +23,12 @@ fn trained(width: f64, side: usize) -> MobileNetV2 {
     let shape = StudentShape { batch_norm_momentum: 0.3, ..StudentShape::new(width, CLASSES.len(), side) };
     let model = MobileNetV2::new(&shape, 7, &device.clone().autodiff());
     let train = decant::config::Train { lr: 1e-2, lambda: 0.0, ..decant::config::Train::default() };
-    let mut learner = Learner::new(model, &train, &device);
+    let mut learner = Learner::new(model, &train, None, &device);
     for step in 0..3 {
         let pixels = pixels(6, side, step as u64);
         let labels = vec![0, 1, 2, 0, 1, 2];
-        let soft_targets = SoftTargets::Dense(vec![0.0; 18]);
-        learner.step(Batch { pixels, size: [side; 2], labels, soft_targets }, step, 100);
+        let targets = CachedTargets::None;
+        learner.step(vec![Batch { pixels, size: [side; 2], labels, targets, epoch: 0 }], step, 100);
     }
     learner.evaluating()
 }

@@ -1,8 +1,9 @@
 //! The head of every run: what is trained on what, by which loss, and what can't be trusted.
 
-use super::text::{numbers, percent};
+use super::recipe::recipe;
+use super::text::percent;
 use crate::caching;
-use crate::config::{Control, Loss, Ramp, Schedule, Train};
+use crate::config::{Control, Loss, Ramp, Train};
 use crate::dataset::SplitName;
 use crate::train::{Setup, doubts};
 
@@ -39,19 +40,7 @@ pub(super) fn print(setup: &Setup) {
         ),
         Control::LabelsOnly => println!("  control  labels-only: w_kd 0, all else as the recipe has it"),
     }
-    let schedule = match train.schedule {
-        Schedule::Linear => "linear decay",
-        Schedule::Cosine => "cosine decay",
-        Schedule::Constant => "constant",
-    };
-    println!(
-        "  recipe   {}, lr {:e} ({schedule}), batch {}, {} epochs, gradient norm at most {}",
-        train.optimizer.name(),
-        train.lr,
-        train.batch_size,
-        train.epochs,
-        numbers(&[train.max_grad_norm])
-    );
+    println!("  recipe   {}", recipe(student, train));
     println!("  run      {}", setup.folder.display());
     let at_chance = caching::at_chance(&setup.dataset, &setup.cache.complete().teacher_quality);
     for doubt in at_chance.into_iter().chain(doubts::of(setup)) {

@@ -1,7 +1,7 @@
 //! One run: a student trained from a cache, in a folder of its own.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::checkpoint::{self, State};
@@ -284,6 +284,7 @@ impl<'a> Trainer<'a> {
             let (step, steps) = (self.steps_done(), self.steps());
             return Err(Error::Diverged { what: "a weight", value, step, steps, run: run.clone() });
         }
+        self.board.sync()?;
         checkpoint::save(run, &self.state, &self.learner, &best_weights(self.setup))?;
         checkpoint::prune(run, &self.state, self.setup.pipeline.train.keep_checkpoints)?;
         self.saved = Instant::now();

@@ -116,7 +116,7 @@ impl Board {
         ))
     }
 
-    /// An epoch ended. What was written is then on the disk, before the checkpoint that counts on it.
+    /// An epoch ended.
     ///
     /// # Errors
     /// A file that can't be written.
@@ -124,6 +124,15 @@ impl Board {
         let Some(open) = &mut self.0 else { return Ok(()) };
         open.write_epoch(record)?;
         (open.images, open.clock) = (0, Instant::now());
+        Ok(())
+    }
+
+    /// Brings what was written to the disk, before the checkpoint that counts on it.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn sync(&self) -> Result<(), Error> {
+        let Some(open) = &self.0 else { return Ok(()) };
         open.file.sync_data().map_err(Error::file("sync", &open.path))
     }
 
