@@ -83,10 +83,10 @@ fn splits(run: &FinishedRun) -> Vec<(&'static str, &Metrics)> {
 
 fn introduction(run: &FinishedRun, classes: &[String], kind: Kind) -> String {
     let Pipeline { student, train, .. } = &run.description.pipeline;
-    let taught = if train.lambda > 0.0 {
+    let taught = if train.is_taught() {
         "It learned from the answers of a larger teacher, which had been asked once and for all, beside the labels."
     } else {
-        "It learned from the labels alone (lambda = 0), as a baseline for students with a teacher."
+        "It learned from the labels alone, as a baseline for students with a teacher."
     };
     let form = match kind {
         Kind::HuggingFace => "in the layout of Hugging Face `transformers`".to_owned(),
