@@ -8,35 +8,51 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use decant::student::{MobileNetV2, StudentShape, hf, onnx};
+use decant::student::{MobileNetV2, StudentShape, hf, onnx, visit_parameters};
 use decant::teacher::{OnnxTeacher, Teacher};
-use decant::train::step::{Batch, Learner};
-use decant::train::targets::CachedTargets;
+use safetensors::{Dtype, tensor::TensorView};
 
 use teacher_support::{CLASSES, on_cpu};
 
 const CARD: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
-/// A student after a few training steps, so that its running statistics are not those of a new one.
+/// A student whose batch normalisation does something, as after some training: a new one's is the identity.
 fn trained(width: f64, side: usize) -> MobileNetV2 {
-    let device = Device::flex();
-    let shape = StudentShape { batch_norm_momentum: 0.3, ..StudentShape::new(width, CLASSES.len(), side) };
-    let model = MobileNetV2::new(&shape, 7, &device.clone().autodiff());
-    let train = decant::config::Train { lr: 1e-2, lambda: 0.0, ..decant::config::Train::default() };
-    let mut learner = Learner::new(model, &train, None, &device);
-    for step in 0..3 {
-        let pixels = pixels(6, side, step as u64);
-        let labels = vec![0, 1, 2, 0, 1, 2];
-        let targets = CachedTargets::None;
-        learner.step(vec![Batch { pixels, size: [side; 2], labels, targets, epoch: 0 }], step, 100);
-    }
-    learner.evaluating()
+    let shape = StudentShape::new(width, CLASSES.len(), side);
+    let model = MobileNetV2::new(&shape, 7, &Device::flex());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(hf::WEIGHTS);
+    let mut tensors = Vec::new();
+    visit_parameters(&model, |name, data| {
+        let seed = name.bytes().fold(0, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+        let noise = noise(data.num_elements(), seed);
+        let (kept, scale, offset) = match name.rsplit_once('.').unwrap() {
+            (layer, "weight") if layer.ends_with("normalization") => (0.0, 0.1, 1.0),
+            (_, "running_var") => (0.0, 0.2, 1.0),
+            (layer, "bias") if layer.ends_with("normalization") => (0.0, 0.2, 0.5),
+            (_, "running_mean") => (0.0, 0.1, 0.0),
+            _ => (1.0, 0.01, 0.0),
+        };
+        let value = |(old, noise): (f32, f32)| kept * old + scale * noise + offset;
+        let bytes: Vec<u8> = data.iter::<f32>().zip(noise).map(value).flat_map(f32::to_le_bytes).collect();
+        tensors.push((name.to_owned(), data.shape().to_vec(), bytes));
+    });
+    let views = tensors
+        .iter()
+        .map(|(name, shape, bytes)| (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+    hf::load_weights(model, &path).unwrap().model
+}
+
+/// Values from -2 to 2.
+fn noise(count: usize, seed: u64) -> Vec<f32> {
+    let hash = |index: u64| (index + seed % 1_000_003 * 977).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+    (0..count as u64).map(|index| hash(index) as f32 / (1 << 22) as f32 - 2.0).collect()
 }
 
 /// `[batch, 3, side, side]` from -2 to 2.
 fn pixels(batch: usize, side: usize, seed: u64) -> Vec<f32> {
-    let hash = |index: u64| (index + seed * 977).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-    (0..(batch * 3 * side * side) as u64).map(|index| hash(index) as f32 / (1 << 22) as f32 - 2.0).collect()
+    noise(batch * 3 * side * side, seed)
 }
 
 fn save(model: &MobileNetV2, folder: &Path) {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::FinishedRun;
 use super::metrics::{Metrics, per_class};
-use crate::config::{Pipeline, Student, Train};
+use crate::config::{Control, Pipeline, Student, Train};
 use crate::store::Cache;
 use crate::student::onnx;
 
@@ -83,10 +83,16 @@ fn splits(run: &FinishedRun) -> Vec<(&'static str, &Metrics)> {
 
 fn introduction(run: &FinishedRun, classes: &[String], kind: Kind) -> String {
     let Pipeline { student, train, .. } = &run.description.pipeline;
-    let taught = if train.is_taught() {
-        "It learned from the answers of a larger teacher, which had been asked once and for all, beside the labels."
-    } else {
-        "It learned from the labels alone, as a baseline for students with a teacher."
+    let taught = match train.control {
+        Control::PermutedTargets => {
+            "**A control, not for use**: its teacher's answers were shuffled, each image was taught by those of another."
+        }
+        _ if !train.is_taught() => {
+            "It learned from the labels alone, as a baseline for students with a teacher."
+        }
+        _ => {
+            "It learned from the answers of a larger teacher, which had been asked once and for all, beside the labels."
+        }
     };
     let form = match kind {
         Kind::HuggingFace => "in the layout of Hugging Face `transformers`".to_owned(),

@@ -1,7 +1,7 @@
 //! One run: a student trained from a cache, in a folder of its own.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::checkpoint::{self, State};
