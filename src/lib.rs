@@ -4,7 +4,7 @@
 //! stage two trains students from that cache and never loads the teacher. Data flows one way, and a module imports
 //! only from the modules before it and from [`support`]:
 //!
-//! `config -> dataset -> view -> teacher, store -> caching -> student -> train -> cli`
+//! `config -> dataset -> view -> teacher, store -> caching -> student -> train -> sweep -> cli`
 
 pub mod caching;
 pub mod cli;
@@ -13,6 +13,7 @@ pub mod dataset;
 pub mod store;
 pub mod student;
 pub mod support;
+pub mod sweep;
 pub mod teacher;
 pub mod train;
 pub mod view;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::{caching, config, dataset, store, teacher, train};
+use crate::{caching, config, dataset, store, sweep, teacher, train};
 
 /// The error of a command.
 #[derive(Debug)]
@@ -108,6 +108,19 @@ impl From<train::Error> for Failure {
             train::Error::Store(error) => error.into(),
             train::Error::Dataset(error) => error.into(),
             error => Self::of(&error, error.is_damage(), error.is_usage()),
+        }
+    }
+}
+
+impl From<sweep::Error> for Failure {
+    fn from(error: sweep::Error) -> Self {
+        match error {
+            sweep::Error::Config(error) => error.into(),
+            sweep::Error::Train(error) => error.into(),
+            sweep::Error::Store(error) => error.into(),
+            sweep::Error::Interrupted => Self::interrupted(error),
+            sweep::Error::Write { .. } => Self::run(error),
+            error => Self::usage(error),
         }
     }
 }

@@ -13,6 +13,7 @@ mod model;
 mod pipeline;
 mod predict;
 mod recipe;
+mod sweep;
 mod teacher_cache;
 mod text;
 mod train_student;
@@ -33,6 +34,7 @@ const AFTER_HELP: &str = "\
 Begin with:
   decant teacher-cache -p pipelines/leaves.toml   stage one: run the teacher once
   decant train-student -p pipelines/leaves.toml   stage two: train a student from what it said
+  decant sweep -p pipelines/leaves-sweep.toml     stage two, over temperatures, weights and seeds
 
 Exit codes: 0 done, 1 the run failed, 2 bad usage or input that does not match,
 3 stored data is damaged, 130 interrupted with the state saved.";
@@ -41,6 +43,7 @@ Exit codes: 0 done, 1 the run failed, 2 bad usage or input that does not match,
 enum Command {
     TeacherCache(teacher_cache::Args),
     TrainStudent(train_student::Args),
+    Sweep(sweep::Args),
     Demo(demo::Args),
     Evaluate(evaluate::Args),
     Compare(compare::Args),
@@ -61,6 +64,7 @@ impl Cli {
         match self.command {
             Command::TeacherCache(args) => teacher_cache::run(args),
             Command::TrainStudent(args) => train_student::run(args),
+            Command::Sweep(args) => sweep::run(args),
             Command::Demo(args) => demo::run(args),
             Command::Evaluate(args) => evaluate::run(args),
             Command::Compare(args) => compare::run(args),

@@ -1,9 +1,23 @@
 //! Progress of long work: a bar with rate and time left on a terminal, a plain line now and then otherwise.
 
+use std::cell::RefCell;
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use std::io::IsTerminal;
+
+thread_local! {
+    /// The bar that shows all progress of this thread, where several threads have one each.
+    static WITHIN: RefCell<Option<ProgressBar>> = const { RefCell::new(None) };
+}
+
+/// Runs `work` with every [`Progress`] of this thread shown in `bar` alone: it advances, and its message is theirs.
+pub fn within<T>(bar: &ProgressBar, work: impl FnOnce() -> T) -> T {
+    let before = WITHIN.replace(Some(bar.clone()));
+    let result = work();
+    WITHIN.set(before);
+    result
+}
 
 /// How often a plain line is written where standard error is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
@@ -11,6 +25,8 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 /// The progress of one piece of work, on standard error.
 pub struct Progress {
     bar: Option<ProgressBar>,
+    /// The bar is another's, and stays.
+    shared: bool,
     label: String,
     unit: &'static str,
     total: u64,
@@ -24,7 +40,10 @@ impl Progress {
     /// Progress over `total` things called `unit` ("images"), headed by `label`.
     pub fn new(label: impl Into<String>, total: u64, unit: &'static str) -> Self {
         let label = label.into();
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let within = WITHIN.with_borrow(Clone::clone);
+        let shared = within.is_some();
+        let own = || {
+            std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
             let template = format!("{{prefix:<12}} {{bar:24}} {{human_pos}}/{{human_len}} {unit}  {{rate}}/s  {{eta}} left  {{msg}}");
             let style = ProgressStyle::with_template(&template)
@@ -35,9 +54,21 @@ impl Progress {
             bar.set_style(style);
             bar.set_prefix(label.clone());
             bar
-        });
+        })
+        };
+        let bar = within.or_else(own);
         let now = Instant::now();
-        Self { bar, label, unit, total, done: 0, started: now, last_line: now, message: String::new() }
+        Self {
+            bar,
+            shared,
+            label,
+            unit,
+            total,
+            done: 0,
+            started: now,
+            last_line: now,
+            message: String::new(),
+        }
     }
 
     /// `count` more are done.
@@ -90,7 +121,7 @@ pub fn clock_time(seconds: f64) -> String {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.as_ref().filter(|_| !self.shared) {
             bar.finish_and_clear();
         }
     }

@@ -1,0 +1,336 @@
+//! `decant sweep`: every run of a pipeline's `[sweep]`.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::Failure;
+use super::pipeline::PipelineArgs;
+use super::text::{numbers, print_json, seconds};
+use crate::config::Pipeline;
+use crate::support::table::Table;
+use crate::sweep::{self, Finished, LOCK_FILE, Lock, Plan, Points, Summary, Verified};
+use crate::train::Shared;
+
+/// Configurations that the plan lists.
+const LISTED: usize = 40;
+
+/// Train every run of the file's [sweep] that is not done yet.
+///
+/// The plan comes first. Interrupted or killed, the same command goes on; run again, it trains nothing and leaves the
+/// same results.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    /// The folder that holds results of sweeps [default: the file's sweep.dir, which is "sweeps"]
+    #[arg(long, value_name = "DIR", env = "DECANT_SWEEPS")]
+    sweeps_dir: Option<PathBuf>,
+    /// The cache's folder, where more than one fits
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Print the plan and stop
+    #[arg(long)]
+    dry_run: bool,
+    /// Make the temperatures that the cache lacks from its logits, without the teacher
+    #[arg(long, conflicts_with = "dry_run")]
+    soften: bool,
+    /// Train so many runs side by side, with the threads divided among them
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: u16,
+    /// Then train K runs, or all, again from nothing and compare their bytes
+    #[arg(long, value_name = "K|all", num_args = 0..=1, default_missing_value = "1", conflicts_with = "dry_run")]
+    verify: Option<Count>,
+    /// Compare with a lockfile [default: FILE's name with .lock.toml]; exit code 3 where results differ
+    #[arg(long, value_name = "LOCK", num_args = 0..=1, default_missing_value = "", conflicts_with = "dry_run")]
+    locked: Option<PathBuf>,
+    /// Print the result as JSON on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// How many runs are verified.
+#[derive(Clone, Copy)]
+struct Count(usize);
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("all", _) => Ok(Self(usize::MAX)),
+            (_, Ok(count)) if count > 0 => Ok(Self(count)),
+            _ => Err("expected a number above 0, or all".to_owned()),
+        }
+    }
+}
+
+/// What came out, for programs.
+#[derive(serde::Serialize)]
+struct Report<'a> {
+    folder: &'a Path,
+    #[serde(flatten)]
+    summary: &'a Summary,
+    verified: Option<usize>,
+    not_reproduced: Vec<String>,
+    differs_from_lock: Vec<String>,
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    let (source, mut base) = args.pipeline.source(Vec::new())?;
+    if let Some(dir) = &args.sweeps_dir {
+        base.sweep.dir.clone_from(dir);
+    }
+    let points = sweep::expand(&source, &base)?;
+    let lock = args.lock()?;
+    let shared = Shared::open(&base.dataset)?;
+    let plan = args.plan(&points, &base, &shared)?;
+    if let Some((path, lock)) = &lock {
+        lock.check(path, &plan)?;
+    }
+    if args.dry_run {
+        return Ok(());
+    }
+    let finished = sweep::run(&plan, &base, args.jobs.into(), args.json)?;
+    let folder = plan.folder(&base);
+    finished.results.write(&folder, &base.train.dir)?;
+    let summary = Summary::of(&finished.results);
+    summary.write(&folder, &plan)?;
+    if finished.interrupted {
+        return Err(Failure::interrupted(format!(
+            "interrupted after {} of {} runs; everything that is done is kept, the same command goes on from there",
+            summary.done, summary.runs
+        )));
+    }
+    let here = Lock::of(&plan, &finished.results);
+    here.write(&folder)?;
+    if !args.json {
+        print!("\n{}", summary.tables());
+        print_best(&summary);
+        println!("results  {}", folder.display());
+    }
+    let verified =
+        args.verify.map(|count| verify(&plan, &finished, count, &folder, args.json)).transpose()?;
+    let not_reproduced: Vec<String> =
+        verified.iter().flatten().filter_map(|verified| verified.difference.clone()).collect();
+    let differs = lock.map(|(_, lock)| compare(&lock, &here, args.json)).unwrap_or_default();
+    if args.json {
+        print_json(&Report {
+            folder: &folder,
+            summary: &summary,
+            verified: verified.as_ref().map(Vec::len),
+            not_reproduced: not_reproduced.clone(),
+            differs_from_lock: differs.clone(),
+        });
+    }
+    verdict(&summary, &folder, &not_reproduced, &differs)
+}
+
+impl Args {
+    /// The lockfile to compare with.
+    fn lock(&self) -> Result<Option<(PathBuf, Lock)>, Failure> {
+        let Some(path) = &self.locked else { return Ok(None) };
+        let own = self.pipeline.pipeline.with_extension("lock.toml");
+        let path = if path.as_os_str().is_empty() { own } else { path.clone() };
+        let lock = Lock::read(&path)?;
+        Ok(Some((path, lock)))
+    }
+
+    /// Plans, shows the plan, and where it was asked for makes the temperatures that the cache lacks.
+    fn plan(&self, points: &Points, base: &Pipeline, shared: &Arc<Shared>) -> Result<Plan, Failure> {
+        let (cache, file) = (self.cache.as_deref(), self.pipeline.pipeline.as_path());
+        let new = || Plan::new(points, base, Arc::clone(shared), cache, file);
+        let (mut plan, missing) = new()?;
+        if !missing.is_empty() && self.soften {
+            sweep::soften(base, shared, cache, file, &missing)?;
+            plan = new()?.0;
+        } else if !missing.is_empty() && !self.dry_run {
+            return Err(sweep::Error::Soften { temperatures: numbers(&missing) }.into());
+        }
+        let missing = if self.soften { Vec::new() } else { missing };
+        let report = PlanReport::new(&plan, points, base, &missing)?;
+        if !self.json {
+            report.print(&plan, points);
+        } else if self.dry_run {
+            print_json(&report);
+        }
+        Ok(plan)
+    }
+}
+
+/// The plan, for people and programs.
+#[derive(serde::Serialize)]
+struct PlanReport {
+    name: String,
+    /// Known once every cache is there.
+    results: Option<PathBuf>,
+    cache: PathBuf,
+    runs: usize,
+    merged: usize,
+    excluded: usize,
+    done: usize,
+    estimated_seconds: f64,
+    rungs: Vec<usize>,
+    missing_temperatures: Vec<f32>,
+    /// Each configuration with how many of its runs are done, and how many there are.
+    configurations: Vec<(String, usize, usize)>,
+}
+
+impl PlanReport {
+    fn new(plan: &Plan, points: &Points, base: &Pipeline, missing: &[f32]) -> Result<Self, Failure> {
+        let all: Vec<usize> = (0..plan.runs.len()).collect();
+        let first = plan.rung(0, &all)?;
+        let (mut done, mut todo, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        for run in &first {
+            let row = run.row(None)?;
+            if row.result().is_some() {
+                done.push(run)
+            } else {
+                todo.push(run)
+            }
+            rows.push(row);
+        }
+        let results = plan.results(base, rows);
+        let configurations = results
+            .groups(0)
+            .into_iter()
+            .map(|group| (results.label(&group), group.done.len(), group.rows.len()))
+            .collect();
+        // Later rungs are fewer and longer in the same measure.
+        let rungs = plan.rungs.len() as f64;
+        Ok(Self {
+            name: plan.name(base).to_owned(),
+            results: missing.is_empty().then(|| plan.folder(base)),
+            cache: plan.own.dir().to_owned(),
+            runs: points.points.len(),
+            merged: points.merged,
+            excluded: points.excluded,
+            done: done.len(),
+            estimated_seconds: rungs * sweep::estimate(&todo, &done)?,
+            rungs: plan.rungs.clone(),
+            missing_temperatures: missing.to_vec(),
+            configurations,
+        })
+    }
+
+    fn print(&self, plan: &Plan, points: &Points) {
+        println!("sweep  {}", self.name);
+        println!(
+            "  data     {}, {} classes",
+            plan.shared.dataset().name,
+            plan.shared.dataset().classes.len()
+        );
+        println!("  cache    {} (T = {})", self.cache.display(), numbers(&plan.own.manifest().temperatures));
+        for axis in points.describe_axes() {
+            println!("  axis     {axis}");
+        }
+        let mut notes = Vec::new();
+        if self.merged > 0 {
+            notes.push(format!("{} more are the same, since lambda = 0 does not depend on T", self.merged));
+        }
+        if self.excluded > 0 {
+            notes.push(format!("{} are excluded", self.excluded));
+        }
+        println!(
+            "  runs     {}{}",
+            self.runs,
+            notes.iter().map(|note| format!("; {note}")).collect::<String>()
+        );
+        if plan.halving.is_some() {
+            let rungs: Vec<String> = self.rungs.iter().map(ToString::to_string).collect();
+            println!("  rungs    {} epochs, each a run of its own", rungs.join(", "));
+        }
+        if !self.missing_temperatures.is_empty() {
+            println!(
+                "  missing  T = {}: give --soften to make them from the stored logits",
+                numbers(&self.missing_temperatures)
+            );
+        }
+        let todo = plan.runs.len() - self.done;
+        let time =
+            if todo == 0 { String::new() } else { format!(", about {}", seconds(self.estimated_seconds)) };
+        println!("  done     {}, {todo} to train{time}", self.done);
+        if let Some(results) = &self.results {
+            println!("  results  {}", results.display());
+        }
+        let mut table = Table::new(["  configuration", "done", "runs"]);
+        for (name, done, runs) in self.configurations.iter().take(LISTED) {
+            table.row([format!("  {name}"), done.to_string(), runs.to_string()]);
+        }
+        print!("{table}");
+        if self.configurations.len() > LISTED {
+            println!("  ... and {} more", self.configurations.len() - LISTED);
+        }
+        println!();
+    }
+}
+
+fn print_best(summary: &Summary) {
+    if let Some(best) = &summary.best_run {
+        let test = best.test.map_or(String::new(), |test| format!(", {:.1} % on test", 100.0 * test));
+        println!("\nbest     {}: {:.1} % on validation{test}", best.values, 100.0 * best.validation);
+        println!("         {}", best.run);
+    }
+}
+
+fn verify(
+    plan: &Plan,
+    finished: &Finished,
+    count: Count,
+    folder: &Path,
+    quiet: bool,
+) -> Result<Vec<Verified>, Failure> {
+    let mut watch = |run: &sweep::Planned, verified: &Verified| {
+        if !quiet {
+            let outcome = verified.difference.as_deref().unwrap_or("the same");
+            println!("verify   {}: {outcome}", plan.label(run));
+        }
+    };
+    Ok(sweep::verify(plan, &finished.runs, count.0, folder, &mut watch)?)
+}
+
+/// Says how this sweep compares with the lock, and gives the runs that differ.
+fn compare(lock: &Lock, here: &Lock, quiet: bool) -> Vec<String> {
+    let differs = lock.differences(here);
+    if !quiet {
+        for circumstance in lock.circumstances(here) {
+            println!("locked   {circumstance}");
+        }
+        for run in &differs {
+            println!("locked   {run}");
+        }
+        println!("locked   {} of {} runs came to the same", lock.runs.len() - differs.len(), lock.runs.len());
+    }
+    differs
+}
+
+/// The exit code: what was not reproduced before what failed.
+fn verdict(
+    summary: &Summary,
+    folder: &Path,
+    not_reproduced: &[String],
+    differs: &[String],
+) -> Result<(), Failure> {
+    if let [first, rest @ ..] = not_reproduced {
+        let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+        return Err(Failure::damage(format!(
+            "a run that was trained again came to something else: {first}{more}; delete that run's folder and run the sweep again"
+        )));
+    }
+    if !differs.is_empty() {
+        return Err(Failure::damage(format!(
+            "{} runs came to something else than in the lockfile, the first is {}; {LOCK_FILE} in {} is this machine's",
+            differs.len(),
+            differs[0],
+            folder.display()
+        )));
+    }
+    if let [(run, error), ..] = summary.failures.as_slice() {
+        return Err(Failure::run(format!(
+            "{} of {} runs failed, the first is {run}: {error}; the others are done, and the same command tries these again",
+            summary.failures.len(),
+            summary.runs
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! What can stop a sweep.
+
+use std::path::PathBuf;
+
+use crate::{config, store, train};
+
+/// Each is one sentence that names the thing, what was expected and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The pipeline file, or a value of its `[sweep]`.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The dataset, the cache or the device of every run.
+    #[error(transparent)]
+    Train(#[from] train::Error),
+    /// A temperature can't be added to the cache.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A `[sweep]` that makes no run.
+    #[error(
+        "{place}: [sweep] makes no run; give an axis such as train.temperature = [1.0, 5.0], or fewer exclusions"
+    )]
+    NoRuns {
+        /// The file.
+        place: String,
+    },
+    /// Too many runs.
+    #[error(
+        "{place}: [sweep] makes {points} combinations, more than {most}; shorten its lists or draw from them with [sweep.search]"
+    )]
+    TooMany {
+        /// The file.
+        place: String,
+        /// How many it would be.
+        points: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// An axis or range that is none.
+    #[error("{place}: {key} = {value}, expected {expected}")]
+    Axis {
+        /// File and line.
+        place: String,
+        /// The dotted key.
+        key: String,
+        /// What is there.
+        value: String,
+        /// What would do.
+        expected: &'static str,
+    },
+    /// A key that every run must have the same.
+    #[error("{place}: {key} can't differ between the runs of a sweep, since {reason}")]
+    NoAxis {
+        /// File and line.
+        place: String,
+        /// The dotted key.
+        key: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Temperatures that no cache holds.
+    #[error(
+        "no cache holds T = {temperatures} yet; give --soften to make them from the stored logits, without the teacher"
+    )]
+    Soften {
+        /// They, as text.
+        temperatures: String,
+    },
+    /// Stopped by the user.
+    #[error("interrupted; everything that is done is kept, the same command goes on from there")]
+    Interrupted,
+    /// Results that can't be written.
+    #[error(
+        "can't write {path}: {source}; free some space or mend its permissions, and run the same command again, which trains nothing twice"
+    )]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file that can't be read.
+    #[error("can't read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A lockfile that is none.
+    #[error("{path} is no lockfile of a sweep ({reason}); copy one from a finished sweep's folder")]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A lockfile of another sweep.
+    #[error("{path} is the lockfile of another sweep: {difference}")]
+    OtherLock {
+        /// The file.
+        path: PathBuf,
+        /// What differs, with what was expected and found.
+        difference: String,
+    },
+}
+
+impl Error {
+    /// Wraps an I/O error with the file that was being written.
+    pub(super) fn write(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Write { path, source }
+    }
+}

@@ -1,0 +1,90 @@
+//! Training what is not done, one run after another or several side by side.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::board::{self, Board};
+use super::plan::Planned;
+use crate::dataset::SplitName;
+use crate::support::progress;
+use crate::train::plan::Plan;
+use crate::train::{self, Event, Outcome};
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Ending {
+    /// It is done, or was before.
+    Done,
+    /// It failed, with this error; the others went on.
+    Failed(String),
+    /// The user stopped it, or it never began.
+    Interrupted,
+}
+
+/// Trains `runs`, which have these names, `jobs` at a time, and gives how each ended, in their order. The threads of this
+/// machine are divided among the jobs. The bytes of a run don't depend on how many there are.
+///
+/// # Panics
+/// When the names are not as many as the runs, or no thread can be started.
+pub(super) fn execute(runs: &[&Planned], names: &[String], jobs: usize, board: &Board) -> Vec<Ending> {
+    assert_eq!(runs.len(), names.len(), "a name a run");
+    let next = AtomicUsize::new(0);
+    let endings = Mutex::new(vec![Ending::Interrupted; runs.len()]);
+    let work = || loop {
+        let index = next.fetch_add(1, Ordering::SeqCst);
+        let Some(run) = runs.get(index) else { return };
+        let ending = one(run, &names[index], board);
+        let stop = ending == Ending::Interrupted;
+        endings.lock().expect("no worker panics with it")[index] = ending;
+        if stop {
+            return;
+        }
+    };
+    let jobs = jobs.clamp(1, runs.len().max(1));
+    if jobs == 1 {
+        work();
+    } else {
+        let threads = (rayon::current_num_threads() / jobs).max(1);
+        std::thread::scope(|scope| {
+            for _ in 0..jobs {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                let pool = pool.expect("threads can be started");
+                let work = &work;
+                scope.spawn(move || pool.install(work));
+            }
+        });
+    }
+    endings.into_inner().expect("no worker panics with it")
+}
+
+fn one(run: &Planned, name: &str, board: &Board) -> Ending {
+    let setup = &run.setup;
+    let epochs = setup.pipeline.train.epochs;
+    let images = setup.dataset.split(SplitName::Train).map_or(0, |split| split.samples.len());
+    let steps = Plan::new(&setup.pipeline.train, images).steps();
+    let bar = board.start(name, (steps * epochs) as u64);
+    let outcome = progress::within(&bar, || {
+        train::train(setup, &mut |event| match event {
+            Event::Resumed { epoch, step } => bar.set_position((epoch * steps + step) as u64),
+            Event::Epoch(record) => bar.set_message(board::epoch(record, epochs)),
+            Event::Initialised(_) => {}
+        })
+    });
+    match outcome {
+        Ok(Outcome::Done { result, timing, already }) => {
+            let test = result.test.as_ref();
+            let test = test.map_or(String::new(), |test| format!(", test {:.1} %", 100.0 * test.accuracy));
+            let time = if already { "done before".to_owned() } else { format!("{:.1} s", timing.seconds) };
+            board.end(&bar, name, &format!("val {:.1} %{test}, {time}", 100.0 * result.validation.accuracy));
+            Ending::Done
+        }
+        Ok(Outcome::Interrupted { .. }) => {
+            bar.finish_and_clear();
+            Ending::Interrupted
+        }
+        Err(error) => {
+            board.end(&bar, name, &format!("failed: {error}"));
+            Ending::Failed(error.to_string())
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! A grid becomes runs; a run that exists is not run again; a table comes out.
+//!
+//! [`expand`] makes [`Point`]s of a pipeline's `[sweep]`, [`Plan::new`] finds what of them is done, [`run`] trains the
+//! rest, and [`Results`] writes what came out. A run of a sweep is a run of `train-student`: same key, same folder,
+//! same bytes.
+
+mod board;
+mod drive;
+mod error;
+mod estimate;
+mod execute;
+mod halving;
+mod lock;
+mod parquet;
+mod plan;
+mod points;
+mod results;
+mod search;
+mod space;
+mod summary;
+mod value;
+mod verify;
+
+pub use drive::{Finished, run};
+pub use error::Error;
+pub use estimate::estimate;
+pub use lock::{LOCK_FILE, Lock};
+pub use plan::{Plan, Planned, soften};
+pub use points::{Point, Points, expand};
+pub use results::{Group, Results, Row, State};
+pub use summary::Summary;
+pub use verify::{Verified, verify};

@@ -1,0 +1,193 @@
+//! What a sweep will do: each run with its key and folder, and whether it is done.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::Value;
+
+use super::halving;
+use super::points::{Point, Points, label};
+use super::value::{EPOCHS, short};
+use super::{Error, Results, Row, State};
+use crate::config::{Halving, Pipeline};
+use crate::store::{self, Cache};
+use crate::support::hash::{Digest, FieldHasher};
+use crate::support::interrupt;
+use crate::train::{self, RunResult, Setup, Shared, read_json};
+
+/// One run of a sweep.
+pub struct Planned {
+    /// What is trained, and where.
+    pub setup: Setup,
+    /// The value of each of [`Plan::axes`]; `None` where the run does not depend on it.
+    pub values: Vec<Option<Value>>,
+    /// The rung of successive halving, from 0; 0 without.
+    pub rung: usize,
+}
+
+impl Planned {
+    /// The run's result, once it is done.
+    ///
+    /// # Errors
+    /// A result that can't be read.
+    pub fn result(&self) -> Result<Option<RunResult>, Error> {
+        Ok(read_json(&self.setup.folder, "result.json")?)
+    }
+
+    /// The run as a row of results, with the error that it failed with.
+    ///
+    /// # Errors
+    /// A result that can't be read.
+    pub fn row(&self, error: Option<String>) -> Result<Row, Error> {
+        let state = match (self.result()?, error) {
+            (Some(result), _) => State::Done(Box::new(result)),
+            (None, Some(error)) => State::Failed(error),
+            (None, None) => State::Missing,
+        };
+        Ok(Row::new(self, state))
+    }
+}
+
+/// The runs of a sweep, whose cache is there.
+pub struct Plan {
+    /// The keys in which the runs differ, the seed last.
+    pub axes: Vec<String>,
+    /// Every run at its full length.
+    pub runs: Vec<Planned>,
+    /// How many epochs the runs of each rung have; one entry, 0, where nothing is halved.
+    pub rungs: Vec<usize>,
+    /// How successive halving goes, if it does.
+    pub halving: Option<Halving>,
+    /// What the runs share.
+    pub shared: Arc<Shared>,
+    /// The cache of the pipeline itself, which has every run's dataset and teacher.
+    pub own: Arc<Cache>,
+    cache: Option<PathBuf>,
+    file: PathBuf,
+}
+
+impl Plan {
+    /// Finds the cache and the folder of every point. `cache` names the cache's folder, where it is not searched for;
+    /// `file` is the pipeline file, for messages.
+    ///
+    /// The second value is the temperatures that no cache holds, whose runs are left out of the plan.
+    ///
+    /// # Errors
+    /// No cache at all, or a device that can't be had; rungs that don't fit the epochs.
+    pub fn new(
+        points: &Points,
+        base: &Pipeline,
+        shared: Arc<Shared>,
+        cache: Option<&Path>,
+        file: &Path,
+    ) -> Result<(Self, Vec<f32>), Error> {
+        let halving = base.sweep.halving.clone();
+        let rungs = match &halving {
+            Some(halving) => halving::rungs(halving, points, file)?,
+            None => vec![0],
+        };
+        // Says that there is no cache, or what is wrong with it, before it is said of a temperature.
+        let first = shared.setup(base.clone(), cache, file)?;
+        let held = &first.cache.manifest().temperatures;
+        let (mut runs, mut missing) = (Vec::new(), Vec::new());
+        for Point { pipeline, values } in &points.points {
+            let temperature = pipeline.train.temperature;
+            match shared.setup(pipeline.clone(), cache, file) {
+                Ok(setup) => runs.push(Planned { setup, values: values.clone(), rung: rungs.len() - 1 }),
+                Err(train::Error::NoCache { .. } | train::Error::OtherCache { .. })
+                    if pipeline.train.lambda > 0.0 && !held.contains(&temperature) =>
+                {
+                    if !missing.contains(&temperature) {
+                        missing.push(temperature);
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let (cache, file) = (cache.map(Path::to_owned), file.to_owned());
+        let own = first.cache;
+        Ok((Self { axes: points.axes.clone(), runs, rungs, halving, shared, own, cache, file }, missing))
+    }
+
+    /// The runs of a rung, of these configurations' full runs.
+    ///
+    /// # Errors
+    /// What [`Shared::setup`] says.
+    pub fn rung(&self, rung: usize, full: &[usize]) -> Result<Vec<Planned>, Error> {
+        let shorter = |&index: &usize| {
+            let run = &self.runs[index];
+            let mut pipeline = run.setup.pipeline.clone();
+            if self.halving.is_some() {
+                pipeline.train.epochs = self.rungs[rung];
+            }
+            let setup = self.shared.setup(pipeline, self.cache.as_deref(), &self.file)?;
+            Ok(Planned { setup, values: run.values.clone(), rung })
+        };
+        full.iter().map(shorter).collect()
+    }
+
+    /// What lines call a run.
+    pub fn label(&self, run: &Planned) -> String {
+        let label = label(&self.axes, &run.values);
+        match self.halving {
+            Some(_) => format!("{label} {}={}", short(EPOCHS), run.setup.pipeline.train.epochs),
+            None => label,
+        }
+    }
+
+    /// Over every run's key and how they are halved: what these results are results of.
+    pub fn key(&self) -> Digest {
+        let mut hasher = FieldHasher::new("decant sweep");
+        for run in &self.runs {
+            hasher.field("run", run.setup.key.0);
+        }
+        if let Some(Halving { from, factor }) = &self.halving {
+            hasher.field("halving", format!("{from} {factor}"));
+        }
+        hasher.finish()
+    }
+
+    /// `<dir>/<name>-<first 12 digits of the key>`.
+    pub fn folder(&self, base: &Pipeline) -> PathBuf {
+        base.sweep.dir.join(format!("{}-{}", self.name(base), self.key().short(12)))
+    }
+
+    /// The sweep's readable name.
+    pub fn name<'a>(&self, base: &'a Pipeline) -> &'a str {
+        if base.sweep.name.is_empty() { &base.name } else { &base.sweep.name }
+    }
+
+    /// Reads every byte of the caches, before any run does.
+    ///
+    /// # Errors
+    /// The first damage.
+    pub fn check_content(&self) -> Result<(), Error> {
+        Ok(self.runs.iter().try_for_each(|run| run.setup.check_content())?)
+    }
+
+    /// Results of `rows`.
+    pub fn results(&self, base: &Pipeline, rows: Vec<Row>) -> Results {
+        Results { name: self.name(base).to_owned(), axes: self.axes.clone(), rungs: self.rungs.len(), rows }
+    }
+}
+
+/// Makes the caches that hold `temperatures`, each from the stored logits of the pipeline's own.
+///
+/// # Errors
+/// [`Error::Interrupted`]; a cache that keeps some classes only, is damaged or can't be written.
+pub fn soften(
+    base: &Pipeline,
+    shared: &Arc<Shared>,
+    cache: Option<&Path>,
+    file: &Path,
+    temperatures: &[f32],
+) -> Result<(), Error> {
+    let own = shared.setup(base.clone(), cache, file)?;
+    for &temperature in temperatures {
+        let softened = store::add_temperatures(own.cache.dir(), &[temperature], &interrupt::requested)?;
+        if !softened.complete {
+            return Err(Error::Interrupted);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! Values of keys: found in a pipeline, written for people, compared.
+
+use toml::{Table, Value};
+
+use crate::config::Pipeline;
+
+/// The key that tells runs of one configuration apart.
+pub(super) const SEED: &str = "train.seed";
+pub(super) const TEMPERATURE: &str = "train.temperature";
+pub(super) const LAMBDA: &str = "train.lambda";
+pub(super) const EPOCHS: &str = "train.epochs";
+
+/// A pipeline's values by their dotted keys.
+pub(super) struct Values(Table);
+
+impl Values {
+    pub fn of(pipeline: &Pipeline) -> Self {
+        Self(Table::try_from(pipeline).expect("a pipeline was TOML once"))
+    }
+
+    /// The value at a dotted key; `None` where there is none, as with an option that is not set.
+    pub fn get(&self, key: &str) -> Option<Value> {
+        let mut parts = key.split('.');
+        let mut value = self.0.get(parts.next()?)?;
+        for part in parts {
+            value = value.get(part)?;
+        }
+        Some(shortest(value))
+    }
+}
+
+/// A single-precision number in as few digits as tell it apart, as people write it.
+fn shortest(value: &Value) -> Value {
+    match value {
+        Value::Float(number) if f64::from(*number as f32) == *number => {
+            Value::Float((*number as f32).to_string().parse().unwrap_or(*number))
+        }
+        Value::Array(values) => Value::Array(values.iter().map(shortest).collect()),
+        value => value.clone(),
+    }
+}
+
+/// A value as a person would write it: `5`, `0.9`, `cosine`.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Float(number) if *number != 0.0 && number.abs() < 1e-3 => format!("{number:e}"),
+        Value::Float(number) => number.to_string(),
+        value => value.to_string(),
+    }
+}
+
+/// [`text`] of a value that may not matter to a run.
+pub(super) fn text_or_dash(value: Option<&Value>) -> String {
+    value.map_or("-".to_owned(), text)
+}
+
+/// What tables and labels call a key: `T`, `lambda`, `lr`.
+pub(super) fn short(key: &str) -> &str {
+    match key {
+        TEMPERATURE => "T",
+        key => key.split_once('.').map_or(key, |(_, rest)| rest),
+    }
+}
+
+/// Whether two values are the same number, or the same otherwise. Single precision is what temperatures and weights have.
+pub(super) fn same(a: &Value, b: &Value) -> bool {
+    let number = |value: &Value| match value {
+        Value::Integer(number) => Some(*number as f64),
+        Value::Float(number) => Some(*number),
+        _ => None,
+    };
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a == b || a as f32 == b as f32,
+        _ => a == b,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_written_as_people_write_them() {
+        let mut pipeline = Pipeline::default();
+        pipeline.train.lambda = 0.9;
+        pipeline.train.temperature = 5.0;
+        pipeline.train.lr = 5e-5;
+        let values = Values::of(&pipeline);
+        let text = |key: &str| text_or_dash(values.get(key).as_ref());
+        assert_eq!([LAMBDA, TEMPERATURE, "train.lr"].map(text), ["0.9", "5", "5e-5"]);
+        assert_eq!(
+            ["train.betas", "student.init", "train.schedule"].map(text),
+            ["[0.9, 0.999]", "-", "linear"]
+        );
+    }
+
+    #[test]
+    fn a_number_is_the_same_however_it_is_written() {
+        assert!(same(&Value::Integer(1), &Value::Float(1.0)));
+        assert!(same(&Value::Float(f64::from(0.9f32)), &Value::Float(0.9)));
+        assert!(!same(&Value::Float(0.9), &Value::Float(0.91)));
+        assert!(!same(&Value::String("1".to_owned()), &Value::Integer(1)));
+    }
+}

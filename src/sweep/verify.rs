@@ -1,0 +1,112 @@
+//! Runs trained once more from nothing, and compared with what is there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rand::seq::SliceRandom;
+
+use super::Error;
+use super::plan::{Plan, Planned};
+use crate::support::rng;
+use crate::train::{self, BEST, Outcome, RunResult, read_json};
+
+/// What must be the same to the last bit on the CPU.
+const FILES: [&str; 3] = ["best/model.safetensors", "metrics.jsonl", "result.json"];
+
+/// On CUDA, sums are made in another order each time: a run counts as reproduced when its validation accuracy is this
+/// close, as a share. Not measured yet.
+pub(super) const CUDA_TOLERANCE: f64 = 0.03;
+
+/// A run that was trained again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verified {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// What differs; nothing when the run was reproduced.
+    pub difference: Option<String>,
+}
+
+/// Trains `count` of `runs` again, chosen by the sweep's key, in a folder under `folder` that is gone afterwards.
+///
+/// # Errors
+/// [`Error::Interrupted`], a run that fails, a file that can't be read.
+pub fn verify(
+    plan: &Plan,
+    runs: &[Planned],
+    count: usize,
+    folder: &Path,
+    watch: &mut dyn FnMut(&Planned, &Verified),
+) -> Result<Vec<Verified>, Error> {
+    let mut chosen: Vec<usize> = Vec::new();
+    for (index, run) in runs.iter().enumerate() {
+        if run.result()?.is_some() {
+            chosen.push(index);
+        }
+    }
+    let key = u64::from_le_bytes(plan.key().0[..8].try_into().expect("eight bytes"));
+    chosen.shuffle(&mut rng::keyed("sweep verify", &[key]));
+    chosen.truncate(count);
+    chosen.sort_unstable();
+    let scratch = Scratch(folder.join(format!("verify-{}.tmp", std::process::id())));
+    let mut verified = Vec::new();
+    for index in chosen {
+        let run = &runs[index];
+        let difference = again(plan, run, &scratch.0)?;
+        let outcome = Verified { folder: run.setup.folder.clone(), difference };
+        watch(run, &outcome);
+        verified.push(outcome);
+    }
+    Ok(verified)
+}
+
+fn again(plan: &Plan, run: &Planned, scratch: &Path) -> Result<Option<String>, Error> {
+    let mut pipeline = run.setup.pipeline.clone();
+    pipeline.train.dir = scratch.to_owned();
+    let setup = plan.shared.setup(pipeline, Some(run.setup.cache.dir()), Path::new(""))?;
+    if let Outcome::Interrupted { .. } = train::train(&setup, &mut |_| {})? {
+        return Err(Error::Interrupted);
+    }
+    let (there, here) = (&run.setup.folder, &setup.folder);
+    let difference = if setup.device.name == "cpu" { bytes(there, here)? } else { close(there, here)? };
+    let _ = fs::remove_dir_all(here);
+    Ok(difference)
+}
+
+/// The first file that differs.
+fn bytes(there: &Path, here: &Path) -> Result<Option<String>, Error> {
+    for name in FILES {
+        let read = |folder: &Path| {
+            let path = folder.join(name);
+            fs::read(&path).map_err(|source| Error::Read { path, source })
+        };
+        if read(there)? != read(here)? {
+            return Ok(Some(format!("{} differs", there.join(name).display())));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the validation accuracies are too far from each other.
+fn close(there: &Path, here: &Path) -> Result<Option<String>, Error> {
+    let accuracy = |folder: &Path| -> Result<f64, Error> {
+        let result: Option<RunResult> = read_json(folder, "result.json")?;
+        Ok(result.map_or(f64::NAN, |result| result.validation.accuracy))
+    };
+    let (there_is, here_is) = (accuracy(there)?, accuracy(here)?);
+    let is_close = (there_is - here_is).abs() <= CUDA_TOLERANCE;
+    Ok((!is_close).then(|| {
+        format!(
+            "{}: validation accuracy {there_is:.4}, trained again {here_is:.4}",
+            there.join(BEST).display()
+        )
+    }))
+}
+
+/// A folder that goes with its name.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
