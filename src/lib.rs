@@ -4,12 +4,13 @@
 //! stage two trains students from that cache and never loads the teacher. Data flows one way, and a module imports
 //! only from the modules before it and from [`support`]:
 //!
-//! `config -> dataset -> view -> teacher, store -> caching -> student -> train -> sweep -> cli`
+//! `config -> dataset -> view -> teacher, store -> caching -> student -> train -> sweep -> report -> cli`
 
 pub mod caching;
 pub mod cli;
 pub mod config;
 pub mod dataset;
+pub mod report;
 pub mod store;
 pub mod student;
 pub mod support;

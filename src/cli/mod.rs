@@ -13,6 +13,7 @@ mod model;
 mod pipeline;
 mod predict;
 mod recipe;
+mod report;
 mod sweep;
 mod teacher_cache;
 mod text;
@@ -49,6 +50,7 @@ enum Command {
     Compare(compare::Args),
     Predict(predict::Args),
     Export(export::Args),
+    Report(report::Args),
     Cache(cache::Args),
     Data(data::Args),
     Doctor(doctor::Args),
@@ -70,6 +72,7 @@ impl Cli {
             Command::Compare(args) => compare::run(args),
             Command::Predict(args) => predict::run(args),
             Command::Export(args) => export::run(args),
+            Command::Report(args) => report::run(args),
             Command::Cache(args) => cache::run(args),
             Command::Data(args) => data::run(args),
             Command::Doctor(args) => doctor::run(args),

@@ -1,62 +1,8 @@
-//! How numbers are written for people.
+//! How a command writes numbers and results.
 
-/// `0.8281` as `82.8 %`.
-pub fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
-}
-
-/// Bytes with a unit, in powers of 1000.
-pub fn bytes(count: u64) -> String {
-    let units = ["B", "kB", "MB", "GB", "TB"];
-    let mut value = count as f64;
-    let mut unit = 0;
-    while value >= 999.95 && unit + 1 < units.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", units[unit]) }
-}
-
-/// Seconds as `4.2 s`, `3 min 20 s` or `2 h 05 min`.
-pub fn seconds(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match whole {
-        0..60 => format!("{seconds:.1} s"),
-        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
-    }
-}
-
-/// How long ago: `12 s`, `5 min`, `3 h`, `20 d`.
-pub fn age(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..86_400 => format!("{} h", seconds / 3600),
-        _ => format!("{} d", seconds / 86_400),
-    }
-}
-
-/// Temperatures and weights as people write them: `5`, `2.5`.
-pub fn numbers(values: &[f32]) -> String {
-    values.iter().map(f32::to_string).collect::<Vec<_>>().join(", ")
-}
+pub use crate::support::text::{age, bytes, numbers, percent, seconds};
 
 /// One value as indented JSON on standard output.
 pub fn print_json(value: &impl serde::Serialize) {
     println!("{}", serde_json::to_string_pretty(value).expect("plain data"));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_written_with_their_units() {
-        assert_eq!([0, 999, 1000, 12_345_678].map(bytes), ["0 B", "999 B", "1.0 kB", "12.3 MB"]);
-        assert_eq!([4.24, 200.4, 7512.0].map(seconds), ["4.2 s", "3 min 20 s", "2 h 05 min"]);
-        assert_eq!([59, 61, 7300, 180_000].map(age), ["59 s", "1 min", "2 h", "2 d"]);
-        assert_eq!(percent(0.8281), "82.8 %");
-        assert_eq!(numbers(&[1.0, 2.5]), "1, 2.5");
-    }
 }

@@ -11,4 +11,5 @@ pub mod protobuf;
 pub mod rng;
 pub mod statistics;
 pub mod table;
+pub mod text;
 pub mod tfrecord;

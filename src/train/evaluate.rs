@@ -10,6 +10,40 @@ use crate::student::MobileNetV2;
 /// Images in one forward pass of an evaluation.
 const BATCH: usize = 32;
 
+/// What a student and its teacher say of the plain view of every sample of a split, in the order of the samples.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answers {
+    /// Class indices `[samples]`, -1 for an unlabelled sample.
+    pub labels: Vec<i32>,
+    /// The student's logits, `[samples, classes]`.
+    pub student: Vec<f32>,
+    /// The teacher's cached logits, `[samples, classes]`.
+    pub teacher: Vec<f32>,
+}
+
+/// Asks `model` about the plain view of every sample of a split.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn answers(
+    model: &MobileNetV2,
+    images: &Images<'_>,
+    temperature: f32,
+    device: &Device,
+) -> Result<Answers, Error> {
+    let rows = images.rows();
+    let plain = plain_rows(images);
+    let mut answers = Answers::default();
+    for batch in plain.chunks(BATCH) {
+        let pixels = filled(images, batch)?;
+        answers.student.extend(logits(model, pixels, batch.len(), images.size(), device));
+        answers.labels.extend(batch.iter().map(|&row| rows.label(row)));
+    }
+    answers.teacher.resize(plain.len() * rows.classes(), 0.0);
+    rows.gather_logits_for(temperature, &plain, &mut answers.teacher)?;
+    Ok(answers)
+}
+
 /// Measures `model` on the plain view of every sample of a split, against its labels and its teacher's cached logits.
 ///
 /// # Errors

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::evaluate::{Answers, answers};
 use super::setup::{Description, Setup};
 use super::{BEST, Error, RunResult, log};
 use crate::config;
+use crate::dataset::SplitName;
 use crate::student::hf;
 use crate::support::hash::Digest;
 
@@ -52,5 +54,14 @@ impl FinishedRun {
         let mut setup = Setup::new(pipeline, Some(&self.description.cache), &self.folder)?;
         setup.folder.clone_from(&self.folder);
         Ok(setup)
+    }
+    /// What the kept weights say of every sample of one split of `setup`, which is this run's.
+    ///
+    /// # Errors
+    /// Weights that are damaged, a split that is not there, an image that can't be read.
+    pub fn answers(&self, setup: &Setup, split: SplitName) -> Result<Answers, Error> {
+        let device = &setup.device.device;
+        let model = hf::open_folder(&self.best(), device)?.model;
+        answers(&model, &setup.images(split)?, setup.pipeline.train.temperature, device)
     }
 }

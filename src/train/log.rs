@@ -92,6 +92,27 @@ pub fn write_epochs(run: &Path, log: &[EpochRecord]) -> Result<(), Error> {
     atomic::write(&path, text.as_bytes()).map_err(Error::file("write", path))
 }
 
+/// Reads every epoch's line of `metrics.jsonl`; none before the first epoch has ended.
+///
+/// # Errors
+/// A file that can't be read, or a line that is no epoch's, by its number.
+pub fn read_epochs(run: &Path) -> Result<Vec<EpochRecord>, Error> {
+    let path = run.join("metrics.jsonl");
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::file("read", path)(error)),
+    };
+    let lines = text.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+    let record = |(index, line)| {
+        serde_json::from_slice(line).map_err(|error| Error::Damaged {
+            path: path.clone(),
+            reason: format!("line {}: {error}", index + 1),
+        })
+    };
+    lines.map(record).collect()
+}
+
 /// Writes one value as an indented JSON file of the run.
 ///
 /// # Errors

@@ -1,0 +1,79 @@
+//! `decant report`: one HTML page about a cache, a run or several runs.
+
+use std::path::PathBuf;
+
+use super::Failure;
+use super::text::{bytes, print_json};
+use crate::config;
+use crate::dataset::SplitName;
+use crate::report::{self, Options, Report};
+
+/// One self-contained HTML page about a cache, a run or a sweep.
+///
+/// Charts, images and everything needed to rerun it. Several runs are compared as a sweep.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A cache's folder, a run's, or several runs' folders
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The page
+    #[arg(short, long, value_name = "FILE", default_value = "report.html")]
+    output: PathBuf,
+    /// Write each chart as SVG and PNG into this folder as well
+    #[arg(long, value_name = "DIR")]
+    charts: Option<PathBuf>,
+    /// The pipeline file that a cache was made from, to show its images
+    #[arg(short, long, value_name = "FILE")]
+    pipeline: Option<PathBuf>,
+    /// The split that is measured [default: test, or else validation]
+    #[arg(long)]
+    split: Option<SplitName>,
+    /// Where the student is evaluated: cpu, cuda:N or auto
+    #[arg(long, default_value = "auto")]
+    device: config::Device,
+    /// Print the report's numbers as JSON on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    let dataset = match &args.pipeline {
+        Some(file) => Some(config::load(file, &[])?.dataset),
+        None => None,
+    };
+    let options = Options { split: args.split, device: args.device, dataset };
+    let report = Report::of(&args.paths, &options)?;
+    report.write(&args.output)?;
+    if let Some(folder) = &args.charts {
+        report.write_charts(folder)?;
+    }
+    for note in &report.contents.notes {
+        eprintln!("note: {note}");
+    }
+    if args.json {
+        print_json(&report.contents);
+        return Ok(());
+    }
+    println!(
+        "{} ({}, {} charts)",
+        args.output.display(),
+        bytes(report.html.len() as u64),
+        report.charts.len()
+    );
+    if let Some(folder) = &args.charts {
+        println!("{} ({} SVG and PNG files)", folder.display(), 2 * report.charts.len());
+    }
+    Ok(())
+}
+
+impl From<report::Error> for Failure {
+    fn from(error: report::Error) -> Self {
+        match error {
+            report::Error::Store(error) => error.into(),
+            report::Error::Dataset(error) => error.into(),
+            report::Error::Train(error) => error.into(),
+            error if error.is_usage() => Self::usage(error),
+            error => Self::run(error),
+        }
+    }
+}

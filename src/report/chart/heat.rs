@@ -1,0 +1,112 @@
+//! A matrix of numbers, each cell as deep in colour as its number is large.
+
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, VPos};
+
+use super::canvas::{self, Canvas, Drawn, FONT, LINE, WIDTH, px, text};
+use super::theme::{BLUE, GRID, INK, MUTED};
+
+/// How deep the deepest cell is, so that text stays legible on it in either scheme.
+const DEEPEST: f64 = 0.55;
+/// The widest that the rows' names may be, in pixels.
+const NAMES: f64 = 120.0;
+
+/// One cell.
+pub struct Cell {
+    /// How deep in colour, 0 to 1.
+    pub depth: f64,
+    /// What is written in it, a line each.
+    pub lines: Vec<String>,
+}
+
+/// A matrix with named rows and columns.
+pub struct Heat {
+    /// What the rows are.
+    pub rows_title: String,
+    /// What the columns are.
+    pub columns_title: String,
+    /// Names of the rows, from above.
+    pub rows: Vec<String>,
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// `[row][column]`; none where there is nothing to show.
+    pub cells: Vec<Vec<Option<Cell>>>,
+    /// The cell that is framed.
+    pub framed: Option<(usize, usize)>,
+}
+
+impl Heat {
+    fn cell_height(&self) -> f64 {
+        let lines = self.cells.iter().flatten().flatten().map(|cell| cell.lines.len()).max().unwrap_or(1);
+        if self.rows.len() > 12 { 20.0 } else { 16.0 + LINE * lines as f64 }
+    }
+
+    pub(super) fn height(&self) -> f64 {
+        2.0 * LINE + 8.0 + self.cell_height() * self.rows.len() as f64 + LINE + 6.0
+    }
+
+    pub(super) fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
+        let widest = self.rows.iter().map(|name| canvas::width(name, FONT)).fold(0.0, f64::max);
+        let left = widest.min(NAMES) + 10.0;
+        let top = LINE + 6.0;
+        let cell = ((WIDTH - left - 4.0) / self.columns.len().max(1) as f64, self.cell_height());
+        let muted = |across, down| text(FONT, &MUTED, across, down);
+        let title = format!("{} ↓   {} →", self.rows_title, self.columns_title);
+        canvas.draw(&Text::new(title, (px(4.0), px(LINE / 2.0)), muted(HPos::Left, VPos::Center)))?;
+        for (index, row) in self.cells.iter().enumerate() {
+            let middle = top + cell.1 * (index as f64 + 0.5);
+            let name = canvas::shorten(&self.rows[index], FONT, NAMES);
+            let style = text(FONT, &INK, HPos::Right, VPos::Center);
+            canvas.draw(&Text::new(name, (px(left - 8.0), px(middle)), style))?;
+            for (column, content) in row.iter().enumerate() {
+                let corner = (left + cell.0 * column as f64, top + cell.1 * index as f64);
+                self.draw_cell(canvas, content.as_ref(), corner, cell)?;
+            }
+        }
+        for (index, name) in self.columns.iter().enumerate() {
+            let name = canvas::shorten(name, FONT, cell.0 - 4.0);
+            let at =
+                (px(left + cell.0 * (index as f64 + 0.5)), px(top + cell.1 * self.rows.len() as f64 + 6.0));
+            canvas.draw(&Text::new(name, at, text(FONT, &INK, HPos::Center, VPos::Top)))?;
+        }
+        if let Some((row, column)) = self.framed {
+            let corner = (left + cell.0 * column as f64, top + cell.1 * row as f64);
+            for inset in [1.0, 1.5, 2.0, 2.5] {
+                let frame = [
+                    (px(corner.0 + inset), px(corner.1 + inset)),
+                    (px(corner.0 + cell.0 - inset), px(corner.1 + cell.1 - inset)),
+                ];
+                canvas.draw(&Rectangle::new(frame, BLUE.rgb().stroke_width(2)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn draw_cell<DB: DrawingBackend>(
+        &self,
+        canvas: &Canvas<DB>,
+        content: Option<&Cell>,
+        (left, top): (f64, f64),
+        (width, height): (f64, f64),
+    ) -> Drawn<DB> {
+        let inside = [(px(left + 1.0), px(top + 1.0)), (px(left + width - 1.0), px(top + height - 1.0))];
+        let Some(cell) = content else {
+            return canvas.draw(&Rectangle::new(inside, GRID.rgb().mix(0.4).filled()));
+        };
+        canvas.draw(&Rectangle::new(inside, GRID.rgb().mix(0.3).filled()))?;
+        let depth = DEEPEST * cell.depth.clamp(0.0, 1.0);
+        if depth > 0.0 {
+            canvas.draw(&Rectangle::new(inside, BLUE.rgb().mix(depth).filled()))?;
+        }
+        let fits = cell.lines.iter().all(|line| canvas::width(line, FONT) <= width - 2.0);
+        if !fits {
+            return Ok(());
+        }
+        let middle = top + height / 2.0 - LINE * (cell.lines.len() as f64 - 1.0) / 2.0;
+        for (index, line) in cell.lines.iter().enumerate() {
+            let at = (px(left + width / 2.0), px(middle + LINE * index as f64));
+            canvas.draw(&Text::new(line.clone(), at, text(FONT, &INK, HPos::Center, VPos::Center)))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! Curves over epochs or temperatures.
+
+use plotters::prelude::*;
+
+use super::canvas::{self, Canvas, Drawn, FONT, Head, LINE, px, stroke, text};
+use super::theme::{self, GRID, MUTED};
+use plotters::style::text_anchor::{HPos, VPos};
+
+/// One curve.
+pub struct Series {
+    /// What the legend calls it; none leaves it out of the legend.
+    pub name: Option<String>,
+    /// `(x, y)`, from left to right.
+    pub points: Vec<(f64, f64)>,
+    /// Which of the series' colours.
+    pub colour: usize,
+    /// How it is drawn.
+    pub line: Line,
+}
+
+/// How a curve is drawn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// What the chart is about.
+    Solid,
+    /// One of several behind a mean.
+    Thin,
+    /// Beside the point.
+    Dashed,
+    /// With a mark at each point.
+    Marked,
+}
+
+/// Curves over one axis.
+pub struct Lines {
+    /// What the horizontal axis shows.
+    pub x: String,
+    /// What the vertical axis shows, with its unit.
+    pub y: String,
+    /// The curves; later ones lie above.
+    pub series: Vec<Series>,
+    /// Where the vertical axis begins and ends, if not at the values.
+    pub bounds: (Option<f64>, Option<f64>),
+}
+
+impl Lines {
+    pub(super) fn height(&self) -> f64 {
+        let names: Vec<String> = self.series.iter().filter_map(|series| series.name.clone()).collect();
+        232.0 + Head::lines(&names) as f64 * LINE
+    }
+
+    pub(super) fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
+        let named = self.series.iter().filter_map(|series| {
+            let name = series.name.clone()?;
+            Some((name, theme::series(series.colour), series.line == Line::Dashed))
+        });
+        let top = Head { axis: &self.y, legend: named.collect() }.draw(canvas)?;
+        let points = || self.series.iter().flat_map(|series| &series.points);
+        let (left, right) = canvas::range(points().map(|point| point.0), None, None);
+        let (low, high) = canvas::range(points().map(|point| point.1), self.bounds.0, self.bounds.1);
+        let labels = text(FONT, &MUTED, HPos::Center, VPos::Top);
+        let format = |value: &f64| canvas::plain(*value);
+        let mut chart = ChartBuilder::on(canvas)
+            .margin_top(px(top))
+            .margin_right(px(10.0))
+            .margin_bottom(px(2.0))
+            .x_label_area_size(px(42.0))
+            .y_label_area_size(px(44.0))
+            .build_cartesian_2d(left..right, low..high)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .bold_line_style(stroke(&GRID, 1.0))
+            .light_line_style(TRANSPARENT)
+            .axis_style(stroke(&GRID, 1.0))
+            .set_all_tick_mark_size(px(4.0))
+            .label_style(labels.clone())
+            .axis_desc_style(labels)
+            .x_labels(6)
+            .y_labels(6)
+            .x_label_formatter(&format)
+            .y_label_formatter(&format)
+            .x_desc(&*self.x)
+            .draw()?;
+        for series in &self.series {
+            let colour = theme::series(series.colour);
+            let points = series.points.iter().copied().filter(|(_, y)| y.is_finite());
+            match series.line {
+                Line::Solid | Line::Marked => {
+                    chart.draw_series(LineSeries::new(points.clone(), stroke(&colour, 2.0)))?;
+                }
+                Line::Thin => {
+                    let style = ShapeStyle::from(colour.rgb().mix(0.35)).stroke_width(px(1.0) as u32);
+                    chart.draw_series(LineSeries::new(points.clone(), style))?;
+                }
+                Line::Dashed => {
+                    let style = stroke(&colour, 2.0);
+                    chart.draw_series(DashedLineSeries::new(
+                        points.clone(),
+                        px(5.0) as u32,
+                        px(4.0) as u32,
+                        style,
+                    ))?;
+                }
+            }
+            // A single point has no line.
+            if series.line == Line::Marked || series.points.len() == 1 {
+                let dot = |point| Circle::new(point, px(3.0), colour.rgb().filled());
+                chart.draw_series(points.map(dot))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,124 @@
+//! Charts as data, drawn by plotters to SVG and PNG. One drawing serves a light and a dark page; see [`theme::css`].
+
+mod calibration;
+mod canvas;
+mod heat;
+mod lines;
+mod spread;
+pub mod theme;
+
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, RgbImage, imageops};
+use plotters::prelude::*;
+
+pub use calibration::Calibration;
+pub use heat::{Cell, Heat};
+pub use lines::{Line, Lines, Series};
+pub use spread::{Row, Spread};
+
+use canvas::{Canvas, Drawn, SCALE, WIDTH, px};
+
+/// Pixels of a PNG for one of the chart.
+const PNG_SCALE: u32 = 2;
+
+/// One chart of a report.
+pub struct Chart {
+    /// Its name in files and in the page: lower case, words joined by hyphens.
+    pub name: &'static str,
+    /// What it shows.
+    pub title: String,
+    /// What a reader who does not see it is told: its finding, not its looks.
+    pub alt: String,
+    /// What is drawn.
+    pub plot: Plot,
+}
+
+/// What is drawn.
+pub enum Plot {
+    /// Curves.
+    Lines(Lines),
+    /// A matrix.
+    Heat(Heat),
+    /// Repeated measurements.
+    Spread(Spread),
+    /// A reliability diagram.
+    Calibration(Calibration),
+}
+
+impl Chart {
+    /// Width and height, in pixels.
+    pub fn size(&self) -> (f64, f64) {
+        let height = match &self.plot {
+            Plot::Lines(plot) => plot.height(),
+            Plot::Heat(plot) => plot.height(),
+            Plot::Spread(plot) => plot.height(),
+            Plot::Calibration(plot) => plot.height(),
+        };
+        (WIDTH, height.ceil())
+    }
+
+    /// An SVG file, on white, its text as text.
+    pub fn svg(&self) -> String {
+        let (width, height) = self.size();
+        let head = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\">\n<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>\n",
+            px(width),
+            px(height)
+        );
+        head + &self.elements()
+    }
+
+    /// An SVG element for a page, without background.
+    pub fn inline_svg(&self) -> String {
+        let (width, height) = self.size();
+        // Its figure says what it shows.
+        let head = format!("<svg aria-hidden=\"true\" viewBox=\"0 0 {} {}\">\n", px(width), px(height));
+        head + &self.elements()
+    }
+
+    /// What is inside of the SVG, and its end.
+    fn elements(&self) -> String {
+        canvas::prepare();
+        let (width, height) = self.size();
+        let mut svg = String::new();
+        {
+            let backend = SVGBackend::with_string(&mut svg, (px(width) as u32, px(height) as u32));
+            let canvas = backend.into_drawing_area();
+            self.draw(&canvas).expect("drawing into memory does not fail");
+            canvas.present().expect("drawing into memory does not fail");
+        }
+        let inside = svg.split_once('\n').map_or("", |(_, inside)| inside);
+        // Plotters closes what it opened on a line of its own, and leaves a space behind a path's last point.
+        inside.replace(" \"/>", "\"/>")
+    }
+
+    /// A PNG file, two pixels for one of the chart's.
+    pub fn png(&self) -> Vec<u8> {
+        canvas::prepare();
+        let (width, height) = self.size();
+        let (width, height) = (px(width) as u32, px(height) as u32);
+        let mut pixels = vec![255; 3 * width as usize * height as usize];
+        {
+            let canvas = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
+            self.draw(&canvas).expect("drawing into memory does not fail");
+            canvas.present().expect("drawing into memory does not fail");
+        }
+        let fine = RgbImage::from_raw(width, height, pixels).expect("three bytes a pixel");
+        let (width, height) = (width * PNG_SCALE / SCALE, height * PNG_SCALE / SCALE);
+        let image = imageops::resize(&fine, width, height, imageops::FilterType::Triangle);
+        let mut png = Vec::new();
+        PngEncoder::new(&mut png)
+            .write_image(&image, width, height, ExtendedColorType::Rgb8)
+            .expect("encoding into memory does not fail");
+        png
+    }
+
+    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
+        match &self.plot {
+            Plot::Lines(plot) => plot.draw(canvas),
+            Plot::Heat(plot) => plot.draw(canvas),
+            Plot::Spread(plot) => plot.draw(canvas),
+            Plot::Calibration(plot) => plot.draw(canvas),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Runs that differ in their seed alone are one group; groups are compared with the same student trained from the labels alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Run;
+use crate::config::Pipeline;
+use crate::support::statistics::mean_and_deviation;
+
+const TEMPERATURE: &str = "train.temperature";
+const LAMBDA: &str = "train.lambda";
+/// Keys that name places and devices, or the seed, over which a group's runs are repeated.
+const NOT_COMPARED: [&str; 7] =
+    ["name", "cache.name", "cache.dir", "train.dir", "train.device", "train.seed", "teacher.device"];
+
+/// Finished runs, group by group.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    /// The keys in which the runs differ, the seed left out.
+    pub axes: Vec<String>,
+    /// From the best mean validation accuracy to the worst.
+    pub groups: Vec<Group>,
+    /// The index, in the report's runs, of the best group's best run on validation.
+    pub best_run: usize,
+}
+
+/// Runs that differ in their seed alone.
+#[derive(Clone, Debug, Serialize)]
+pub struct Group {
+    /// What tells it from the others.
+    pub label: String,
+    /// The temperature; none for students that learn from the labels alone, whom it does not concern.
+    pub temperature: Option<f32>,
+    /// Weight of the distillation term.
+    pub lambda: f32,
+    /// What else differs between the runs, by key.
+    pub others: BTreeMap<String, String>,
+    /// Indices into the report's runs, by seed.
+    pub runs: Vec<usize>,
+    /// Validation accuracy.
+    pub validation: Measure,
+    /// Test accuracy, where every run has a test split.
+    pub test: Option<Measure>,
+    /// Against the same student from the labels alone, seed by seed.
+    pub gain: Option<Gain>,
+}
+
+/// One number of several runs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Measure {
+    /// One a run.
+    pub values: Vec<f64>,
+    /// Their mean.
+    pub mean: f64,
+    /// Their sample standard deviation.
+    pub deviation: f64,
+}
+
+/// What distillation bought.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Gain {
+    /// Seeds that both have.
+    pub seeds: Vec<u64>,
+    /// Accuracy on test, or on validation where there is no test split, above that from scratch; one a seed.
+    pub accuracy: Measure,
+    /// Seeds with which the distilled student is ahead.
+    pub ahead: usize,
+}
+
+impl Measure {
+    fn of(values: Vec<f64>) -> Self {
+        let (mean, deviation) = mean_and_deviation(&values);
+        Self { values, mean, deviation }
+    }
+}
+
+impl Group {
+    /// Whether it learns from the labels alone.
+    pub fn is_scratch(&self) -> bool {
+        self.temperature.is_none()
+    }
+
+    /// Test accuracy, or validation's where there is no test split.
+    pub fn final_measure(&self) -> &Measure {
+        self.test.as_ref().unwrap_or(&self.validation)
+    }
+}
+
+impl Comparison {
+    /// Groups the finished ones of `runs`; none when no run has finished.
+    pub fn of(runs: &[Run]) -> Option<Self> {
+        let finished: Vec<usize> = (0..runs.len()).filter(|&index| runs[index].result.is_some()).collect();
+        let configs: BTreeMap<usize, BTreeMap<String, String>> =
+            finished.iter().map(|&index| (index, flat(&runs[index].description.pipeline))).collect();
+        let axes = axes(configs.values());
+        let mut by_config: BTreeMap<&BTreeMap<String, String>, Vec<usize>> = BTreeMap::new();
+        for (&index, config) in &configs {
+            by_config.entry(config).or_default().push(index);
+        }
+        let mut groups: Vec<Group> =
+            by_config.into_iter().map(|(config, members)| group(config, members, runs, &axes)).collect();
+        let gains: Vec<Option<Gain>> = groups.iter().map(|group| gain(group, &groups, runs)).collect();
+        for (group, gain) in groups.iter_mut().zip(gains) {
+            group.gain = gain;
+        }
+        groups.sort_by(|a, b| b.validation.mean.total_cmp(&a.validation.mean));
+        let best = groups.first()?;
+        let accuracy =
+            |index: usize| runs[index].result.as_ref().map_or(0.0, |result| result.validation.accuracy);
+        let best_run = best
+            .runs
+            .iter()
+            .copied()
+            .reduce(|best, next| if accuracy(next) > accuracy(best) { next } else { best })?;
+        Some(Self { axes, groups, best_run })
+    }
+
+    /// The best group that learns from the teacher, if any does.
+    pub fn best_distilled(&self) -> Option<&Group> {
+        self.groups.iter().find(|group| !group.is_scratch())
+    }
+
+    /// The group from the labels alone that `group` is compared with.
+    pub fn scratch_of(&self, group: &Group) -> Option<&Group> {
+        self.groups.iter().find(|other| other.is_scratch() && other.others == group.others)
+    }
+}
+
+fn group(config: &BTreeMap<String, String>, mut members: Vec<usize>, runs: &[Run], axes: &[String]) -> Group {
+    members.sort_by_key(|&index| (runs[index].seed(), index));
+    let results: Vec<_> = members.iter().filter_map(|&index| runs[index].result.as_ref()).collect();
+    let validation = Measure::of(results.iter().map(|result| result.validation.accuracy).collect());
+    let test: Option<Vec<f64>> =
+        results.iter().map(|result| result.test.as_ref().map(|test| test.accuracy)).collect();
+    let train = &runs[members[0]].description.pipeline.train;
+    let temperature = (train.lambda > 0.0).then_some(train.temperature);
+    let others: BTreeMap<String, String> = axes
+        .iter()
+        .filter(|key| ![TEMPERATURE, LAMBDA].contains(&key.as_str()))
+        .filter_map(|key| Some((key.clone(), config.get(key)?.clone())))
+        .collect();
+    let mut label = match temperature {
+        Some(temperature) => format!("T = {temperature}, lambda = {}", train.lambda),
+        None => "from scratch (lambda = 0)".to_owned(),
+    };
+    for (key, value) in &others {
+        let key = key.strip_prefix("train.").unwrap_or(key);
+        label += &format!(", {key} = {value}");
+    }
+    Group {
+        label,
+        temperature,
+        lambda: train.lambda,
+        others,
+        runs: members,
+        validation,
+        test: test.map(Measure::of),
+        gain: None,
+    }
+}
+
+/// What `group` has above its like from scratch, over the seeds of both.
+fn gain(group: &Group, groups: &[Group], runs: &[Run]) -> Option<Gain> {
+    if group.is_scratch() {
+        return None;
+    }
+    let scratch = groups.iter().find(|other| other.is_scratch() && other.others == group.others)?;
+    let accuracies = |group: &Group| -> BTreeMap<u64, f64> {
+        let seeds = group.runs.iter().map(|&index| runs[index].seed());
+        seeds.zip(group.final_measure().values.iter().copied()).collect()
+    };
+    if group.test.is_some() != scratch.test.is_some() {
+        return None;
+    }
+    let (ours, theirs) = (accuracies(group), accuracies(scratch));
+    let pairs: BTreeMap<u64, f64> =
+        ours.iter().filter_map(|(seed, ours)| Some((*seed, ours - theirs.get(seed)?))).collect();
+    if pairs.is_empty() {
+        return None;
+    }
+    let ahead = pairs.values().filter(|&&gain| gain > 0.0).count();
+    let (seeds, gains) = pairs.into_iter().unzip();
+    Some(Gain { seeds, accuracy: Measure::of(gains), ahead })
+}
+
+/// The keys with more than one value.
+fn axes<'a>(configs: impl Iterator<Item = &'a BTreeMap<String, String>>) -> Vec<String> {
+    let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for config in configs {
+        for (key, value) in config {
+            values.entry(key).or_default().insert(value);
+        }
+    }
+    values.into_iter().filter(|(_, values)| values.len() > 1).map(|(key, _)| key.to_owned()).collect()
+}
+
+/// A pipeline's keys and values, as far as they decide what a student learns.
+fn flat(pipeline: &Pipeline) -> BTreeMap<String, String> {
+    let mut flat = BTreeMap::new();
+    let value = serde_json::to_value(pipeline).expect("a pipeline is plain data");
+    flatten(String::new(), &value, &mut flat);
+    flat.retain(|key, _| !NOT_COMPARED.contains(&key.as_str()));
+    if pipeline.train.lambda == 0.0 {
+        flat.remove(TEMPERATURE);
+    }
+    flat
+}
+
+fn flatten(key: String, value: &Value, out: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                flatten(key, value, out);
+            }
+        }
+        Value::String(text) => {
+            out.insert(key, text.clone());
+        }
+        // `0.9` of a float32, not what it is in float64.
+        Value::Number(number) => {
+            let shown = number.as_f64().filter(|_| number.is_f64()).map(|value| (value as f32).to_string());
+            out.insert(key, shown.unwrap_or_else(|| number.to_string()));
+        }
+        other => {
+            out.insert(key, other.to_string());
+        }
+    }
+}

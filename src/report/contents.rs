@@ -1,0 +1,216 @@
+//! Everything that a report says, as data.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::comparison::Comparison;
+use super::gallery::{Card, Source};
+use super::input::Input;
+use super::student::{self, Evaluated, Student};
+use super::{Error, Run, Teacher};
+use crate::config::{self, Device};
+use crate::dataset::{Dataset, SplitName};
+use crate::store::Cache;
+use crate::view;
+
+/// What a caller may choose.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The split that students and teachers are measured on: test, or else validation, unless given.
+    pub split: Option<SplitName>,
+    /// Where a student is evaluated.
+    pub device: Device,
+    /// Where the images of a cache are. A run knows its own.
+    pub dataset: Option<config::Dataset>,
+}
+
+/// What a report is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A teacher's cache.
+    Cache,
+    /// One student.
+    Run,
+    /// Several students.
+    Sweep,
+}
+
+/// Everything that a report says.
+#[derive(Clone, Debug, Serialize)]
+pub struct Contents {
+    /// The version that made the report.
+    pub decant: &'static str,
+    /// What it is about.
+    pub kind: Kind,
+    /// The experiment's name.
+    pub title: String,
+    /// The folders that it was made from.
+    pub paths: Vec<PathBuf>,
+    /// What could not be shown, and why, a sentence each.
+    pub notes: Vec<String>,
+    /// Class names, in label order.
+    pub classes: Vec<String>,
+    /// The runs compared.
+    pub comparison: Option<Comparison>,
+    /// The student: of the run, or of the best run.
+    pub student: Option<Student>,
+    /// The cache and its teacher.
+    pub teacher: Option<Teacher>,
+    /// Images with what teacher and student say of them.
+    pub gallery: Vec<Card>,
+    /// The student's worst mistakes.
+    pub mistakes: Vec<Card>,
+    /// Every run.
+    pub runs: Vec<Run>,
+}
+
+impl Contents {
+    /// Gathers what is on disk.
+    ///
+    /// # Errors
+    /// As [`super::Report::of`].
+    pub fn read(paths: &[PathBuf], options: &Options) -> Result<Self, Error> {
+        let mut contents = match Input::read(paths)? {
+            Input::Cache(folder) => Self::of_cache(&folder, options)?,
+            Input::Run(run) => Self::of_runs(Kind::Run, vec![*run], options)?,
+            Input::Sweep(runs) => Self::of_runs(Kind::Sweep, runs, options)?,
+        };
+        contents.paths = paths.to_vec();
+        Ok(contents)
+    }
+
+    /// The run that the student is of.
+    pub fn shown_run(&self) -> Option<&Run> {
+        let index = self.comparison.as_ref().map_or(0, |comparison| comparison.best_run);
+        self.runs.get(index)
+    }
+
+    fn empty(kind: Kind, title: String) -> Self {
+        Self {
+            decant: env!("CARGO_PKG_VERSION"),
+            kind,
+            title,
+            paths: Vec::new(),
+            notes: Vec::new(),
+            classes: Vec::new(),
+            comparison: None,
+            student: None,
+            teacher: None,
+            gallery: Vec::new(),
+            mistakes: Vec::new(),
+            runs: Vec::new(),
+        }
+    }
+
+    fn of_cache(folder: &Path, options: &Options) -> Result<Self, Error> {
+        let cache = Cache::open(folder)?;
+        cache.check_content()?;
+        let manifest = cache.manifest();
+        let split = cached_split(&cache, options.split)?;
+        let mut contents = Self::empty(Kind::Cache, manifest.name.clone());
+        contents.classes.clone_from(&manifest.dataset.classes);
+        let dataset = match &options.dataset {
+            None => {
+                contents.notes.push(
+                    "A cache does not hold the images. Give the pipeline file that it was made from, --pipeline FILE, to see them."
+                        .to_owned(),
+                );
+                None
+            }
+            Some(config) => {
+                let dataset = Dataset::open(config)?;
+                let dataset = view::without_bad_images(dataset, config.on_bad_image)?;
+                cache.check_dataset(dataset.fingerprint(), &dataset.classes)?;
+                Some(dataset)
+            }
+        };
+        let rows = cache.split(split.as_str())?;
+        let source = Source {
+            rows: &rows,
+            split,
+            classes: &manifest.dataset.classes,
+            dataset: dataset.as_ref(),
+            student: None,
+        };
+        contents.gallery = source.gallery(middle(&manifest.temperatures))?;
+        contents.teacher = Some(Teacher::of(&cache, split)?);
+        Ok(contents)
+    }
+
+    fn of_runs(kind: Kind, runs: Vec<Run>, options: &Options) -> Result<Self, Error> {
+        let first = &runs[0];
+        let mut contents = Self::empty(kind, first.description.pipeline.name.clone());
+        contents.check_classes(&runs)?;
+        if kind == Kind::Sweep {
+            let compared = Comparison::of(&runs).ok_or(Error::NothingFinished { runs: runs.len() })?;
+            let unfinished = runs.iter().filter(|run| run.result.is_none()).count();
+            if unfinished > 0 {
+                contents.notes.push(format!(
+                    "{unfinished} of {} runs have not finished and are compared with none.",
+                    runs.len()
+                ));
+            }
+            contents.comparison = Some(compared);
+        }
+        contents.runs = runs;
+        let Some(run) = contents.shown_run().cloned() else { return Ok(contents) };
+        if run.result.is_none() {
+            contents.notes.push(format!(
+                "The run has not finished: {} of {} epochs are done, and there are no answers to show yet.",
+                run.epochs.len(),
+                run.description.pipeline.train.epochs
+            ));
+            return Ok(contents);
+        }
+        match student::evaluate(&run, options.split, options.device) {
+            Ok(Evaluated { student, teacher, gallery, mistakes }) => {
+                contents.classes.clone_from(&teacher.manifest.dataset.classes);
+                contents.student = Some(student);
+                contents.teacher = Some(teacher);
+                contents.gallery = gallery;
+                contents.mistakes = mistakes;
+            }
+            // A split that was asked for by name, and damage, are the caller's to know.
+            Err(error) if error.is_damage() || options.split.is_some() => return Err(error),
+            Err(error) => {
+                contents.notes.push(format!("The student's answers are not shown: {error}."));
+            }
+        }
+        Ok(contents)
+    }
+
+    /// Runs of different datasets have nothing to compare; their confusion matrices tell how many classes each knows.
+    fn check_classes(&self, runs: &[Run]) -> Result<(), Error> {
+        let classes = |run: &Run| run.result.as_ref().map(|result| result.validation.confusion.len());
+        let mut known = runs.iter().filter_map(|run| Some((run, classes(run)?)));
+        let Some((first, count)) = known.next() else { return Ok(()) };
+        match known.find(|(_, other)| *other != count) {
+            Some((run, _)) => {
+                Err(Error::OtherClasses { path: run.folder.clone(), first: first.folder.clone() })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// `wanted`, or the last of train, validation and test that the cache has.
+fn cached_split(cache: &Cache, wanted: Option<SplitName>) -> Result<SplitName, Error> {
+    let splits = &cache.manifest().dataset.splits;
+    let has = |split: &SplitName| splits.iter().any(|size| size.name == split.as_str() && size.samples > 0);
+    let found = match wanted {
+        Some(split) => Some(split).filter(has),
+        None => SplitName::ALL.into_iter().rev().find(has),
+    };
+    found.ok_or_else(|| Error::NoSplit {
+        path: cache.dir().to_owned(),
+        split: wanted.map_or_else(|| "filled".to_owned(), |split| split.to_string()),
+        available: splits.iter().map(|size| size.name.as_str()).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// The temperature in the middle of the list.
+fn middle(temperatures: &[f32]) -> f32 {
+    temperatures.get(temperatures.len() / 2).copied().unwrap_or(1.0)
+}

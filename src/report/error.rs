@@ -1,0 +1,104 @@
+//! What can stop a report.
+
+use std::path::PathBuf;
+
+use crate::{dataset, store, train, view};
+
+/// Each is one sentence that names the thing, what was expected and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A folder that is nothing a report is about.
+    #[error(
+        "{path} is no cache (manifest.json), no run (run.json) and no sweep (sweep.lock.toml); name a folder that teacher-cache, train-student or sweep wrote"
+    )]
+    Unknown {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Nothing there.
+    #[error("{path} is not there; name a folder that teacher-cache, train-student or sweep wrote")]
+    Missing {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Several folders that are not all runs.
+    #[error("{path} is a cache, and a report is about one cache, or about one or more runs; give it alone")]
+    Mixed {
+        /// The cache.
+        path: PathBuf,
+    },
+    /// None of the runs has finished.
+    #[error(
+        "none of the {runs} runs has finished, so there is nothing to compare; go on with them, or report one by itself"
+    )]
+    NothingFinished {
+        /// How many there are.
+        runs: usize,
+    },
+    /// The split that was asked for is not there.
+    #[error("{path} has no {split} split; it has {available}")]
+    NoSplit {
+        /// The cache's folder.
+        path: PathBuf,
+        /// What was asked for.
+        split: String,
+        /// What there is.
+        available: String,
+    },
+    /// Two runs of one comparison know different classes.
+    #[error(
+        "{path} has other classes than {first}, so the two can't be compared; report runs of one dataset together"
+    )]
+    OtherClasses {
+        /// The run.
+        path: PathBuf,
+        /// The first run.
+        first: PathBuf,
+    },
+    /// The dataset of `--pipeline` is not the cache's.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The dataset can't be opened or read.
+    #[error(transparent)]
+    Dataset(#[from] dataset::Error),
+    /// A run is damaged or can't be read.
+    #[error(transparent)]
+    Train(#[from] train::Error),
+    /// An image can't be shown.
+    #[error("{image} can't be shown: {source}; mend or remove it")]
+    Image {
+        /// Its file, or file and row.
+        image: String,
+        /// Why.
+        source: view::Error,
+    },
+    /// A file of the report can't be written.
+    #[error("can't write {path}: {source}; free some space or name another place")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Whether stored data is damaged.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_damage(),
+            Self::Train(error) => error.is_damage(),
+            _ => false,
+        }
+    }
+
+    /// Whether the input does not match.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Store(error) => error.kind() == store::ErrorKind::Mismatch,
+            Self::Train(error) => error.is_usage(),
+            Self::Write { .. } => false,
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! One self-contained HTML page about a cache, a run or a sweep: charts, images and everything needed to rerun it.
+//!
+//! [`Contents::read`] gathers what is on disk, [`plots::charts`] draws it, [`page::render`] writes the page. Nothing in a
+//! page depends on when or where it was made: the same folders give the same bytes.
+
+pub mod chart;
+mod comparison;
+mod contents;
+mod error;
+mod gallery;
+mod input;
+mod page;
+mod picture;
+mod plots;
+mod reliability;
+mod run;
+mod student;
+mod teacher;
+
+use std::path::{Path, PathBuf};
+
+pub use comparison::{Comparison, Gain, Group, Measure};
+pub use contents::{Contents, Kind, Options};
+pub use error::Error;
+pub use gallery::{Card, Class};
+pub use reliability::Bin;
+pub use run::Run;
+pub use student::Student;
+pub use teacher::Teacher;
+
+use crate::support::atomic;
+use chart::Chart;
+
+/// A report: what it is about, its charts and its page.
+pub struct Report {
+    /// Every number of it.
+    pub contents: Contents,
+    /// Every chart of it.
+    pub charts: Vec<Chart>,
+    /// The page.
+    pub html: String,
+}
+
+impl Report {
+    /// Reports on a cache, a run, or several runs.
+    ///
+    /// # Errors
+    /// Folders that are none of these, and stored data that is damaged. What is only missing, a dataset that has moved or a
+    /// run that has not finished, leaves a section out, and [`Contents::notes`] says so.
+    pub fn of(paths: &[PathBuf], options: &Options) -> Result<Self, Error> {
+        let contents = Contents::read(paths, options)?;
+        let charts = plots::charts(&contents);
+        let html = page::render(&contents, &charts);
+        Ok(Self { contents, charts, html })
+    }
+
+    /// Writes the page.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        write(path, self.html.as_bytes())
+    }
+
+    /// Writes each chart as SVG and as PNG into `folder`.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn write_charts(&self, folder: &Path) -> Result<(), Error> {
+        for chart in &self.charts {
+            write(&folder.join(chart.name).with_extension("svg"), chart.svg().as_bytes())?;
+            write(&folder.join(chart.name).with_extension("png"), &chart.png())?;
+        }
+        Ok(())
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    atomic::write(path, bytes).map_err(|source| Error::Write { path: path.to_owned(), source })
+}

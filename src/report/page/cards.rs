@@ -1,0 +1,91 @@
+//! Single images with what is said of them.
+
+use maud::{Markup, html};
+
+use super::Section;
+use crate::report::contents::Contents;
+use crate::report::gallery::{Card, Class};
+use crate::support::text::percent;
+
+pub fn gallery(contents: &Contents) -> Option<Section> {
+    let body = html! {
+        p {
+            "Of each class the image of which the teacher is least sure, and one of which it is as sure as of most. "
+            "Shares are in %; the label is in bold."
+        }
+        (cards(contents, &contents.gallery))
+    };
+    (!contents.gallery.is_empty()).then_some(Section {
+        id: "gallery",
+        title: "Images and soft targets",
+        body,
+    })
+}
+
+pub fn mistakes(contents: &Contents) -> Option<Section> {
+    let student = contents.student.as_ref()?;
+    let body = html! {
+        @if contents.mistakes.is_empty() {
+            p { "None: every labelled image of " (student.split) " is right." }
+        } @else {
+            p { "The images of " (student.split) " on which the student is most sure of a wrong class." }
+            (cards(contents, &contents.mistakes))
+        }
+    };
+    Some(Section { id: "mistakes", title: "Worst mistakes", body })
+}
+
+fn cards(contents: &Contents, cards: &[Card]) -> Markup {
+    let temperatures = contents.teacher.as_ref().map(|teacher| &*teacher.manifest.temperatures);
+    html! { div.cards { @for card in cards { (one(card, temperatures.unwrap_or_default())) } } }
+}
+
+fn one(card: &Card, temperatures: &[f32]) -> Markup {
+    let label = card.label.as_deref().unwrap_or("no label");
+    let said = match &card.student_says {
+        Some(student) => format!("student: {student} · teacher: {}", card.teacher_says),
+        None => format!("teacher: {}", card.teacher_says),
+    };
+    html! {
+        article.card.bare[card.picture.is_none()] {
+            h3 { (label) span { (said) } span { (file_name(&card.image)) } }
+            div.body {
+                @if let Some(picture) = &card.picture {
+                    img src=(picture.data) width=(picture.width) height=(picture.height)
+                        alt={ "Image labelled " (label) "; " (said) };
+                }
+                div.scroll role="region" tabindex="0" aria-label={ "What is said of " (card.image) } {
+                    table {
+                        thead { tr {
+                            th scope="col" { "class" }
+                            @for (index, temperature) in temperatures.iter().enumerate() {
+                                th scope="col" { @if index == 0 { "T = " } (temperature) }
+                            }
+                            @if card.student_says.is_some() { th.student scope="col" { "student" } }
+                        } }
+                        tbody { @for class in &card.classes { (row(class)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(class: &Class) -> Markup {
+    let cell = |share: f32| html! { (format!("{:.1}", 100.0 * share)) };
+    let depth = |share: f32| format!("--p:{share:.3}");
+    html! {
+        tr.label[class.is_label] {
+            th scope="row" title=(class.name) { (class.name) }
+            @for &share in &class.soft_targets { td.p style=(depth(share)) { (cell(share)) } }
+            @if let Some(share) = class.student {
+                td.p.student style=(depth(share)) title=(percent(f64::from(share))) { (cell(share)) }
+            }
+        }
+    }
+}
+
+/// The last part of a file's path.
+fn file_name(name: &str) -> &str {
+    name.rsplit(['/', '\\']).next().unwrap_or(name)
+}

@@ -1,0 +1,118 @@
+//! The page: its frame here, its sections beside it. maud escapes every text that goes in.
+
+mod cards;
+mod rerun;
+mod results;
+mod summary;
+mod sweep;
+mod teacher;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::chart::{Chart, theme};
+use super::contents::{Contents, Kind};
+
+const STYLE: &str = include_str!("style.css");
+
+/// One section of the page.
+struct Section {
+    id: &'static str,
+    title: &'static str,
+    body: Markup,
+}
+
+/// The page as one HTML file that needs nothing else.
+pub fn render(contents: &Contents, charts: &[Chart]) -> String {
+    let charts = Charts(charts);
+    let kind = match contents.kind {
+        Kind::Cache => "Teacher cache",
+        Kind::Run => "Student run",
+        Kind::Sweep => "Sweep",
+    };
+    let sections: Vec<Section> = [
+        sweep::compared(contents, &charts),
+        results::learning(contents, &charts),
+        results::student(contents, &charts),
+        teacher::teacher(contents, &charts),
+        cards::gallery(contents),
+        cards::mistakes(contents),
+        results::costs(contents),
+        rerun::rerun(contents),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                link rel="icon" href="data:,";
+                title { (contents.title) " · " (kind) " · decant" }
+                style { (PreEscaped(theme::css())) (PreEscaped(STYLE)) }
+            }
+            body {
+                a.skip href="#content" { "Skip to the content" }
+                header {
+                    h1 { (contents.title) }
+                    p.lead { (kind) (summary::lead(contents)) }
+                }
+                nav aria-label="Sections" {
+                    ul { @for section in &sections { li { a href={ "#" (section.id) } { (section.title) } } } }
+                }
+                main id="content" {
+                    @for note in &contents.notes { p.note { (note) } }
+                    (summary::facts(contents))
+                    @for section in &sections {
+                        section id=(section.id) aria-labelledby={ (section.id) "-title" } {
+                            h2 id={ (section.id) "-title" } { (section.title) }
+                            (section.body)
+                        }
+                    }
+                }
+                footer { p { "Made by decant " (contents.decant) ". Every number comes from the folders named above." } }
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// The report's charts by name.
+struct Charts<'a>(&'a [Chart]);
+
+impl Charts<'_> {
+    /// The figures of those that there are, side by side.
+    fn figures(&self, names: &[&str]) -> Markup {
+        let shown: Vec<&Chart> =
+            names.iter().filter_map(|name| self.0.iter().find(|chart| chart.name == *name)).collect();
+        html! {
+            @if !shown.is_empty() {
+                div.charts { @for chart in shown { (figure(chart)) } }
+            }
+        }
+    }
+}
+
+fn figure(chart: &Chart) -> Markup {
+    html! {
+        figure {
+            figcaption { (chart.title) }
+            div role="img" aria-label=(chart.alt) { (PreEscaped(chart.inline_svg())) }
+        }
+    }
+}
+
+/// A table that scrolls sideways by itself where it does not fit, with the keyboard as well.
+fn table(name: &str, head: &[&str], body: Markup) -> Markup {
+    html! {
+        div.scroll role="region" aria-label=(name) tabindex="0" {
+            table {
+                caption { (name) }
+                thead { tr { @for cell in head { th scope="col" { (cell) } } } }
+                tbody { (body) }
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What a reader wants to know first.
+
+use maud::{Markup, html};
+
+use crate::report::comparison::Measure;
+use crate::report::contents::{Contents, Kind};
+use crate::report::{Run, Teacher};
+use crate::support::text::{bytes, numbers, percent, seconds};
+
+/// One number with its name and what it is beside.
+struct Fact(&'static str, String, String);
+
+/// What follows the kind in the line under the title.
+pub fn lead(contents: &Contents) -> Markup {
+    let student = |run: &Run| {
+        let student = &run.description.pipeline.student;
+        format!("MobileNetV2 x{}, {} px", student.width, student.image_size)
+    };
+    html! {
+        @if let Some(run) = contents.runs.first() {
+            " · teacher " (run.description.teacher) " · student " (student(run))
+        } @else if let Some(teacher) = &contents.teacher {
+            " · dataset " (teacher.manifest.dataset.name) " · teacher " (teacher.manifest.teacher.name)
+        }
+    }
+}
+
+pub fn facts(contents: &Contents) -> Markup {
+    let facts = match contents.kind {
+        Kind::Cache => contents.teacher.as_ref().map(of_cache),
+        Kind::Run => contents.runs.first().map(of_run),
+        Kind::Sweep => Some(of_sweep(contents)),
+    };
+    html! {
+        dl.facts {
+            @for Fact(name, value, beside) in facts.into_iter().flatten() {
+                div { dt { (name) } dd { (value) @if !beside.is_empty() { small { (beside) } } } }
+            }
+        }
+    }
+}
+
+fn of_cache(teacher: &Teacher) -> Vec<Fact> {
+    let samples: u64 = teacher.splits.iter().map(|split| split.samples).sum();
+    let rows: u64 = teacher.splits.iter().map(|split| split.rows).sum();
+    let mut facts = vec![
+        Fact(
+            "Images",
+            samples.to_string(),
+            format!("{rows} rows, {} view(s) of each in train", teacher.manifest.view.views),
+        ),
+        Fact("Classes", teacher.manifest.classes().to_string(), String::new()),
+        Fact("Temperatures", numbers(&teacher.manifest.temperatures), String::new()),
+        Fact("Size", bytes(teacher.bytes), teacher.manifest.storage()),
+    ];
+    let quality = teacher.splits.iter().find(|split| split.name == teacher.measured);
+    if let Some(quality) = quality.and_then(|split| split.quality.as_ref()) {
+        facts.push(Fact(
+            "Teacher's accuracy",
+            percent(quality.accuracy),
+            format!("on {}, ECE {}", quality.split, percent(quality.ece)),
+        ));
+    }
+    facts
+}
+
+fn of_run(run: &Run) -> Vec<Fact> {
+    let train = &run.description.pipeline.train;
+    let mut facts = Vec::new();
+    if let Some(result) = &run.result {
+        if let Some(test) = &result.test {
+            facts.push(Fact(
+                "Test accuracy",
+                percent(test.accuracy),
+                format!("{} images, macro F1 {}", test.samples, percent(test.macro_f1)),
+            ));
+        }
+        let validation = &result.validation;
+        facts.push(Fact(
+            "Validation accuracy",
+            percent(validation.accuracy),
+            format!("epoch {}, the best of {}", result.best_epoch, run.epochs.len()),
+        ));
+        let last = result.test.as_ref().unwrap_or(validation);
+        facts.push(Fact(
+            "Agrees with the teacher",
+            percent(last.teacher_agreement),
+            format!("KL to it {:.3} nats", last.teacher_kl),
+        ));
+        facts.push(Fact(
+            "Calibration error",
+            percent(last.calibration_error),
+            "expected, 15 bins".to_owned(),
+        ));
+    }
+    let weights = if train.lambda > 0.0 {
+        format!("temperature {}, seed {}", train.temperature, train.seed)
+    } else {
+        format!("the labels alone, seed {}", train.seed)
+    };
+    facts.push(Fact("lambda", train.lambda.to_string(), weights));
+    facts.push(Fact(
+        "Trained in",
+        seconds(run.timing.seconds),
+        format!("on {}, {:.0} images/s", run.timing.device, run.timing.images_per_second()),
+    ));
+    facts
+}
+
+fn spread(measure: &Measure) -> String {
+    if measure.values.len() == 1 {
+        return percent(measure.mean);
+    }
+    format!("{:.1} ± {:.1} %", 100.0 * measure.mean, 100.0 * measure.deviation)
+}
+
+fn of_sweep(contents: &Contents) -> Vec<Fact> {
+    let Some(comparison) = &contents.comparison else { return Vec::new() };
+    let mut facts = vec![Fact(
+        "Runs",
+        contents.runs.len().to_string(),
+        format!("{} configurations", comparison.groups.len()),
+    )];
+    if let Some(best) = comparison.groups.first() {
+        facts.push(Fact("Best on validation", spread(&best.validation), best.label.clone()));
+        if let Some(test) = &best.test {
+            facts.push(Fact(
+                "The same on test",
+                spread(test),
+                format!("{} seed(s); test chose nothing", best.runs.len()),
+            ));
+        }
+    }
+    let scratch = comparison.best_distilled().and_then(|best| comparison.scratch_of(best));
+    if let Some(scratch) = scratch {
+        facts.push(Fact(
+            "From scratch",
+            spread(scratch.final_measure()),
+            "the same student, lambda = 0".to_owned(),
+        ));
+    }
+    if let Some((best, gain)) = comparison.best_distilled().and_then(|best| Some((best, best.gain.as_ref()?)))
+    {
+        facts.push(Fact(
+            "Distillation bought",
+            format!("{:+.1} points", 100.0 * gain.accuracy.mean),
+            format!(
+                "± {:.1}, ahead with {} of {} seeds, {}",
+                100.0 * gain.accuracy.deviation,
+                gain.ahead,
+                gain.seeds.len(),
+                best.label
+            ),
+        ));
+    }
+    facts
+}

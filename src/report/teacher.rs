@@ -1,0 +1,92 @@
+//! What a cache is worth: the teacher against the labels, and its soft targets.
+
+use serde::Serialize;
+
+use super::Error;
+use super::reliability::{self, Bin};
+use crate::dataset::SplitName;
+use crate::store::{Cache, Entropy, Manifest, TeacherQuality, soften};
+use crate::support::hash::Digest;
+use crate::train::metrics::argmax;
+
+/// One cache and its teacher.
+#[derive(Clone, Debug, Serialize)]
+pub struct Teacher {
+    /// The cache's folder.
+    pub folder: std::path::PathBuf,
+    /// The cache's content hash.
+    pub content: Digest,
+    /// Bytes of all shards.
+    pub bytes: u64,
+    /// What the cache is.
+    pub manifest: Manifest,
+    /// Split by split.
+    pub splits: Vec<Split>,
+    /// The split that the following are of.
+    pub measured: String,
+    /// `confusion[label][predicted]`, in samples.
+    pub confusion: Vec<Vec<u64>>,
+    /// Of the labelled samples, at temperature 1.
+    pub reliability: Vec<Bin>,
+}
+
+/// One split of the cache.
+#[derive(Clone, Debug, Serialize)]
+pub struct Split {
+    /// Its name.
+    pub name: String,
+    /// Its samples.
+    pub samples: u64,
+    /// Its rows: samples times views.
+    pub rows: u64,
+    /// The teacher on its labelled samples, if there are any.
+    pub quality: Option<TeacherQuality>,
+    /// Entropy of the soft targets, by temperature.
+    pub entropies: Vec<Entropy>,
+}
+
+impl Teacher {
+    /// Measures the teacher on `split`.
+    ///
+    /// # Errors
+    /// A cache without that split, or one that is damaged.
+    pub fn of(cache: &Cache, split: SplitName) -> Result<Self, Error> {
+        let manifest = cache.manifest().clone();
+        let mut splits = Vec::new();
+        for size in &manifest.dataset.splits {
+            let quality = cache.complete().teacher_quality.iter();
+            let quality =
+                quality.filter(|quality| quality.labelled > 0).find(|quality| quality.split == size.name);
+            splits.push(Split {
+                name: size.name.clone(),
+                samples: size.samples,
+                rows: manifest.rows(size),
+                quality: quality.cloned(),
+                entropies: cache.split(&size.name)?.entropies()?,
+            });
+        }
+        let rows = cache.split(split.as_str())?;
+        let classes = rows.classes();
+        let mut confusion = vec![vec![0; classes]; classes];
+        let mut answers = Vec::new();
+        let (mut logits, mut probabilities) = (vec![0.0; classes], vec![0.0; classes]);
+        for row in (0..rows.samples()).filter_map(|sample| rows.row(sample, 0)) {
+            let Ok(label) = usize::try_from(rows.label(row)) else { continue };
+            rows.gather_logits(&[row], &mut logits)?;
+            soften(&logits, 1.0, &mut probabilities);
+            let predicted = argmax(&logits);
+            confusion[label][predicted] += 1;
+            answers.push((f64::from(probabilities[predicted]), predicted == label));
+        }
+        Ok(Self {
+            folder: cache.dir().to_owned(),
+            content: cache.complete().content,
+            bytes: cache.complete().bytes(),
+            splits,
+            measured: split.as_str().to_owned(),
+            confusion,
+            reliability: reliability::bins(answers),
+            manifest,
+        })
+    }
+}
