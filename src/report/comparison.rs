@@ -1,6 +1,7 @@
 //! Runs that differ in their seed alone are one group; groups are compared with the same student trained from the labels alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -147,7 +148,7 @@ fn group(config: &BTreeMap<String, String>, mut members: Vec<usize>, runs: &[Run
     };
     for (key, value) in &others {
         let key = key.strip_prefix("train.").unwrap_or(key);
-        label += &format!(", {key} = {value}");
+        let _ = write!(label, ", {key} = {value}");
     }
     Group {
         label,
@@ -227,5 +228,93 @@ fn flatten(key: String, value: &Value, out: &mut BTreeMap<String, String>) {
         other => {
             out.insert(key, other.to_string());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::support::hash::Digest;
+    use crate::train::metrics::Metrics;
+    use crate::train::{Description, RunResult, Timing};
+
+    fn run(lambda: f32, temperature: f32, seed: u64, [validation, test]: [f64; 2], width: f64) -> Run {
+        let mut pipeline = Pipeline::default();
+        pipeline.train.lambda = lambda;
+        pipeline.train.temperature = temperature;
+        pipeline.train.seed = seed;
+        pipeline.train.dir = PathBuf::from(format!("runs-{seed}"));
+        pipeline.student.width = width;
+        let metrics = |accuracy| Metrics { accuracy, ..Metrics::default() };
+        let result = serde_json::json!({
+            "key": "", "name": "", "temperature": temperature, "lambda": lambda, "seed": seed, "parameters": 1,
+            "best_epoch": 1, "validation": metrics(validation), "test": metrics(test), "weights": "",
+        });
+        let result: RunResult = serde_json::from_value(result).unwrap();
+        let zero = Digest([0; 32]);
+        let description = Description {
+            decant: String::new(),
+            key: zero,
+            cache: PathBuf::new(),
+            cache_content: zero,
+            teacher: String::new(),
+            device: String::new(),
+            pipeline,
+        };
+        let folder = PathBuf::from(format!("{lambda}-{temperature}-{seed}-{width}"));
+        let timing = Timing::default();
+        Run { folder, description, result: Some(result), timing, weights_bytes: None, epochs: Vec::new() }
+    }
+
+    #[test]
+    fn seeds_make_a_group_and_the_temperature_tells_no_students_from_scratch_apart() {
+        let runs = [
+            run(0.5, 5.0, 1, [0.8, 0.7], 1.0),
+            run(0.5, 5.0, 0, [0.6, 0.5], 1.0),
+            run(0.0, 5.0, 0, [0.5, 0.4], 1.0),
+            run(0.0, 10.0, 1, [0.5, 0.5], 1.0),
+        ];
+        let comparison = Comparison::of(&runs).unwrap();
+        assert_eq!(comparison.groups.len(), 2);
+        let (best, scratch) = (&comparison.groups[0], &comparison.groups[1]);
+        assert_eq!((best.runs.as_slice(), scratch.runs.as_slice()), (&[1, 0][..], &[2, 3][..]));
+        assert!((best.validation.mean - 0.7).abs() < 1e-12);
+        let gain = best.gain.as_ref().unwrap();
+        assert_eq!((gain.seeds.as_slice(), gain.ahead), (&[0, 1][..], 2));
+        assert!((gain.accuracy.mean - 0.15).abs() < 1e-12);
+        assert_eq!(comparison.best_run, 0);
+    }
+
+    #[test]
+    fn the_best_is_chosen_on_validation_never_on_test() {
+        let runs = [run(0.5, 1.0, 0, [0.7, 0.9], 1.0), run(0.5, 5.0, 0, [0.8, 0.1], 1.0)];
+        let comparison = Comparison::of(&runs).unwrap();
+        assert_eq!(comparison.best_run, 1);
+        assert_eq!(comparison.groups[0].label, "T = 5, lambda = 0.5");
+    }
+
+    #[test]
+    fn a_student_is_compared_with_its_like_from_scratch() {
+        let runs = [
+            run(0.5, 5.0, 0, [0.8, 0.8], 1.0),
+            run(0.0, 5.0, 0, [0.3, 0.3], 0.5),
+            run(0.0, 5.0, 0, [0.6, 0.6], 1.0),
+        ];
+        let comparison = Comparison::of(&runs).unwrap();
+        let best = &comparison.groups[0];
+        assert_eq!(best.label, "T = 5, lambda = 0.5, student.width = 1");
+        assert!((best.gain.as_ref().unwrap().accuracy.mean - 0.2).abs() < 1e-12);
+        assert_eq!(comparison.scratch_of(best).unwrap().runs, [2]);
+    }
+
+    #[test]
+    fn runs_that_have_not_finished_are_in_no_group() {
+        let mut runs = [run(0.5, 5.0, 0, [0.8, 0.8], 1.0), run(0.5, 5.0, 1, [0.8, 0.8], 1.0)];
+        runs[1].result = None;
+        assert_eq!(Comparison::of(&runs).unwrap().groups[0].runs, [0]);
+        runs[0].result = None;
+        assert!(Comparison::of(&runs).is_none());
     }
 }

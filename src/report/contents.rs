@@ -142,7 +142,7 @@ impl Contents {
     fn of_runs(kind: Kind, runs: Vec<Run>, options: &Options) -> Result<Self, Error> {
         let first = &runs[0];
         let mut contents = Self::empty(kind, first.description.pipeline.name.clone());
-        contents.check_classes(&runs)?;
+        Self::check_classes(&runs)?;
         if kind == Kind::Sweep {
             let compared = Comparison::of(&runs).ok_or(Error::NothingFinished { runs: runs.len() })?;
             let unfinished = runs.iter().filter(|run| run.result.is_none()).count();
@@ -182,7 +182,7 @@ impl Contents {
     }
 
     /// Runs of different datasets have nothing to compare; their confusion matrices tell how many classes each knows.
-    fn check_classes(&self, runs: &[Run]) -> Result<(), Error> {
+    fn check_classes(runs: &[Run]) -> Result<(), Error> {
         let classes = |run: &Run| run.result.as_ref().map(|result| result.validation.confusion.len());
         let mut known = runs.iter().filter_map(|run| Some((run, classes(run)?)));
         let Some((first, count)) = known.next() else { return Ok(()) };

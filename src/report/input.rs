@@ -45,8 +45,15 @@ impl Input {
         if let [_] = runs.as_slice() {
             return Ok(Self::Run(Box::new(runs.remove(0))));
         }
+        runs.sort_by(|a, b| order(a).partial_cmp(&order(b)).unwrap_or(std::cmp::Ordering::Equal));
         Ok(Self::Sweep(runs))
     }
+}
+
+/// Runs are told by lambda, temperature and seed, however they were named.
+fn order(run: &Run) -> (f32, f32, u64, &Path) {
+    let train = &run.description.pipeline.train;
+    (train.lambda, train.temperature, train.seed, &run.folder)
 }
 
 fn canonical(folder: &Path) -> PathBuf {

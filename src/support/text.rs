@@ -37,6 +37,16 @@ pub fn age(seconds: u64) -> String {
     }
 }
 
+/// A number with its sign, a real minus: `+1.2`, `−0.4`.
+pub fn signed(value: f64) -> String {
+    format!("{value:+.1}").replace('-', "−")
+}
+
+/// `1 seed`, `3 seeds`.
+pub fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
 /// Temperatures and weights as people write them: `5`, `2.5`.
 pub fn numbers(values: &[f32]) -> String {
     values.iter().map(f32::to_string).collect::<Vec<_>>().join(", ")
@@ -53,5 +63,7 @@ mod tests {
         assert_eq!([59, 61, 7300, 180_000].map(age), ["59 s", "1 min", "2 h", "2 d"]);
         assert_eq!(percent(0.8281), "82.8 %");
         assert_eq!(numbers(&[1.0, 2.5]), "1, 2.5");
+        assert_eq!([1.25, -0.44].map(signed), ["+1.2", "−0.4"]);
+        assert_eq!([1, 3].map(|number| count(number, "seed")), ["1 seed", "3 seeds"]);
     }
 }

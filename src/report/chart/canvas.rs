@@ -69,6 +69,20 @@ pub fn shorten(content: &str, size: f64, most: f64) -> String {
     String::new()
 }
 
+/// The text in one line, or in two where a word ends, each at most `most` pixels wide.
+pub fn broken(content: &str, size: f64, most: f64) -> Vec<String> {
+    let ends = content.char_indices().filter(|(_, letter)| "_- /".contains(*letter));
+    let halves = ends.map(|(at, letter)| content.split_at(at + letter.len_utf8()));
+    let widest = |(a, b): &(&str, &str)| width(a, size).max(width(b, size));
+    let best = halves.filter(|(_, rest)| !rest.is_empty()).min_by(|a, b| widest(a).total_cmp(&widest(b)));
+    match best {
+        Some((first, rest)) if width(content, size) > most => {
+            vec![shorten(first, size, most), shorten(rest, size, most)]
+        }
+        _ => vec![shorten(content, size, most)],
+    }
+}
+
 /// A line of `width` pixels.
 pub fn stroke(colour: &Colour, width: f64) -> ShapeStyle {
     ShapeStyle::from(colour.rgb()).stroke_width(px(width) as u32)
@@ -166,6 +180,8 @@ mod tests {
         assert_eq!(shorten("rust", FONT, 100.0), "rust");
         let short = shorten("a very long class name of a leaf disease", FONT, 80.0);
         assert!(short.ends_with('…') && width(&short, FONT) <= 80.0, "{short}");
+        assert_eq!(broken("angular_leaf_spot", FONT, 80.0), ["angular_", "leaf_spot"]);
+        assert_eq!(broken("angular_leaf_spot", FONT, 200.0), ["angular_leaf_spot"]);
     }
 
     #[test]

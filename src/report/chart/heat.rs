@@ -42,16 +42,24 @@ impl Heat {
     }
 
     pub(super) fn height(&self) -> f64 {
-        2.0 * LINE + 8.0 + self.cell_height() * self.rows.len() as f64 + LINE + 6.0
+        let (_, width) = self.columns_place();
+        let lines = self.columns.iter().map(|name| canvas::broken(name, FONT, width - 4.0).len()).max();
+        LINE + 14.0 + self.cell_height() * self.rows.len() as f64 + LINE * lines.unwrap_or(1) as f64 + 6.0
+    }
+
+    /// Where the first column begins, and how wide each is.
+    fn columns_place(&self) -> (f64, f64) {
+        let widest = self.rows.iter().map(|name| canvas::width(name, FONT)).fold(0.0, f64::max);
+        let left = widest.min(NAMES) + 10.0;
+        (left, (WIDTH - left - 4.0) / self.columns.len().max(1) as f64)
     }
 
     pub(super) fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
-        let widest = self.rows.iter().map(|name| canvas::width(name, FONT)).fold(0.0, f64::max);
-        let left = widest.min(NAMES) + 10.0;
+        let (left, wide) = self.columns_place();
         let top = LINE + 6.0;
-        let cell = ((WIDTH - left - 4.0) / self.columns.len().max(1) as f64, self.cell_height());
+        let cell = (wide, self.cell_height());
         let muted = |across, down| text(FONT, &MUTED, across, down);
-        let title = format!("{} ↓   {} →", self.rows_title, self.columns_title);
+        let title = format!("rows: {} · columns: {}", self.rows_title, self.columns_title);
         canvas.draw(&Text::new(title, (px(4.0), px(LINE / 2.0)), muted(HPos::Left, VPos::Center)))?;
         for (index, row) in self.cells.iter().enumerate() {
             let middle = top + cell.1 * (index as f64 + 0.5);
@@ -60,14 +68,15 @@ impl Heat {
             canvas.draw(&Text::new(name, (px(left - 8.0), px(middle)), style))?;
             for (column, content) in row.iter().enumerate() {
                 let corner = (left + cell.0 * column as f64, top + cell.1 * index as f64);
-                self.draw_cell(canvas, content.as_ref(), corner, cell)?;
+                draw_cell(canvas, content.as_ref(), corner, cell)?;
             }
         }
+        let bottom = top + cell.1 * self.rows.len() as f64 + 6.0;
         for (index, name) in self.columns.iter().enumerate() {
-            let name = canvas::shorten(name, FONT, cell.0 - 4.0);
-            let at =
-                (px(left + cell.0 * (index as f64 + 0.5)), px(top + cell.1 * self.rows.len() as f64 + 6.0));
-            canvas.draw(&Text::new(name, at, text(FONT, &INK, HPos::Center, VPos::Top)))?;
+            for (line, part) in canvas::broken(name, FONT, cell.0 - 4.0).into_iter().enumerate() {
+                let at = (px(left + cell.0 * (index as f64 + 0.5)), px(bottom + LINE * line as f64));
+                canvas.draw(&Text::new(part, at, text(FONT, &INK, HPos::Center, VPos::Top)))?;
+            }
         }
         if let Some((row, column)) = self.framed {
             let corner = (left + cell.0 * column as f64, top + cell.1 * row as f64);
@@ -81,32 +90,31 @@ impl Heat {
         }
         Ok(())
     }
+}
 
-    fn draw_cell<DB: DrawingBackend>(
-        &self,
-        canvas: &Canvas<DB>,
-        content: Option<&Cell>,
-        (left, top): (f64, f64),
-        (width, height): (f64, f64),
-    ) -> Drawn<DB> {
-        let inside = [(px(left + 1.0), px(top + 1.0)), (px(left + width - 1.0), px(top + height - 1.0))];
-        let Some(cell) = content else {
-            return canvas.draw(&Rectangle::new(inside, GRID.rgb().mix(0.4).filled()));
-        };
-        canvas.draw(&Rectangle::new(inside, GRID.rgb().mix(0.3).filled()))?;
-        let depth = DEEPEST * cell.depth.clamp(0.0, 1.0);
-        if depth > 0.0 {
-            canvas.draw(&Rectangle::new(inside, BLUE.rgb().mix(depth).filled()))?;
-        }
-        let fits = cell.lines.iter().all(|line| canvas::width(line, FONT) <= width - 2.0);
-        if !fits {
-            return Ok(());
-        }
-        let middle = top + height / 2.0 - LINE * (cell.lines.len() as f64 - 1.0) / 2.0;
-        for (index, line) in cell.lines.iter().enumerate() {
-            let at = (px(left + width / 2.0), px(middle + LINE * index as f64));
-            canvas.draw(&Text::new(line.clone(), at, text(FONT, &INK, HPos::Center, VPos::Center)))?;
-        }
-        Ok(())
+fn draw_cell<DB: DrawingBackend>(
+    canvas: &Canvas<DB>,
+    content: Option<&Cell>,
+    (left, top): (f64, f64),
+    (width, height): (f64, f64),
+) -> Drawn<DB> {
+    let inside = [(px(left + 1.0), px(top + 1.0)), (px(left + width - 1.0), px(top + height - 1.0))];
+    let Some(cell) = content else {
+        return canvas.draw(&Rectangle::new(inside, GRID.rgb().mix(0.4).filled()));
+    };
+    canvas.draw(&Rectangle::new(inside, GRID.rgb().mix(0.3).filled()))?;
+    let depth = DEEPEST * cell.depth.clamp(0.0, 1.0);
+    if depth > 0.0 {
+        canvas.draw(&Rectangle::new(inside, BLUE.rgb().mix(depth).filled()))?;
     }
+    let fits = cell.lines.iter().all(|line| canvas::width(line, FONT) <= width - 2.0);
+    if !fits {
+        return Ok(());
+    }
+    let middle = top + height / 2.0 - LINE * (cell.lines.len() as f64 - 1.0) / 2.0;
+    for (index, line) in cell.lines.iter().enumerate() {
+        let at = (px(left + width / 2.0), px(middle + LINE * index as f64));
+        canvas.draw(&Text::new(line.clone(), at, text(FONT, &INK, HPos::Center, VPos::Center)))?;
+    }
+    Ok(())
 }

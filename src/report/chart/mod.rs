@@ -48,6 +48,7 @@ pub enum Plot {
 impl Chart {
     /// Width and height, in pixels.
     pub fn size(&self) -> (f64, f64) {
+        canvas::prepare();
         let height = match &self.plot {
             Plot::Lines(plot) => plot.height(),
             Plot::Heat(plot) => plot.height(),
@@ -78,7 +79,6 @@ impl Chart {
 
     /// What is inside of the SVG, and its end.
     fn elements(&self) -> String {
-        canvas::prepare();
         let (width, height) = self.size();
         let mut svg = String::new();
         {
@@ -94,7 +94,6 @@ impl Chart {
 
     /// A PNG file, two pixels for one of the chart's.
     pub fn png(&self) -> Vec<u8> {
-        canvas::prepare();
         let (width, height) = self.size();
         let (width, height) = (px(width) as u32, px(height) as u32);
         let mut pixels = vec![255; 3 * width as usize * height as usize];
@@ -119,6 +118,55 @@ impl Chart {
             Plot::Heat(plot) => plot.draw(canvas),
             Plot::Spread(plot) => plot.draw(canvas),
             Plot::Calibration(plot) => plot.draw(canvas),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(series: Vec<Series>) -> Chart {
+        let plot = Lines { x: "epoch".to_owned(), y: "loss".to_owned(), series, bounds: (None, None) };
+        Chart { name: "test", title: String::new(), alt: String::new(), plot: Plot::Lines(plot) }
+    }
+
+    fn series(points: Vec<(f64, f64)>, line: Line) -> Series {
+        Series { name: Some("a <b>&\"".to_owned()), points, colour: 0, line }
+    }
+
+    #[test]
+    fn every_kind_of_series_is_drawn_whatever_its_values() {
+        for line in [Line::Solid, Line::Thin, Line::Dashed, Line::Marked] {
+            for points in
+                [vec![], vec![(1.0, 2.0)], vec![(1.0, f64::NAN), (2.0, 1e300)], vec![(1.0, 0.0), (2.0, 0.0)]]
+            {
+                let chart = lines(vec![series(points, line)]);
+                assert!(chart.svg().ends_with("</svg>\n"));
+                assert!(chart.inline_svg().contains("a &lt;b&gt;&amp;&quot;"));
+            }
+        }
+    }
+
+    #[test]
+    fn empty_matrices_rows_and_bins_are_drawn() {
+        let heat = Heat {
+            rows_title: String::new(),
+            columns_title: String::new(),
+            rows: vec![String::new()],
+            columns: vec![],
+            cells: vec![vec![]],
+            framed: None,
+        };
+        let spread = Spread {
+            x: String::new(),
+            rows: vec![Row { name: "none".to_owned(), values: vec![], reference: true }],
+            line: Some(f64::NAN),
+        };
+        let calibration = Calibration { name: String::new(), bins: vec![], other: None };
+        for plot in [Plot::Heat(heat), Plot::Spread(spread), Plot::Calibration(calibration)] {
+            let chart = Chart { name: "test", title: String::new(), alt: String::new(), plot };
+            assert!(chart.svg().ends_with("</svg>\n") && chart.png().starts_with(b"\x89PNG"));
         }
     }
 }

@@ -91,7 +91,7 @@ impl Spread {
             let dots = row
                 .values
                 .iter()
-                .map(|&value| Circle::new((value, middle), px(3.5), colour.rgb().mix(0.55).filled()));
+                .map(|&value| Circle::new((value, middle), px(3.5), colour.rgb().mix(0.7).filled()));
             chart.draw_series(dots)?;
             let bar = [(mean, middle - 7.0), (mean, middle + 7.0)];
             chart.draw_series([PathElement::new(bar, stroke(&colour, 3.0))])?;

@@ -48,13 +48,12 @@ fn one(card: &Card, temperatures: &[f32]) -> Markup {
     };
     html! {
         article.card.bare[card.picture.is_none()] {
+            @if let Some(picture) = &card.picture {
+                img src=(picture.data) width=(picture.width) height=(picture.height)
+                    alt={ "Image labelled " (label) "; " (said) };
+            }
             h3 { (label) span { (said) } span { (file_name(&card.image)) } }
-            div.body {
-                @if let Some(picture) = &card.picture {
-                    img src=(picture.data) width=(picture.width) height=(picture.height)
-                        alt={ "Image labelled " (label) "; " (said) };
-                }
-                div.scroll role="region" tabindex="0" aria-label={ "What is said of " (card.image) } {
+            div.scroll role="region" tabindex="0" aria-label={ "What is said of " (card.image) } {
                     table {
                         thead { tr {
                             th scope="col" { "class" }
@@ -66,7 +65,6 @@ fn one(card: &Card, temperatures: &[f32]) -> Markup {
                         tbody { @for class in &card.classes { (row(class)) } }
                     }
                 }
-            }
         }
     }
 }

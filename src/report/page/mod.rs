@@ -37,7 +37,7 @@ pub fn render(contents: &Contents, charts: &[Chart]) -> String {
         cards::gallery(contents),
         cards::mistakes(contents),
         results::costs(contents),
-        rerun::rerun(contents),
+        Some(rerun::rerun(contents)),
     ]
     .into_iter()
     .flatten()
@@ -107,9 +107,9 @@ fn figure(chart: &Chart) -> Markup {
 /// A table that scrolls sideways by itself where it does not fit, with the keyboard as well.
 fn table(name: &str, head: &[&str], body: Markup) -> Markup {
     html! {
+        p.caption { (name) }
         div.scroll role="region" aria-label=(name) tabindex="0" {
-            table {
-                caption { (name) }
+            table aria-label=(name) {
                 thead { tr { @for cell in head { th scope="col" { (cell) } } } }
                 tbody { (body) }
             }

@@ -8,7 +8,7 @@ use super::Section;
 use crate::report::contents::Contents;
 use crate::report::{Run, Teacher};
 
-pub fn rerun(contents: &Contents) -> Option<Section> {
+pub fn rerun(contents: &Contents) -> Section {
     let run = contents.shown_run();
     let body = html! {
         (commands(contents, run))
@@ -16,7 +16,7 @@ pub fn rerun(contents: &Contents) -> Option<Section> {
         dl.plain {
             dt { "report" } dd { "decant " (contents.decant) }
             @if let Some(run) = run { (of_run(run)) }
-            @if let Some(teacher) = &contents.teacher { (of_teacher(teacher)) }
+            @if let Some(teacher) = &contents.teacher { (of_teacher(teacher, run.is_some())) }
         }
         @if let Some(run) = run {
             details open {
@@ -33,7 +33,7 @@ pub fn rerun(contents: &Contents) -> Option<Section> {
             }
         }
     };
-    Some(Section { id: "rerun", title: "Rerun it", body })
+    Section { id: "rerun", title: "Rerun it", body }
 }
 
 fn commands(contents: &Contents, run: Option<&Run>) -> Markup {
@@ -70,11 +70,11 @@ fn of_run(run: &Run) -> Markup {
     }
 }
 
-fn of_teacher(teacher: &Teacher) -> Markup {
+fn of_teacher(teacher: &Teacher, content_is_told: bool) -> Markup {
     let manifest = &teacher.manifest;
     html! {
         dt { "cache key" } dd { code { (manifest.key) } }
-        dt { "cache content" } dd { code { (teacher.content) } }
+        @if !content_is_told { dt { "cache content" } dd { code { (teacher.content) } } }
         dt { "dataset" } dd { (manifest.dataset.name) " " code { (manifest.dataset.fingerprint) } }
         dt { "teacher" } dd { (manifest.teacher.name) " " code { (manifest.teacher.fingerprint) } }
         dt { "teacher ran on" } dd { (manifest.teacher.provider) ", " (manifest.teacher.precision) ", " (manifest.teacher.runtime) }

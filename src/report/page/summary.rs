@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::report::comparison::Measure;
 use crate::report::contents::{Contents, Kind};
 use crate::report::{Run, Teacher};
-use crate::support::text::{bytes, numbers, percent, seconds};
+use crate::support::text::{bytes, count, numbers, percent, seconds, signed};
 
 /// One number with its name and what it is beside.
 struct Fact(&'static str, String, String);
@@ -47,7 +47,10 @@ fn of_cache(teacher: &Teacher) -> Vec<Fact> {
         Fact(
             "Images",
             samples.to_string(),
-            format!("{rows} rows, {} view(s) of each in train", teacher.manifest.view.views),
+            format!(
+                "{rows} rows, {} of each in train",
+                count(usize::from(teacher.manifest.view.views), "view")
+            ),
         ),
         Fact("Classes", teacher.manifest.classes().to_string(), String::new()),
         Fact("Temperatures", numbers(&teacher.manifest.temperatures), String::new()),
@@ -116,18 +119,15 @@ fn spread(measure: &Measure) -> String {
 
 fn of_sweep(contents: &Contents) -> Vec<Fact> {
     let Some(comparison) = &contents.comparison else { return Vec::new() };
-    let mut facts = vec![Fact(
-        "Runs",
-        contents.runs.len().to_string(),
-        format!("{} configurations", comparison.groups.len()),
-    )];
+    let mut facts =
+        vec![Fact("Runs", contents.runs.len().to_string(), count(comparison.groups.len(), "configuration"))];
     if let Some(best) = comparison.groups.first() {
         facts.push(Fact("Best on validation", spread(&best.validation), best.label.clone()));
         if let Some(test) = &best.test {
             facts.push(Fact(
                 "The same on test",
                 spread(test),
-                format!("{} seed(s); test chose nothing", best.runs.len()),
+                format!("{}; test chose nothing", count(best.runs.len(), "seed")),
             ));
         }
     }
@@ -142,8 +142,8 @@ fn of_sweep(contents: &Contents) -> Vec<Fact> {
     if let Some((best, gain)) = comparison.best_distilled().and_then(|best| Some((best, best.gain.as_ref()?)))
     {
         facts.push(Fact(
-            "Distillation bought",
-            format!("{:+.1} points", 100.0 * gain.accuracy.mean),
+            "Distilled above scratch",
+            format!("{} points", signed(100.0 * gain.accuracy.mean)),
             format!(
                 "± {:.1}, ahead with {} of {} seeds, {}",
                 100.0 * gain.accuracy.deviation,

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::{Charts, Section, table};
 use crate::report::comparison::{Gain, Group, Measure};
 use crate::report::contents::Contents;
+use crate::support::text::signed;
 
 pub fn compared(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
     let comparison = contents.comparison.as_ref()?;
@@ -36,7 +37,7 @@ fn row(group: &Group, best: bool) -> Markup {
             td { (group.runs.len()) }
             td { (spread(&group.validation)) }
             td { (group.test.as_ref().map_or("–".to_owned(), spread)) }
-            td { (gain(&|gain| format!("{:+.1} ± {:.1}", 100.0 * gain.accuracy.mean, 100.0 * gain.accuracy.deviation))) }
+            td { (gain(&|gain| format!("{} ± {:.1}", signed(100.0 * gain.accuracy.mean), 100.0 * gain.accuracy.deviation))) }
             td { (gain(&|gain| format!("{} of {}", gain.ahead, gain.seeds.len()))) }
         }
     }

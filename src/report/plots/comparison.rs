@@ -1,0 +1,177 @@
+//! Groups of runs side by side.
+
+use std::fmt::Write;
+
+use crate::report::chart::{Cell, Chart, Heat, Plot, Row, Spread};
+use crate::report::comparison::{Comparison, Group, Measure};
+use crate::support::text::{count, percent, signed};
+
+/// Groups in one chart at most.
+const MOST_GROUPS: usize = 12;
+
+fn percent_and_spread(measure: &Measure) -> Vec<String> {
+    let mean = format!("{:.1}", 100.0 * measure.mean);
+    if measure.values.len() > 1 {
+        vec![mean, format!("± {:.1}", 100.0 * measure.deviation)]
+    } else {
+        vec![mean]
+    }
+}
+
+/// Temperature by lambda. Where other keys differ too, those of the best group hold.
+pub fn grid(
+    comparison: &Comparison,
+    name: &'static str,
+    split: &str,
+    of: impl Fn(&Group) -> Option<&Measure>,
+) -> Option<Chart> {
+    let best = comparison.best_distilled()?;
+    let shown: Vec<&Group> = comparison.groups.iter().filter(|group| group.others == best.others).collect();
+    let mut temperatures: Vec<f32> = shown.iter().filter_map(|group| group.temperature).collect();
+    let mut lambdas: Vec<f32> = shown.iter().map(|group| group.lambda).collect();
+    for values in [&mut temperatures, &mut lambdas] {
+        values.sort_by(f32::total_cmp);
+        values.dedup();
+    }
+    if temperatures.len() + lambdas.len() < 3 {
+        return None;
+    }
+    let find = |lambda: f32, temperature: f32| {
+        let here = |group: &&&Group| {
+            same(group.lambda, lambda) && group.temperature.is_none_or(|other| same(other, temperature))
+        };
+        shown.iter().find(here).copied()
+    };
+    let means: Vec<f64> = shown.iter().filter_map(|group| Some(of(group)?.mean)).collect();
+    let low = means.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if means.is_empty() {
+        return None;
+    }
+    let cell = |lambda: f32, temperature: f32| {
+        let measure = of(find(lambda, temperature)?)?;
+        let depth = if high > low { (measure.mean - low) / (high - low) } else { 0.5 };
+        Some(Cell { depth, lines: percent_and_spread(measure) })
+    };
+    let cells = lambdas.iter().map(|&lambda| temperatures.iter().map(|&t| cell(lambda, t)).collect());
+    let row = lambdas.iter().position(|&lambda| same(lambda, best.lambda));
+    let column = temperatures.iter().position(|&temperature| Some(temperature) == best.temperature);
+    let best_mean = of(best).map_or(0.0, |measure| measure.mean);
+    let mut kept = String::new();
+    for (key, value) in &best.others {
+        let _ = write!(kept, ", {key} = {value}");
+    }
+    Some(Chart {
+        name,
+        title: format!("Accuracy on {split}, temperature by lambda{kept}"),
+        alt: format!(
+            "Mean accuracy on {split} over the seeds, for each temperature and lambda, from {} to {}; {} at {}, the best on validation.",
+            percent(low),
+            percent(high),
+            percent(best_mean),
+            best.label
+        ),
+        plot: Plot::Heat(Heat {
+            rows_title: "lambda".to_owned(),
+            columns_title: "T".to_owned(),
+            rows: lambdas.iter().map(f32::to_string).collect(),
+            columns: temperatures.iter().map(f32::to_string).collect(),
+            cells: cells.collect(),
+            framed: row.zip(column),
+        }),
+    })
+}
+
+/// Whether two values of a key are the same one.
+fn same(a: f32, b: f32) -> bool {
+    a.total_cmp(&b).is_eq()
+}
+
+/// Which groups are drawn: the best, and the best one from scratch among them.
+fn drawn(comparison: &Comparison) -> Vec<&Group> {
+    let mut drawn: Vec<&Group> = comparison.groups.iter().take(MOST_GROUPS).collect();
+    let scratch = comparison.groups.iter().find(|group| group.is_scratch());
+    if let Some(scratch) = scratch.filter(|_| !drawn.iter().any(|group| group.is_scratch())) {
+        drawn.pop();
+        drawn.push(scratch);
+    }
+    drawn
+}
+
+fn measured_split(comparison: &Comparison) -> &'static str {
+    if comparison.groups.iter().all(|group| group.test.is_some()) { "test" } else { "validation" }
+}
+
+/// Every run of each group, and what they spread over.
+pub fn spread(comparison: &Comparison) -> Option<Chart> {
+    let split = measured_split(comparison);
+    let of = |group: &Group| match &group.test {
+        Some(test) if split == "test" => test.clone(),
+        _ => group.validation.clone(),
+    };
+    let groups = drawn(comparison);
+    let rows = groups.iter().map(|group| Row {
+        name: group.label.clone(),
+        values: of(group).values.iter().map(|value| 100.0 * value).collect(),
+        reference: group.is_scratch(),
+    });
+    let scratch = groups.iter().find(|group| group.is_scratch()).map(|group| 100.0 * of(group).mean);
+    let said = groups.iter().map(|group| {
+        let measure = of(group);
+        format!("{}: {:.1} ± {:.1} %", group.label, 100.0 * measure.mean, 100.0 * measure.deviation)
+    });
+    Some(Chart {
+        name: "spread",
+        title: format!("Accuracy on {split}, run by run"),
+        alt: format!(
+            "Accuracy on {split}, mean and standard deviation over the seeds, best on validation first. {}.",
+            said.collect::<Vec<_>>().join("; ")
+        ),
+        plot: Plot::Spread(Spread {
+            x: format!("accuracy on {split}, %"),
+            rows: rows.collect(),
+            line: scratch,
+        }),
+    })
+    .filter(|_| !groups.is_empty())
+}
+
+/// What each distilled group has above its like from scratch.
+pub fn gains(comparison: &Comparison) -> Option<Chart> {
+    let split = measured_split(comparison);
+    let groups: Vec<_> = comparison
+        .groups
+        .iter()
+        .filter_map(|group| Some((group, group.gain.as_ref()?)))
+        .take(MOST_GROUPS)
+        .collect();
+    let rows = groups.iter().map(|(group, gain)| Row {
+        name: group.label.clone(),
+        values: gain.accuracy.values.iter().map(|value| 100.0 * value).collect(),
+        reference: false,
+    });
+    let said = groups.iter().map(|(group, gain)| {
+        format!(
+            "{}: {} ± {:.1} points, ahead with {} of {}",
+            group.label,
+            signed(100.0 * gain.accuracy.mean),
+            100.0 * gain.accuracy.deviation,
+            gain.ahead,
+            count(gain.seeds.len(), "seed")
+        )
+    });
+    Some(Chart {
+        name: "gain",
+        title: format!("Distilled above from scratch on {split}, seed by seed"),
+        alt: format!(
+            "Accuracy on {split} of each distilled student above that of the student from scratch with the same seed. {}.",
+            said.collect::<Vec<_>>().join("; ")
+        ),
+        plot: Plot::Spread(Spread {
+            x: "points of accuracy above from scratch".to_owned(),
+            rows: rows.collect(),
+            line: Some(0.0),
+        }),
+    })
+    .filter(|_| !groups.is_empty())
+}

@@ -1,0 +1,210 @@
+//! Learning curves.
+
+use crate::report::Run;
+use crate::report::chart::{Chart, Line, Lines, Plot, Series};
+use crate::report::comparison::{Comparison, Group};
+use crate::support::text::percent;
+use crate::train::EpochRecord;
+
+fn curve(name: &str, colour: usize, line: Line, points: Vec<(f64, f64)>) -> Series {
+    Series { name: Some(name.to_owned()), points, colour, line }
+}
+
+fn over_epochs(epochs: &[EpochRecord], of: impl Fn(&EpochRecord) -> f64) -> Vec<(f64, f64)> {
+    epochs.iter().map(|record| (record.epoch as f64, of(record))).collect()
+}
+
+/// How one student learned.
+pub fn run(run: &Run) -> Vec<Chart> {
+    let epochs = &run.epochs;
+    let (Some(first), Some(last)) = (epochs.first(), epochs.last()) else { return Vec::new() };
+    let train = &run.description.pipeline.train;
+    let best = epochs.iter().rev().find(|record| record.best).unwrap_or(last);
+    let mut losses = Vec::new();
+    if train.lambda > 0.0 {
+        losses.push(curve("labels' part", 1, Line::Dashed, over_epochs(epochs, |record| record.train_hard)));
+        losses.push(curve(
+            "teacher's part",
+            2,
+            Line::Dashed,
+            over_epochs(epochs, |record| record.train_soft),
+        ));
+    }
+    losses.push(curve("total", 0, Line::Solid, over_epochs(epochs, |record| record.train_loss)));
+    let chart = |name, title: &str, alt, y: &str, series, bounds| Chart {
+        name,
+        title: title.to_owned(),
+        alt,
+        plot: Plot::Lines(Lines { x: "epoch".to_owned(), y: y.to_owned(), series, bounds }),
+    };
+    vec![
+        chart(
+            "loss",
+            "Training loss",
+            format!(
+                "Training loss by epoch: {:.3} in epoch {}, {:.3} in epoch {}.",
+                first.train_loss, first.epoch, last.train_loss, last.epoch
+            ),
+            "loss",
+            losses,
+            (None, None),
+        ),
+        chart(
+            "accuracy",
+            "Validation accuracy and agreement",
+            format!(
+                "Validation accuracy by epoch: {} in epoch {}, best {} in epoch {}; the student then names the teacher's class for {} of the images.",
+                percent(first.validation.accuracy),
+                first.epoch,
+                percent(best.validation.accuracy),
+                best.epoch,
+                percent(best.validation.teacher_agreement)
+            ),
+            "% of validation images",
+            vec![
+                curve(
+                    "agrees with the teacher",
+                    1,
+                    Line::Dashed,
+                    over_epochs(epochs, |record| 100.0 * record.validation.teacher_agreement),
+                ),
+                curve(
+                    "right",
+                    0,
+                    Line::Solid,
+                    over_epochs(epochs, |record| 100.0 * record.validation.accuracy),
+                ),
+            ],
+            (None, None),
+        ),
+        chart(
+            "likelihood",
+            "Distance to labels and teacher on validation",
+            format!(
+                "Negative log-likelihood of the validation labels: {:.3} in epoch {}, {:.3} in epoch {}; KL to the teacher {:.3}, then {:.3}.",
+                first.validation.negative_log_likelihood,
+                first.epoch,
+                last.validation.negative_log_likelihood,
+                last.epoch,
+                first.validation.teacher_kl,
+                last.validation.teacher_kl
+            ),
+            "nats",
+            vec![
+                curve(
+                    &format!("KL to the teacher at T = {}", train.temperature),
+                    1,
+                    Line::Dashed,
+                    over_epochs(epochs, |record| record.validation.teacher_kl),
+                ),
+                curve(
+                    "negative log-likelihood",
+                    0,
+                    Line::Solid,
+                    over_epochs(epochs, |record| record.validation.negative_log_likelihood),
+                ),
+            ],
+            (None, None),
+        ),
+        chart(
+            "learning-rate",
+            "Learning rate",
+            format!(
+                "Learning rate at the end of each epoch: {:e} in epoch {}, {:e} in epoch {}.",
+                first.lr, first.epoch, last.lr, last.epoch
+            ),
+            "10⁻³",
+            vec![Series {
+                name: None,
+                points: over_epochs(epochs, |record| 1e3 * record.lr),
+                colour: 0,
+                line: Line::Solid,
+            }],
+            (Some(0.0), None),
+        ),
+    ]
+}
+
+/// The best distilled student and its like from scratch, epoch by epoch: each seed, and the mean over them.
+pub fn sweep(comparison: &Comparison, runs: &[Run]) -> Vec<Chart> {
+    let mut groups: Vec<(&Group, usize)> = Vec::new();
+    match comparison.best_distilled() {
+        Some(best) => {
+            groups.extend(comparison.scratch_of(best).map(|scratch| (scratch, 1)));
+            groups.push((best, 0));
+        }
+        None => groups.extend(comparison.groups.first().map(|group| (group, 0))),
+    }
+    let series = |of: &dyn Fn(&EpochRecord) -> f64| -> Vec<Series> {
+        let mut series = Vec::new();
+        for &(group, colour) in &groups {
+            let curves: Vec<Vec<(f64, f64)>> =
+                group.runs.iter().map(|&index| over_epochs(&runs[index].epochs, of)).collect();
+            let shortest = curves.iter().map(Vec::len).min().unwrap_or(0);
+            let mean = (0..shortest).map(|epoch| {
+                let sum: f64 = curves.iter().map(|curve| curve[epoch].1).sum();
+                (curves[0][epoch].0, sum / curves.len() as f64)
+            });
+            let mean = curve(&group.label, colour, Line::Solid, mean.collect());
+            series.extend(curves.into_iter().map(|points| Series {
+                name: None,
+                points,
+                colour,
+                line: Line::Thin,
+            }));
+            series.push(mean);
+        }
+        series
+    };
+    let end = |name: &str, unit: &str, of: &dyn Fn(&EpochRecord) -> f64| {
+        let ends = groups.iter().map(|(group, _)| {
+            let last: Vec<f64> =
+                group.runs.iter().filter_map(|&index| runs[index].epochs.last().map(of)).collect();
+            format!("{}: {:.2}{unit}", group.label, last.iter().sum::<f64>() / last.len().max(1) as f64)
+        });
+        format!(
+            "{name} by epoch, each seed and their mean. After the last epoch, {}.",
+            ends.collect::<Vec<_>>().join("; ")
+        )
+    };
+    let chart = |name, title: &str, alt, y: &str, series| Chart {
+        name,
+        title: title.to_owned(),
+        alt,
+        plot: Plot::Lines(Lines { x: "epoch".to_owned(), y: y.to_owned(), series, bounds: (None, None) }),
+    };
+    let accuracy = |record: &EpochRecord| 100.0 * record.validation.accuracy;
+    let agreement = |record: &EpochRecord| 100.0 * record.validation.teacher_agreement;
+    let likelihood = |record: &EpochRecord| record.validation.negative_log_likelihood;
+    let hard = |record: &EpochRecord| record.train_hard;
+    vec![
+        chart(
+            "accuracy",
+            "Validation accuracy",
+            end("Validation accuracy", " %", &accuracy),
+            "% of validation images",
+            series(&accuracy),
+        ),
+        chart(
+            "loss",
+            "Training loss on the labels",
+            end("Cross-entropy with the training labels", "", &hard),
+            "nats",
+            series(&hard),
+        ),
+        chart(
+            "agreement",
+            "Agreement with the teacher",
+            end("Agreement with the teacher on validation", " %", &agreement),
+            "% of validation images",
+            series(&agreement),
+        ),
+        chart(
+            "likelihood",
+            "Negative log-likelihood on validation",
+            end("Negative log-likelihood of the validation labels", "", &likelihood),
+            "nats",
+            series(&likelihood),
+        ),
+    ]
+}

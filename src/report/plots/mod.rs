@@ -1,0 +1,40 @@
+//! Which charts a report has, and what each says to those who do not see it.
+
+mod answers;
+mod comparison;
+mod curves;
+
+use super::Contents;
+use super::chart::Chart;
+
+pub use answers::MOST_CLASSES;
+
+/// Every chart of a report, in the page's order.
+pub fn charts(contents: &Contents) -> Vec<Chart> {
+    let mut charts = Vec::new();
+    if let Some(comparison) = &contents.comparison {
+        charts.extend(comparison::grid(comparison, "heat-validation", "validation", |group| {
+            Some(&group.validation)
+        }));
+        charts.extend(comparison::grid(comparison, "heat-test", "test", |group| group.test.as_ref()));
+        charts.extend(comparison::spread(comparison));
+        charts.extend(comparison::gains(comparison));
+        charts.extend(curves::sweep(comparison, &contents.runs));
+    } else if let [run] = contents.runs.as_slice() {
+        charts.extend(curves::run(run));
+    }
+    if let Some(student) = &contents.student {
+        let title = format!("Confusion matrix of the student on {}", student.split);
+        charts.extend(answers::confusion("confusion", title, &student.metrics.confusion, &contents.classes));
+        charts.push(answers::reliability_diagram(contents));
+    }
+    if let Some(teacher) = &contents.teacher {
+        if contents.student.is_none() {
+            let title = format!("Confusion matrix of the teacher on {}", teacher.measured);
+            charts.extend(answers::confusion("confusion", title, &teacher.confusion, &contents.classes));
+            charts.push(answers::reliability_diagram(contents));
+        }
+        charts.extend(answers::entropy(teacher, contents.classes.len()));
+    }
+    charts
+}
