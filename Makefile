@@ -12,7 +12,7 @@ RUNTIME  = .onnxruntime/installed
 VENV     = .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtime demo teacher teacher-cache train-student doctor test lint fuzz interop bench-peers bench-online clean
+.PHONY: help build runtime demo report report-look teacher teacher-cache train-student doctor test lint fuzz interop bench-peers bench-online clean
 
 help:                ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -71,6 +71,15 @@ interop: runtime     ## Read a cache, exported students and event files with the
 	$(VENV)/interop/bin/pip install --quiet -r tests/interop/requirements.txt -r tests/interop/requirements-models.txt
 	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test store interop -- --ignored
 	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test student_leaves -- --ignored
+
+report:  build       ## One HTML page about PATHS: a cache, a run, several runs or a sweep.
+	$(DECANT) report $(PATHS) $(ARGS)
+
+# Debian's chromium, or another that CHROMIUM names.
+report-look: demo    ## Look at the demo's reports in a headless Chromium: errors, overflow, small text, a PDF.
+	$(PYTHON) -m venv $(VENV)/report
+	$(VENV)/report/bin/pip install --quiet -r tests/report/requirements.txt
+	PYTHON=$(VENV)/report/bin/python DECANT=$(DECANT) tests/report/look.sh $(ARGS)
 
 bench-peers:         ## The student's step and the online loop beside PyTorch, in a venv of its own (3 GB).
 	$(PYTHON) -m venv $(VENV)/peers

@@ -91,7 +91,8 @@ fn is_sound(page: &str) {
         assert!(page.contains(&format!("href=\"#{section}\"")), "nothing leads to {section}");
     }
     // Anything may stand in an image's bytes.
-    let texts: String = page.split("base64,").map(|part| part.split_once('"').map_or("", |(_, rest)| rest)).collect();
+    let texts: String =
+        page.split("base64,").map(|part| part.split_once('"').map_or("", |(_, rest)| rest)).collect();
     assert!(!texts.contains("NaN") && !texts.contains("inf "), "a number is none");
 }
 
@@ -128,6 +129,32 @@ fn several_runs_are_compared() {
         assert!(page.contains(title), "no {title}");
     }
     is_sound(&page);
+}
+
+#[test]
+fn the_folder_of_a_sweep_stands_for_the_runs_that_it_lists() {
+    let key = |run: &String| {
+        let path = MADE.workshop.path().join(run).join("run.json");
+        let description: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        format!("[[runs]]\nkey = {}\n", description["key"])
+    };
+    let lock: String = MADE.runs.iter().map(key).collect();
+    MADE.workshop.file("sweeps/tiny/sweep.lock.toml", &format!("name = \"tiny\"\n{lock}"));
+    let mut listed = MADE.numbers("listed.html", &["sweeps/tiny"]);
+    let mut named = MADE.numbers("named.html", &MADE.all_runs());
+    listed["paths"] = Value::Null;
+    named["paths"] = Value::Null;
+    assert_eq!(listed, named);
+
+    let unknown = format!("[[runs]]\nkey = \"{}\"\n", "0".repeat(64));
+    MADE.workshop.file("sweeps/less/sweep.lock.toml", &format!("{lock}{unknown}"));
+    let page = MADE.page("less.html", &["sweeps/less"]);
+    assert!(page.contains("1 of the 5 runs of sweeps/less are not in runs"), "{page}");
+    let (code, said) = MADE.workshop.refused(&["report", "sweeps/tiny", "--runs-dir", "elsewhere"]);
+    assert!(code == 2 && said.contains("none of the 4 runs of sweeps/tiny is in elsewhere"), "{said}");
+    MADE.workshop.file("sweeps/bad/sweep.lock.toml", "runs = 1");
+    let (code, said) = MADE.workshop.refused(&["report", "sweeps/bad"]);
+    assert!(code == 3 && said.contains("sweeps/bad/sweep.lock.toml is damaged"), "{said}");
 }
 
 #[test]

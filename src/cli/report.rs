@@ -13,7 +13,7 @@ use crate::report::{self, Options, Report};
 /// Charts, images and everything needed to rerun it. Several runs are compared as a sweep.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A cache's folder, a run's, or several runs' folders
+    /// A cache's folder, a run's, several runs', or a sweep's
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The page
@@ -25,6 +25,9 @@ pub struct Args {
     /// The pipeline file that a cache was made from, to show its images
     #[arg(short, long, value_name = "FILE")]
     pipeline: Option<PathBuf>,
+    /// The folder that holds the runs which a sweep's folder lists
+    #[arg(long, value_name = "DIR", env = "DECANT_RUNS", default_value = "runs")]
+    runs_dir: PathBuf,
     /// The split that is measured [default: test, or else validation]
     #[arg(long)]
     split: Option<SplitName>,
@@ -41,7 +44,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Some(file) => Some(config::load(file, &[])?.dataset),
         None => None,
     };
-    let options = Options { split: args.split, device: args.device, dataset };
+    let options = Options { split: args.split, device: args.device, runs_dir: args.runs_dir, dataset };
     let report = Report::of(&args.paths, &options)?;
     report.write(&args.output)?;
     if let Some(folder) = &args.charts {
@@ -72,6 +75,7 @@ impl From<report::Error> for Failure {
             report::Error::Store(error) => error.into(),
             report::Error::Dataset(error) => error.into(),
             report::Error::Train(error) => error.into(),
+            error if error.is_damage() => Self::damage(error),
             error if error.is_usage() => Self::usage(error),
             error => Self::run(error),
         }

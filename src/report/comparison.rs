@@ -8,13 +8,34 @@ use serde_json::Value;
 
 use super::Run;
 use crate::config::Pipeline;
-use crate::support::statistics::mean_and_deviation;
+use crate::support::statistics::{Paired, mean_and_deviation, paired};
 
 const TEMPERATURE: &str = "train.temperature";
 const LAMBDA: &str = "train.lambda";
 /// Keys that name places and devices, or the seed, over which a group's runs are repeated.
-const NOT_COMPARED: [&str; 7] =
-    ["name", "cache.name", "cache.dir", "train.dir", "train.device", "train.seed", "teacher.device"];
+const NOT_COMPARED: [&str; 8] = [
+    "name",
+    "cache.name",
+    "cache.dir",
+    "train.dir",
+    "train.device",
+    "train.seed",
+    "train.tensorboard",
+    "teacher.device",
+];
+/// Keys of the teacher's term of the loss, and sections of them: nothing that students from the labels alone differ by.
+const TEACHERS_TERM: [&str; 8] = [
+    TEMPERATURE,
+    "train.temperature-end",
+    LAMBDA,
+    "train.lambda-end",
+    "train.ramp",
+    "train.loss",
+    "train.dkd",
+    "train.dist",
+];
+/// A run from the labels alone may be one's control.
+const CONTROL: &str = "train.control";
 
 /// Finished runs, group by group.
 #[derive(Clone, Debug, Serialize)]
@@ -68,6 +89,8 @@ pub struct Gain {
     pub accuracy: Measure,
     /// Seeds with which the distilled student is ahead.
     pub ahead: usize,
+    /// Student's paired t-test of the two; none of a single seed.
+    pub test: Option<Paired>,
 }
 
 impl Measure {
@@ -81,6 +104,11 @@ impl Group {
     /// Whether it learns from the labels alone.
     pub fn is_scratch(&self) -> bool {
         self.temperature.is_none()
+    }
+
+    /// Whether it is the same student as `group`'s, but from the labels alone.
+    pub fn is_scratch_of(&self, group: &Self) -> bool {
+        self.is_scratch() && self.others.iter().all(|(key, value)| group.others.get(key) == Some(value))
     }
 
     /// Test accuracy, or validation's where there is no test split.
@@ -125,7 +153,7 @@ impl Comparison {
 
     /// The group from the labels alone that `group` is compared with.
     pub fn scratch_of(&self, group: &Group) -> Option<&Group> {
-        self.groups.iter().find(|other| other.is_scratch() && other.others == group.others)
+        self.groups.iter().find(|other| other.is_scratch_of(group))
     }
 }
 
@@ -136,7 +164,7 @@ fn group(config: &BTreeMap<String, String>, mut members: Vec<usize>, runs: &[Run
     let test: Option<Vec<f64>> =
         results.iter().map(|result| result.test.as_ref().map(|test| test.accuracy)).collect();
     let train = &runs[members[0]].description.pipeline.train;
-    let temperature = (train.lambda > 0.0).then_some(train.temperature);
+    let temperature = train.is_taught().then_some(train.temperature);
     let others: BTreeMap<String, String> = axes
         .iter()
         .filter(|key| ![TEMPERATURE, LAMBDA].contains(&key.as_str()))
@@ -153,7 +181,7 @@ fn group(config: &BTreeMap<String, String>, mut members: Vec<usize>, runs: &[Run
     Group {
         label,
         temperature,
-        lambda: train.lambda,
+        lambda: if train.is_taught() { train.lambda } else { 0.0 },
         others,
         runs: members,
         validation,
@@ -167,7 +195,7 @@ fn gain(group: &Group, groups: &[Group], runs: &[Run]) -> Option<Gain> {
     if group.is_scratch() {
         return None;
     }
-    let scratch = groups.iter().find(|other| other.is_scratch() && other.others == group.others)?;
+    let scratch = groups.iter().find(|other| other.is_scratch_of(group))?;
     let accuracies = |group: &Group| -> BTreeMap<u64, f64> {
         let seeds = group.runs.iter().map(|&index| runs[index].seed());
         seeds.zip(group.final_measure().values.iter().copied()).collect()
@@ -176,14 +204,20 @@ fn gain(group: &Group, groups: &[Group], runs: &[Run]) -> Option<Gain> {
         return None;
     }
     let (ours, theirs) = (accuracies(group), accuracies(scratch));
-    let pairs: BTreeMap<u64, f64> =
-        ours.iter().filter_map(|(seed, ours)| Some((*seed, ours - theirs.get(seed)?))).collect();
+    let pairs: Vec<(u64, f64, f64)> =
+        ours.into_iter().filter_map(|(seed, ours)| Some((seed, ours, *theirs.get(&seed)?))).collect();
     if pairs.is_empty() {
         return None;
     }
-    let ahead = pairs.values().filter(|&&gain| gain > 0.0).count();
-    let (seeds, gains) = pairs.into_iter().unzip();
-    Some(Gain { seeds, accuracy: Measure::of(gains), ahead })
+    let [ours, theirs] =
+        [|pair: &(u64, f64, f64)| pair.1, |pair| pair.2].map(|of| pairs.iter().map(of).collect::<Vec<f64>>());
+    let gains: Vec<f64> = ours.iter().zip(&theirs).map(|(ours, theirs)| ours - theirs).collect();
+    Some(Gain {
+        seeds: pairs.iter().map(|pair| pair.0).collect(),
+        ahead: gains.iter().filter(|&&gain| gain > 0.0).count(),
+        accuracy: Measure::of(gains),
+        test: paired(&ours, &theirs),
+    })
 }
 
 /// The keys with more than one value.
@@ -202,9 +236,12 @@ fn flat(pipeline: &Pipeline) -> BTreeMap<String, String> {
     let mut flat = BTreeMap::new();
     let value = serde_json::to_value(pipeline).expect("a pipeline is plain data");
     flatten(String::new(), &value, &mut flat);
-    flat.retain(|key, _| !NOT_COMPARED.contains(&key.as_str()));
-    if pipeline.train.lambda == 0.0 {
-        flat.remove(TEMPERATURE);
+    let within = |key: &str, section: &str| {
+        key.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    flat.retain(|key, _| !NOT_COMPARED.contains(&key.as_str()) && !within(key, "sweep"));
+    if !pipeline.train.is_taught() {
+        flat.retain(|key, _| key != CONTROL && !TEACHERS_TERM.iter().any(|section| within(key, section)));
     }
     flat
 }
@@ -224,6 +261,9 @@ fn flatten(key: String, value: &Value, out: &mut BTreeMap<String, String>) {
         Value::Number(number) => {
             let shown = number.as_f64().filter(|_| number.is_f64()).map(|value| (value as f32).to_string());
             out.insert(key, shown.unwrap_or_else(|| number.to_string()));
+        }
+        Value::Null => {
+            out.insert(key, "none".to_owned());
         }
         other => {
             out.insert(key, other.to_string());
@@ -307,6 +347,27 @@ mod tests {
         assert_eq!(best.label, "T = 5, lambda = 0.5, student.width = 1");
         assert!((best.gain.as_ref().unwrap().accuracy.mean - 0.2).abs() < 1e-12);
         assert_eq!(comparison.scratch_of(best).unwrap().runs, [2]);
+    }
+
+    #[test]
+    fn students_from_the_labels_alone_are_one_group_whatever_the_teachers_term_would_be() {
+        let mut runs = [
+            run(0.5, 5.0, 0, [0.8, 0.8], 1.0),
+            run(0.5, 5.0, 0, [0.7, 0.7], 1.0),
+            run(0.0, 5.0, 0, [0.6, 0.6], 1.0),
+            run(0.5, 5.0, 1, [0.5, 0.5], 1.0),
+        ];
+        runs[1].description.pipeline.train.loss = crate::config::Loss::Dkd;
+        runs[3].description.pipeline.train.loss = crate::config::Loss::Ce;
+        let comparison = Comparison::of(&runs).unwrap();
+        let labels: Vec<&str> = comparison.groups.iter().map(|group| &*group.label).collect();
+        let expected = [
+            "T = 5, lambda = 0.5, loss = kd",
+            "T = 5, lambda = 0.5, loss = dkd",
+            "from scratch (lambda = 0)",
+        ];
+        assert_eq!(labels, expected);
+        assert!(comparison.groups.iter().take(2).all(|group| group.gain.is_some()));
     }
 
     #[test]

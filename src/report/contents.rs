@@ -21,6 +21,8 @@ pub struct Options {
     pub split: Option<SplitName>,
     /// Where a student is evaluated.
     pub device: Device,
+    /// The folder that holds the runs which a sweep lists.
+    pub runs_dir: PathBuf,
     /// Where the images of a cache are. A run knows its own.
     pub dataset: Option<config::Dataset>,
 }
@@ -72,10 +74,10 @@ impl Contents {
     /// # Errors
     /// As [`super::Report::of`].
     pub fn read(paths: &[PathBuf], options: &Options) -> Result<Self, Error> {
-        let mut contents = match Input::read(paths)? {
+        let mut contents = match Input::read(paths, &options.runs_dir)? {
             Input::Cache(folder) => Self::of_cache(&folder, options)?,
-            Input::Run(run) => Self::of_runs(Kind::Run, vec![*run], options)?,
-            Input::Sweep(runs) => Self::of_runs(Kind::Sweep, runs, options)?,
+            Input::Run(run) => Self::of_runs(Kind::Run, vec![*run], Vec::new(), options)?,
+            Input::Sweep { runs, notes } => Self::of_runs(Kind::Sweep, runs, notes, options)?,
         };
         contents.paths = paths.to_vec();
         Ok(contents)
@@ -139,9 +141,10 @@ impl Contents {
         Ok(contents)
     }
 
-    fn of_runs(kind: Kind, runs: Vec<Run>, options: &Options) -> Result<Self, Error> {
+    fn of_runs(kind: Kind, runs: Vec<Run>, notes: Vec<String>, options: &Options) -> Result<Self, Error> {
         let first = &runs[0];
         let mut contents = Self::empty(kind, first.description.pipeline.name.clone());
+        contents.notes = notes;
         Self::check_classes(&runs)?;
         if kind == Kind::Sweep {
             let compared = Comparison::of(&runs).ok_or(Error::NothingFinished { runs: runs.len() })?;

@@ -27,6 +27,26 @@ pub enum Error {
         /// The cache.
         path: PathBuf,
     },
+    /// None of a sweep's runs was found.
+    #[error(
+        "none of the {runs} runs of {sweep} is in {dir}; name the folder that holds them with --runs-dir"
+    )]
+    NoRuns {
+        /// The sweep's folder.
+        sweep: PathBuf,
+        /// How many runs it lists.
+        runs: usize,
+        /// Where they were looked for.
+        dir: PathBuf,
+    },
+    /// A sweep's list of runs can't be read.
+    #[error("{path} is damaged ({reason}); run the sweep again to have it written anew")]
+    Sweep {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// None of the runs has finished.
     #[error(
         "none of the {runs} runs has finished, so there is nothing to compare; go on with them, or report one by itself"
@@ -86,6 +106,7 @@ impl Error {
     /// Whether stored data is damaged.
     pub fn is_damage(&self) -> bool {
         match self {
+            Self::Sweep { .. } => true,
             Self::Store(error) => error.is_damage(),
             Self::Train(error) => error.is_damage(),
             _ => false,

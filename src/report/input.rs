@@ -1,10 +1,19 @@
 //! Which kind of thing the named folders are.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
 
 use super::{Error, Run};
 use crate::store::MANIFEST_FILE;
+use crate::support::hash::Digest;
+
+/// The file of a sweep's folder that lists its runs.
+const SWEEP_FILE: &str = "sweep.lock.toml";
+/// Digits of a run's key in its folder's name.
+const KEY_DIGITS: usize = 12;
 
 /// What a report is about.
 pub enum Input {
@@ -13,16 +22,35 @@ pub enum Input {
     /// One run.
     Run(Box<Run>),
     /// Several runs of one dataset.
-    Sweep(Vec<Run>),
+    Sweep {
+        /// By lambda, temperature and seed.
+        runs: Vec<Run>,
+        /// Which runs are not there, in sentences.
+        notes: Vec<String>,
+    },
+}
+
+/// What of a sweep's lockfile a report reads.
+#[derive(Deserialize)]
+struct Lock {
+    runs: Vec<LockedRun>,
+}
+
+#[derive(Deserialize)]
+struct LockedRun {
+    key: Digest,
 }
 
 impl Input {
-    /// Reads the runs that `paths` name, each once; several of them make a sweep.
+    /// Reads what `paths` name, each run once. Several runs make a sweep; a sweep's folder stands for the runs that it
+    /// lists, which are looked for in `runs_dir`.
     ///
     /// # Errors
     /// A folder that is none of the three, a run that is damaged, a cache that is not alone.
-    pub fn read(paths: &[PathBuf]) -> Result<Self, Error> {
+    pub fn read(paths: &[PathBuf], runs_dir: &Path) -> Result<Self, Error> {
         let mut folders = Vec::new();
+        let mut notes = Vec::new();
+        let mut is_sweep = false;
         for path in paths {
             if !path.is_dir() {
                 return Err(Error::Missing { path: path.clone() });
@@ -35,6 +63,9 @@ impl Input {
             }
             if path.join("run.json").is_file() {
                 folders.push(path.clone());
+            } else if path.join(SWEEP_FILE).is_file() {
+                is_sweep = true;
+                folders.extend(runs_of_sweep(path, runs_dir, &mut notes)?);
             } else {
                 return Err(Error::Unknown { path: path.clone() });
             }
@@ -42,12 +73,46 @@ impl Input {
         let mut seen = BTreeSet::new();
         folders.retain(|folder| seen.insert(canonical(folder)));
         let mut runs = folders.iter().map(|folder| Run::read(folder)).collect::<Result<Vec<_>, _>>()?;
-        if let [_] = runs.as_slice() {
+        if runs.len() == 1 && !is_sweep {
             return Ok(Self::Run(Box::new(runs.remove(0))));
         }
         runs.sort_by(|a, b| order(a).partial_cmp(&order(b)).unwrap_or(std::cmp::Ordering::Equal));
-        Ok(Self::Sweep(runs))
+        Ok(Self::Sweep { runs, notes })
     }
+}
+
+/// The folders of a sweep's runs: a run's key ends its folder's name.
+fn runs_of_sweep(sweep: &Path, runs_dir: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, Error> {
+    let path = sweep.join(SWEEP_FILE);
+    let damaged = |reason: String| Error::Sweep { path: path.clone(), reason };
+    let text = fs::read_to_string(&path).map_err(|error| damaged(error.to_string()))?;
+    let lock: Lock = toml::from_str(&text).map_err(|error| damaged(error.message().to_owned()))?;
+    let entries = fs::read_dir(runs_dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let there: Vec<PathBuf> = entries.filter(|folder| folder.join("run.json").is_file()).collect();
+    let find = |run: &LockedRun| {
+        let ending = format!("-{}", run.key.short(KEY_DIGITS));
+        there
+            .iter()
+            .find(|folder| folder.file_name().is_some_and(|name| name.to_string_lossy().ends_with(&ending)))
+    };
+    let found: Vec<PathBuf> = lock.runs.iter().filter_map(find).cloned().collect();
+    if found.is_empty() {
+        return Err(Error::NoRuns {
+            sweep: sweep.to_owned(),
+            runs: lock.runs.len(),
+            dir: runs_dir.to_owned(),
+        });
+    }
+    if found.len() < lock.runs.len() {
+        notes.push(format!(
+            "{} of the {} runs of {} are not in {} and are left out.",
+            lock.runs.len() - found.len(),
+            lock.runs.len(),
+            sweep.display(),
+            runs_dir.display()
+        ));
+    }
+    Ok(found)
 }
 
 /// Runs are told by lambda, temperature and seed, however they were named.

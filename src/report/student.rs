@@ -10,7 +10,7 @@ use crate::config::Device;
 use crate::dataset::SplitName;
 use crate::store::soften;
 use crate::train::metrics::{Meter, Metrics, argmax};
-use crate::train::{self, Answers, Setup};
+use crate::train::{Answers, FinishedRun, Setup};
 
 use super::Run;
 
@@ -48,8 +48,10 @@ pub struct Evaluated {
 pub fn evaluate(run: &Run, split: Option<SplitName>, device: Device) -> Result<Evaluated, Error> {
     let tested = run.result.as_ref().is_some_and(|result| result.test.is_some());
     let split = split.unwrap_or(if tested { SplitName::Test } else { SplitName::Validation });
-    let (setup, answers) = train::answers_of_run(&run.folder, split, device)?;
-    setup.cache.check_content()?;
+    let finished = FinishedRun::open(&run.folder)?;
+    let setup = finished.setup(device)?;
+    let answers = finished.answers(&setup, split)?;
+    setup.check_content()?;
     let rows = setup.rows(split)?;
     let source = Source {
         rows: &rows,

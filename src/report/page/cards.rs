@@ -42,17 +42,17 @@ fn cards(contents: &Contents, cards: &[Card]) -> Markup {
 
 fn one(card: &Card, temperatures: &[f32]) -> Markup {
     let label = card.label.as_deref().unwrap_or("no label");
-    let said = match &card.student_says {
-        Some(student) => format!("student: {student} · teacher: {}", card.teacher_says),
-        None => format!("teacher: {}", card.teacher_says),
-    };
+    let says = |who: &str, what: &str| format!("{who} says {what}");
+    let student = card.student_says.as_ref().map(|class| says("student", class));
+    let teacher = says("teacher", &card.teacher_says);
+    let said: Vec<&str> = student.as_deref().into_iter().chain([&*teacher]).collect();
     html! {
         article.card.bare[card.picture.is_none()] {
             @if let Some(picture) = &card.picture {
                 img src=(picture.data) width=(picture.width) height=(picture.height)
-                    alt={ "Image labelled " (label) "; " (said) };
+                    alt={ "Image labelled " (label) "; " (said.join(", ")) };
             }
-            h3 { (label) span { (said) } span { (file_name(&card.image)) } }
+            h3 { (label) @for said in &said { span { (said) } } span { (file_name(&card.image)) } }
             div.scroll role="region" tabindex="0" aria-label={ "What is said of " (card.image) } {
                     table {
                         thead { tr {

@@ -108,7 +108,7 @@ fn cost(run: &Run) -> Markup {
     html! {
         tr {
             th scope="row" { (name) }
-            td { @if train.lambda > 0.0 { (train.temperature) } @else { "–" } }
+            td { @if train.is_taught() { (train.temperature) } @else { "–" } }
             td { (train.lambda) }
             td { (train.seed) }
             td { (run.epochs.len()) " of " (train.epochs) }

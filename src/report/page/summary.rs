@@ -96,7 +96,7 @@ fn of_run(run: &Run) -> Vec<Fact> {
             "expected, 15 bins".to_owned(),
         ));
     }
-    let weights = if train.lambda > 0.0 {
+    let weights = if train.is_taught() {
         format!("temperature {}, seed {}", train.temperature, train.seed)
     } else {
         format!("the labels alone, seed {}", train.seed)

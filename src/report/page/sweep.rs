@@ -22,9 +22,10 @@ pub fn compared(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
         p.muted { "A dot is a run, the bar their mean, the line one standard deviation to each side; orange and dashed: from scratch." }
         (table(
             "Every configuration, the best on validation first; accuracy in %",
-            &["configuration", "seeds", "validation", "test", "above from scratch", "ahead"],
+            &["configuration", "seeds", "validation", "test", "above from scratch", "ahead", "p"],
             html! { @for (index, group) in comparison.groups.iter().enumerate() { (row(group, index == 0)) } },
         ))
+        p.muted { "p is that of Student's paired t-test over the seeds of both. Of many comparisons some have a small p by chance." }
     };
     Some(Section { id: "comparison", title: "Comparison", body })
 }
@@ -39,6 +40,7 @@ fn row(group: &Group, best: bool) -> Markup {
             td { (group.test.as_ref().map_or("–".to_owned(), spread)) }
             td { (gain(&|gain| format!("{} ± {:.1}", signed(100.0 * gain.accuracy.mean), 100.0 * gain.accuracy.deviation))) }
             td { (gain(&|gain| format!("{} of {}", gain.ahead, gain.seeds.len()))) }
+            td { (group.gain.as_ref().and_then(|gain| gain.test).map_or("–".to_owned(), |test| format!("{:.3}", test.p))) }
         }
     }
 }

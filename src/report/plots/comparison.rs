@@ -26,7 +26,11 @@ pub fn grid(
     of: impl Fn(&Group) -> Option<&Measure>,
 ) -> Option<Chart> {
     let best = comparison.best_distilled()?;
-    let shown: Vec<&Group> = comparison.groups.iter().filter(|group| group.others == best.others).collect();
+    let shown: Vec<&Group> = comparison
+        .groups
+        .iter()
+        .filter(|group| group.others == best.others || group.is_scratch_of(best))
+        .collect();
     let mut temperatures: Vec<f32> = shown.iter().filter_map(|group| group.temperature).collect();
     let mut lambdas: Vec<f32> = shown.iter().map(|group| group.lambda).collect();
     for values in [&mut temperatures, &mut lambdas] {

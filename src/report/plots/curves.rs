@@ -21,7 +21,7 @@ pub fn run(run: &Run) -> Vec<Chart> {
     let train = &run.description.pipeline.train;
     let best = epochs.iter().rev().find(|record| record.best).unwrap_or(last);
     let mut losses = Vec::new();
-    if train.lambda > 0.0 {
+    if train.is_taught() {
         losses.push(curve("labels' part", 1, Line::Dashed, over_epochs(epochs, |record| record.train_hard)));
         losses.push(curve(
             "teacher's part",
@@ -51,7 +51,7 @@ pub fn run(run: &Run) -> Vec<Chart> {
         ),
         chart(
             "accuracy",
-            "Validation accuracy and agreement",
+            "Accuracy and agreement",
             format!(
                 "Validation accuracy by epoch: {} in epoch {}, best {} in epoch {}; the student then names the teacher's class for {} of the images.",
                 percent(first.validation.accuracy),
@@ -60,8 +60,14 @@ pub fn run(run: &Run) -> Vec<Chart> {
                 best.epoch,
                 percent(best.validation.teacher_agreement)
             ),
-            "% of validation images",
+            "% of images",
             vec![
+                curve(
+                    "right in training",
+                    2,
+                    Line::Dashed,
+                    over_epochs(epochs, |record| 100.0 * record.train_accuracy),
+                ),
                 curve(
                     "agrees with the teacher",
                     1,
@@ -69,7 +75,7 @@ pub fn run(run: &Run) -> Vec<Chart> {
                     over_epochs(epochs, |record| 100.0 * record.validation.teacher_agreement),
                 ),
                 curve(
-                    "right",
+                    "right on validation",
                     0,
                     Line::Solid,
                     over_epochs(epochs, |record| 100.0 * record.validation.accuracy),
