@@ -209,8 +209,8 @@ fn gain(group: &Group, groups: &[Group], runs: &[Run]) -> Option<Gain> {
     if pairs.is_empty() {
         return None;
     }
-    let [ours, theirs] =
-        [|pair: &(u64, f64, f64)| pair.1, |pair| pair.2].map(|of| pairs.iter().map(of).collect::<Vec<f64>>());
+    let ours: Vec<f64> = pairs.iter().map(|pair| pair.1).collect();
+    let theirs: Vec<f64> = pairs.iter().map(|pair| pair.2).collect();
     let gains: Vec<f64> = ours.iter().zip(&theirs).map(|(ours, theirs)| ours - theirs).collect();
     Some(Gain {
         seeds: pairs.iter().map(|pair| pair.0).collect(),
