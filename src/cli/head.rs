@@ -5,6 +5,7 @@ use super::text::percent;
 use crate::caching;
 use crate::config::{Control, Loss, Ramp, Train};
 use crate::dataset::SplitName;
+use crate::store::EncodingLoss;
 use crate::train::{Setup, doubts};
 
 /// Prints it.
@@ -24,6 +25,14 @@ pub(super) fn print(setup: &Setup) {
     println!("  teacher  {} (cached, not loaded)", manifest.teacher.name);
     println!("  worth    {}", worth(setup));
     println!("  cache    {} ({})", setup.cache.dir().display(), manifest.storage());
+    let losses = setup.cache.complete().encoding_losses(manifest);
+    let used = |loss: &&EncodingLoss| {
+        loss.split == SplitName::Train.as_str()
+            && train.cached_temperature().is_some_and(|read| loss.temperature.total_cmp(&read).is_eq())
+    };
+    if let Some(loss) = losses.iter().find(used) {
+        println!("           {loss}");
+    }
     let init = student.init.as_ref().map_or_else(
         || format!("random weights of seed {}", train.seed),
         |path| format!("weights of {}", path.display()),

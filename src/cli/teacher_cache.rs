@@ -8,7 +8,8 @@ use super::pipeline::{PipelineArgs, shortcut};
 use super::text::{bytes, numbers, percent, print_json, seconds};
 use crate::caching::{self, Settings, State, Summary};
 use crate::config::Pipeline;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, SplitName};
+use crate::store::Manifest;
 use crate::support::interrupt;
 use crate::support::table::Table;
 use crate::teacher::{OnnxTeacher, Teacher};
@@ -94,6 +95,13 @@ pub(super) fn cache(pipeline: &Pipeline, part: (usize, usize), quiet: bool) -> R
     let summary = caching::run(&dataset, &mut teacher, &settings)?;
     if !quiet {
         print_summary(&summary);
+        if let State::Complete(complete) = &summary.state {
+            let losses = complete.encoding_losses(&Manifest::read(&summary.dir)?);
+            losses
+                .iter()
+                .filter(|loss| loss.split == SplitName::Train.as_str())
+                .for_each(|loss| println!("encoding {loss}"));
+        }
     }
     for warning in &summary.warnings {
         eprintln!("warning: {warning}");

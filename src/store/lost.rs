@@ -1,6 +1,7 @@
 //! What an encoding loses of the soft targets: measured while a shard is written, when the teacher's own logits are still
 //! there, and kept in its record.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use half::f16;
@@ -48,6 +49,26 @@ pub struct EncodingLoss {
     pub mean_kept: Option<f64>,
     /// And the least of a row.
     pub least_kept: Option<f64>,
+}
+
+impl fmt::Display for EncodingLoss {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { split, temperature, mean_kl, largest_kl, .. } = self;
+        write!(
+            formatter,
+            "at T = {temperature} the stored targets of {split} are {mean_kl:.1e} nats of KL from the teacher's, "
+        )?;
+        write!(formatter, "{largest_kl:.1e} at most")?;
+        if let (Some(mean), Some(least)) = (self.mean_kept, self.least_kept) {
+            write!(
+                formatter,
+                "; they keep {:.1} % of the mass, {:.1} % at least",
+                100.0 * mean,
+                100.0 * least
+            )?;
+        }
+        Ok(())
+    }
 }
 
 impl Lost {
@@ -181,6 +202,23 @@ mod tests {
             assert!(expected > 1e-3);
             assert!((of_kept(&LOGITS, temperature, &[0, 1], rest) - expected).abs() < 1e-6);
         }
+    }
+
+    #[test]
+    fn a_loss_reads_as_a_sentence() {
+        let half = EncodingLoss {
+            split: "train".to_owned(),
+            temperature: 2.5,
+            mean_kl: 1.25e-6,
+            largest_kl: 3e-5,
+            mean_kept: None,
+            least_kept: None,
+        };
+        let sentence =
+            "at T = 2.5 the stored targets of train are 1.2e-6 nats of KL from the teacher's, 3.0e-5 at most";
+        assert_eq!(half.to_string(), sentence);
+        let top = EncodingLoss { mean_kept: Some(0.9), least_kept: Some(0.25), ..half };
+        assert_eq!(top.to_string(), format!("{sentence}; they keep 90.0 % of the mass, 25.0 % at least"));
     }
 
     #[test]

@@ -70,7 +70,9 @@ fn inspect_shows_what_the_encoding_lost() {
     for (name, more) in
         [("small", &[][..]), ("half", &["--set", "cache.encoding=\"float16\""]), ("top", &top_1)]
     {
-        workshop.done(&[&MAKE[..], more, &["--set", &format!("cache.name={name}")]].concat());
+        let said = workshop.done(&[&MAKE[..], more, &["--set", &format!("cache.name={name}")]].concat());
+        let lines = said.lines().filter(|line| line.starts_with("encoding at T = ")).count();
+        assert_eq!(lines, if name == "small" { 0 } else { 2 }, "{said}");
     }
     let inspect = |name: &str, more: &[&str]| {
         let cache = workshop.only("cache", name);
