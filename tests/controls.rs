@@ -21,6 +21,11 @@ struct Workshop {
 
 impl Workshop {
     fn new(encoding: config::Encoding) -> Self {
+        Self::with(encoding, |_| {})
+    }
+
+    /// As [`Workshop::new`], once `change` has been at the folder of its images.
+    fn with(encoding: config::Encoding, change: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (split, each) in [("train", 8), ("validation", 8), ("test", 8)] {
             for class in CLASSES {
@@ -31,6 +36,7 @@ impl Workshop {
                 }
             }
         }
+        change(&folder.path().join("images"));
         let mut pipeline = Pipeline { name: "gray".to_owned(), ..Pipeline::default() };
         pipeline.dataset.source = folder.path().join("images").display().to_string();
         let temperatures = vec![1.0, 2.0];
@@ -148,4 +154,18 @@ fn the_largest_classes_alone_teach_with_hintons_loss() {
     let (_, result) = workshop.train(|_| {});
     assert!(result.test.unwrap().teacher_agreement > 0.9);
     assert!(workshop.folder.path().join("runs").exists());
+}
+
+#[test]
+fn a_single_train_image_has_no_other_whose_targets_it_could_take() {
+    let workshop = Workshop::with(config::Encoding::Float32, |images| {
+        fs::remove_dir_all(images.join("train")).unwrap();
+        fs::create_dir(images.join("train")).unwrap();
+        gray(0.5, 0).save(images.join("train/alone.png")).unwrap();
+    });
+    let mut pipeline = workshop.pipeline.clone();
+    pipeline.train.control = Control::PermutedTargets;
+    let refused = Setup::new(pipeline, None, Path::new("gray.toml")).err().expect("it is refused");
+    assert!(refused.is_usage());
+    insta::assert_snapshot!(refused, @"the train split of images has a single image, and permuted targets need another one to come from; leave out --control");
 }

@@ -95,7 +95,7 @@ impl Plan {
             match shared.setup(pipeline.clone(), cache, file) {
                 Ok(setup) => runs.push(Planned { setup, values: values.clone(), rung: rungs.len() - 1 }),
                 Err(train::Error::NoCache { .. } | train::Error::OtherCache { .. })
-                    if pipeline.train.lambda > 0.0 && !held.contains(&temperature) =>
+                    if pipeline.train.cached_temperature().is_some() && !held.contains(&temperature) =>
                 {
                     if !missing.contains(&temperature) {
                         missing.push(temperature);

@@ -85,7 +85,7 @@ pub fn expand(source: &Source, base: &Pipeline) -> Result<Points, Error> {
             found.excluded += 1;
             continue;
         }
-        let labels_alone = pipeline.train.lambda == 0.0;
+        let labels_alone = !pipeline.train.is_taught();
         if labels_alone {
             let values: Vec<Assignment> =
                 values.into_iter().filter(|given| !TEACHER_TERM.contains(&given.key.as_str())).collect();

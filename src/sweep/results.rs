@@ -50,7 +50,7 @@ impl Row {
     pub(super) fn new(run: &Planned, state: State) -> Self {
         let folder = run.setup.folder.file_name().unwrap_or_default();
         let values = Values::of(&run.setup.pipeline);
-        let labels_alone = run.setup.pipeline.train.lambda == 0.0;
+        let labels_alone = !run.setup.pipeline.train.is_taught();
         let always =
             ALWAYS.iter().map(|key| values.get(key).filter(|_| !(labels_alone && *key == TEMPERATURE)));
         Self {

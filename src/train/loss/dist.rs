@@ -11,7 +11,8 @@ const EPSILON: f64 = 1e-8;
 /// probabilities with the teacher's: `inter` over the classes of each sample, `intra` over the samples of each class (the paper's
 /// section 4). The student may differ from the teacher in scale and level, and learns its relations.
 ///
-/// Both logits are `[batch, classes]`. Of a batch of one sample `intra` is 1 and teaches nothing.
+/// Both logits are `[batch, classes]`. Of a batch of one sample `intra` is 1 and teaches nothing. It looks at a whole
+/// batch, so that of gradients that are accumulated over several batches it sees each alone.
 pub fn dist(
     student_logits: Tensor<2>,
     teacher_logits: Tensor<2>,
