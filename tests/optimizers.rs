@@ -55,17 +55,6 @@ impl Network {
         }
     }
 
-    fn gradients(&self, step: i32, device: &Device) -> GradientsParams {
-        let scale = 10_f32.powi(step % 3 - 1);
-        let mut gradients = GradientsParams::new();
-        let name = |parameter: &str| format!("gradient {step} {parameter}");
-        gradients
-            .register(ParamId::from(1), values(&name("convolution.weight"), [4, 3, 1, 1], scale, device));
-        gradients.register(ParamId::from(2), values(&name("normalization.weight"), [4], scale, device));
-        gradients.register(ParamId::from(3), values(&name("classifier.bias"), [4], scale, device));
-        gradients
-    }
-
     fn by_name(&self) -> BTreeMap<String, Vec<f64>> {
         let mut found = BTreeMap::new();
         visit_parameters(self, |name, data| {
@@ -73,6 +62,17 @@ impl Network {
         });
         found
     }
+}
+
+/// The gradients of one step, of changing scale.
+fn gradients(step: i32, device: &Device) -> GradientsParams {
+    let scale = 10_f32.powi(step % 3 - 1);
+    let mut gradients = GradientsParams::new();
+    let name = |parameter: &str| format!("gradient {step} {parameter}");
+    gradients.register(ParamId::from(1), values(&name("convolution.weight"), [4, 3, 1, 1], scale, device));
+    gradients.register(ParamId::from(2), values(&name("normalization.weight"), [4], scale, device));
+    gradients.register(ParamId::from(3), values(&name("classifier.bias"), [4], scale, device));
+    gradients
 }
 
 fn recipe(case: &str) -> Train {
@@ -110,7 +110,7 @@ fn six_steps_of_every_optimizer_and_their_average_follow_pytorch() {
         let mut network = Network::new(&device);
         let mut average = Ema::new(&network, 0.9);
         for step in 0..6 {
-            let gradients = network.gradients(step, &Device::flex());
+            let gradients = gradients(step, &Device::flex());
             network = optimizer.step(RATE, network, gradients);
             average.update(&network);
         }
@@ -126,7 +126,7 @@ fn every_optimizer_goes_on_from_its_record_to_the_same_bits() {
         let steps =
             |network: Network, optimizer: &mut burn::optim::ModuleOptimizer, range: std::ops::Range<i32>| {
                 range.fold(network, |network, step| {
-                    let gradients = network.gradients(step, &Device::flex());
+                    let gradients = gradients(step, &Device::flex());
                     optimizer.step(RATE, network, gradients)
                 })
             };

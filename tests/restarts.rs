@@ -49,7 +49,7 @@ fn checkpoints(run: &Path) -> Vec<String> {
         .flatten()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut found: Vec<String> =
-        entries.filter(|name| name.starts_with("checkpoint-") && !name.ends_with(".tmp")).collect();
+        entries.filter(|name| name.starts_with("checkpoint-") && !name.contains(".tmp")).collect();
     found.sort();
     found
 }

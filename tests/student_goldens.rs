@@ -99,7 +99,7 @@ fn a_training_step_equals_pytorch() {
     assert_close(&values(logits.clone()), &golden.logits.concat(), 1e-5 * scale, "logits");
 
     let labels = Tensor::<1, Int>::from_data(&golden.labels[..], &device);
-    let Loss { total, hard, soft } =
+    let Loss { total, hard, soft, .. } =
         distillation(&recipe(), 0, logits, labels, Targets::Soft(soft_targets(0, &device)), None);
     let gradients = GradientsParams::from_grads(total.backward(), &model);
     for (name, found, expected) in

@@ -26,47 +26,39 @@ pub fn recipe(student: &Student, train: &Train) -> String {
 }
 
 fn optimizer(train: &Train) -> String {
-    let mut text = train.optimizer.name().to_owned();
-    if train.momentum > 0.0 {
-        let nesterov = if train.nesterov { "Nesterov's " } else { "" };
-        text += &format!(" with {nesterov}momentum {}", train.momentum);
-    }
-    if train.weight_decay > 0.0 {
-        let of = if train.decay_norm_and_bias { "" } else { " but for norm and bias" };
-        text += &format!(" and weight decay {:e}{of}", train.weight_decay);
-    }
-    text
+    let momentum = match (train.momentum, train.nesterov) {
+        (0.0, _) => String::new(),
+        (momentum, true) => format!(" with Nesterov's momentum {momentum}"),
+        (momentum, false) => format!(" with momentum {momentum}"),
+    };
+    let decay = match (train.weight_decay, train.decay_norm_and_bias) {
+        (0.0, _) => String::new(),
+        (decay, true) => format!(", weight decay {decay:e}"),
+        (decay, false) => format!(", weight decay {decay:e} but for norm and bias"),
+    };
+    format!("{}{momentum}{decay}", train.optimizer.name())
 }
 
 fn rate(train: &Train) -> String {
-    let mut schedule = match train.schedule {
+    let decay = match train.schedule {
         Schedule::Linear => "linear decay",
         Schedule::Cosine => "cosine decay",
         Schedule::Constant => "constant",
-    }
-    .to_owned();
-    if train.min_lr > 0.0 {
-        schedule += &format!(" to {:e}", train.min_lr);
-    }
-    if train.warmup_steps > 0 {
-        schedule += &format!(", {} steps of warm-up", train.warmup_steps);
-    } else if train.warmup_epochs > 0.0 {
-        schedule += &format!(", {} epochs of warm-up", train.warmup_epochs);
-    } else if train.warmup_ratio > 0.0 {
-        schedule += &format!(", {} of it warm-up", train.warmup_ratio);
-    }
-    format!("lr {:e} ({schedule})", train.lr)
+    };
+    let end = if train.min_lr > 0.0 { format!(" to {:e}", train.min_lr) } else { String::new() };
+    let warmup = match train {
+        Train { warmup_steps: 1.., .. } => format!(", {} steps of warm-up", train.warmup_steps),
+        Train { warmup_epochs, .. } if *warmup_epochs > 0.0 => format!(", {warmup_epochs} epochs of warm-up"),
+        Train { warmup_ratio, .. } if *warmup_ratio > 0.0 => format!(", {warmup_ratio} of it warm-up"),
+        _ => String::new(),
+    };
+    format!("lr {:e} ({decay}{end}{warmup})", train.lr)
 }
 
 fn batches(train: &Train) -> String {
-    let mut text = format!("batch {}", train.batch_size);
-    if train.accumulate > 1 {
-        text += &format!(" x {}", train.accumulate);
-    }
-    if train.drop_last {
-        text += " (the last short step dropped)";
-    }
-    text
+    let parts = if train.accumulate > 1 { format!(" x {}", train.accumulate) } else { String::new() };
+    let dropped = if train.drop_last { " (the last short step dropped)" } else { "" };
+    format!("batch {}{parts}{dropped}", train.batch_size)
 }
 
 #[cfg(test)]
@@ -98,7 +90,7 @@ mod tests {
         };
         insta::assert_snapshot!(
             recipe(&Student { freeze: Freeze::Blocks(4), ..Student::default() }, &rich),
-            @"SGD with Nesterov's momentum 0.9 and weight decay 1e-4 but for norm and bias, lr 5e-5 (cosine decay to 1e-6, 2.5 epochs of warm-up), batch 8 x 4 (the last short step dropped), 30 epochs, weights averaged with 0.999, classes balanced, stem and 4 of 16 blocks frozen"
+            @"SGD with Nesterov's momentum 0.9, weight decay 1e-4 but for norm and bias, lr 5e-5 (cosine decay to 1e-6, 2.5 epochs of warm-up), batch 8 x 4 (the last short step dropped), 30 epochs, weights averaged with 0.999, classes balanced, stem and 4 of 16 blocks frozen"
         );
     }
 }
