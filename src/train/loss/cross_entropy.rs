@@ -36,7 +36,7 @@ pub fn weighted_cross_entropy(
     }
     let sum = weights.sum();
     // Where nothing counts, 0 / 1.
-    let sum = sum.clone() + sum.equal_scalar(0.0).float();
+    let sum = sum.clone() + sum.clone().equal_scalar(0.0).float().cast(sum.dtype());
     -(picked * labelled).sum() / sum
 }
 
