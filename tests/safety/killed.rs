@@ -9,6 +9,9 @@ use rand::Rng;
 use crate::common::Workshop;
 use crate::gallery::{assert_same, files, spawn, workshop};
 
+/// Files that say when things happened or how long they took, which is no part of what a run is.
+const OF_TIME: [&str; 2] = ["timing.json", "events.out.tfevents.decant"];
+
 /// How many times each stage is killed; `DECANT_KILLS` asks for more.
 fn kills(default: u32) -> u32 {
     std::env::var("DECANT_KILLS").map_or(default, |kills| kills.parse().expect("DECANT_KILLS is a number"))
@@ -75,9 +78,7 @@ fn a_cache_that_was_killed_at_random_moments_ends_with_the_same_bytes() {
 fn a_run_that_was_killed_at_random_moments_ends_with_the_same_bytes() {
     let workshop = workshop();
     workshop.done(&["teacher-cache", "-p", "small.toml"]);
-    // What a run cost is no part of what it is.
-    let skip = ["timing.json"];
-    kill_and_compare(&workshop, &["train-student", "-p", "small.toml"], "runs", kills(20), &skip);
+    kill_and_compare(&workshop, &["train-student", "-p", "small.toml"], "runs", kills(20), &OF_TIME);
 }
 
 #[test]
@@ -96,6 +97,6 @@ fn a_run_with_checkpoints_at_every_step_that_was_killed_ends_with_the_same_bytes
     let sets = sets.iter().flat_map(|set| ["--set", set]);
     let args: Vec<&str> = ["train-student", "-p", "small.toml"].into_iter().chain(sets).collect();
     // burn writes an optimiser's tensors in an order of its own, whose digest `state.json` has.
-    let skip = ["timing.json", "optimizer.bpk", "state.json"];
+    let skip = [&OF_TIME[..], &["optimizer.bpk", "state.json"]].concat();
     kill_and_compare(&workshop, &args, "runs", kills(10), &skip);
 }
