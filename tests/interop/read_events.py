@@ -32,7 +32,7 @@ EPOCH = {
     "epoch/loss_soft": lambda record: record["train_soft"],
     "epoch/accuracy": lambda record: record["train_accuracy"],
 }
-STEP = ["train/loss", "train/loss_hard", "train/loss_soft", "train/lr", "train/images_per_second"]
+STEP = ["train/loss", "train/loss_hard", "train/loss_soft", "train/gradient_norm", "train/lr", "train/images_per_second"]
 
 
 def ask_tensorboard(run: Path, log: list, mistakes: list) -> None:

@@ -110,6 +110,7 @@ impl Board {
                 event::scalar("train/loss", f64::from(loss.total)),
                 event::scalar("train/loss_hard", f64::from(loss.hard)),
                 event::scalar("train/loss_soft", f64::from(loss.soft)),
+                event::scalar("train/gradient_norm", f64::from(loss.gradient_norm)),
                 event::scalar("train/lr", lr),
                 event::scalar("train/images_per_second", rate),
             ],
