@@ -3,6 +3,7 @@
 PIPELINE ?= pipelines/leaves.toml
 FEATURES ?=
 ARGS     ?=
+SETS     ?=
 PYTHON   ?= python3
 FUZZ_SECONDS ?= 60
 
@@ -12,7 +13,7 @@ RUNTIME  = .onnxruntime/installed
 VENV     = .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtime demo report report-look teacher teacher-cache train-student doctor test lint fuzz interop bench-peers bench-online clean
+.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test lint fuzz interop bench-peers bench-online clean
 
 help:                ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -41,6 +42,11 @@ teacher-cache: build runtime  ## Stage one: run the teacher once over PIPELINE.
 
 train-student: build          ## Stage two: train a student from the cache.
 	$(DECANT) train-student -p $(PIPELINE) $(ARGS)
+
+sweep: PIPELINE = pipelines/leaves-sweep.toml
+sweep: build runtime ## Both stages of a pipeline with [sweep]; SETS="--set KEY=VALUE" goes to both.
+	$(DECANT) teacher-cache -p $(PIPELINE) $(SETS)
+	$(DECANT) sweep -p $(PIPELINE) $(SETS) $(ARGS)
 
 doctor: build        ## Say which devices and libraries were found.
 	$(DECANT) doctor

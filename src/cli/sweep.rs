@@ -42,8 +42,12 @@ pub struct Args {
     #[arg(long, value_name = "K|all", num_args = 0..=1, default_missing_value = "1", conflicts_with = "dry_run")]
     verify: Option<Count>,
     /// Compare with a lockfile [default: FILE's name with .lock.toml]; exit code 3 where results differ
-    #[arg(long, value_name = "LOCK", num_args = 0..=1, default_missing_value = "", conflicts_with = "dry_run")]
-    locked: Option<PathBuf>,
+    #[arg(long, value_name = "LOCK", num_args = 0..=1, conflicts_with = "dry_run")]
+    #[expect(
+        clippy::option_option,
+        reason = "clap's way to write an option with a value that may be left out"
+    )]
+    locked: Option<Option<PathBuf>>,
     /// Print the result as JSON on standard output
     #[arg(long)]
     json: bool,
@@ -131,7 +135,7 @@ impl Args {
     fn lock(&self) -> Result<Option<(PathBuf, Lock)>, Failure> {
         let Some(path) = &self.locked else { return Ok(None) };
         let own = self.pipeline.pipeline.with_extension("lock.toml");
-        let path = if path.as_os_str().is_empty() { own } else { path.clone() };
+        let path = path.clone().unwrap_or(own);
         let lock = Lock::read(&path)?;
         Ok(Some((path, lock)))
     }
@@ -226,7 +230,7 @@ impl PlanReport {
         }
         let mut notes = Vec::new();
         if self.merged > 0 {
-            notes.push(format!("{} more are the same, since lambda = 0 does not depend on T", self.merged));
+            notes.push(format!("{} more are the same, from the labels alone", self.merged));
         }
         if self.excluded > 0 {
             notes.push(format!("{} are excluded", self.excluded));

@@ -38,7 +38,7 @@ impl Shape {
 /// them has are measured now.
 ///
 /// # Errors
-/// A time that can't be read, weights that can't be loaded.
+/// A time that can't be read.
 pub fn estimate(todo: &[&Planned], done: &[&Planned]) -> Result<f64, Error> {
     let mut rates: Vec<(Shape, f64)> = Vec::new();
     for run in done {
@@ -58,11 +58,13 @@ pub fn estimate(todo: &[&Planned], done: &[&Planned]) -> Result<f64, Error> {
             (Some(rate), _) => rate,
             (None, Some((other, rate))) if rates.len() >= MEASURED => rate * other.work() / shape.work(),
             (None, _) => {
-                let rate = SHARE_OF_PASSES * train::images_per_second(setup, MEASURE)?;
+                // One that can't be measured can't be trained, which is said when it is its turn.
+                let Ok(rate) = train::images_per_second(setup, MEASURE) else { continue };
                 // Validation is a forward pass, about a third of a step.
                 let images = |split| setup.dataset.split(split).map_or(0, |split| split.samples.len()) as f64;
                 let train_images = images(SplitName::Train).max(1.0);
-                let rate = rate * train_images / (train_images + images(SplitName::Validation) / 3.0);
+                let rate = SHARE_OF_PASSES * rate * train_images
+                    / (train_images + images(SplitName::Validation) / 3.0);
                 rates.push((shape, rate));
                 rate
             }

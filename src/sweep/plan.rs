@@ -91,15 +91,13 @@ impl Plan {
         let held = &first.cache.manifest().temperatures;
         let (mut runs, mut missing) = (Vec::new(), Vec::new());
         for Point { pipeline, values } in &points.points {
-            let temperature = pipeline.train.temperature;
+            let temperature = pipeline.train.cached_temperature();
             match shared.setup(pipeline.clone(), cache, file) {
                 Ok(setup) => runs.push(Planned { setup, values: values.clone(), rung: rungs.len() - 1 }),
                 Err(train::Error::NoCache { .. } | train::Error::OtherCache { .. })
-                    if pipeline.train.cached_temperature().is_some() && !held.contains(&temperature) =>
+                    if temperature.is_some_and(|temperature| !held.contains(&temperature)) =>
                 {
-                    if !missing.contains(&temperature) {
-                        missing.push(temperature);
-                    }
+                    missing.extend(temperature.filter(|temperature| !missing.contains(temperature)));
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -13,8 +13,29 @@ const MOST: usize = 100_000;
 /// Characters of an axis in the plan.
 const AXIS_WIDTH: usize = 69;
 
-/// What only the teacher's term reads, so that a run from the labels alone is the same whatever it is.
-const TEACHER_TERM: [&str; 1] = [TEMPERATURE];
+/// What only the teacher's term reads, tables included: a run from the labels alone is the same whatever these are, short
+/// of the one that makes it so.
+const TEACHER_TERM: [&str; 9] = [
+    TEMPERATURE,
+    "train.temperature-end",
+    "train.ramp",
+    "train.dkd",
+    "train.dist",
+    "train.loss",
+    "train.control",
+    "train.lambda-end",
+    LAMBDA,
+];
+
+/// Whether only the teacher's term reads `key`.
+pub(super) fn is_teachers(key: &str) -> bool {
+    TEACHER_TERM.iter().any(|name| is_of(key, name))
+}
+
+/// Whether `key` is `name`, or in the table of that name.
+fn is_of(key: &str, name: &str) -> bool {
+    key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
 
 /// One run that a sweep asks for.
 #[derive(Clone, Debug)]
@@ -85,11 +106,9 @@ pub fn expand(source: &Source, base: &Pipeline) -> Result<Points, Error> {
             found.excluded += 1;
             continue;
         }
-        let labels_alone = !pipeline.train.is_taught();
-        if labels_alone {
-            let values: Vec<Assignment> =
-                values.into_iter().filter(|given| !TEACHER_TERM.contains(&given.key.as_str())).collect();
-            pipeline = source.variant(&values)?;
+        let mut dropped = Vec::new();
+        if !pipeline.train.is_taught() {
+            (pipeline, dropped) = from_labels_alone(source, values)?;
         }
         pipeline.cache.dir.clone_from(&base.cache.dir);
         pipeline.train.dir.clone_from(&base.train.dir);
@@ -99,7 +118,7 @@ pub fn expand(source: &Source, base: &Pipeline) -> Result<Points, Error> {
             continue;
         }
         let values = Values::of(&pipeline);
-        let matters = |axis: &String| !(labels_alone && TEACHER_TERM.contains(&axis.as_str()));
+        let matters = |axis: &String| !dropped.iter().any(|name| is_of(axis, name));
         let values = axes.iter().map(|axis| values.get(axis).filter(|_| matters(axis))).collect();
         found.points.push(Point { pipeline, values });
     }
@@ -107,6 +126,24 @@ pub fn expand(source: &Source, base: &Pipeline) -> Result<Points, Error> {
         return Err(Error::NoRuns { place: source.place("sweep") });
     }
     Ok(found)
+}
+
+/// A run that no teacher is heard in, with the pipeline's own values for what it does not depend on, and the names of
+/// those.
+fn from_labels_alone(
+    source: &Source,
+    mut values: Vec<Assignment>,
+) -> Result<(Pipeline, Vec<&'static str>), Error> {
+    let mut dropped = Vec::new();
+    for name in TEACHER_TERM {
+        let without: Vec<Assignment> =
+            values.iter().filter(|given| !is_of(&given.key, name)).cloned().collect();
+        if !source.variant(&without)?.train.is_taught() {
+            values = without;
+            dropped.push(name);
+        }
+    }
+    Ok((source.variant(&values)?, dropped))
 }
 
 /// Every combination of the grid and the draws, then every explicit run from every seed.
@@ -214,4 +251,138 @@ fn exclusions(source: &Source, base: &Pipeline) -> Result<Vec<Exclusion>, Error>
         exclusions.push(Exclusion(exclusion));
     }
     Ok(exclusions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(sweep: &str) -> Result<Points, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("grid.toml");
+        std::fs::write(&path, sweep).unwrap();
+        let source = Source::read(&path, &[]).map_err(|error| error.to_string());
+        let shown = folder.path().display().to_string();
+        let points = source.and_then(|source| {
+            let base = source.pipeline().map_err(|error| error.to_string())?;
+            expand(&source, &base).map_err(|error| error.to_string())
+        });
+        points.map_err(|error| error.replace(&shown, "DIR"))
+    }
+
+    fn labels(sweep: &str) -> Vec<String> {
+        let points = expanded(sweep).unwrap();
+        points.points.iter().map(|point| label(&points.axes, &point.values)).collect()
+    }
+
+    #[test]
+    fn a_grid_has_every_combination_and_the_labels_alone_once() {
+        let points = "[sweep]\ntrain.temperature = [1, 5]\ntrain.lambda = [0, 0.9]\ntrain.seed = [0, 1]\n";
+        insta::assert_snapshot!(labels(points).join("\n"), @r"
+        lambda=0 seed=0
+        lambda=0 seed=1
+        lambda=0.9 T=1 seed=0
+        lambda=0.9 T=1 seed=1
+        lambda=0.9 T=5 seed=0
+        lambda=0.9 T=5 seed=1
+        ");
+        assert_eq!(expanded(points).unwrap().merged, 2);
+    }
+
+    #[test]
+    fn the_labels_alone_depend_on_nothing_that_the_teachers_term_reads() {
+        let points =
+            "[sweep]\ntrain.dkd.beta = [1, 8]\ntrain.loss = [\"dkd\", \"ce\"]\ntrain.lambda = [0, 0.9]\n";
+        insta::assert_snapshot!(labels(points).join("\n"), @r"
+        lambda=0
+        loss=ce
+        dkd.beta=1 lambda=0.9 loss=dkd
+        dkd.beta=8 lambda=0.9 loss=dkd
+        ");
+    }
+
+    #[test]
+    fn a_single_value_holds_for_every_run_and_is_no_axis() {
+        let points =
+            expanded("[sweep]\ntrain.epochs = 3\ntrain.betas = [0.8, 0.9]\ntrain.lr = [1e-3, 1e-2]\n")
+                .unwrap();
+        assert_eq!(points.axes, ["train.lr"]);
+        assert!(points.points.iter().all(|point| point.pipeline.train.epochs == 3));
+        assert!(points.points.iter().all(|point| point.pipeline.train.betas == [0.8, 0.9]));
+        assert_eq!(labels("[sweep]\ntrain.betas = [[0.9, 0.99], [0.8, 0.9]]\n").len(), 2);
+    }
+
+    #[test]
+    fn explicit_runs_are_trained_from_every_seed() {
+        let runs = "[sweep]\ntrain.seed = [0, 1]\nruns = [{ train.lr = 1e-3 }, { train.lr = 1e-2, train.seed = 7 }]\n";
+        assert_eq!(labels(runs), ["lr=0.001 seed=0", "lr=0.001 seed=1", "lr=0.01 seed=7"]);
+        let beside = "[sweep]\ntrain.lambda = [0.5]\nruns = [{ train.lambda = 0.9 }]\n";
+        assert_eq!(labels(beside), ["lambda=0.5", "lambda=0.9"]);
+    }
+
+    #[test]
+    fn exclusions_take_away_what_has_all_their_values() {
+        let points = "[sweep]\ntrain.temperature = [1, 2, 5]\ntrain.lambda = [0.5, 1]\n\
+            exclude = [{ train.temperature = [1, 2], train.lambda = 1.0 }]\n";
+        assert_eq!(labels(points), ["lambda=0.5 T=1", "lambda=0.5 T=2", "lambda=0.5 T=5", "lambda=1 T=5"]);
+        assert_eq!(expanded(points).unwrap().excluded, 2);
+    }
+
+    #[test]
+    fn a_larger_budget_keeps_the_draws_before_and_crosses_them_with_the_seeds() {
+        let search = |budget: usize| {
+            labels(&format!(
+                "[sweep]\ntrain.seed = [0, 1]\n[sweep.search]\nbudget = {budget}\ntrain.lr = {{ log = [1e-4, 1e-2] }}\n\
+                 train.epochs = {{ uniform = [5, 50] }}\nstudent.dropout = [0.0, 0.2]\n"
+            ))
+        };
+        let (few, many) = (search(3), search(10));
+        assert_eq!((few.len(), many.len()), (6, 20));
+        assert_eq!(few, many[..6]);
+    }
+
+    #[test]
+    fn what_is_no_axis_is_refused_with_its_line() {
+        let refused = |sweep: &str| expanded(sweep).unwrap_err();
+        insta::assert_snapshot!(
+            refused("[sweep]\ntrain.temprature = [1, 2]\n"),
+            @r#"DIR/grid.toml:2: nobody knows the key "temprature"; did you mean "temperature"?"#
+        );
+        insta::assert_snapshot!(
+            refused("[sweep]\n\ntrain.epochs = [1, \"many\"]\n"),
+            @r#"DIR/grid.toml:3: invalid type: string "many", expected usize"#
+        );
+        insta::assert_snapshot!(
+            refused("[sweep]\ntrain.lambda = [0.5, 1.5]\n"),
+            @"DIR/grid.toml:2: train.lambda = 1.5 is out of range, it must be 0 to 1"
+        );
+        insta::assert_snapshot!(
+            refused("[sweep]\ntrain.temperature = [5, 0]\n"),
+            @"DIR/grid.toml:2: train.temperature = 0 is out of range, it must be from 0.01 to 1000"
+        );
+        insta::assert_snapshot!(
+            refused("[sweep]\ntrain.seed = [0, 1, 0]\n"),
+            @"DIR/grid.toml:2: train.seed = [0, 1, 0], expected a list of one value at least, each listed once"
+        );
+        insta::assert_snapshot!(
+            refused("[sweep]\ntrain.dir = [\"a\", \"b\"]\n"),
+            @"DIR/grid.toml:2: train.dir can't differ between the runs of a sweep, since their folders stand side by side"
+        );
+        insta::assert_snapshot!(
+            refused("[sweep]\nruns = [{ cache.views = 2 }]\n"),
+            @"DIR/grid.toml:2: cache.views can't differ between the runs of a sweep, since they share one dataset and one teacher; only train.* and student.* keys can"
+        );
+        insta::assert_snapshot!(
+            refused("[sweep]\nteacher.batch-size = [1, 2]\n"),
+            @r#"DIR/grid.toml:2: nobody knows the key "teacher"; the keys there are name, dir, train, student, runs, exclude, search, halving"#
+        );
+        insta::assert_snapshot!(
+            refused("[sweep.search]\ntrain.lr = { log = [1e-2, 1e-4] }\n"),
+            @"DIR/grid.toml:2: train.lr = { log = [0.01, 0.0001] }, expected a list, { uniform = [from, to] } or { log = [from, to] } with from above 0, from below to"
+        );
+        insta::assert_snapshot!(
+            refused("[sweep]\n"),
+            @"DIR/grid.toml:1: [sweep] makes no run; give an axis such as train.temperature = [1.0, 5.0], or fewer exclusions"
+        );
+    }
 }

@@ -41,6 +41,8 @@ pub struct Row {
     pub values: Vec<Option<Value>>,
     /// The value of each of the columns that are always there.
     always: Vec<Option<Value>>,
+    /// Whether it heard the teacher.
+    is_taught: bool,
     /// How far it is.
     pub state: State,
 }
@@ -50,7 +52,7 @@ impl Row {
     pub(super) fn new(run: &Planned, state: State) -> Self {
         let folder = run.setup.folder.file_name().unwrap_or_default();
         let values = Values::of(&run.setup.pipeline);
-        let labels_alone = !run.setup.pipeline.train.is_taught();
+        let labels_alone = run.setup.pipeline.train.lambda == 0.0;
         let always =
             ALWAYS.iter().map(|key| values.get(key).filter(|_| !(labels_alone && *key == TEMPERATURE)));
         Self {
@@ -59,6 +61,7 @@ impl Row {
             rung: run.rung,
             values: run.values.clone(),
             always: always.collect(),
+            is_taught,
             state,
         }
     }
@@ -96,6 +99,8 @@ pub struct Group {
     pub done: Vec<(u64, RunResult)>,
     /// Whether one failed.
     pub failed: bool,
+    /// Whether they heard the teacher; else they are a baseline, from the labels alone.
+    pub is_taught: bool,
 }
 
 impl Group {
@@ -123,7 +128,8 @@ impl Results {
             let values = self.axes.iter().zip(&row.values).filter(|(axis, _)| *axis != SEED);
             let values: Vec<Option<Value>> = values.map(|(_, value)| value.clone()).collect();
             let at = groups.iter().position(|group| all_same(&group.values, &values)).unwrap_or_else(|| {
-                groups.push(Group { values, rows: Vec::new(), done: Vec::new(), failed: false });
+                let is_taught = row.is_taught;
+                groups.push(Group { values, rows: Vec::new(), done: Vec::new(), failed: false, is_taught });
                 groups.len() - 1
             });
             groups[at].rows.push(index);

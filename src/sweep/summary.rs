@@ -7,8 +7,8 @@ use serde::Serialize;
 use toml::Value;
 
 use super::halving::{better, descending};
-use super::points::label;
-use super::results::{Group, Results, Row, put};
+use super::points::{is_teachers, label};
+use super::results::{Group, Results, Row, all_same, put};
 use super::value::{LAMBDA, TEMPERATURE, same, short, text};
 use super::{Error, Plan};
 use crate::support::statistics::{mean_and_deviation, paired};
@@ -44,7 +44,7 @@ pub struct Configuration {
     pub gain: Option<Gain>,
 }
 
-/// A configuration against the same one with `lambda = 0`, paired by seed.
+/// A configuration against the same one from the labels alone, paired by seed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Gain {
     /// The split that it was measured on.
@@ -167,7 +167,7 @@ impl Summary {
             let _ = writeln!(out, "... and {} more in summary.md", self.configurations.len() - SHOWN);
         }
         if self.configurations.iter().any(|configuration| configuration.gain.is_some()) {
-            out += "gain: points of accuracy over lambda = 0, seed by seed\n";
+            out += "gain: points of accuracy over the labels alone, seed by seed\n";
         }
         if let Some(grid) = &self.grid {
             let _ = write!(out, "\n{} accuracy, %, by temperature and lambda:\n{}", grid.split, grid.table());
@@ -232,7 +232,7 @@ impl Summary {
         let gains =
             || self.configurations.iter().filter_map(|one| Some((&one.configuration, one.gain.as_ref()?)));
         if gains().next().is_some() {
-            out += "\n## Against the labels alone\n\nPoints of accuracy over lambda = 0 with the same seed and the same everything else; p is that of the paired t-test.\n\n";
+            out += "\n## Against the labels alone\n\nPoints of accuracy over lambda = 0, with the same seed and the same everything else; p is that of the paired t-test.\n\n";
             out += "| configuration | split | pairs | gain | 95 % interval | p |\n| --- | --- | ---: | ---: | ---: | ---: |\n";
             for (name, gain) in gains() {
                 let interval = gain.interval.map_or("-".to_owned(), |[low, high]| {
@@ -331,23 +331,14 @@ fn best_run(results: &Results) -> Option<BestRun> {
     })
 }
 
-/// The group with `lambda = 0` that has every other value of `group`.
+/// The group from the labels alone that has every value of `group` that they depend on.
 fn baseline<'a>(axes: &[String], groups: &'a [Group], group: &Group) -> Option<&'a Group> {
-    let lambda = axes.iter().position(|axis| axis == LAMBDA)?;
-    let is_zero =
-        |group: &Group| group.values[lambda].as_ref().is_some_and(|value| same(value, &Value::Float(0.0)));
-    if is_zero(group) {
-        return None;
-    }
-    // What the labels alone do not depend on has no value there.
-    groups.iter().filter(|other| is_zero(other)).find(|other| {
-        let others = other.values.iter().zip(&group.values).enumerate().filter(|(index, _)| *index != lambda);
-        let mut pairs = others.map(|(_, pair)| pair);
-        pairs.all(|(other, own)| match (other, own) {
-            (Some(other), Some(own)) => same(other, own),
-            (other, _) => other.is_none(),
-        })
-    })
+    let shared = |group: &Group| -> Vec<Option<Value>> {
+        let values = axes.iter().zip(&group.values).filter(|(axis, _)| !is_teachers(axis));
+        values.map(|(_, value)| value.clone()).collect()
+    };
+    let own = shared(group);
+    groups.iter().find(|other| group.is_taught && !other.is_taught && all_same(&shared(other), &own))
 }
 
 fn gain(axes: &[String], groups: &[Group], group: &Group) -> Option<Gain> {
