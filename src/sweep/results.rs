@@ -52,9 +52,8 @@ impl Row {
     pub(super) fn new(run: &Planned, state: State) -> Self {
         let folder = run.setup.folder.file_name().unwrap_or_default();
         let values = Values::of(&run.setup.pipeline);
-        let labels_alone = run.setup.pipeline.train.lambda == 0.0;
-        let always =
-            ALWAYS.iter().map(|key| values.get(key).filter(|_| !(labels_alone && *key == TEMPERATURE)));
+        let is_taught = run.setup.pipeline.train.is_taught();
+        let always = ALWAYS.iter().map(|key| values.get(key).filter(|_| is_taught || *key != TEMPERATURE));
         Self {
             key: run.setup.key.to_string(),
             run: folder.to_string_lossy().into_owned(),
