@@ -47,7 +47,7 @@ impl Board {
         bar.finish_and_clear();
         let ended = self.ended.fetch_add(1, Ordering::SeqCst) + 1;
         let digits = self.total.to_string().len();
-        self.line(&format!("[{ended:>digits$}/{}] {name:<NAME$} {outcome}", self.total));
+        self.line(&format!("[{ended:>digits$}/{}] {:<NAME$} {outcome}", self.total, cut(name)));
         if let Some((_, whole)) = &self.bars {
             whole.inc(1);
         }
