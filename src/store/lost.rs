@@ -148,7 +148,9 @@ pub(super) fn of_kept(logits: &[f32], temperature: f32, kept: &[i32], rest: f32)
     let each = f64::from(rest) / (logits.len() - kept.len()) as f64;
     let log_each = libm::log(each.max(LEAST));
     let mut is_kept = vec![false; logits.len()];
-    kept.iter().for_each(|&class| is_kept[class as usize] = true);
+    for &class in kept {
+        is_kept[class as usize] = true;
+    }
     // The kept targets are exact.
     let dropped = targets(logits, temperature).zip(is_kept).filter(|(_, is_kept)| !is_kept);
     dropped.map(|((p, log_p), _)| p * (log_p - log_each) - p + each).sum()

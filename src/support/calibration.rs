@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_label_without_mass_costs_a_finite_likelihood_and_no_sample_is_0() {
         let mut calibration = Calibration::default();
-        assert_eq!([calibration.accuracy(), calibration.expected_calibration_error()], [0.0; 2]);
+        assert!(calibration.accuracy() + calibration.expected_calibration_error() < 1e-12);
         calibration.add(&[3e4, -3e4], 1);
         assert!((calibration.negative_log_likelihood() - 6e4).abs() < 1e-6);
     }

@@ -32,7 +32,9 @@ fn drifted(workshop: &Workshop, honest: &Path, name: &str, change: impl FnOnce(&
         .collect();
     change(workshop.path());
     workshop.done(&[&MAKE[..], &["--cache-dir", name]].concat());
-    kept.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    for (path, bytes) in kept {
+        fs::write(path, bytes).unwrap();
+    }
 
     let other = Cache::open(&workshop.only(name, "small-")).unwrap();
     let manifest = Manifest::read(honest).unwrap();

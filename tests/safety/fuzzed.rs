@@ -110,8 +110,12 @@ fn the_corpus_is_what_the_format_says_today() {
     for kind in checks::example_shards() {
         checks::check_sound_shard(&kind);
     }
-    seeds("shard").iter().for_each(|seed| checks::check_sound_shard(seed));
-    seeds("manifest").iter().for_each(|seed| checks::check_sound_manifest(seed));
+    for seed in seeds("shard") {
+        checks::check_sound_shard(&seed);
+    }
+    for seed in seeds("manifest") {
+        checks::check_sound_manifest(&seed);
+    }
 }
 
 /// `cargo test --test safety make_the_corpus -- --ignored`, after the format has changed.
