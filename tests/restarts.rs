@@ -110,7 +110,6 @@ fn the_last_checkpoints_and_the_best_are_kept_and_any_of_them_leads_to_the_same_
     workshop.done(&[&args[..], &keep].concat());
     let run = workshop.only("runs", "rich-");
     let whole = products(&run);
-    let kept = checkpoints(&run);
     let result: serde_json::Value =
         serde_json::from_slice(&fs::read(run.join("result.json")).unwrap()).unwrap();
     let best = format!("checkpoint-{:06}-000000", result["best_epoch"].as_u64().unwrap());
@@ -119,7 +118,11 @@ fn the_last_checkpoints_and_the_best_are_kept_and_any_of_them_leads_to_the_same_
     if !expected.contains(&best) {
         expected.insert(0, best);
     }
-    assert_eq!(kept, expected);
+    assert_eq!(checkpoints(&run), expected);
+
+    // Looking at it again deletes nothing.
+    assert!(workshop.done(&args).contains("done before"));
+    assert_eq!(checkpoints(&run), expected);
 
     // As if it had died there, with the best weights of a later epoch, or none at all.
     fs::remove_file(run.join("result.json")).unwrap();

@@ -13,7 +13,7 @@ use super::lock::RunLock;
 use super::log::{self, EpochRecord, RunResult, Timing};
 use super::plan::Plan;
 use super::resume::{self, Resume};
-use super::setup::Setup;
+use super::setup::{Description, Setup};
 use super::step::{Batch, Learner};
 use super::targets::Column;
 use super::tensorboard::Board;
@@ -80,7 +80,10 @@ pub fn resume(setup: &Setup, from: &Resume, watch: &mut dyn FnMut(Event<'_>)) ->
     if let Some(done) = finished(setup)? {
         // It may have died between its result and this; whoever has the lock is doing it.
         if let Ok(_lock) = RunLock::take(run) {
-            checkpoint::clear(run, setup.pipeline.train.keep_checkpoints)?;
+            // What is kept is what was asked for when it was trained.
+            let trained = log::read_json::<Description>(run, "run.json")?;
+            let trained = trained.as_ref().map_or(&setup.pipeline, |run| &run.pipeline);
+            checkpoint::clear(run, trained.train.keep_checkpoints)?;
         }
         return Ok(done);
     }
