@@ -101,7 +101,7 @@ fn last_epoch(run: &Path) -> (f64, f64) {
 fn permuted_targets_teach_nothing_where_the_right_ones_do() {
     let workshop = Workshop::new(config::Encoding::Float32);
     // From the targets alone, so that what is learnt is learnt from them.
-    let (run, taught) = workshop.train(|_| {});
+    let (run, _) = workshop.train(|_| {});
     let (control, permuted) = workshop.train(|train| train.control = Control::PermutedTargets);
     let (labels, scratch) = workshop.train(|train| train.control = Control::LabelsOnly);
     let another = |seed| {
