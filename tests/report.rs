@@ -133,28 +133,27 @@ fn several_runs_are_compared() {
 
 #[test]
 fn the_folder_of_a_sweep_stands_for_the_runs_that_it_lists() {
-    let key = |run: &String| {
-        let path = MADE.workshop.path().join(run).join("run.json");
-        let description: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-        format!("[[runs]]\nkey = {}\n", description["key"])
-    };
-    let lock: String = MADE.runs.iter().map(key).collect();
-    MADE.workshop.file("sweeps/tiny/sweep.lock.toml", &format!("name = \"tiny\"\n{lock}"));
-    let mut listed = MADE.numbers("listed.html", &["sweeps/tiny"]);
+    let workshop = &MADE.workshop;
+    let axes = "[sweep]\ntrain.seed = [0, 1]\ntrain.lambda = [0.0, 0.5]\n";
+    workshop.file("tiny-sweep.toml", &format!("name = \"tiny\"\n{TINY}{axes}"));
+    workshop.done(&["sweep", "-p", "tiny-sweep.toml"]);
+    let sweep = relative(workshop, &workshop.only("sweeps", "tiny-"));
+    let mut listed = MADE.numbers("listed.html", &[&sweep]);
     let mut named = MADE.numbers("named.html", &MADE.all_runs());
     listed["paths"] = Value::Null;
     named["paths"] = Value::Null;
     assert_eq!(listed, named);
 
-    let unknown = format!("[[runs]]\nkey = \"{}\"\n", "0".repeat(64));
-    MADE.workshop.file("sweeps/less/sweep.lock.toml", &format!("{lock}{unknown}"));
-    let page = MADE.page("less.html", &["sweeps/less"]);
-    assert!(page.contains("1 of the 5 runs of sweeps/less are not in runs"), "{page}");
-    let (code, said) = MADE.workshop.refused(&["report", "sweeps/tiny", "--runs-dir", "elsewhere"]);
-    assert!(code == 2 && said.contains("none of the 4 runs of sweeps/tiny is in elsewhere"), "{said}");
-    MADE.workshop.file("sweeps/bad/sweep.lock.toml", "runs = 1");
-    let (code, said) = MADE.workshop.refused(&["report", "sweeps/bad"]);
-    assert!(code == 3 && said.contains("sweeps/bad/sweep.lock.toml is damaged"), "{said}");
+    let lock = fs::read_to_string(workshop.path().join(&sweep).join("sweep.lock.toml")).unwrap();
+    let unknown = format!("\n[[runs]]\nrun = \"gone\"\nkey = \"{}\"\n", "0".repeat(64));
+    workshop.file("less/sweep.lock.toml", &format!("{lock}{unknown}"));
+    let page = MADE.page("less.html", &["less"]);
+    assert!(page.contains("1 of the 5 runs of less are not in runs"), "{page}");
+    let (code, said) = workshop.refused(&["report", "less", "--runs-dir", "elsewhere"]);
+    assert!(code == 2 && said.contains("none of the 5 runs of less is in elsewhere"), "{said}");
+    workshop.file("bad/sweep.lock.toml", "runs = 1");
+    let (code, said) = workshop.refused(&["report", "bad"]);
+    assert!(code == 3 && said.contains("bad/sweep.lock.toml"), "{said}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{dataset, store, train, view};
+use crate::{dataset, store, sweep, train, view};
 
 /// Each is one sentence that names the thing, what was expected and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -39,14 +39,9 @@ pub enum Error {
         /// Where they were looked for.
         dir: PathBuf,
     },
-    /// A sweep's list of runs can't be read.
-    #[error("{path} is damaged ({reason}); run the sweep again to have it written anew")]
-    Sweep {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// A sweep's list of runs can't be read or is none.
+    #[error(transparent)]
+    Sweep(#[from] sweep::Error),
     /// None of the runs has finished.
     #[error(
         "none of the {runs} runs has finished, so there is nothing to compare; go on with them, or report one by itself"
@@ -106,7 +101,7 @@ impl Error {
     /// Whether stored data is damaged.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Sweep { .. } => true,
+            Self::Sweep(_) => true,
             Self::Store(error) => error.is_damage(),
             Self::Train(error) => error.is_damage(),
             _ => false,

@@ -4,14 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use super::{Error, Run};
 use crate::store::MANIFEST_FILE;
 use crate::support::hash::Digest;
+use crate::sweep::{LOCK_FILE, Lock};
 
-/// The file of a sweep's folder that lists its runs.
-const SWEEP_FILE: &str = "sweep.lock.toml";
 /// Digits of a run's key in its folder's name.
 const KEY_DIGITS: usize = 12;
 
@@ -28,17 +25,6 @@ pub enum Input {
         /// Which runs are not there, in sentences.
         notes: Vec<String>,
     },
-}
-
-/// What of a sweep's lockfile a report reads.
-#[derive(Deserialize)]
-struct Lock {
-    runs: Vec<LockedRun>,
-}
-
-#[derive(Deserialize)]
-struct LockedRun {
-    key: Digest,
 }
 
 impl Input {
@@ -63,7 +49,7 @@ impl Input {
             }
             if path.join("run.json").is_file() {
                 folders.push(path.clone());
-            } else if path.join(SWEEP_FILE).is_file() {
+            } else if path.join(LOCK_FILE).is_file() {
                 is_sweep = true;
                 folders.extend(runs_of_sweep(path, runs_dir, &mut notes)?);
             } else {
@@ -83,19 +69,17 @@ impl Input {
 
 /// The folders of a sweep's runs: a run's key ends its folder's name.
 fn runs_of_sweep(sweep: &Path, runs_dir: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, Error> {
-    let path = sweep.join(SWEEP_FILE);
-    let damaged = |reason: String| Error::Sweep { path: path.clone(), reason };
-    let text = fs::read_to_string(&path).map_err(|error| damaged(error.to_string()))?;
-    let lock: Lock = toml::from_str(&text).map_err(|error| damaged(error.message().to_owned()))?;
+    let lock = Lock::read(&sweep.join(LOCK_FILE))?;
     let entries = fs::read_dir(runs_dir).into_iter().flatten().flatten().map(|entry| entry.path());
     let there: Vec<PathBuf> = entries.filter(|folder| folder.join("run.json").is_file()).collect();
-    let find = |run: &LockedRun| {
-        let ending = format!("-{}", run.key.short(KEY_DIGITS));
-        there
-            .iter()
-            .find(|folder| folder.file_name().is_some_and(|name| name.to_string_lossy().ends_with(&ending)))
+    let find = |key: &Digest| {
+        let ending = format!("-{}", key.short(KEY_DIGITS));
+        let is_it = |folder: &&PathBuf| {
+            folder.file_name().is_some_and(|name| name.to_string_lossy().ends_with(&ending))
+        };
+        there.iter().find(is_it)
     };
-    let found: Vec<PathBuf> = lock.runs.iter().filter_map(find).cloned().collect();
+    let found: Vec<PathBuf> = lock.runs.iter().filter_map(|run| find(&run.key)).cloned().collect();
     if found.is_empty() {
         return Err(Error::NoRuns {
             sweep: sweep.to_owned(),
