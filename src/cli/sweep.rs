@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Make the temperatures that the cache lacks from its logits, without the teacher
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(long, conflicts_with_all = ["dry_run", "cache"])]
     soften: bool,
     /// Train so many runs side by side, with the threads divided among them
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -188,9 +188,9 @@ impl PlanReport {
         for run in &first {
             let row = run.row(None)?;
             if row.result().is_some() {
-                done.push(run)
+                done.push(run);
             } else {
-                todo.push(run)
+                todo.push(run);
             }
             rows.push(row);
         }
@@ -228,18 +228,14 @@ impl PlanReport {
         for axis in points.describe_axes() {
             println!("  axis     {axis}");
         }
-        let mut notes = Vec::new();
+        let mut notes = String::new();
         if self.merged > 0 {
-            notes.push(format!("{} more are the same, from the labels alone", self.merged));
+            notes = format!("; {} more are the same, from the labels alone", self.merged);
         }
         if self.excluded > 0 {
-            notes.push(format!("{} are excluded", self.excluded));
+            notes = format!("{notes}; {} are excluded", self.excluded);
         }
-        println!(
-            "  runs     {}{}",
-            self.runs,
-            notes.iter().map(|note| format!("; {note}")).collect::<String>()
-        );
+        println!("  runs     {}{notes}", self.runs);
         if plan.halving.is_some() {
             let rungs: Vec<String> = self.rungs.iter().map(ToString::to_string).collect();
             println!("  rungs    {} epochs, each a run of its own", rungs.join(", "));

@@ -132,6 +132,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn within_a_bar_all_progress_is_shown_there_and_the_bar_stays() {
+        let bar = ProgressBar::with_draw_target(Some(5), ProgressDrawTarget::hidden());
+        within(&bar, || {
+            Progress::new("first", 3, "steps").advance(3);
+            Progress::new("second", 2, "steps").advance(1);
+        });
+        assert_eq!((bar.position(), bar.is_finished()), (4, false));
+        assert!(WITHIN.with_borrow(Option::is_none));
+    }
+
+    #[test]
     fn times_are_written_as_clocks_show_them() {
         assert_eq!([0.4, 59.6, 725.0, 3725.0].map(clock_time), ["0:00", "1:00", "12:05", "1:02:05"]);
     }

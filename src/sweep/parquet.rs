@@ -29,12 +29,12 @@ fn array(values: &[Option<Value>]) -> ArrayRef {
     let number = |value: &Value| value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64));
     let some = given().next().is_some();
     if some && given().all(Value::is_integer) {
-        Arc::new(Int64Array::from_iter(values.iter().map(|value| value.as_ref()?.as_integer())))
+        Arc::new(values.iter().map(|value| value.as_ref()?.as_integer()).collect::<Int64Array>())
     } else if some && given().all(is_number) {
-        Arc::new(Float64Array::from_iter(values.iter().map(|value| number(value.as_ref()?))))
+        Arc::new(values.iter().map(|value| number(value.as_ref()?)).collect::<Float64Array>())
     } else if some && given().all(Value::is_bool) {
-        Arc::new(BooleanArray::from_iter(values.iter().map(|value| value.as_ref()?.as_bool())))
+        Arc::new(values.iter().map(|value| value.as_ref()?.as_bool()).collect::<BooleanArray>())
     } else {
-        Arc::new(StringArray::from_iter(values.iter().map(|value| value.as_ref().map(text))))
+        Arc::new(values.iter().map(|value| value.as_ref().map(text)).collect::<StringArray>())
     }
 }

@@ -17,6 +17,9 @@ use crate::train::{RunResult, Timing, read_json};
 /// Columns that results have whether they are axes or not.
 const ALWAYS: [&str; 4] = [TEMPERATURE, LAMBDA, EPOCHS, SEED];
 
+/// One number of many.
+type Measure = fn(&Metrics) -> f64;
+
 /// How far a run is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
@@ -40,9 +43,9 @@ pub struct Row {
     /// The value of each of [`Results::axes`].
     pub values: Vec<Option<Value>>,
     /// The value of each of the columns that are always there.
-    always: Vec<Option<Value>>,
+    pub(super) always: Vec<Option<Value>>,
     /// Whether it heard the teacher.
-    is_taught: bool,
+    pub(super) is_taught: bool,
     /// How far it is.
     pub state: State,
 }
@@ -208,7 +211,7 @@ impl Results {
             |of: fn(&RunResult) -> usize| move |row: &Row| Some(Value::Integer(of(row.result()?) as i64));
         add("parameters", &done(|run| run.parameters));
         add("best_epoch", &done(|run| run.best_epoch));
-        let measures: [(&str, fn(&Metrics) -> f64); 6] = [
+        let measures: [(&str, Measure); 6] = [
             ("accuracy", |metrics| metrics.accuracy),
             ("macro_f1", |metrics| metrics.macro_f1),
             ("negative_log_likelihood", |metrics| metrics.negative_log_likelihood),

@@ -31,7 +31,7 @@ pub struct Spread {
 #[derive(Clone, Debug, Serialize)]
 pub struct Configuration {
     /// Its values, such as `T=5 lambda=0.9`.
-    pub configuration: String,
+    pub values: String,
     /// Runs that are done.
     pub runs: usize,
     /// Accuracy on validation.
@@ -126,7 +126,7 @@ impl Summary {
         groups.retain(|group| !group.done.is_empty());
         groups.sort_by(better);
         let configurations = groups.iter().map(|group| Configuration {
-            configuration: label(&axes, &group.values),
+            values: label(&axes, &group.values),
             runs: group.done.len(),
             validation: spread(group.done.iter().map(|(_, run)| run), validation).expect("one run at least"),
             validation_nll: group.mean(|run| run.validation.negative_log_likelihood),
@@ -155,7 +155,7 @@ impl Summary {
         for configuration in self.configurations.iter().take(SHOWN) {
             let gain = configuration.gain.as_ref();
             table.row([
-                cut(&configuration.configuration, 32),
+                cut(&configuration.values, 32),
                 configuration.runs.to_string(),
                 percents(configuration.validation),
                 configuration.test.map_or("-".to_owned(), percents),
@@ -214,7 +214,7 @@ impl Summary {
             let _ = writeln!(
                 out,
                 "| {} | {} | {} | {:.3} | {} |",
-                configuration.configuration,
+                configuration.values,
                 configuration.runs,
                 percents(configuration.validation),
                 configuration.validation_nll,
@@ -229,8 +229,7 @@ impl Summary {
             );
             out += &grid.markdown();
         }
-        let gains =
-            || self.configurations.iter().filter_map(|one| Some((&one.configuration, one.gain.as_ref()?)));
+        let gains = || self.configurations.iter().filter_map(|one| Some((&one.values, one.gain.as_ref()?)));
         if gains().next().is_some() {
             out += "\n## Against the labels alone\n\nPoints of accuracy over lambda = 0, with the same seed and the same everything else; p is that of the paired t-test.\n\n";
             out += "| configuration | split | pairs | gain | 95 % interval | p |\n| --- | --- | ---: | ---: | ---: | ---: |\n";
@@ -293,6 +292,7 @@ impl Grid {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands beside the measure on test, which may be missing")]
 fn validation(run: &RunResult) -> Option<f64> {
     Some(run.validation.accuracy)
 }
@@ -438,4 +438,95 @@ fn cut(text: &str, width: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(width - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::State;
+    use crate::train::metrics::Metrics;
+
+    const AXES: [&str; 3] = [LAMBDA, TEMPERATURE, "train.seed"];
+
+    /// A run of these values: accuracy and negative log-likelihood on validation, accuracy on test.
+    fn row(lambda: f64, temperature: Option<f64>, seed: u64, [accuracy, nll, test]: [f64; 3]) -> Row {
+        let metrics = |accuracy, negative_log_likelihood| Metrics {
+            accuracy,
+            negative_log_likelihood,
+            ..Metrics::default()
+        };
+        let result = RunResult {
+            key: String::new(),
+            name: "grid".to_owned(),
+            temperature: temperature.unwrap_or(5.0) as f32,
+            lambda: lambda as f32,
+            seed,
+            parameters: 1,
+            best_epoch: 1,
+            validation: metrics(accuracy, nll),
+            test: Some(metrics(test, 1.0)),
+            weights: String::new(),
+        };
+        let values = vec![
+            Some(Value::Float(lambda)),
+            temperature.map(Value::Float),
+            Some(Value::Integer(seed as i64)),
+        ];
+        Row {
+            key: String::new(),
+            run: format!("grid-{lambda}-{seed}"),
+            rung: 0,
+            values,
+            always: vec![None; 4],
+            is_taught: lambda > 0.0,
+            state: State::Done(Box::new(result)),
+        }
+    }
+
+    fn summary(rows: Vec<Row>) -> Summary {
+        let axes = AXES.map(str::to_owned).to_vec();
+        Summary::of(&Results { name: "grid".to_owned(), axes, rungs: 1, rows })
+    }
+
+    #[test]
+    fn the_best_is_chosen_by_validation_then_by_its_likelihood_and_never_by_test() {
+        let summary = summary(vec![
+            row(0.0, None, 0, [0.7, 0.5, 0.99]),
+            row(0.5, Some(1.0), 0, [0.8, 0.9, 0.98]),
+            row(0.5, Some(5.0), 0, [0.8, 0.6, 0.1]),
+        ]);
+        assert_eq!(summary.best_run.unwrap().values, "lambda=0.5 T=5 seed=0");
+        let order = summary.configurations.iter().map(|one| one.values.as_str());
+        assert_eq!(order.collect::<Vec<_>>(), ["lambda=0.5 T=5", "lambda=0.5 T=1", "lambda=0"]);
+    }
+
+    #[test]
+    fn the_gain_pairs_runs_of_one_seed_and_needs_both() {
+        let summary = summary(vec![
+            row(0.0, None, 0, [0.7, 0.5, 0.60]),
+            row(0.0, None, 1, [0.7, 0.5, 0.80]),
+            row(0.5, Some(5.0), 1, [0.8, 0.6, 0.83]),
+            row(0.5, Some(5.0), 0, [0.8, 0.6, 0.61]),
+            row(0.5, Some(5.0), 2, [0.8, 0.6, 0.10]),
+        ]);
+        let gain = summary.configurations[0].gain.as_ref().unwrap();
+        assert_eq!((gain.pairs, gain.split), (2, "test"));
+        assert!((gain.mean - 0.02).abs() < 1e-12 && gain.p.is_some());
+        assert!(summary.configurations[1].gain.is_none());
+    }
+
+    #[test]
+    fn the_labels_alone_stand_under_every_temperature() {
+        let summary = summary(vec![
+            row(0.0, None, 0, [0.7, 0.5, 0.60]),
+            row(0.5, Some(1.0), 0, [0.7, 0.5, 0.80]),
+            row(0.5, Some(5.0), 0, [0.8, 0.6, 0.83]),
+        ]);
+        insta::assert_snapshot!(summary.grid.unwrap().markdown(), @r"
+        | lambda | T = 1 | T = 5 |
+        | --- | ---: | ---: |
+        | 0 | 60.0 ± 0.0 | 60.0 ± 0.0 |
+        | 0.5 | 80.0 ± 0.0 | 83.0 ± 0.0 |
+        ");
+    }
 }

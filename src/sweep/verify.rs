@@ -61,7 +61,7 @@ pub fn verify(
 
 fn again(plan: &Plan, run: &Planned, scratch: &Path) -> Result<Option<String>, Error> {
     let mut pipeline = run.setup.pipeline.clone();
-    pipeline.train.dir = scratch.to_owned();
+    scratch.clone_into(&mut pipeline.train.dir);
     let setup = plan.shared.setup(pipeline, Some(run.setup.cache.dir()), Path::new(""))?;
     if let Outcome::Interrupted { .. } = train::train(&setup, &mut |_| {})? {
         return Err(Error::Interrupted);
