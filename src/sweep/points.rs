@@ -295,8 +295,8 @@ mod tests {
             "[sweep]\ntrain.dkd.beta = [1, 8]\ntrain.loss = [\"dkd\", \"ce\"]\ntrain.lambda = [0, 0.9]\n";
         insta::assert_snapshot!(labels(points).join("\n"), @r"
         lambda=0
-        loss=ce
         dkd.beta=1 lambda=0.9 loss=dkd
+        loss=ce
         dkd.beta=8 lambda=0.9 loss=dkd
         ");
     }
