@@ -142,6 +142,7 @@ impl Train {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "the ends and the middle are exact")]
 mod tests {
     use super::*;
 

@@ -1,6 +1,6 @@
 //! One self-contained HTML page about a cache, a run or a sweep: charts, images and everything needed to rerun it.
 //!
-//! [`Contents::read`] gathers what is on disk, [`plots::charts`] draws it, [`page::render`] writes the page. Nothing in a
+//! [`Contents::read`] gathers what is on disk, `plots::charts` draws it, `page::render` writes the page. Nothing in a
 //! page depends on when or where it was made: the same folders give the same bytes.
 
 pub mod chart;
