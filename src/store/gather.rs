@@ -1,11 +1,16 @@
 //! Batches of logits and targets, from whichever encoding a cache has.
 
+use rayon::prelude::*;
+
 use super::encoding::{Layout, dense, top};
 use super::error::Error;
 use super::reader::SplitRows;
 use super::schema::column;
 use super::shard::Shard;
 use crate::support::exp::exp_of_negative;
+
+/// Batches of this many values are worth another core: 256 kB.
+const PARALLEL_VALUES: usize = 1 << 16;
 
 impl SplitRows {
     /// How many classes are kept of each row, where not all are.
@@ -34,10 +39,7 @@ impl SplitRows {
     /// As [`SplitRows::gather_logits`].
     pub fn gather_logits_for(&self, temperature: f32, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
         let Layout::Top { kept } = self.manifest.layout() else {
-            return self.each_row(rows, out, |shard, row, out| {
-                shard.values(dense::LOGITS)?.floats(row, out);
-                Ok(())
-            });
+            return self.copy_column(dense::LOGITS, rows, out);
         };
         let distance = |index: &usize| (self.temperatures()[*index] - temperature).abs();
         let nearest = (0..self.temperatures().len()).min_by(|a, b| distance(a).total_cmp(&distance(b)));
@@ -60,10 +62,7 @@ impl SplitRows {
     pub fn gather_soft(&self, temperature: f32, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
         let index = self.temperature_index(temperature)?;
         let Layout::Top { kept } = self.manifest.layout() else {
-            return self.each_row(rows, out, |shard, row, out| {
-                shard.values(dense::SOFT + index)?.floats(row, out);
-                Ok(())
-            });
+            return self.copy_column(dense::SOFT + index, rows, out);
         };
         let mut top = Top::new(kept);
         self.each_row(rows, out, |shard, row, out| {
@@ -115,6 +114,24 @@ impl SplitRows {
             let available = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             Error::NoSuchTemperature { temperature, available }
         })
+    }
+
+    /// Copies the rows of one column, those of a large batch on every core: a row that is not in the processor's caches is
+    /// waited for, and cores wait side by side.
+    fn copy_column(&self, column: usize, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
+        check_length(rows, self.classes(), out.len())?;
+        let copy = |rows: &[usize], out: &mut [f32]| {
+            self.each_row(rows, out, |shard, row, out| {
+                shard.values(column)?.floats(row, out);
+                Ok(())
+            })
+        };
+        if out.len() < PARALLEL_VALUES {
+            return copy(rows, out);
+        }
+        let piece = rows.len().div_ceil(rayon::current_num_threads());
+        let pieces = rows.par_chunks(piece).zip(out.par_chunks_mut(piece * self.classes()));
+        pieces.try_for_each(|(rows, out)| copy(rows, out))
     }
 
     fn each_row(
