@@ -1,6 +1,9 @@
 //! Every optimiser against PyTorch, and LAMB and Lion against their papers' algorithms: `goldens/optimizers/make.py` took the
 //! same six steps in double precision.
 
+#[path = "common/uniform.rs"]
+mod uniform;
+
 use std::collections::BTreeMap;
 use std::{fs, path::Path};
 
@@ -15,6 +18,7 @@ use decant::{
     train::{ema::Ema, optimizer::optimizer},
 };
 use serde::Deserialize;
+use uniform::uniform;
 
 const RATE: f64 = 0.05;
 
@@ -160,19 +164,4 @@ fn assert_close(found: &BTreeMap<String, Vec<f64>>, expected: &BTreeMap<String, 
 fn values<const D: usize>(name: &str, shape: [usize; D], scale: f32, device: &Device) -> Tensor<D> {
     let values: Vec<f32> = uniform(name, shape.iter().product()).iter().map(|value| value * scale).collect();
     Tensor::from_data(TensorData::new(values, shape), device)
-}
-
-/// `uniform` of goldens/student/make.py: `SplitMix64` over the index, keyed by FNV-1a of the name.
-fn uniform(name: &str, count: usize) -> Vec<f32> {
-    let key = name
-        .bytes()
-        .fold(0xCBF2_9CE4_8422_2325_u64, |key, byte| (key ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
-    (1..=count as u64)
-        .map(|index| {
-            let z = key.wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            ((z ^ (z >> 31)) >> 40) as f32 / 8_388_608.0 - 1.0
-        })
-        .collect()
 }

@@ -11,6 +11,7 @@ use super::model::{Model, ModelArgs};
 use super::text::percent;
 use crate::dataset;
 use crate::support::interrupt;
+use crate::train::metrics::softmax;
 use crate::view::{self, Geometry, Preprocess};
 
 /// Name the classes of images.
@@ -188,14 +189,12 @@ fn print_line(line: &Line) {
 
 /// The `top` likeliest classes of a row of logits; of equals the first class comes first.
 fn likeliest<'a>(logits: &[f32], classes: &'a [String], top: usize) -> Vec<Prediction<'a>> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - largest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
+    let probabilities = softmax(logits);
     let mut order: Vec<usize> = (0..classes.len()).collect();
     order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
     order.truncate(top);
     let prediction =
-        |index: usize| Prediction { class: &classes[index], index, probability: powers[index] / sum };
+        |index: usize| Prediction { class: &classes[index], index, probability: probabilities[index] };
     order.into_iter().map(prediction).collect()
 }
 
