@@ -175,6 +175,24 @@ fn lambda_0_is_another_run_that_learns_from_the_labels_alone() {
 }
 
 #[test]
+fn a_run_is_that_of_its_first_weights_and_not_of_where_they_lie() {
+    let workshop = cached();
+    workshop.done(&["train-student", "-p", "tiny.toml"]);
+    let weights = |run: &str| workshop.only(run, "tiny-").join("best/model.safetensors");
+    let (here, there) = (workshop.path().join("a.safetensors"), workshop.path().join("b.safetensors"));
+    fs::copy(weights("runs"), &here).unwrap();
+    fs::copy(&here, &there).unwrap();
+    let tune = |init: &str| {
+        let init = format!("student.init={init}");
+        workshop.done(&["train-student", "-p", "tiny.toml", "--runs-dir", "tuned", "--set", &init]);
+        fs::read_dir(workshop.path().join("tuned")).unwrap().count()
+    };
+    assert_eq!((tune("a.safetensors"), tune("b.safetensors")), (1, 1));
+    fs::copy(weights("tuned"), &there).unwrap();
+    assert_eq!(tune("b.safetensors"), 2, "other weights under the same name are another run");
+}
+
+#[test]
 fn a_frozen_student_of_other_weights_keeps_their_backbone_to_the_last_bit() {
     let workshop = cached();
     workshop.done(&["train-student", "-p", "tiny.toml"]);

@@ -108,9 +108,12 @@ fn interrupted_or_killed_a_sweep_goes_on_to_the_same_bytes() {
 #[test]
 fn a_run_that_fails_is_recorded_and_the_others_go_on() {
     let workshop =
-        workshop("[sweep]\nruns = [{ student.init = \"none.safetensors\" }, { train.lambda = 0 }]\n");
+        workshop("[sweep]\nruns = [{ student.init = \"no.safetensors\" }, { train.lambda = 0 }]\n");
     let (code, said) = workshop.refused(&SWEEP);
-    assert!(code == 1 && said.contains("1 of 2 runs failed") && said.contains("none.safetensors"), "{said}");
+    assert!(code == 2 && said.contains("no.safetensors"), "missing weights are said before any work: {said}");
+    fs::write(workshop.path().join("no.safetensors"), "these are no weights").unwrap();
+    let (code, said) = workshop.refused(&SWEEP);
+    assert!(code == 1 && said.contains("1 of 2 runs failed") && said.contains("no.safetensors"), "{said}");
     let folder = results(&workshop, "sweeps");
     let csv = fs::read_to_string(folder.join("results.csv")).unwrap();
     assert!(csv.contains(",failed,") && csv.contains(",done,"), "{csv}");

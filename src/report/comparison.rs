@@ -299,6 +299,7 @@ mod tests {
             key: zero,
             cache: PathBuf::new(),
             cache_content: zero,
+            init: None,
             teacher: String::new(),
             device: String::new(),
             pipeline,

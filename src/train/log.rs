@@ -19,6 +19,10 @@ pub struct EpochRecord {
     pub step: usize,
     /// The learning rate of the epoch's last step.
     pub lr: f64,
+    /// The temperature of the epoch.
+    pub temperature: f32,
+    /// The weight of the teacher's term in the epoch.
+    pub lambda: f32,
     /// Mean loss over the epoch's samples.
     pub train_loss: f64,
     /// Its labels' part, before weighting.

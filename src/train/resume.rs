@@ -11,6 +11,7 @@ use super::Error;
 use super::checkpoint;
 use super::log;
 use super::setup::{Description, Setup};
+use crate::config::Student;
 
 /// What a run that was begun before does with what it finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,8 +105,9 @@ fn deciding(run: &Description) -> Value {
     serde_json::json!({
         "decant": run.decant,
         "cache-content": run.cache_content,
+        "init-content": run.init,
         "device": run.device.split(':').next(),
-        "student": run.pipeline.student,
+        "student": Student { init: None, ..run.pipeline.student.clone() },
         "train": run.pipeline.train.deciding(),
     })
 }
@@ -131,6 +133,7 @@ mod tests {
             key: Digest::of(b"one"),
             cache: "cache/a".into(),
             cache_content: Digest::of(b"content"),
+            init: None,
             teacher: "vit".to_owned(),
             device: "cuda:0".to_owned(),
             pipeline: Pipeline::default(),

@@ -313,6 +313,8 @@ impl<'a> Trainer<'a> {
             epoch: self.state.epoch + 1,
             step,
             lr: schedule::learning_rate(config, step - 1, self.steps()),
+            temperature: config.temperature_at(self.state.epoch),
+            lambda: config.lambda_at(self.state.epoch),
             train_loss: sums.mean(sums.total),
             train_hard: sums.mean(sums.hard),
             train_soft: sums.mean(sums.soft),

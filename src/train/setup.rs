@@ -11,7 +11,7 @@ use super::device::Chosen;
 use super::images::Images;
 use super::shared::{Opened, Shared};
 use super::{Error, changed, run};
-use crate::config::{Control, Pipeline, Sweep};
+use crate::config::{self, Control, Pipeline, Sweep};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Cache, Encoding, Manifest, SplitRows};
 use crate::student::{MobileNetV2, StudentShape, hf};
@@ -28,6 +28,8 @@ pub struct Setup {
     pub cache: Arc<Cache>,
     /// Where the student trains.
     pub device: Chosen,
+    /// BLAKE3 of the file that `student.init` names.
+    pub init: Option<Digest>,
     /// Over everything that decides the run's bytes.
     pub key: Digest,
     /// `<runs>/<name>-<first 12 digits of the key>`.
@@ -44,9 +46,10 @@ pub(super) fn new(
     device: Chosen,
 ) -> Result<Setup, Error> {
     let (dataset, cache) = (Arc::clone(shared.dataset()), Arc::clone(&opened.cache));
-    let key = key(&pipeline, &cache, &device.name);
+    let init = pipeline.student.init.as_deref().map(weights_digest).transpose()?;
+    let key = key(&pipeline, init, &cache, &device.name);
     let folder = run::folder(&pipeline.train, &pipeline.name, &key);
-    let setup = Setup { pipeline, dataset, cache, device, key, folder, shared, opened };
+    let setup = Setup { pipeline, dataset, cache, device, init, key, folder, shared, opened };
     let samples = setup.rows(SplitName::Train)?.samples();
     if setup.pipeline.train.control == Control::PermutedTargets && samples < 2 {
         return Err(Error::NothingToPermute { dataset: setup.dataset.name.clone() });
@@ -67,6 +70,9 @@ pub struct Description {
     pub cache: PathBuf,
     /// The cache's content hash.
     pub cache_content: Digest,
+    /// BLAKE3 of the file that `student.init` named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<Digest>,
     /// The teacher's name.
     pub teacher: String,
     /// The device.
@@ -157,6 +163,7 @@ impl Setup {
             key: self.key,
             cache: self.cache.dir().to_owned(),
             cache_content: self.cache.complete().content,
+            init: self.init,
             teacher: self.cache.manifest().teacher.name.clone(),
             device: self.device.name.clone(),
             pipeline: Pipeline { sweep: Sweep::default(), ..self.pipeline.clone() },
@@ -270,11 +277,17 @@ impl Wanted<'_> {
     }
 }
 
-/// Over what decides the run's bytes: this program, the student and its training, the cache's content, the device.
-fn key(pipeline: &Pipeline, cache: &Cache, device: &str) -> Digest {
+fn weights_digest(path: &Path) -> Result<Digest, Error> {
+    Digest::of_file(path).map_err(|source| hf::Error::Read { path: path.to_owned(), source }.into())
+}
+
+/// Over what decides the run's bytes: this program, the student, the weights that it begins with (their content, wherever they
+/// lie) and its training, the cache's content, the device.
+fn key(pipeline: &Pipeline, init: Option<Digest>, cache: &Cache, device: &str) -> Digest {
     FieldHasher::new("decant run")
         .field("program", env!("CARGO_PKG_VERSION"))
-        .field("student", json(&pipeline.student))
+        .field("student", json(&config::Student { init: None, ..pipeline.student.clone() }))
+        .field("init", init.map_or_else(Vec::new, |digest| digest.0.to_vec()))
         .field("train", json(&pipeline.train.deciding()))
         .field("cache", cache.complete().content.0)
         .field("device", device.split(':').next().unwrap_or(device))

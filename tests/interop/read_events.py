@@ -31,6 +31,8 @@ EPOCH = {
     "epoch/loss_hard": lambda record: record["train_hard"],
     "epoch/loss_soft": lambda record: record["train_soft"],
     "epoch/accuracy": lambda record: record["train_accuracy"],
+    "epoch/temperature": lambda record: record["temperature"],
+    "epoch/lambda": lambda record: record["lambda"],
 }
 STEP = ["train/loss", "train/loss_hard", "train/loss_soft", "train/gradient_norm", "train/lr", "train/images_per_second"]
 

@@ -190,6 +190,8 @@ impl Open {
             event::scalar("epoch/loss_hard", record.train_hard),
             event::scalar("epoch/loss_soft", record.train_soft),
             event::scalar("epoch/accuracy", record.train_accuracy),
+            event::scalar("epoch/temperature", f64::from(record.temperature)),
+            event::scalar("epoch/lambda", f64::from(record.lambda)),
         ];
         self.write(&event::summary(now(), record.step, &values))
     }

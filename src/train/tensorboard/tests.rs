@@ -17,6 +17,8 @@ fn record(epoch: usize) -> EpochRecord {
         epoch,
         step: epoch * BATCHES,
         lr: 0.1,
+        temperature: 5.0,
+        lambda: 0.5,
         train_loss: 1.0,
         train_hard: 1.0,
         train_soft: 1.0,
