@@ -3,7 +3,7 @@
 use super::setup::Setup;
 use crate::config::Encoding;
 use crate::dataset::{Dataset, SplitName};
-use crate::store::TeacherQuality;
+use crate::store::{EncodingLoss, TeacherQuality};
 use crate::support::statistics::resolution;
 
 /// A measure that resolves more than this, as a share, goes without a warning.
@@ -89,19 +89,20 @@ fn lossy(setup: &Setup) -> Option<String> {
         Encoding::Float32 => None,
         Encoding::Float16 => Some("the cache holds float16: every target is rounded to 11 bits".to_owned()),
         Encoding::TopK => {
-            let rows = setup.rows(SplitName::Validation).ok()?;
-            let (kept, temperature) = (rows.kept()?, train.cached_temperature()?);
-            let at: Vec<usize> = (0..rows.len()).collect();
-            let mut classes = vec![0; at.len() * kept];
-            let mut masses = vec![0.0; at.len() * (kept + 1)];
-            // A damaged cache is reported by the check that comes before training.
-            rows.gather_top(temperature, &at, &mut classes, &mut masses).ok()?;
-            let rest: f64 = masses.chunks_exact(kept + 1).map(|row| f64::from(row[kept])).sum();
+            let temperature = train.cached_temperature()?;
+            let manifest = setup.cache.manifest();
+            let losses = setup.cache.complete().encoding_losses(manifest);
+            let on_validation = |loss: &&EncodingLoss| {
+                loss.split == SplitName::Validation.as_str()
+                    && loss.temperature.total_cmp(&temperature).is_eq()
+            };
+            let mass = losses.iter().find(on_validation)?.mean_kept?;
+            let kept = setup.pipeline.cache.top_k?;
             Some(format!(
                 "the cache keeps the {kept} largest of {} classes, {:.1} % of the teacher's mass at T = {temperature} on \
                  validation; nothing is known of how the rest is spread, and agreement and KL take it to be even",
-                rows.classes(),
-                100.0 * (1.0 - rest / at.len() as f64)
+                manifest.dataset.classes.len(),
+                100.0 * mass
             ))
         }
     }
