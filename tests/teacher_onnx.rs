@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use decant::config::{self, Device};
-use decant::teacher::{Error, OnnxTeacher, Teacher};
+use decant::teacher::{Description, Error, OnnxTeacher, Teacher, Tuning};
 
 use teacher_support::{CLASSES, copy_of, golden, on_cpu};
 
@@ -68,6 +68,54 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
             assert_eq!(one, with(threads), "{name} with {threads} threads");
         }
     }
+}
+
+#[test]
+fn sessions_side_by_side_and_threads_that_sleep_give_the_same_bits() {
+    for name in ["fp32", "fp16", "fixed-batch"] {
+        let config = on_cpu(&golden(name));
+        let expected = logits_of(&config);
+        let tuning = Tuning { sessions: 3, threads: 2, spin: false, ..Tuning::from(&config) };
+        let teachers = OnnxTeacher::open_all(&config, tuning).unwrap();
+        assert_eq!(teachers.len(), 3);
+        for mut teacher in teachers {
+            assert_eq!(teacher.fingerprint(), OnnxTeacher::open(&config).unwrap().fingerprint());
+            assert_eq!(teacher.logits(&pixels(), BATCH).unwrap(), expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn one_buffer_serves_batches_of_every_size() {
+    for name in ["fp32", "fp16", "fixed-batch"] {
+        let mut teacher = OnnxTeacher::open(&on_cpu(&golden(name))).unwrap();
+        let pixels = pixels();
+        let image = pixels.len() / BATCH;
+        let mut buffer = vec![f32::NAN; 100];
+        for batch in [BATCH, 1, 4, BATCH, 2] {
+            let pixels = &pixels[..batch * image];
+            teacher.logits_into(pixels, batch, &mut buffer).unwrap();
+            assert_eq!(buffer.len(), batch * CLASSES.len());
+            assert_eq!(buffer, teacher.logits(pixels, batch).unwrap(), "{name}, batch {batch}");
+        }
+    }
+}
+
+#[test]
+fn pixels_of_another_number_than_the_batchs_are_an_error() {
+    for name in ["fp32", "fixed-batch"] {
+        let mut teacher = OnnxTeacher::open(&on_cpu(&golden(name))).unwrap();
+        let message = teacher.logits(&pixels()[1..], BATCH).unwrap_err().to_string();
+        assert!(message.contains("expected 18432 values, found 18431"), "{message}");
+    }
+}
+
+#[test]
+fn a_number_of_a_device_is_no_part_of_its_kind() {
+    let teacher = OnnxTeacher::open(&on_cpu(&golden("fp32"))).unwrap();
+    let on = |provider: &str| Description { provider: provider.to_owned(), ..teacher.describe() };
+    assert_eq!(on("cuda:1").provider_kind(), "cuda");
+    assert_eq!(on("cpu").provider_kind(), "cpu");
 }
 
 #[test]
@@ -197,9 +245,11 @@ fn preprocessing_to_another_size_than_the_model_takes_is_refused() {
 #[test]
 fn a_device_that_is_not_there_is_an_error_that_says_what_is_missing() {
     for device in [Device::Cuda(7), Device::TensorRt(7)] {
-        let teacher = config::Teacher { device, ..on_cpu(&golden("fp32")) };
+        let teacher = config::Teacher { device: device.into(), ..on_cpu(&golden("fp32")) };
         let message =
             OnnxTeacher::open(&teacher).err().expect("no machine has eight of them in a test").to_string();
+        let several = OnnxTeacher::open_all(&teacher, Tuning::from(&teacher)).err().unwrap().to_string();
+        assert_eq!(several, message);
         assert!(
             message.starts_with(&format!("the teacher's device {device} is not available: ")),
             "{message}"
@@ -212,7 +262,7 @@ fn a_device_that_is_not_there_is_an_error_that_says_what_is_missing() {
 
 #[test]
 fn auto_says_where_it_runs() {
-    let teacher = config::Teacher { device: Device::Auto, ..on_cpu(&golden("fp32")) };
+    let teacher = config::Teacher { device: Device::Auto.into(), ..on_cpu(&golden("fp32")) };
     let description = OnnxTeacher::open(&teacher).unwrap().describe();
     let fell_back = description.notes.iter().any(|note| note.contains("auto chose the CPU"));
     assert_eq!(fell_back, cfg!(feature = "cuda") && description.provider == "cpu");

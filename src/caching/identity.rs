@@ -30,7 +30,7 @@ pub(super) fn manifest(
     let teacher = TeacherIdentity {
         name: teacher.model.clone(),
         fingerprint,
-        provider: teacher.provider.clone(),
+        provider: teacher.provider_kind().to_owned(),
         precision: teacher.precision.clone(),
         // Another batch size may round the last bit of a logit otherwise, so a resumed run must have the same.
         runtime: format!("{}, batches of {}", teacher.runtime, settings.batch_size),

@@ -100,8 +100,11 @@ impl Model {
     }
 
     fn onnx(path: &Path, device: config::Device) -> Result<Self, Failure> {
-        let teacher =
-            config::Teacher { model: path.display().to_string(), device, ..config::Teacher::default() };
+        let teacher = config::Teacher {
+            model: path.display().to_string(),
+            device: device.into(),
+            ..config::Teacher::default()
+        };
         let model = OnnxTeacher::open(&teacher)?;
         let about = model.describe();
         for note in &about.notes {

@@ -22,7 +22,7 @@ use crate::view;
 pub struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
-    /// auto, cpu, cuda:N or tensorrt:N [teacher.device]
+    /// auto, cpu, cuda:N, tensorrt:N or several GPUs, cuda:0,1 [teacher.device]
     #[arg(long)]
     device: Option<String>,
     /// Do only part I of N, for N processes that fill one cache

@@ -1,6 +1,6 @@
 //! The ranges of a pipeline file's values.
 
-use super::{Control, Device, Encoding, Halving, Loss, Pipeline, View};
+use super::{Control, Device, Encoding, Halving, Loss, Pipeline, Teacher, View};
 
 /// A value outside its range: its dotted key, the value as text, and the rule it breaks.
 pub(super) struct Invalid {
@@ -38,6 +38,8 @@ pub(super) fn check(pipeline: &Pipeline) -> Result<(), Invalid> {
 
     within("teacher.batch-size", teacher.batch_size, (1..=4096).contains(&teacher.batch_size), "1 to 4096")?;
     within("teacher.threads", teacher.threads, teacher.threads <= 1024, "0 to 1024")?;
+    within("teacher.sessions", teacher.sessions, teacher.sessions <= 16, "0 to 16")?;
+    check_gpu(teacher)?;
 
     within("cache.views", cache.views, cache.views >= 1, "1 or more")?;
     let View { scale: [least, most], ratio: [narrowest, widest], flip } = cache.view;
@@ -138,6 +140,20 @@ pub(super) fn check(pipeline: &Pipeline) -> Result<(), Invalid> {
     }
 
     check_loss(pipeline)
+}
+
+/// Refuses what the teacher's device would not heed.
+fn check_gpu(teacher: &Teacher) -> Result<(), Invalid> {
+    let gpu = &teacher.gpu;
+    let first = teacher.device.first();
+    let (cuda, tensorrt) = (matches!(first, Device::Cuda(_)), matches!(first, Device::TensorRt(_)));
+    let on = format!("false with teacher.device = \"{}\", ", teacher.device);
+    let rule = format!("{on}since only cuda:N rounds to TensorFloat-32 on demand");
+    within("teacher.gpu.tf32", gpu.tf32, !gpu.tf32 || cuda, &rule)?;
+    let rule = format!("{on}since only cuda:N and tensorrt:N record CUDA graphs");
+    within("teacher.gpu.graph", gpu.graph, !gpu.graph || cuda || tensorrt, &rule)?;
+    let rule = format!("{on}since only tensorrt:N can change a model's precision");
+    within("teacher.gpu.tensorrt-fp16", gpu.tensorrt_fp16, !gpu.tensorrt_fp16 || tensorrt, &rule)
 }
 
 /// Checks what is learnt from the teacher, and that the cache will hold it.

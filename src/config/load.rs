@@ -297,7 +297,7 @@ mod tests {
     fn a_set_comes_before_the_file() {
         let pipeline = load_text("[train]\nlr = 0.1\n", &["train.lr=3e-4", "teacher.device=cpu"]).unwrap();
         assert!((pipeline.train.lr - 3e-4).abs() < 1e-12);
-        assert_eq!(pipeline.teacher.device, crate::config::Device::Cpu);
+        assert_eq!(pipeline.teacher.device, crate::config::Device::Cpu.into());
     }
 
     #[test]
@@ -317,7 +317,7 @@ mod tests {
         );
         insta::assert_snapshot!(
             load_text("", &["teacher.learning-rate=1"]).unwrap_err(),
-            @r#"--set teacher.learning-rate=1: nobody knows the key "learning-rate"; the keys there are model, checkpoint, device, batch-size, threads"#
+            @r#"--set teacher.learning-rate=1: nobody knows the key "learning-rate"; the keys there are model, checkpoint, device, batch-size, threads, sessions, gpu"#
         );
     }
 
@@ -398,6 +398,34 @@ mod tests {
             load_text("", &["train.epochs=0"]).unwrap_err(),
             @"--set train.epochs=0: train.epochs = 0 is out of range, it must be 1 to 100000"
         );
+    }
+
+    #[test]
+    fn what_the_teachers_device_would_not_heed_is_refused() {
+        insta::assert_snapshot!(
+            load_text("[teacher]\ndevice = \"cpu\"\ngpu.graph = true\n", &[]).unwrap_err(),
+            @r#"DIR/beans.toml:3: teacher.gpu.graph = true is out of range, it must be false with teacher.device = "cpu", since only cuda:N and tensorrt:N record CUDA graphs"#
+        );
+        insta::assert_snapshot!(
+            load_text("[teacher]\ndevice = \"cpu\"\n", &["teacher.gpu.tensorrt-fp16=true"]).unwrap_err(),
+            @r#"--set teacher.gpu.tensorrt-fp16=true: teacher.gpu.tensorrt-fp16 = true is out of range, it must be false with teacher.device = "cpu", since only tensorrt:N can change a model's precision"#
+        );
+        insta::assert_snapshot!(
+            load_text("[teacher]\ndevice = \"tensorrt:0\"\n", &["teacher.gpu.tf32=true"]).unwrap_err(),
+            @r#"--set teacher.gpu.tf32=true: teacher.gpu.tf32 = true is out of range, it must be false with teacher.device = "tensorrt:0", since only cuda:N rounds to TensorFloat-32 on demand"#
+        );
+        insta::assert_snapshot!(
+            load_text("", &["teacher.device=cuda:0,0"]).unwrap_err(),
+            @"--set teacher.device=cuda:0,0: cuda:0 occurs twice in cuda:0, cuda:0"
+        );
+    }
+
+    #[test]
+    fn several_gpus_record_graphs_as_one_does() {
+        for device in ["teacher.device=cuda:0,1", "teacher.device=[\"tensorrt:0\", \"tensorrt:2\"]"] {
+            let pipeline = load_text("", &[device, "teacher.gpu.graph=true"]).unwrap();
+            assert_eq!(pipeline.teacher.device.as_slice().len(), 2);
+        }
     }
 
     #[test]

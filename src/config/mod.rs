@@ -6,6 +6,7 @@
 mod check;
 mod check_recipe;
 mod device;
+mod devices;
 mod error;
 mod load;
 mod loss;
@@ -16,11 +17,14 @@ mod sweep;
 use serde::{Deserialize, Serialize};
 
 pub use device::Device;
+pub use devices::Devices;
 pub use error::Error;
 pub use load::{Assignment, Source, load, parse};
 pub use loss::{Control, Dist, Dkd, Loss, Ramp};
 pub use recipe::{ClassRule, ClassWeights, Freeze, Optimizer};
-pub use sections::{Cache, Dataset, Encoding, Leaves, OnBadImage, Schedule, Student, Teacher, Train, View};
+pub use sections::{
+    Cache, Dataset, Encoding, Gpu, Leaves, OnBadImage, Schedule, Student, Teacher, Train, View,
+};
 pub use sweep::{Halving, Search, Sweep};
 
 /// A whole pipeline file.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClassWeights, Control, Device, Dist, Dkd, Freeze, Loss, Optimizer, Ramp};
+use super::{ClassWeights, Control, Device, Devices, Dist, Dkd, Freeze, Loss, Optimizer, Ramp};
 
 /// `[dataset]`: where the images come from.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -74,12 +74,17 @@ pub struct Teacher {
     pub model: String,
     /// The Hugging Face checkpoint that `make teacher` exports to `model`.
     pub checkpoint: Option<String>,
-    /// Where ONNX Runtime runs it.
-    pub device: Device,
+    /// Where ONNX Runtime runs it: `auto`, `cpu`, `cuda:0`, `tensorrt:0`, or several GPUs for one cache, `cuda:0,1`.
+    pub device: Devices,
     /// Images in one call.
     pub batch_size: usize,
     /// Threads of one call on the CPU; 0 takes every core.
     pub threads: usize,
+    /// Sessions on each device, which take batches by turns; 0 takes two on a GPU, so that one computes while the other's images
+    /// are on their way, and one on the CPU. Each holds the whole model.
+    pub sessions: usize,
+    /// What only a GPU can do.
+    pub gpu: Gpu,
 }
 
 impl Default for Teacher {
@@ -87,10 +92,32 @@ impl Default for Teacher {
         Self {
             model: "embedded:leaves".to_owned(),
             checkpoint: None,
-            device: Device::Auto,
+            device: Devices::default(),
             batch_size: 16,
             threads: 0,
+            sessions: 0,
+            gpu: Gpu::default(),
         }
+    }
+}
+
+/// `[teacher.gpu]`: how a GPU runs the teacher. Whatever differs from the defaults is refused where it would do nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Gpu {
+    /// Whether `cuda:N` may round the factors of float32 products to TensorFloat-32: faster, and about as exact as fp16.
+    pub tf32: bool,
+    /// Whether the calls of a batch are recorded once and replayed as a CUDA graph. Every batch then has the full size.
+    pub graph: bool,
+    /// Whether `tensorrt:N` may compute a float32 model in float16.
+    pub tensorrt_fp16: bool,
+    /// The folder that keeps the engines that TensorRT builds, one folder a teacher; empty builds them anew each time.
+    pub tensorrt_cache: PathBuf,
+}
+
+impl Default for Gpu {
+    fn default() -> Self {
+        Self { tf32: false, graph: false, tensorrt_fp16: false, tensorrt_cache: PathBuf::from(".tensorrt") }
     }
 }
 

@@ -45,6 +45,16 @@ pub enum Error {
         /// What is missing, with what to do.
         missing: String,
     },
+    /// No folder for what TensorRT builds.
+    #[error(
+        "can't make {path} for TensorRT's engines: {source}; point teacher.gpu.tensorrt-cache at a folder that can be written, or at \"\" to keep none"
+    )]
+    Engines {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// No model at the place that the pipeline names.
     #[error(
         "no teacher at {path}: {found}; point teacher.model at a model.onnx or its folder, or export one with `make teacher PIPELINE=...`"

@@ -14,6 +14,7 @@ use crate::support::labels::class_names;
 use crate::view::Preprocess;
 
 /// A teacher that was read and checked, and not yet run.
+#[derive(Clone)]
 pub(super) struct Files {
     pub model: Model,
     /// In the order of the logits.
@@ -26,6 +27,7 @@ pub(super) struct Files {
 }
 
 /// Where the model's bytes are.
+#[derive(Clone)]
 pub(super) enum Model {
     File(PathBuf),
     Embedded(&'static [u8]),

@@ -4,16 +4,21 @@
 //! nothing here opens the ONNX Runtime library before [`OnnxTeacher::open`], [`runtime::load`] or [`doctor::examine`] is called: a program
 //! that only trains students never holds it.
 
+mod bound;
 pub mod doctor;
 mod embedded;
 mod error;
 mod external;
 mod files;
 mod labels;
+mod logits;
 mod onnx;
+mod plain;
 mod provider;
 pub mod runtime;
+mod session;
 mod signature;
+mod tuning;
 
 use crate::support::hash::Digest;
 use crate::view::Preprocess;
@@ -21,6 +26,7 @@ use crate::view::Preprocess;
 pub use error::Error;
 pub use labels::class_order;
 pub use onnx::OnnxTeacher;
+pub use tuning::Tuning;
 
 /// A classifier that gives logits for preprocessed images.
 pub trait Teacher: Send {
@@ -41,6 +47,23 @@ pub trait Teacher: Send {
     /// # Errors
     /// The model fails, or gives something else than finite logits of that shape.
     fn logits(&mut self, pixels: &[f32], batch: usize) -> Result<Vec<f32>, Error>;
+
+    /// As [`Teacher::logits`], in place of what `logits` holds, whose memory is used again.
+    ///
+    /// # Errors
+    /// As [`Teacher::logits`]; `logits` is then to be thrown away.
+    fn logits_into(&mut self, pixels: &[f32], batch: usize, logits: &mut Vec<f32>) -> Result<(), Error> {
+        *logits = self.logits(pixels, batch)?;
+        Ok(())
+    }
+}
+
+impl Description {
+    /// The kind of provider without the number of its device, `cuda` for `cuda:1`: which and how many devices fill a cache
+    /// is no part of what the cache is.
+    pub fn provider_kind(&self) -> &str {
+        self.provider.split(':').next().unwrap_or(&self.provider)
+    }
 }
 
 /// What a teacher is and where it runs.

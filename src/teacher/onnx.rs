@@ -1,93 +1,98 @@
 //! A teacher in ONNX Runtime.
 
 use std::path::PathBuf;
-use std::thread::available_parallelism;
 
-use half::f16;
-use ort::session::builder::GraphOptimizationLevel;
-use ort::session::{Session, SessionInputValue};
-use ort::value::{DynValue, TensorRef};
-
-use super::files::{Files, Model};
+use super::bound::Bound;
+use super::files::Files;
+use super::plain::Plain;
 use super::provider::Provider;
-use super::runtime::{self, Runtime};
-use super::signature::{Precision, Signature};
-use super::{Description, Error, Teacher};
+use super::session::{Opened, Opener};
+use super::signature::Signature;
+use super::{Description, Error, Teacher, Tuning, runtime};
 use crate::config;
 use crate::support::hash::Digest;
 use crate::view::Preprocess;
 
 /// A ViT, or any other image classifier, exported to ONNX in `optimum`'s layout.
 pub struct OnnxTeacher {
-    session: Session,
-    signature: Signature,
+    calls: Calls,
+    /// The only batch size that the model takes, or that a GPU was prepared for.
+    fixed: Option<usize>,
     path: PathBuf,
     classes: Vec<String>,
     preprocess: Preprocess,
     fingerprint: Digest,
     description: Description,
-    /// What the model is given where it takes another type or a larger batch than the caller has.
+    /// A batch that is filled up.
     padded: Vec<f32>,
-    halves: Vec<f16>,
+}
+
+/// A session with the memory of its calls.
+enum Calls {
+    Plain(Plain),
+    Bound(Box<Bound>),
 }
 
 impl OnnxTeacher {
-    /// Opens the model that a pipeline's `[teacher]` names, on the device that it names.
+    /// Opens the model that a pipeline's `[teacher]` names, on the first device that it names, in one session.
     ///
     /// # Errors
     /// Files that are missing or damaged, a model that is no image classifier, no ONNX Runtime library, and a device
     /// that can't be had: only `auto` falls back to the CPU, and [`Teacher::describe`] then says so.
     pub fn open(teacher: &config::Teacher) -> Result<Self, Error> {
         let files = Files::read(&teacher.model)?;
-        let runtime = runtime::load()?;
-        let (session, provider, notes) = open_session(runtime, &files.model, teacher)?;
+        let tuning = Tuning { sessions: 1, ..Tuning::from(teacher) };
+        let opener = Opener { runtime: runtime::load()?, files: &files, config: teacher, tuning };
+        Self::of(&opener, opener.on(teacher.device.first())?)
+    }
 
-        let path = files.model.path();
-        let signature = Signature::of(&session).map_err(|(expected, found)| Error::Signature {
-            path: path.clone(),
-            expected: expected.to_owned(),
-            found,
-        })?;
-        check(&files, &signature)?;
+    /// Opens the same model on every device that `[teacher]` names, in as many sessions on each as `tuning` says: teachers that
+    /// may work side by side, each on a thread of its own, and of which any may take any batch. There is one at least.
+    ///
+    /// # Errors
+    /// As [`OnnxTeacher::open`], for any of the devices.
+    pub fn open_all(teacher: &config::Teacher, tuning: Tuning) -> Result<Vec<Self>, Error> {
+        let files = Files::read(&teacher.model)?;
+        let opener = Opener { runtime: runtime::load()?, files: &files, config: teacher, tuning };
+        opener.all()?.into_iter().map(|opened| Self::of(&opener, opened)).collect()
+    }
+
+    fn of(opener: &Opener, opened: Opened) -> Result<Self, Error> {
+        let Opened { session, signature, provider, notes } = opened;
+        let Files { classes, preprocess, fingerprint, .. } = opener.files.clone();
+        check(opener.files, &signature)?;
+        let path = opener.files.model.path();
         let description = Description {
             model: path.display().to_string(),
             provider: provider.to_string(),
-            precision: signature.input_precision.as_str().to_owned(),
-            runtime: format!("ONNX Runtime {}", runtime.found.version),
+            precision: precision(&signature, provider, &opener.config.gpu),
+            runtime: format!("ONNX Runtime {}", opener.runtime.found.version),
             notes,
         };
-        let Files { classes, preprocess, fingerprint, .. } = files;
-        Ok(Self {
-            session,
-            signature,
-            path,
-            classes,
-            preprocess,
-            fingerprint,
-            description,
-            padded: Vec::new(),
-            halves: Vec::new(),
-        })
-    }
-
-    /// One call of the model: `pixels` `[batch, 3, height, width]` of a batch size that it takes.
-    fn run(&mut self, pixels: &[f32], batch: usize) -> Result<Vec<f32>, Error> {
-        let (height, width) = self.preprocess.size();
-        let shape = [batch, 3, height as usize, width as usize];
-        let failed = |reason: String| Error::Inference { path: self.path.clone(), batch, reason };
-        let input: ort::Result<SessionInputValue> = match self.signature.input_precision {
-            Precision::Fp32 => TensorRef::from_array_view((shape, pixels)).map(Into::into),
-            Precision::Fp16 => {
-                self.halves.clear();
-                self.halves.extend(pixels.iter().map(|&value| f16::from_f32(value)));
-                TensorRef::from_array_view((shape, &self.halves[..])).map(Into::into)
+        let fixed = signature.batch.or(opener.fixed_batch(provider));
+        let calls = match provider {
+            Provider::Cpu => Calls::Plain(Plain::new(session, signature)),
+            Provider::Cuda(_) | Provider::TensorRt(_) => {
+                let graph = opener.config.gpu.graph;
+                let bound = Bound::new(session, signature, provider, graph).map_err(|error| {
+                    Error::NoProvider { device: provider.to_string(), missing: error.to_string() }
+                })?;
+                Calls::Bound(Box::new(bound))
             }
         };
-        let input = input.map_err(|error| failed(error.to_string()))?;
-        let mut outputs = self.session.run([input]).map_err(|error| failed(error.to_string()))?;
-        let output =
-            outputs.remove(&self.signature.output).ok_or_else(|| failed("it gave no logits".to_owned()))?;
-        floats(&output, self.signature.output_precision, [batch, self.classes.len()]).map_err(failed)
+        Ok(Self { calls, fixed, path, classes, preprocess, fingerprint, description, padded: Vec::new() })
+    }
+
+    /// One call of the model, whose logits are appended: `pixels` `[batch, 3, height, width]` of a batch size that it takes.
+    fn run(&mut self, pixels: &[f32], batch: usize, logits: &mut Vec<f32>) -> Result<(), Error> {
+        let (height, width) = self.preprocess.size();
+        let shape = [batch, 3, height as usize, width as usize];
+        let classes = self.classes.len();
+        let given = match &mut self.calls {
+            Calls::Plain(calls) => calls.run(pixels, shape, classes, logits),
+            Calls::Bound(calls) => calls.run(pixels, shape, classes, logits),
+        };
+        given.map_err(|reason| Error::Inference { path: self.path.clone(), batch, reason })
     }
 }
 
@@ -109,86 +114,46 @@ impl Teacher for OnnxTeacher {
     }
 
     fn logits(&mut self, pixels: &[f32], batch: usize) -> Result<Vec<f32>, Error> {
-        let Some(fixed) = self.signature.batch else { return self.run(pixels, batch) };
+        let mut logits = Vec::with_capacity(batch * self.classes.len());
+        self.logits_into(pixels, batch, &mut logits)?;
+        Ok(logits)
+    }
+
+    fn logits_into(&mut self, pixels: &[f32], batch: usize, logits: &mut Vec<f32>) -> Result<(), Error> {
+        logits.clear();
         let (height, width) = self.preprocess.size();
         let image = 3 * height as usize * width as usize;
-        let mut logits = Vec::with_capacity(batch * self.classes.len());
+        if pixels.len() != batch * image {
+            let reason = format!("expected {} values, found {}", batch * image, pixels.len());
+            return Err(Error::Inference { path: self.path.clone(), batch, reason });
+        }
+        let Some(fixed) = self.fixed else { return self.run(pixels, batch, logits) };
         for part in pixels.chunks(fixed * image) {
             if part.len() == fixed * image {
-                logits.extend(self.run(part, fixed)?);
+                self.run(part, fixed, logits)?;
             } else {
                 let mut padded = std::mem::take(&mut self.padded);
                 padded.clear();
                 padded.extend_from_slice(part);
                 padded.resize(fixed * image, 0.0);
-                let padded_logits = self.run(&padded, fixed);
+                let given = self.run(&padded, fixed, logits);
                 self.padded = padded;
-                logits.extend_from_slice(&padded_logits?[..part.len() / image * self.classes.len()]);
+                given?;
             }
         }
-        Ok(logits)
+        logits.truncate(batch * self.classes.len());
+        Ok(())
     }
 }
 
-/// Builds the session on the device that is asked for; `auto` takes CUDA where it can be had.
-fn open_session(
-    runtime: &Runtime,
-    model: &Model,
-    teacher: &config::Teacher,
-) -> Result<(Session, Provider, Vec<String>), Error> {
-    let open = |provider: Provider| -> Result<Session, Error> {
-        let dispatches = provider.dispatches(runtime).map_err(|missing| no_provider(provider, missing))?;
-        build(runtime, model, teacher.threads, &dispatches).map_err(|reason| match provider {
-            Provider::Cpu => Error::Malformed { path: model.path(), reason },
-            _ => no_provider(provider, reason),
-        })
-    };
-    let asked = match teacher.device {
-        config::Device::Cuda(index) => Provider::Cuda(index),
-        config::Device::TensorRt(index) => Provider::TensorRt(index),
-        config::Device::Auto if cfg!(feature = "cuda") => {
-            let first = Provider::Cuda(0);
-            return match open(first) {
-                Ok(session) => Ok((session, first, Vec::new())),
-                Err(error) => {
-                    Ok((open(Provider::Cpu)?, Provider::Cpu, vec![format!("auto chose the CPU: {error}")]))
-                }
-            };
-        }
-        config::Device::Cpu | config::Device::Auto => Provider::Cpu,
-    };
-    Ok((open(asked)?, asked, Vec::new()))
-}
-
-fn no_provider(provider: Provider, missing: String) -> Error {
-    Error::NoProvider { device: provider.to_string(), missing }
-}
-
-fn build(
-    runtime: &Runtime,
-    model: &Model,
-    threads: usize,
-    providers: &[ort::ep::ExecutionProviderDispatch],
-) -> Result<Session, String> {
-    let threads = if threads == 0 { available_parallelism().map_or(1, Into::into) } else { threads };
-    let build = || -> ort::Result<Session> {
-        let mut builder = Session::builder(&runtime.environment)?
-            .with_optimization_level(GraphOptimizationLevel::All)?
-            .with_intra_threads(threads)?
-            .with_inter_threads(1)?
-            .with_deterministic_compute(true)?
-            .with_execution_providers(providers)?;
-        match model {
-            Model::File(path) => builder.commit_from_file(path),
-            Model::Embedded(bytes) => builder.commit_from_memory(bytes),
-        }
-    };
-    build().map_err(|error| one_line(error.message()))
-}
-
-/// ONNX Runtime's messages may have several lines; ours have one.
-fn one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
+/// The type of the model's input, and what the device makes of it.
+fn precision(signature: &Signature, provider: Provider, gpu: &config::Gpu) -> String {
+    let taken = signature.input_precision.as_str();
+    match provider {
+        Provider::Cuda(_) if gpu.tf32 => format!("{taken} with TF32"),
+        Provider::TensorRt(_) if gpu.tensorrt_fp16 => format!("{taken} computed in fp16"),
+        _ => taken.to_owned(),
+    }
 }
 
 /// Checks the model against its `config.json` and `preprocessor_config.json`.
@@ -208,23 +173,5 @@ fn check(files: &Files, signature: &Signature) -> Result<(), Error> {
             Err(Error::ImageSize { path, expected: text(taken), found: text(made) })
         }
         _ => Ok(()),
-    }
-}
-
-/// The values of an output, which must be finite and of the shape `[batch, classes]`.
-fn floats(output: &DynValue, precision: Precision, expected: [usize; 2]) -> Result<Vec<f32>, String> {
-    let (shape, values) = match precision {
-        Precision::Fp32 => output.try_extract_tensor::<f32>().map(|(shape, values)| (shape, values.to_vec())),
-        Precision::Fp16 => output
-            .try_extract_tensor::<f16>()
-            .map(|(shape, values)| (shape, values.iter().map(|value| value.to_f32()).collect())),
-    }
-    .map_err(|error| error.to_string())?;
-    if !shape.iter().copied().eq(expected.map(|dimension| dimension as i64)) {
-        return Err(format!("expected logits of shape {expected:?}, found {:?}", &shape[..]));
-    }
-    match values.iter().find(|value| !value.is_finite()) {
-        Some(value) => Err(format!("expected finite logits, found {value}")),
-        None => Ok(values),
     }
 }

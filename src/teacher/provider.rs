@@ -1,10 +1,25 @@
 //! Execution providers: what can run a model here, and what is missing where it can't.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use ort::ep::{self, ExecutionProviderDispatch};
 
 use super::runtime::Runtime;
+
+/// How a GPU's provider runs a model.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the CPU has no options"))]
+pub(super) struct Options {
+    /// Whether float32 products may be rounded to TensorFloat-32.
+    pub tf32: bool,
+    /// Whether calls are recorded as a CUDA graph.
+    pub graph: bool,
+    /// Whether TensorRT may compute in float16.
+    pub tensorrt_fp16: bool,
+    /// Where TensorRT keeps its engines, if it is to.
+    pub engines: Option<PathBuf>,
+}
 
 /// An execution provider of ONNX Runtime, with the index of its device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,19 +40,33 @@ impl fmt::Display for Provider {
 }
 
 impl Provider {
+    /// Which device of its kind.
+    pub fn index(self) -> usize {
+        match self {
+            Self::Cpu => 0,
+            Self::Cuda(index) | Self::TensorRt(index) => index,
+        }
+    }
+
     /// What lets ONNX Runtime use it, each failing loudly; empty for the CPU, which is always there.
     ///
     /// # Errors
     /// What is missing here, with what to do.
-    pub fn dispatches(self, runtime: &Runtime) -> Result<Vec<ExecutionProviderDispatch>, String> {
+    pub fn dispatches(
+        self,
+        runtime: &Runtime,
+        options: &Options,
+    ) -> Result<Vec<ExecutionProviderDispatch>, String> {
         if let Some(missing) = self.missing(runtime).into_iter().next() {
             return Err(missing);
         }
         Ok(match self {
             Self::Cpu => vec![ep::CPU::default().build()],
-            Self::Cuda(index) => vec![cuda(index)],
+            Self::Cuda(index) => vec![cuda(index, options)],
             // What TensorRT can't run goes to CUDA on the same device.
-            Self::TensorRt(index) => vec![tensorrt(index), cuda(index)],
+            Self::TensorRt(index) => {
+                vec![tensorrt(index, options), cuda(index, &Options { graph: false, ..options.clone() })]
+            }
         })
     }
 
@@ -80,21 +109,38 @@ const CUDA_DRIVER: (&str, &str) =
     (if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" }, "install the NVIDIA driver");
 
 #[cfg(feature = "cuda")]
-fn cuda(index: usize) -> ExecutionProviderDispatch {
-    ep::CUDA::default().with_device_id(index as i32).with_tf32(false).build().error_on_failure()
+fn cuda(index: usize, options: &Options) -> ExecutionProviderDispatch {
+    ep::CUDA::default()
+        .with_device_id(index as i32)
+        .with_tf32(options.tf32)
+        .with_cuda_graph(options.graph)
+        .build()
+        .error_on_failure()
 }
 
 #[cfg(feature = "cuda")]
-fn tensorrt(index: usize) -> ExecutionProviderDispatch {
-    ep::TensorRT::default().with_device_id(index as i32).build().error_on_failure()
+fn tensorrt(index: usize, options: &Options) -> ExecutionProviderDispatch {
+    let mut provider = ep::TensorRT::default()
+        .with_device_id(index as i32)
+        .with_fp16(options.tensorrt_fp16)
+        .with_cuda_graph(options.graph);
+    if let Some(folder) = &options.engines {
+        let folder = folder.display();
+        provider = provider
+            .with_engine_cache(true)
+            .with_engine_cache_path(&folder)
+            .with_timing_cache(true)
+            .with_timing_cache_path(&folder);
+    }
+    provider.build().error_on_failure()
 }
 
 #[cfg(not(feature = "cuda"))]
-fn cuda(_index: usize) -> ExecutionProviderDispatch {
+fn cuda(_index: usize, _options: &Options) -> ExecutionProviderDispatch {
     unreachable!("`missing` refuses it in this build")
 }
 
 #[cfg(not(feature = "cuda"))]
-fn tensorrt(_index: usize) -> ExecutionProviderDispatch {
+fn tensorrt(_index: usize, _options: &Options) -> ExecutionProviderDispatch {
     unreachable!("`missing` refuses it in this build")
 }

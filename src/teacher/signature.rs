@@ -20,8 +20,9 @@ impl Precision {
 }
 
 /// The only input, of pixels, and the output of logits.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Signature {
+    pub input: String,
     pub input_precision: Precision,
     pub output: String,
     pub output_precision: Precision,
@@ -49,6 +50,7 @@ impl Signature {
         let output = pick(outputs, "logits", 2).ok_or_else(|| (OUTPUT, listed("outputs", outputs)))?;
         let size = fixed(input.shape[2]).zip(fixed(input.shape[3]));
         Ok(Self {
+            input: input.name.to_owned(),
             input_precision: input.precision,
             output: output.name.to_owned(),
             output_precision: output.precision,

@@ -20,7 +20,7 @@ pub fn golden(name: &str) -> PathBuf {
 pub fn on_cpu(model: &Path) -> config::Teacher {
     config::Teacher {
         model: model.display().to_string(),
-        device: config::Device::Cpu,
+        device: config::Device::Cpu.into(),
         threads: 1,
         ..config::Teacher::default()
     }

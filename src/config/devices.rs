@@ -1,0 +1,163 @@
+//! The devices that a teacher runs on together.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use super::Device;
+
+/// One device, or several GPUs that fill one cache: `cuda:0,1`, `cuda:0,cuda:1` or `["cuda:0", "cuda:1"]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "OneOrMany")]
+pub struct Devices(Vec<Device>);
+
+impl Devices {
+    /// Each device, none twice; one at least.
+    pub fn as_slice(&self) -> &[Device] {
+        &self.0
+    }
+
+    /// The first one. All are of its kind.
+    pub fn first(&self) -> Device {
+        self.0[0]
+    }
+
+    fn new(devices: Vec<Device>) -> Result<Self, String> {
+        let Some(&first) = devices.first() else {
+            return Err("no device, expected auto, cpu, cuda:N or tensorrt:N".to_owned());
+        };
+        let kind = std::mem::discriminant(&first);
+        if devices.iter().any(|device| std::mem::discriminant(device) != kind) {
+            return Err(format!("{} are of several kinds, expected GPUs of one", listed(&devices)));
+        }
+        match (1..devices.len()).find(|&index| devices[..index].contains(&devices[index])) {
+            Some(index) => Err(format!("{} occurs twice in {}", devices[index], listed(&devices))),
+            None => Ok(Self(devices)),
+        }
+    }
+}
+
+impl Default for Devices {
+    fn default() -> Self {
+        Device::default().into()
+    }
+}
+
+impl From<Device> for Devices {
+    fn from(device: Device) -> Self {
+        Self(vec![device])
+    }
+}
+
+impl FromStr for Devices {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut kind = "";
+        let mut devices = Vec::new();
+        for part in text.split(',').map(str::trim) {
+            let bare_index = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+            let device = if bare_index && !kind.is_empty() {
+                format!("{kind}:{part}").parse()?
+            } else {
+                kind = part.split(':').next().unwrap_or(part);
+                part.parse()?
+            };
+            devices.push(device);
+        }
+        Self::new(devices)
+    }
+}
+
+/// What a pipeline file may say.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a device such as \"cuda:0\", or a list of them")]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl TryFrom<OneOrMany> for Devices {
+    type Error = String;
+
+    fn try_from(devices: OneOrMany) -> Result<Self, String> {
+        match devices {
+            OneOrMany::One(text) => text.parse(),
+            OneOrMany::Many(texts) => {
+                Self::new(texts.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)
+            }
+        }
+    }
+}
+
+/// `cuda:0,1`, as it is read.
+impl fmt::Display for Devices {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.first())?;
+        for device in &self.0[1..] {
+            let text = device.to_string();
+            write!(formatter, ",{}", text.split_once(':').map_or(&text[..], |(_, index)| index))?;
+        }
+        Ok(())
+    }
+}
+
+impl serde::Serialize for Devices {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+fn listed(devices: &[Device]) -> String {
+    devices.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<String, String> {
+        text.parse::<Devices>().map(|devices| devices.to_string())
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Section {
+        device: Devices,
+    }
+
+    #[test]
+    fn devices_read_back_as_written() {
+        for text in ["auto", "cpu", "cuda:0", "cuda:0,1", "cuda:3,0,7", "tensorrt:1,2"] {
+            assert_eq!(read(text), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_list_is_written_in_several_ways() {
+        for text in [r#""cuda:0,1""#, r#""cuda:0, cuda:1""#, r#""cuda, 1""#, r#"["cuda:0", "cuda:1"]"#] {
+            let section: Section = toml::from_str(&format!("device = {text}")).unwrap();
+            assert_eq!(section.device.as_slice(), [Device::Cuda(0), Device::Cuda(1)], "{text}");
+        }
+    }
+
+    #[test]
+    fn devices_that_can_not_work_together_are_refused() {
+        for (text, reason) in [
+            ("cuda:0,0", "cuda:0 occurs twice in cuda:0, cuda:0"),
+            ("cpu,cpu", "cpu occurs twice"),
+            ("cpu,cuda:0", "cpu, cuda:0 are of several kinds"),
+            ("cuda:0,tensorrt:1", "several kinds"),
+            ("auto,1", "unknown device \"auto:1\""),
+            ("0,1", "unknown device \"0\""),
+            ("cuda:0,", "unknown device \"\""),
+            ("", "unknown device \"\""),
+        ] {
+            let message = read(text).unwrap_err();
+            assert!(message.contains(reason), "{text}: {message}");
+        }
+        assert!(toml::from_str::<Section>("device = []").unwrap_err().message().contains("no device"));
+        let message = toml::from_str::<Section>("device = 3").err().unwrap().message().to_owned();
+        assert!(message.contains("expected a device such as"), "{message}");
+    }
+}

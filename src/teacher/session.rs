@@ -1,0 +1,161 @@
+//! Opening a model on a device.
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+
+use ort::ep::ExecutionProviderDispatch;
+use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
+
+use super::files::{Files, Model};
+use super::provider::{Options, Provider};
+use super::runtime::Runtime;
+use super::tuning::Tuning;
+use super::{Error, signature::Signature};
+use crate::config;
+
+/// The batch's name in the models of `optimum` and of this project, which a fixed batch replaces with its size.
+const BATCH_DIMENSION: &str = "batch_size";
+
+/// Everything that opens sessions of one teacher.
+pub(super) struct Opener<'a> {
+    pub runtime: &'static Runtime,
+    pub files: &'a Files,
+    pub config: &'a config::Teacher,
+    pub tuning: Tuning,
+}
+
+/// A model on a device.
+pub(super) struct Opened {
+    pub session: Session,
+    pub signature: Signature,
+    pub provider: Provider,
+    /// Which provider `auto` passed over, and why.
+    pub notes: Vec<String>,
+}
+
+impl Opener<'_> {
+    /// Every session that the pipeline asks for: some for each of its devices, in their order, the sessions of a device
+    /// after one another. There is one at least.
+    pub fn all(&self) -> Result<Vec<Opened>, Error> {
+        let mut all = Vec::new();
+        for &device in self.config.device.as_slice() {
+            let first = self.on(device)?;
+            let provider = first.provider;
+            all.push(first);
+            for _ in 1..self.sessions(provider) {
+                all.push(self.open(provider)?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// One session on `device`; `auto` takes CUDA where it can be had.
+    pub fn on(&self, device: config::Device) -> Result<Opened, Error> {
+        match device {
+            config::Device::Cuda(index) => self.open(Provider::Cuda(index)),
+            config::Device::TensorRt(index) => self.open(Provider::TensorRt(index)),
+            config::Device::Auto if cfg!(feature = "cuda") => self.open(Provider::Cuda(0)).or_else(|error| {
+                let opened = self.open(Provider::Cpu)?;
+                Ok(Opened { notes: vec![format!("auto chose the CPU: {error}")], ..opened })
+            }),
+            config::Device::Cpu | config::Device::Auto => self.open(Provider::Cpu),
+        }
+    }
+
+    /// Sessions on each device.
+    fn sessions(&self, provider: Provider) -> usize {
+        match (self.tuning.sessions, provider) {
+            (0, Provider::Cpu) => 1,
+            (0, _) => 2,
+            (sessions, _) => sessions,
+        }
+    }
+
+    /// The batch size that a device's calls are recorded or built for.
+    pub fn fixed_batch(&self, provider: Provider) -> Option<usize> {
+        match provider {
+            Provider::Cpu => None,
+            Provider::Cuda(_) => self.config.gpu.graph.then_some(self.tuning.batch),
+            // TensorRT would build another engine, for minutes, at the first batch of another size.
+            Provider::TensorRt(_) => Some(self.tuning.batch),
+        }
+    }
+
+    fn open(&self, provider: Provider) -> Result<Opened, Error> {
+        let path = self.files.model.path();
+        let no_provider = |missing| Error::NoProvider { device: provider.to_string(), missing };
+        let options = self.options(provider)?;
+        let dispatches = provider.dispatches(self.runtime, &options).map_err(no_provider)?;
+        let session = self.build(provider, &dispatches).map_err(|error| {
+            let reason = one_line(error.message());
+            match provider {
+                Provider::Cpu => Error::Malformed { path: path.clone(), reason },
+                _ => no_provider(reason),
+            }
+        })?;
+        let signature = Signature::of(&session).map_err(|(expected, found)| Error::Signature {
+            path,
+            expected: expected.to_owned(),
+            found,
+        })?;
+        Ok(Opened { session, signature, provider, notes: Vec::new() })
+    }
+
+    fn build(&self, provider: Provider, providers: &[ExecutionProviderDispatch]) -> ort::Result<Session> {
+        let mut builder = Session::builder(&self.runtime.environment)?
+            .with_optimization_level(GraphOptimizationLevel::All)?
+            .with_intra_threads(self.threads(provider))?
+            .with_inter_threads(1)?
+            .with_intra_op_spinning(self.tuning.spin)?
+            .with_deterministic_compute(true)?
+            .with_execution_providers(providers)?;
+        if let Some(batch) = self.fixed_batch(provider) {
+            builder = builder.with_dimension_override(BATCH_DIMENSION, batch as i64)?;
+        }
+        match &self.files.model {
+            Model::File(path) => builder.commit_from_file(path),
+            Model::Embedded(bytes) => builder.commit_from_memory(bytes),
+        }
+    }
+
+    /// Threads of one call, the calling one included.
+    fn threads(&self, provider: Provider) -> usize {
+        match (self.tuning.threads, provider) {
+            (0, Provider::Cpu) => {
+                let cores = available_parallelism().map_or(1, usize::from);
+                (cores / self.sessions(provider)).max(1)
+            }
+            // What a GPU leaves to the CPU is the arithmetic of a few shapes.
+            (0, _) => 1,
+            (threads, _) => threads,
+        }
+    }
+
+    fn options(&self, provider: Provider) -> Result<Options, Error> {
+        let gpu = &self.config.gpu;
+        let tensorrt =
+            matches!(provider, Provider::TensorRt(_)) && !gpu.tensorrt_cache.as_os_str().is_empty();
+        let engines = if tensorrt { Some(self.engine_folder()?) } else { None };
+        Ok(Options { tf32: gpu.tf32, graph: gpu.graph, tensorrt_fp16: gpu.tensorrt_fp16, engines })
+    }
+
+    /// Where the engines of this very teacher lie. ONNX Runtime names an engine by its graph and not by its weights, so another
+    /// teacher of the same shape would be given the engine of this one.
+    fn engine_folder(&self) -> Result<PathBuf, Error> {
+        let fingerprint = self.files.fingerprint.to_string();
+        let version = &self.runtime.found.version;
+        let name = format!("{}-batch{}-ort{version}", &fingerprint[..12], self.tuning.batch);
+        let folder = self.config.gpu.tensorrt_cache.join(name);
+        match fs::create_dir_all(&folder) {
+            Ok(()) => Ok(folder),
+            Err(source) => Err(Error::Engines { path: folder, source }),
+        }
+    }
+}
+
+/// ONNX Runtime's messages may have several lines; ours have one.
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,23 @@
+//! How a teacher's sessions run, as far as it leaves the logits of the CPU alone.
+
+use crate::config;
+
+/// What a pipeline file says of speed, or what a measurement chose in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// Images in a full batch. A CUDA graph and a TensorRT engine are made for it, and smaller batches are filled up.
+    pub batch: usize,
+    /// Sessions side by side on each device; 0 takes two on a GPU and one on the CPU.
+    pub sessions: usize,
+    /// Threads of one call of one session on the CPU, the calling one included; 0 shares every core among the sessions.
+    pub threads: usize,
+    /// Whether threads of ONNX Runtime that wait for work keep their core busy for a while before they sleep
+    /// (`session.intra_op.allow_spinning`).
+    pub spin: bool,
+}
+
+impl From<&config::Teacher> for Tuning {
+    fn from(teacher: &config::Teacher) -> Self {
+        Self { batch: teacher.batch_size, sessions: teacher.sessions, threads: teacher.threads, spin: true }
+    }
+}
