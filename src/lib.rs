@@ -10,6 +10,7 @@ pub mod caching;
 pub mod cli;
 pub mod config;
 pub mod dataset;
+pub mod planning;
 pub mod report;
 pub mod store;
 pub mod student;

@@ -8,7 +8,11 @@ use crate::support::hash::Digest;
 use crate::teacher::Description;
 use crate::view::Policy;
 
-pub(super) fn manifest(
+/// The manifest of the cache of `dataset` under a teacher, whose fingerprint and resizing these are.
+///
+/// # Errors
+/// A value that a manifest can't have.
+pub fn manifest(
     dataset: &Dataset,
     teacher: &Description,
     fingerprint: Digest,

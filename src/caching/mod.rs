@@ -22,6 +22,7 @@ use crate::support::progress::Progress;
 use crate::teacher::{Teacher, class_order};
 
 pub use error::Error;
+pub use identity::manifest;
 pub use recompute::{Difference, Recomputed, recompute};
 pub use summary::{State, Summary, at_chance};
 

@@ -119,7 +119,7 @@ impl From<sweep::Error> for Failure {
             sweep::Error::Train(error) => error.into(),
             sweep::Error::Store(error) => error.into(),
             sweep::Error::Interrupted => Self::interrupted(error),
-            sweep::Error::Write { .. } => Self::run(error),
+            sweep::Error::Write { .. } | sweep::Error::NotDone { .. } => Self::run(error),
             error => Self::usage(error),
         }
     }

@@ -11,6 +11,7 @@ mod failure;
 mod head;
 mod model;
 mod pipeline;
+mod plan;
 mod predict;
 mod recipe;
 mod report;
@@ -45,6 +46,7 @@ enum Command {
     TeacherCache(teacher_cache::Args),
     TrainStudent(train_student::Args),
     Sweep(sweep::Args),
+    Plan(plan::Args),
     Demo(demo::Args),
     Evaluate(evaluate::Args),
     Compare(compare::Args),
@@ -67,6 +69,7 @@ impl Cli {
             Command::TeacherCache(args) => teacher_cache::run(args),
             Command::TrainStudent(args) => train_student::run(args),
             Command::Sweep(args) => sweep::run(args),
+            Command::Plan(args) => plan::run(args),
             Command::Demo(args) => demo::run(args),
             Command::Evaluate(args) => evaluate::run(args),
             Command::Compare(args) => compare::run(args),

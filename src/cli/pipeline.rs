@@ -28,6 +28,18 @@ impl PipelineArgs {
         Ok(self.source(shortcuts)?.1)
     }
 
+    /// The arguments that say the same to another command.
+    pub fn again(&self) -> Vec<String> {
+        let mut arguments = vec!["-p".to_owned(), self.pipeline.display().to_string()];
+        arguments.extend(self.sets.iter().flat_map(|set| ["--set".to_owned(), set.clone()]));
+        for (option, dir) in [("--cache-dir", &self.cache_dir), ("--runs-dir", &self.runs_dir)] {
+            if let Some(dir) = dir {
+                arguments.extend([option.to_owned(), dir.display().to_string()]);
+            }
+        }
+        arguments
+    }
+
     /// The same, with the file that variants of the pipeline can be made from.
     pub fn source(&self, shortcuts: Vec<String>) -> Result<(Source, Pipeline), Failure> {
         let overrides: Vec<String> = self.sets.iter().cloned().chain(shortcuts).collect();

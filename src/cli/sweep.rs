@@ -1,24 +1,25 @@
 //! `decant sweep`: every run of a pipeline's `[sweep]`.
 
+mod plan;
+mod units;
+
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use super::Failure;
 use super::pipeline::PipelineArgs;
-use super::text::{numbers, print_json, seconds};
+use super::teacher_cache::Part;
+use super::text::{numbers, print_json};
 use crate::config::Pipeline;
-use crate::support::table::Table;
-use crate::sweep::{self, Finished, LOCK_FILE, Lock, Plan, Points, Summary, Verified};
+use crate::sweep::{self, LOCK_FILE, Lock, Plan, Points, Selection, Standing, Summary, Units, Verified};
 use crate::train::Shared;
-
-/// Configurations that the plan lists.
-const LISTED: usize = 40;
+use plan::PlanReport;
 
 /// Train every run of the file's [sweep] that is not done yet.
 ///
 /// The plan comes first. Interrupted or killed, the same command goes on; run again, it trains nothing and leaves the
-/// same results.
+/// same results. Several machines that share the folders do a part each, with --run or --part, and --collect sums up.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -30,19 +31,28 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
     /// Print the plan and stop
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["run", "part"])]
     dry_run: bool,
     /// Make the temperatures that the cache lacks from its logits, without the teacher
     #[arg(long, conflicts_with_all = ["dry_run", "cache"])]
     soften: bool,
+    /// Train only the run with this id, which decant plan --units json lists
+    #[arg(long, value_name = "ID", group = "unit")]
+    run: Option<String>,
+    /// Train only part I of N of the runs, for N processes that share the folders
+    #[arg(long, value_name = "I/N", group = "unit")]
+    part: Option<Part>,
+    /// Train nothing: sum up what all parts did, once they are done
+    #[arg(long, group = "unit", conflicts_with_all = ["dry_run", "soften", "verify"])]
+    collect: bool,
     /// Train so many runs side by side, with the threads divided among them
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: u16,
     /// Then train K runs, or all, again from nothing and compare their bytes
-    #[arg(long, value_name = "K|all", num_args = 0..=1, default_missing_value = "1", conflicts_with = "dry_run")]
+    #[arg(long, value_name = "K|all", num_args = 0..=1, default_missing_value = "1", conflicts_with_all = ["dry_run", "run", "part"])]
     verify: Option<Count>,
     /// Compare with a lockfile [default: FILE's name with .lock.toml]; exit code 3 where results differ
-    #[arg(long, value_name = "LOCK", num_args = 0..=1, conflicts_with = "dry_run")]
+    #[arg(long, value_name = "LOCK", num_args = 0..=1, conflicts_with_all = ["dry_run", "run", "part"])]
     #[expect(
         clippy::option_option,
         reason = "clap's way to write an option with a value that may be left out"
@@ -88,6 +98,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let points = sweep::expand(&source, &base)?;
     let lock = args.lock()?;
     let shared = Shared::open(&base.dataset)?;
+    if let Some(selection) = args.selection() {
+        return units::run(&args, &selection, &points, &base, &shared);
+    }
     let plan = args.plan(&points, &base, &shared)?;
     if let Some((path, lock)) = &lock {
         lock.check(path, &plan)?;
@@ -95,7 +108,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if args.dry_run {
         return Ok(());
     }
-    let finished = sweep::run(&plan, &base, args.jobs.into(), args.json)?;
+    let finished = if args.collect {
+        Units::known(&plan, &points, &base, &args.pipeline.pipeline)?.check_done(&points.axes)?;
+        sweep::standing(&plan, &base)?
+    } else {
+        sweep::run(&plan, &base, args.jobs.into(), args.json)?
+    };
     let folder = plan.folder(&base);
     finished.results.write(&folder, &base.train.dir)?;
     let summary = Summary::of(&finished.results);
@@ -131,6 +149,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
 }
 
 impl Args {
+    /// Which runs alone are trained.
+    fn selection(&self) -> Option<Selection> {
+        let part = self.part.map(|Part(part, parts)| Selection::Part(part, parts));
+        part.or_else(|| self.run.clone().map(Selection::Run))
+    }
+
     /// The lockfile to compare with.
     fn lock(&self) -> Result<Option<(PathBuf, Lock)>, Failure> {
         let Some(path) = &self.locked else { return Ok(None) };
@@ -148,7 +172,7 @@ impl Args {
         if !missing.is_empty() && self.soften {
             sweep::soften(base, shared, cache, file, &missing)?;
             plan = new()?.0;
-        } else if !missing.is_empty() && !self.dry_run {
+        } else if !missing.is_empty() && !self.dry_run && !self.collect {
             return Err(sweep::Error::Soften { temperatures: numbers(&missing) }.into());
         }
         let missing = if self.soften { Vec::new() } else { missing };
@@ -162,109 +186,6 @@ impl Args {
     }
 }
 
-/// The plan, for people and programs.
-#[derive(serde::Serialize)]
-struct PlanReport {
-    name: String,
-    /// Known once every cache is there.
-    results: Option<PathBuf>,
-    cache: PathBuf,
-    runs: usize,
-    merged: usize,
-    excluded: usize,
-    done: usize,
-    estimated_seconds: f64,
-    rungs: Vec<usize>,
-    missing_temperatures: Vec<f32>,
-    /// Each configuration with how many of its runs are done, and how many there are.
-    configurations: Vec<(String, usize, usize)>,
-}
-
-impl PlanReport {
-    fn new(plan: &Plan, points: &Points, base: &Pipeline, missing: &[f32]) -> Result<Self, Failure> {
-        let all: Vec<usize> = (0..plan.runs.len()).collect();
-        let first = plan.rung(0, &all)?;
-        let (mut done, mut todo, mut rows) = (Vec::new(), Vec::new(), Vec::new());
-        for run in &first {
-            let row = run.row(None)?;
-            if row.result().is_some() {
-                done.push(run);
-            } else {
-                todo.push(run);
-            }
-            rows.push(row);
-        }
-        let results = plan.results(base, rows);
-        let configurations = results
-            .groups(0)
-            .into_iter()
-            .map(|group| (results.label(&group), group.done.len(), group.rows.len()))
-            .collect();
-        // Later rungs are fewer and longer in the same measure.
-        let rungs = plan.rungs.len() as f64;
-        Ok(Self {
-            name: plan.name(base).to_owned(),
-            results: missing.is_empty().then(|| plan.folder(base)),
-            cache: plan.own.dir().to_owned(),
-            runs: points.points.len(),
-            merged: points.merged,
-            excluded: points.excluded,
-            done: done.len(),
-            estimated_seconds: rungs * sweep::estimate(&todo, &done)?,
-            rungs: plan.rungs.clone(),
-            missing_temperatures: missing.to_vec(),
-            configurations,
-        })
-    }
-
-    fn print(&self, plan: &Plan, points: &Points) {
-        println!("sweep  {}", self.name);
-        println!(
-            "  data     {}, {} classes",
-            plan.shared.dataset().name,
-            plan.shared.dataset().classes.len()
-        );
-        println!("  cache    {} (T = {})", self.cache.display(), numbers(&plan.own.manifest().temperatures));
-        for axis in points.describe_axes() {
-            println!("  axis     {axis}");
-        }
-        let mut notes = String::new();
-        if self.merged > 0 {
-            notes = format!("; {} more are the same, from the labels alone", self.merged);
-        }
-        if self.excluded > 0 {
-            notes = format!("{notes}; {} are excluded", self.excluded);
-        }
-        println!("  runs     {}{notes}", self.runs);
-        if plan.halving.is_some() {
-            let rungs: Vec<String> = self.rungs.iter().map(ToString::to_string).collect();
-            println!("  rungs    {} epochs, each a run of its own", rungs.join(", "));
-        }
-        if !self.missing_temperatures.is_empty() {
-            println!(
-                "  missing  T = {}: give --soften to make them from the stored logits",
-                numbers(&self.missing_temperatures)
-            );
-        }
-        let todo = plan.runs.len() - self.done;
-        let time =
-            if todo == 0 { String::new() } else { format!(", about {}", seconds(self.estimated_seconds)) };
-        println!("  done     {}, {todo} to train{time}", self.done);
-        if let Some(results) = &self.results {
-            println!("  results  {}", results.display());
-        }
-        let mut table = Table::new(["  configuration", "done", "runs"]);
-        for (name, done, runs) in self.configurations.iter().take(LISTED) {
-            table.row([format!("  {name}"), done.to_string(), runs.to_string()]);
-        }
-        print!("{table}");
-        if self.configurations.len() > LISTED {
-            println!("  ... and {} more", self.configurations.len() - LISTED);
-        }
-        println!();
-    }
-}
-
 fn print_best(summary: &Summary) {
     if let Some(best) = &summary.best_run {
         let test = best.test.map_or(String::new(), |test| format!(", {:.1} % on test", 100.0 * test));
@@ -275,7 +196,7 @@ fn print_best(summary: &Summary) {
 
 fn verify(
     plan: &Plan,
-    finished: &Finished,
+    finished: &Standing,
     count: Count,
     folder: &Path,
     quiet: bool,

@@ -35,7 +35,7 @@ pub struct Args {
 
 /// `I/N`: part I, from 0, of N.
 #[derive(Clone, Copy)]
-struct Part(usize, usize);
+pub(super) struct Part(pub usize, pub usize);
 
 impl FromStr for Part {
     type Err = String;

@@ -12,7 +12,7 @@ use super::manifest::Manifest;
 use super::plan::ShardSpec;
 use super::record::ShardRecord;
 use super::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES};
-use super::{sealed, shard_file};
+use super::{resume, sealed, shard_file};
 
 /// One view of one sample, as stage one hands it over; the soft targets are derived from `logits`.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +122,8 @@ impl ShardWriter {
 
     /// Derives the soft targets, writes the shard and then its record, each synced and renamed into place.
     ///
-    /// The bytes depend on the manifest and the rows alone, so two processes that write the same shard do no harm.
+    /// The bytes depend on the manifest and the rows alone, so two processes that write the same shard do no harm. One that
+    /// somebody else has finished meanwhile is left as it is: machines may round differently.
     ///
     /// # Errors
     /// [`Error::ShardNotFull`] when rows are missing; [`Error::Io`] when the disk is full or not writable.
@@ -132,6 +133,9 @@ impl ShardWriter {
         let found = rows.len() as u64;
         if found != spec.rows {
             return Err(Error::ShardNotFull { path, expected: spec.rows, found });
+        }
+        if let Some(record) = resume::finished(&dir, &manifest, &spec)? {
+            return Ok(record);
         }
         let columns = Columns::new(&manifest, rows);
         let written =

@@ -4,8 +4,10 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// The suffix of a file that is being written; whoever finds one after a crash may delete it.
@@ -31,7 +33,7 @@ impl AtomicFile {
         if let Some(folder) = target.parent() {
             fs::create_dir_all(folder)?;
         }
-        // Another process has the same id on another machine that shares the folder, or in another container.
+        // Nobody has the same name, short of a process that died with the same id and number.
         for attempt in 0.. {
             let temporary = temporary_sibling(target, attempt);
             let file =
@@ -101,11 +103,16 @@ pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
     file.commit()
 }
 
-/// `part-00000.parquet` becomes `part-00000.parquet.<process id>.tmp`, and `.<process id>-1.tmp` where that is taken.
+/// `part-00000.parquet` becomes `part-00000.parquet.<process id>-<number>.tmp`, and `....<process id>-<number>-1.tmp` where
+/// that is taken.
+///
+/// Another process has the same id on another machine that shares the folder, or in another container, and not every
+/// file system has locks that tell them apart: the number, drawn once a process, does.
 fn temporary_sibling(target: &Path, attempt: u32) -> PathBuf {
+    static NUMBER: LazyLock<u32> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()) as u32);
     let mut name: OsString = target.file_name().unwrap_or_default().to_owned();
     let attempt = if attempt == 0 { String::new() } else { format!("-{attempt}") };
-    name.push(format!(".{}{attempt}{TEMPORARY_SUFFIX}", std::process::id()));
+    name.push(format!(".{}-{}{attempt}{TEMPORARY_SUFFIX}", std::process::id(), *NUMBER));
     target.with_file_name(name)
 }
 
@@ -216,7 +223,7 @@ mod tests {
         let target = folder.path().join("b.txt");
         let mut file = AtomicFile::create(&target).unwrap();
         assert!(!remove_if_abandoned(file.temporary_path()).unwrap());
-        // As by a process of the same id on another machine.
+        // As by another thread.
         let other = AtomicFile::create(&target).unwrap();
         assert_ne!(file.temporary_path(), other.temporary_path());
         drop(other);

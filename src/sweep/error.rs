@@ -66,6 +66,32 @@ pub enum Error {
         /// They, as text.
         temperatures: String,
     },
+    /// A unit that the sweep does not have.
+    #[error(
+        "{place}: [sweep] has no run with the id {id} among the {units} that are known; decant plan -p {place} --units json lists them, with the --set of the sweep if it has any"
+    )]
+    NoUnit {
+        /// The id.
+        id: String,
+        /// The file.
+        place: String,
+        /// Runs that are known.
+        units: usize,
+    },
+    /// Runs that nobody has done yet.
+    #[error(
+        "{missing} of {known} runs are not done{later}: {named}; train each with decant sweep --run ID, then collect"
+    )]
+    NotDone {
+        /// How many.
+        missing: usize,
+        /// Runs that are known.
+        known: usize,
+        /// What is to be said of later rungs.
+        later: String,
+        /// The first of them, each with its id.
+        named: String,
+    },
     /// Stopped by the user.
     #[error("interrupted; everything that is done is kept, the same command goes on from there")]
     Interrupted,
@@ -105,7 +131,23 @@ pub enum Error {
     },
 }
 
+/// Runs that a message names at most.
+const NAMED: usize = 20;
+
 impl Error {
+    /// [`Error::NotDone`] about these of `known` runs, with so many rungs after them.
+    pub(super) fn not_done(missing: &[String], known: usize, rungs_left: usize) -> Self {
+        let mut named = missing[..missing.len().min(NAMED)].join(", ");
+        if missing.len() > NAMED {
+            named += &format!(" and {} more", missing.len() - NAMED);
+        }
+        let later = match rungs_left {
+            0 => String::new(),
+            rungs => format!(", and {rungs} rungs come after them"),
+        };
+        Self::NotDone { missing: missing.len(), known, later, named }
+    }
+
     /// Wraps an I/O error with the file that was being written.
     pub(super) fn write(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

@@ -2,11 +2,12 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::board::{self, Board};
 use super::plan::Planned;
 use crate::dataset::SplitName;
-use crate::support::progress;
+use crate::support::{interrupt, progress};
 use crate::train::plan::Plan;
 use crate::train::{self, Event, Outcome};
 
@@ -19,10 +20,18 @@ pub(super) enum Ending {
     Failed(String),
     /// The user stopped it, or it never began.
     Interrupted,
+    /// Another process trains it.
+    Held,
 }
+
+/// How long a run that another process trains is left alone before it is looked at again.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Trains `runs`, which have these names, `jobs` at a time, and gives how each ended, in their order. The threads of this
 /// machine are divided among the jobs. The bytes of a run don't depend on how many there are.
+///
+/// A run that another process trains is left for last, and then waited for: it ends as that process ends it, or is gone on
+/// with here where that process dies.
 ///
 /// # Panics
 /// When the names are not as many as the runs, or no thread can be started.
@@ -54,7 +63,30 @@ pub(super) fn execute(runs: &[&Planned], names: &[String], jobs: usize, board: &
             }
         });
     }
-    endings.into_inner().expect("no worker panics with it")
+    let mut endings = endings.into_inner().expect("no worker panics with it");
+    await_others(runs, names, board, &mut endings);
+    endings
+}
+
+/// Waits for the runs that other processes train.
+fn await_others(runs: &[&Planned], names: &[String], board: &Board, endings: &mut [Ending]) {
+    let held = |endings: &[Ending]| endings.iter().position(|ending| *ending == Ending::Held);
+    if held(endings).is_some() && !endings.contains(&Ending::Interrupted) {
+        let count = endings.iter().filter(|ending| **ending == Ending::Held).count();
+        board.line(&format!("waiting for {count} of them, which another process trains"));
+    }
+    while let Some(first) = held(endings) {
+        if interrupt::requested() {
+            endings[first] = Ending::Interrupted;
+            return;
+        }
+        std::thread::sleep(PATIENCE);
+        for index in 0..runs.len() {
+            if endings[index] == Ending::Held {
+                endings[index] = one(runs[index], &names[index], board);
+            }
+        }
+    }
 }
 
 fn one(run: &Planned, name: &str, board: &Board) -> Ending {
@@ -76,13 +108,19 @@ fn one(run: &Planned, name: &str, board: &Board) -> Ending {
             let test = test.map_or(String::new(), |test| format!(", test {:.1} %", 100.0 * test.accuracy));
             let time = if already { "done before".to_owned() } else { format!("{:.1} s", timing.seconds) };
             board.end(&bar, name, &format!("val {:.1} %{test}, {time}", 100.0 * result.validation.accuracy));
+            run.forget_failure();
             Ending::Done
         }
         Ok(Outcome::Interrupted { .. }) => {
             bar.finish_and_clear();
             Ending::Interrupted
         }
+        Err(train::Error::Busy { .. }) => {
+            bar.finish_and_clear();
+            Ending::Held
+        }
         Err(error) => {
+            run.note_failure(&error.to_string());
             board.end(&bar, name, &format!("failed: {error}"));
             Ending::Failed(error.to_string())
         }

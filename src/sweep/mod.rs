@@ -3,6 +3,8 @@
 //! [`expand`] makes [`Point`]s of a pipeline's `[sweep]`, [`Plan::new`] finds what of them is done, [`run`] trains the
 //! rest, and [`Results`] writes what came out. A run of a sweep is a run of `train-student`: same key, same folder,
 //! same bytes.
+//!
+//! Machines share a sweep by its [`Units`]: each trains some with [`train()`], and [`standing`] finds what they came to.
 
 mod board;
 mod drive;
@@ -18,10 +20,11 @@ mod results;
 mod search;
 mod space;
 mod summary;
+mod units;
 mod value;
 mod verify;
 
-pub use drive::{Finished, run};
+pub use drive::{Standing, run, standing};
 pub use error::Error;
 pub use estimate::estimate;
 pub use lock::{LOCK_FILE, Lock};
@@ -29,4 +32,5 @@ pub use plan::{Plan, Planned, soften};
 pub use points::{Point, Points, expand};
 pub use results::{Group, Results, Row, State};
 pub use summary::Summary;
+pub use units::{Selection, Trained, Unit, Units, id, train};
 pub use verify::{Verified, verify};

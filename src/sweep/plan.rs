@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use toml::Value;
 
 use super::halving;
@@ -13,7 +14,7 @@ use crate::config::{Halving, Pipeline};
 use crate::store::{self, Cache};
 use crate::support::hash::{Digest, FieldHasher};
 use crate::support::interrupt;
-use crate::train::{self, RunResult, Setup, Shared, read_json};
+use crate::train::{self, RunResult, Setup, Shared, read_json, write_json};
 
 /// One run of a sweep.
 pub struct Planned {
@@ -23,6 +24,8 @@ pub struct Planned {
     pub values: Vec<Option<Value>>,
     /// The rung of successive halving, from 0; 0 without.
     pub rung: usize,
+    /// Which of the sweep's points it is.
+    pub point: usize,
 }
 
 impl Planned {
@@ -34,7 +37,7 @@ impl Planned {
         Ok(read_json(&self.setup.folder, "result.json")?)
     }
 
-    /// The run as a row of results, with the error that it failed with.
+    /// The run as a row of results, with the error that it failed with just now, else with the one in its folder.
     ///
     /// # Errors
     /// A result that can't be read.
@@ -42,10 +45,33 @@ impl Planned {
         let state = match (self.result()?, error) {
             (Some(result), _) => State::Done(Box::new(result)),
             (None, Some(error)) => State::Failed(error),
-            (None, None) => State::Missing,
+            (None, None) => match read_json::<Failed>(&self.setup.folder, FAILED_FILE)? {
+                Some(Failed { error }) => State::Failed(error),
+                None => State::Missing,
+            },
         };
         Ok(Row::new(self, state))
     }
+
+    /// Leaves the error in the run's folder, for whoever sums the sweep up elsewhere. One that can't be written is no news:
+    /// the run is then as if it had not been tried.
+    pub(super) fn note_failure(&self, error: &str) {
+        let _ = write_json(&self.setup.folder, FAILED_FILE, &Failed { error: error.to_owned() });
+    }
+
+    /// Takes the note of an earlier failure away.
+    pub(super) fn forget_failure(&self) {
+        let _ = std::fs::remove_file(self.setup.folder.join(FAILED_FILE));
+    }
+}
+
+/// Where a run's folder keeps the error that it failed with, until it is done.
+const FAILED_FILE: &str = "failed.json";
+
+/// What stands in it.
+#[derive(Serialize, Deserialize)]
+struct Failed {
+    error: String,
 }
 
 /// The runs of a sweep, whose cache is there.
@@ -90,13 +116,18 @@ impl Plan {
         let first = shared.setup(base.clone(), cache, file)?;
         let held = &first.cache.manifest().temperatures;
         let (mut runs, mut missing) = (Vec::new(), Vec::new());
-        for Point { pipeline, values } in &points.points {
+        for (point, Point { pipeline, values }) in points.points.iter().enumerate() {
             let temperature = pipeline.train.cached_temperature();
             match shared.setup(pipeline.clone(), cache, file) {
-                Ok(setup) => runs.push(Planned { setup, values: values.clone(), rung: rungs.len() - 1 }),
-                Err(train::Error::NoCache { .. } | train::Error::OtherCache { .. })
-                    if temperature.is_some_and(|temperature| !held.contains(&temperature)) =>
-                {
+                Ok(setup) => {
+                    runs.push(Planned { setup, values: values.clone(), rung: rungs.len() - 1, point });
+                }
+                // One that is being softened, here or elsewhere, or was when its process died, is not complete.
+                Err(
+                    train::Error::NoCache { .. }
+                    | train::Error::OtherCache { .. }
+                    | train::Error::Store(store::Error::NotComplete { .. }),
+                ) if temperature.is_some_and(|temperature| !held.contains(&temperature)) => {
                     missing.extend(temperature.filter(|temperature| !missing.contains(temperature)));
                 }
                 Err(error) => return Err(error.into()),
@@ -118,10 +149,15 @@ impl Plan {
             if self.halving.is_some() {
                 pipeline.train.epochs = self.rungs[rung];
             }
-            let setup = self.shared.setup(pipeline, self.cache.as_deref(), &self.file)?;
-            Ok(Planned { setup, values: run.values.clone(), rung })
+            let setup = self.setup(pipeline)?;
+            Ok(Planned { setup, values: run.values.clone(), rung, point: run.point })
         };
         full.iter().map(shorter).collect()
+    }
+
+    /// A run of `pipeline` on the plan's cache.
+    pub(super) fn setup(&self, pipeline: Pipeline) -> Result<Setup, Error> {
+        Ok(self.shared.setup(pipeline, self.cache.as_deref(), &self.file)?)
     }
 
     /// What lines call a run.

@@ -10,6 +10,7 @@ mod embedded;
 mod error;
 mod external;
 mod files;
+mod identity;
 mod labels;
 mod logits;
 mod onnx;
@@ -24,6 +25,7 @@ use crate::support::hash::Digest;
 use crate::view::Preprocess;
 
 pub use error::Error;
+pub use identity::{Identity, identify};
 pub use labels::class_order;
 pub use onnx::OnnxTeacher;
 pub use tuning::Tuning;

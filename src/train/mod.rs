@@ -37,7 +37,7 @@ pub use device::{Chosen, choose as choose_device, cuda_devices};
 pub use error::Error;
 pub use evaluate::{Answers, evaluate, measure};
 pub use finished::FinishedRun;
-pub use log::{EpochRecord, RunResult, Timing, read_epochs, read_json};
+pub use log::{EpochRecord, RunResult, Timing, read_epochs, read_json, write_json};
 pub use measure::images_per_second;
 pub use resume::Resume;
 pub use run::{BEST, Event, Outcome, resume, train};

@@ -1,0 +1,115 @@
+//! What a sweep will do, for people and programs.
+
+use std::path::PathBuf;
+
+use crate::cli::Failure;
+use crate::cli::text::{numbers, seconds};
+use crate::config::Pipeline;
+use crate::support::table::Table;
+use crate::sweep::{self, Plan, Points};
+
+/// Configurations that the plan lists.
+const LISTED: usize = 40;
+
+/// The plan.
+#[derive(serde::Serialize)]
+pub struct PlanReport {
+    name: String,
+    /// Known once every cache is there.
+    results: Option<PathBuf>,
+    cache: PathBuf,
+    runs: usize,
+    merged: usize,
+    excluded: usize,
+    done: usize,
+    estimated_seconds: f64,
+    rungs: Vec<usize>,
+    missing_temperatures: Vec<f32>,
+    /// Each configuration with how many of its runs are done, and how many there are.
+    configurations: Vec<(String, usize, usize)>,
+}
+
+impl PlanReport {
+    pub fn new(plan: &Plan, points: &Points, base: &Pipeline, missing: &[f32]) -> Result<Self, Failure> {
+        let all: Vec<usize> = (0..plan.runs.len()).collect();
+        let first = plan.rung(0, &all)?;
+        let (mut done, mut todo, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        for run in &first {
+            let row = run.row(None)?;
+            if row.result().is_some() {
+                done.push(run);
+            } else {
+                todo.push(run);
+            }
+            rows.push(row);
+        }
+        let results = plan.results(base, rows);
+        let configurations = results
+            .groups(0)
+            .into_iter()
+            .map(|group| (results.label(&group), group.done.len(), group.rows.len()))
+            .collect();
+        // Later rungs are fewer and longer in the same measure.
+        let rungs = plan.rungs.len() as f64;
+        Ok(Self {
+            name: plan.name(base).to_owned(),
+            results: missing.is_empty().then(|| plan.folder(base)),
+            cache: plan.own.dir().to_owned(),
+            runs: points.points.len(),
+            merged: points.merged,
+            excluded: points.excluded,
+            done: done.len(),
+            estimated_seconds: rungs * sweep::estimate(&todo, &done)?,
+            rungs: plan.rungs.clone(),
+            missing_temperatures: missing.to_vec(),
+            configurations,
+        })
+    }
+
+    pub fn print(&self, plan: &Plan, points: &Points) {
+        println!("sweep  {}", self.name);
+        println!(
+            "  data     {}, {} classes",
+            plan.shared.dataset().name,
+            plan.shared.dataset().classes.len()
+        );
+        println!("  cache    {} (T = {})", self.cache.display(), numbers(&plan.own.manifest().temperatures));
+        for axis in points.describe_axes() {
+            println!("  axis     {axis}");
+        }
+        let mut notes = String::new();
+        if self.merged > 0 {
+            notes = format!("; {} more are the same, from the labels alone", self.merged);
+        }
+        if self.excluded > 0 {
+            notes = format!("{notes}; {} are excluded", self.excluded);
+        }
+        println!("  runs     {}{notes}", self.runs);
+        if plan.halving.is_some() {
+            let rungs: Vec<String> = self.rungs.iter().map(ToString::to_string).collect();
+            println!("  rungs    {} epochs, each a run of its own", rungs.join(", "));
+        }
+        if !self.missing_temperatures.is_empty() {
+            println!(
+                "  missing  T = {}: give --soften to make them from the stored logits",
+                numbers(&self.missing_temperatures)
+            );
+        }
+        let todo = plan.runs.len() - self.done;
+        let time =
+            if todo == 0 { String::new() } else { format!(", about {}", seconds(self.estimated_seconds)) };
+        println!("  done     {}, {todo} to train{time}", self.done);
+        if let Some(results) = &self.results {
+            println!("  results  {}", results.display());
+        }
+        let mut table = Table::new(["  configuration", "done", "runs"]);
+        for (name, done, runs) in self.configurations.iter().take(LISTED) {
+            table.row([format!("  {name}"), done.to_string(), runs.to_string()]);
+        }
+        print!("{table}");
+        if self.configurations.len() > LISTED {
+            println!("  ... and {} more", self.configurations.len() - LISTED);
+        }
+        println!();
+    }
+}

@@ -1,0 +1,75 @@
+//! `decant sweep --run ID` and `--part I/N`: some runs of a sweep that several processes share.
+
+use std::sync::Arc;
+
+use super::Args;
+use crate::cli::Failure;
+use crate::cli::text::{numbers, print_json};
+use crate::config::Pipeline;
+use crate::sweep::{self, Plan, Points, Selection, Trained, Units};
+use crate::train::Shared;
+
+/// What was trained here, for programs.
+#[derive(serde::Serialize)]
+struct Report<'a> {
+    runs: &'a [Trained],
+    /// Rungs of successive halving whose runs are not known yet.
+    rungs_left: usize,
+}
+
+/// Trains the runs of a selection. The sweep's results are `--collect`'s to write.
+pub fn run(
+    args: &Args,
+    selection: &Selection,
+    points: &Points,
+    base: &Pipeline,
+    shared: &Arc<Shared>,
+) -> Result<(), Failure> {
+    let (cache, file) = (args.cache.as_deref(), args.pipeline.pipeline.as_path());
+    let find = || -> Result<(Plan, Units), sweep::Error> {
+        let (plan, _) = Plan::new(points, base, Arc::clone(shared), cache, file)?;
+        let units = Units::known(&plan, points, base, file)?;
+        Ok((plan, units))
+    };
+    let (mut plan, mut units) = find()?;
+    let missing = temperatures(&units, selection, args)?;
+    if !missing.is_empty() && !args.soften {
+        return Err(sweep::Error::Soften { temperatures: numbers(&missing) }.into());
+    }
+    if !missing.is_empty() {
+        sweep::soften(base, shared, cache, file, &missing)?;
+        (plan, units) = find()?;
+    }
+    let trained = sweep::train(&plan, &units.select(selection, file)?, args.jobs.into(), args.json)?;
+    if args.json {
+        print_json(&Report { runs: &trained, rungs_left: units.rungs_left });
+    } else {
+        match units.rungs_left {
+            0 => println!("done here; --collect sums up once every part is"),
+            rungs => println!(
+                "done here; once every part is, the same command goes on with the next of {rungs} rungs"
+            ),
+        }
+    }
+    let failed: Vec<&Trained> = trained.iter().filter(|run| run.error.is_some()).collect();
+    match failed.as_slice() {
+        [] => Ok(()),
+        [first, ..] => Err(Failure::run(format!(
+            "{} of {} runs failed, the first is {}: {}; the same command tries these again",
+            failed.len(),
+            trained.len(),
+            first.run,
+            first.error.as_deref().unwrap_or_default()
+        ))),
+    }
+}
+
+/// The temperatures of the selection that no cache holds.
+fn temperatures(units: &Units, selection: &Selection, args: &Args) -> Result<Vec<f32>, sweep::Error> {
+    let mut missing = Vec::new();
+    for unit in units.select(selection, &args.pipeline.pipeline)?.into_iter().filter(|unit| unit.softens) {
+        let temperature = unit.pipeline.train.cached_temperature();
+        missing.extend(temperature.filter(|temperature| !missing.contains(temperature)));
+    }
+    Ok(missing)
+}

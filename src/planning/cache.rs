@@ -1,0 +1,82 @@
+//! The cache that a pipeline will have: its key, its folder, and which of its shards are there.
+
+use std::path::PathBuf;
+
+use crate::caching::{self, Settings};
+use crate::config::Pipeline;
+use crate::dataset::Dataset;
+use crate::store::{self, Cache, Manifest, ShardSpec};
+use crate::teacher::{Description, Identity, class_order};
+
+/// A shard, and whether it is there.
+#[derive(Clone, Debug)]
+pub struct PlannedShard {
+    /// Which rows it holds.
+    pub spec: ShardSpec,
+    /// Whether it is finished.
+    pub done: bool,
+}
+
+/// The cache that stage one makes of a pipeline.
+#[derive(Clone, Debug)]
+pub struct PlannedCache {
+    /// What it will be. Provider, precision and runtime are not known, and no part of its key.
+    pub manifest: Manifest,
+    /// Its folder, whether it is there or not.
+    pub dir: PathBuf,
+    /// Its shards, in their order.
+    pub shards: Vec<PlannedShard>,
+    /// Whether it is closed, so that students can be trained from it.
+    pub complete: bool,
+}
+
+impl PlannedCache {
+    /// Finds what is there of the cache of `dataset` under `teacher`.
+    ///
+    /// # Errors
+    /// Classes that are not the teacher's; a cache that is there and can't be read or is damaged.
+    pub fn find(pipeline: &Pipeline, dataset: &Dataset, teacher: &Identity) -> Result<Self, caching::Error> {
+        class_order(&teacher.classes, &dataset.classes)?;
+        let unknown = || "not known yet".to_owned();
+        let description = Description {
+            model: teacher.model.clone(),
+            provider: unknown(),
+            precision: unknown(),
+            runtime: unknown(),
+            notes: Vec::new(),
+        };
+        let settings = Settings {
+            cache: &pipeline.cache,
+            batch_size: pipeline.teacher.batch_size,
+            part: (0, 1),
+            interrupted: &|| false,
+        };
+        let resizing = teacher.preprocess.resizing();
+        let manifest = caching::manifest(dataset, &description, teacher.fingerprint, &resizing, &settings)?;
+        let dir = pipeline.cache.dir.join(manifest.folder_name());
+        let missing = store::missing_shards(&dir, &manifest)?;
+        let complete = missing.is_empty()
+            && match Cache::open(&dir) {
+                Ok(_) => true,
+                Err(store::Error::NotComplete { .. } | store::Error::NoCache { .. }) => false,
+                Err(error) => return Err(error.into()),
+            };
+        let mut missing = missing.into_iter().peekable();
+        let shards = manifest.shards().into_iter().map(|spec| {
+            let done = missing.next_if(|first| *first == spec).is_none();
+            PlannedShard { spec, done }
+        });
+        let shards = shards.collect();
+        Ok(Self { manifest, dir, shards, complete })
+    }
+
+    /// Rows of all shards: a view of an image each.
+    pub fn rows(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.spec.rows).sum()
+    }
+
+    /// Rows of the shards that are not there.
+    pub fn rows_left(&self) -> u64 {
+        self.shards.iter().filter(|shard| !shard.done).map(|shard| shard.spec.rows).sum()
+    }
+}

@@ -1,0 +1,191 @@
+//! Runs as units of work that machines share.
+//!
+//! A run's key is over the cache's content, which nobody knows before stage one is done. So a unit has an id of its own,
+//! over the run's settings alone, and a place among the others: both are known from the pipeline file.
+
+use std::path::Path;
+
+use toml::Value;
+
+use super::board::Board;
+use super::drive::{self, Standing};
+use super::execute::{Ending, execute};
+use super::plan::{Plan, Planned};
+use super::points::{Points, label};
+use super::{Error, State, halving};
+use crate::config::Pipeline;
+use crate::support::hash::FieldHasher;
+
+/// Digits of an id.
+const ID_DIGITS: usize = 12;
+
+/// The id of the run of `pipeline`: the same for the same `[student]` and `[train]`, whatever the cache and the device.
+pub fn id(pipeline: &Pipeline) -> String {
+    let student = serde_json::to_vec(&pipeline.student).expect("plain data");
+    let train = serde_json::to_vec(&pipeline.train.deciding()).expect("plain data");
+    let mut hasher = FieldHasher::new("decant sweep unit");
+    hasher.field("student", student).field("train", train).finish().short(ID_DIGITS)
+}
+
+/// Which runs of a sweep are to be trained here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// The one with this id.
+    Run(String),
+    /// Part I of N, from 0: of the runs those with `index % N == I`.
+    Part(usize, usize),
+}
+
+/// One run, as something that a scheduler hands out.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// [`id`] of its pipeline.
+    pub id: String,
+    /// Its place in the order of the grid, rung after rung.
+    pub index: usize,
+    /// Rung of successive halving, from 0; 0 without.
+    pub rung: usize,
+    /// What is trained.
+    pub pipeline: Pipeline,
+    /// How far it is.
+    pub state: State,
+    /// Whether no cache holds its temperature yet, so that it is trained with `--soften`.
+    pub softens: bool,
+    values: Vec<Option<Value>>,
+}
+
+/// The runs of a sweep that are known so far.
+#[derive(Clone, Debug)]
+pub struct Units {
+    /// In their order.
+    pub units: Vec<Unit>,
+    /// Rungs of successive halving of which nobody knows yet who is in them: the runs before them are not done.
+    pub rungs_left: usize,
+}
+
+impl Units {
+    /// The units while there is no cache: nothing is done, and of a halved sweep the first rung is known.
+    ///
+    /// # Errors
+    /// Rungs that don't fit the epochs.
+    pub fn before_cache(points: &Points, base: &Pipeline, file: &Path) -> Result<Self, Error> {
+        let rungs = base.sweep.halving.as_ref();
+        let rungs = rungs.map(|halving| halving::rungs(halving, points, file)).transpose()?;
+        let units = points.points.iter().enumerate().map(|(index, point)| {
+            let mut pipeline = point.pipeline.clone();
+            if let Some(rungs) = &rungs {
+                pipeline.train.epochs = rungs[0];
+            }
+            let softens = pipeline
+                .train
+                .cached_temperature()
+                .is_some_and(|temperature| !base.cache.temperatures.contains(&temperature));
+            let (id, values) = (id(&pipeline), point.values.clone());
+            Unit { id, index, rung: 0, pipeline, state: State::Missing, softens, values }
+        });
+        Ok(Self { units: units.collect(), rungs_left: rungs.map_or(0, |rungs| rungs.len() - 1) })
+    }
+
+    /// The units once the cache is there, as far as they are known.
+    ///
+    /// # Errors
+    /// A result that can't be read.
+    pub fn known(plan: &Plan, points: &Points, base: &Pipeline, file: &Path) -> Result<Self, Error> {
+        if plan.runs.len() == points.points.len() {
+            let Standing { runs, results, rungs_left, .. } = drive::standing(plan, base)?;
+            let units = runs.into_iter().zip(results.rows).enumerate().map(|(index, (run, row))| {
+                let (pipeline, values, rung) = (run.setup.pipeline, run.values, run.rung);
+                Unit { id: id(&pipeline), index, rung, pipeline, state: row.state, softens: false, values }
+            });
+            return Ok(Self { units: units.collect(), rungs_left });
+        }
+        // Some temperatures are not there yet. What is not missing one may be done.
+        let mut known = Self::before_cache(points, base, file)?;
+        for unit in &mut known.units {
+            let run = plan.runs.iter().find(|run| run.point == unit.index);
+            unit.softens = run.is_none();
+            if let (Some(run), None) = (run, &plan.halving) {
+                unit.state = run.row(None)?.state;
+            }
+        }
+        Ok(known)
+    }
+
+    /// Refuses a sweep that is not done; what has failed is done, as in a sweep of one process.
+    ///
+    /// # Errors
+    /// [`Error::NotDone`] names the runs that nobody has done or tried; `axes` are the points'.
+    pub fn check_done(&self, axes: &[String]) -> Result<(), Error> {
+        let missing: Vec<String> = self
+            .units
+            .iter()
+            .filter(|unit| unit.state == State::Missing)
+            .map(|unit| format!("{} ({})", unit.id, label(axes, &unit.values)))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Error::not_done(&missing, self.units.len(), self.rungs_left))
+    }
+
+    /// The units of a selection.
+    ///
+    /// # Errors
+    /// [`Error::NoUnit`] for an id that no known run has.
+    pub fn select(&self, selection: &Selection, file: &Path) -> Result<Vec<&Unit>, Error> {
+        match selection {
+            Selection::Part(part, parts) => {
+                Ok(self.units.iter().filter(|unit| unit.index % parts == *part).collect())
+            }
+            Selection::Run(id) => match self.units.iter().find(|unit| unit.id == *id) {
+                Some(unit) => Ok(vec![unit]),
+                None => Err(Error::NoUnit {
+                    id: id.clone(),
+                    place: file.display().to_string(),
+                    units: self.units.len(),
+                }),
+            },
+        }
+    }
+}
+
+/// A unit that was trained here, or found trained.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Trained {
+    /// The unit's id.
+    pub id: String,
+    /// Its folder's name under the folder of runs.
+    pub run: String,
+    /// The error that it failed with.
+    pub error: Option<String>,
+}
+
+/// Trains these units, which no unit of the plan's softens, `jobs` side by side. One that fails is recorded in its folder, and the
+/// others go on; one that another process trains is waited for.
+///
+/// # Errors
+/// [`Error::Interrupted`]; a cache that is gone.
+pub fn train(plan: &Plan, units: &[&Unit], jobs: usize, quiet: bool) -> Result<Vec<Trained>, Error> {
+    let runs: Vec<Planned> = units.iter().map(|unit| plan.planned(unit)).collect::<Result<_, _>>()?;
+    let names: Vec<String> = runs.iter().map(|run| plan.label(run)).collect();
+    let open: Vec<&Planned> = runs.iter().collect();
+    let endings = execute(&open, &names, jobs, &Board::new(open.len(), quiet));
+    let trained = units.iter().zip(&runs).zip(endings).map(|((unit, run), ending)| {
+        let error = match ending {
+            Ending::Failed(error) => Some(error),
+            Ending::Done => None,
+            Ending::Interrupted | Ending::Held => return Err(Error::Interrupted),
+        };
+        let folder = run.setup.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Trained { id: unit.id.clone(), run: folder, error })
+    });
+    trained.collect()
+}
+
+impl Plan {
+    /// The run of a unit.
+    fn planned(&self, unit: &Unit) -> Result<Planned, Error> {
+        let setup = self.setup(unit.pipeline.clone())?;
+        Ok(Planned { setup, values: unit.values.clone(), rung: unit.rung, point: unit.index })
+    }
+}
