@@ -1,19 +1,22 @@
 //! Stage one: a dataset and a teacher become a cache.
 //!
-//! [`run`] asks the store which shards are missing, prepares batches on other threads ahead of the teacher, runs the
-//! teacher on the calling thread and writes the rows shard by shard, each while the next is being filled. A shard that was begun and not finished leaves
-//! nothing behind, so a rerun goes on from the finished ones. Batches never cross shards, so what a shard holds depends
-//! neither on where a run was interrupted nor on how many threads or processes share the work.
+//! [`run`] asks the store which shards are missing, prepares batches on threads of low priority, runs the teacher, or several at
+//! once, each on a thread of its own, and writes the rows shard by shard on the calling thread, each shard while the next is being
+//! filled. A shard that was begun and not finished leaves nothing behind, so a rerun goes on from the finished ones. Batches never
+//! cross shards and every call has the same size, so what a shard holds depends neither on where a run was interrupted nor on
+//! how many threads, teachers or processes share the work.
 
+mod batches;
 mod error;
 mod identity;
+mod parts;
+mod pipeline;
 mod prepare;
 mod recompute;
 mod summary;
 
 use std::path::Path;
-
-use crossbeam_channel::{Receiver, Sender, bounded};
+use std::thread::available_parallelism;
 
 use crate::config;
 use crate::dataset::Dataset;
@@ -23,13 +26,12 @@ use crate::teacher::{Teacher, class_order};
 
 pub use error::Error;
 pub use identity::manifest;
+pub use pipeline::batches_alive;
 pub use recompute::{Difference, Recomputed, recompute};
 pub use summary::{State, Summary, at_chance};
 
-use prepare::{Batch, Recipe};
-
-/// Batches that may wait for the teacher; with the one being made and the one being used they bound the memory.
-const WAITING_BATCHES: usize = 2;
+use pipeline::{Answers, Pipeline};
+use prepare::Recipe;
 
 /// What stage one is told beside the dataset and the teacher.
 #[derive(Clone, Copy)]
@@ -44,13 +46,35 @@ pub struct Settings<'a> {
     pub interrupted: &'a dyn Fn() -> bool,
 }
 
-/// Makes what is missing of the cache of `dataset` under `teacher`, and closes it once every shard is there.
+/// [`run_all`] with one teacher that is given `settings.batch_size` images at once.
+///
+/// # Errors
+/// As [`run_all`].
+pub fn run(dataset: &Dataset, teacher: &mut dyn Teacher, settings: &Settings) -> Result<Summary, Error> {
+    run_all(dataset, &mut [teacher], settings.batch_size, settings)
+}
+
+/// Makes what is missing of the cache of `dataset` under the teachers, and closes it once every shard is there.
+///
+/// The teachers are the same model, opened once for each device or core; they take batches as they can, and the cache's bytes are
+/// those of any one of them. `call_size` is how many images each is given at once. The manifest says `settings.batch_size`: where
+/// they differ, the caller knows that the logits do not.
+///
+/// # Panics
+/// There must be a teacher.
 ///
 /// # Errors
 /// Classes that are not the dataset's, another cache under the same name, an image that can't be read or decoded (named),
 /// a teacher that fails, a disk that is full. Finished shards stay.
-pub fn run(dataset: &Dataset, teacher: &mut dyn Teacher, settings: &Settings) -> Result<Summary, Error> {
+pub fn run_all(
+    dataset: &Dataset,
+    teachers: &mut [&mut dyn Teacher],
+    call_size: usize,
+    settings: &Settings,
+) -> Result<Summary, Error> {
+    let teacher = &*teachers[0];
     let order = class_order(teacher.classes(), &dataset.classes)?;
+    let classes = teacher.classes().to_vec();
     let description = teacher.describe();
     let manifest = identity::manifest(
         dataset,
@@ -73,7 +97,9 @@ pub fn run(dataset: &Dataset, teacher: &mut dyn Teacher, settings: &Settings) ->
     let mut progress = Progress::new("teacher", rows, "images");
     let recipe = Recipe::new(dataset, teacher.preprocess(), settings);
     let work = Work { dir: &dir, manifest: &manifest, order: &order, interrupted: settings.interrupted };
-    let done = work.all(&to_do, &recipe, teacher, &mut progress)?;
+    let workers = available_parallelism().map_or(1, Into::into);
+    let pipeline = Pipeline { shards: &to_do, prepare: &recipe, batch_size: call_size, workers };
+    let done = pipeline.run(teachers, |answers| work.all(&to_do, answers, &mut progress))?;
     let images_per_second = progress.rate();
     let seconds = progress.seconds();
     drop(progress);
@@ -98,7 +124,7 @@ pub fn run(dataset: &Dataset, teacher: &mut dyn Teacher, settings: &Settings) ->
         notes: Vec::new(),
         warnings: Vec::new(),
     };
-    summary.judge(dataset, teacher.classes(), &order);
+    summary.judge(dataset, &classes, &order);
     Ok(summary)
 }
 
@@ -119,42 +145,33 @@ struct Done {
 }
 
 impl Work<'_> {
-    /// Fills the shards `to_do` in order, preparing batches on another thread.
+    /// Fills the shards `to_do` in order.
     fn all(
         &self,
         to_do: &[ShardSpec],
-        recipe: &Recipe,
-        teacher: &mut dyn Teacher,
+        answers: &mut Answers,
         progress: &mut Progress,
     ) -> Result<Done, Error> {
         let mut done = Done::default();
-        std::thread::scope(|scope| {
-            let (ready, batches) = bounded(WAITING_BATCHES);
-            let (give_back, used) = bounded(WAITING_BATCHES + 2);
-            scope.spawn(move || recipe.prepare_all(to_do, &ready, &used));
-            let mut committer = Committer::default();
-            // Returning drops the channels, which ends the other thread at its next batch.
-            for spec in to_do {
-                let Some(shard) = self.shard(spec, teacher, &batches, &give_back, progress)? else {
-                    done.interrupted = true;
-                    break;
-                };
-                committer.commit(shard)?;
-                done.shards += 1;
-                done.rows += spec.rows;
-            }
-            committer.wait()?;
-            Ok(done)
-        })
+        let mut committer = Committer::default();
+        for spec in to_do {
+            let Some(shard) = self.shard(spec, answers, progress)? else {
+                done.interrupted = true;
+                break;
+            };
+            committer.commit(shard)?;
+            done.shards += 1;
+            done.rows += spec.rows;
+        }
+        committer.wait()?;
+        Ok(done)
     }
 
     /// Fills one shard; none when the user asked to stop before it was full.
     fn shard(
         &self,
         spec: &ShardSpec,
-        teacher: &mut dyn Teacher,
-        batches: &Receiver<Result<Batch, Error>>,
-        give_back: &Sender<Batch>,
+        answers: &mut Answers,
         progress: &mut Progress,
     ) -> Result<Option<ShardWriter>, Error> {
         let mut writer = ShardWriter::create(self.dir, self.manifest, spec);
@@ -164,18 +181,17 @@ impl Work<'_> {
             if (self.interrupted)() {
                 return Ok(None);
             }
-            let batch = batches.recv().expect("every batch of every shard is prepared")?;
-            let raw = teacher.logits(&batch.pixels, batch.rows.len())?;
-            for (row, raw) in batch.rows.iter().zip(raw.chunks_exact(self.order.len())) {
+            let Some(answer) = answers.next()? else { return Ok(None) };
+            for (row, raw) in answer.rows.iter().zip(answer.logits.chunks_exact(self.order.len())) {
                 for (logit, &class) in logits.iter_mut().zip(self.order) {
                     *logit = raw[class];
                 }
                 writer.push(Row { logits: &logits, ..row.as_row() })?;
             }
-            written += batch.rows.len() as u64;
-            progress.advance(batch.rows.len() as u64);
-            // Full only if the other thread has all the buffers it needs.
-            let _ = give_back.try_send(batch);
+            let rows = answer.rows.len() as u64;
+            written += rows;
+            progress.advance(rows);
+            answers.give_back(answer);
         }
         Ok(Some(writer))
     }

@@ -1,23 +1,33 @@
-//! From samples to batches of the teacher's input, ahead of the teacher, on every core.
+//! From a sample to the teacher's input.
 
-use crossbeam_channel::{Receiver, Sender};
-use rayon::prelude::*;
+use image::RgbImage;
 
 use super::{Error, Settings};
 use crate::dataset::{Dataset, SplitName};
-use crate::store::{Row, ShardSpec};
+use crate::store::Row;
 use crate::support::hash::Digest;
 use crate::view::{self, Policy, Preprocess};
 
-/// One batch of the teacher's input, with what the rows say of it.
-#[derive(Default)]
-pub(super) struct Batch {
-    pub rows: Vec<Seen>,
-    /// `[rows, 3, height, width]`, normalised.
-    pub pixels: Vec<f32>,
+/// What makes pixels, on any number of threads.
+pub(super) trait Prepare: Sync {
+    /// Values of one image `[3, height, width]`.
+    fn values(&self) -> usize;
+
+    /// Reads and decodes a sample.
+    fn decode(&self, split: SplitName, sample: u64) -> Result<RgbImage, Error>;
+
+    /// Writes one view of a decoded sample as the teacher takes it, normalised.
+    fn view(
+        &self,
+        split: SplitName,
+        identity: (u64, u16),
+        image: &RgbImage,
+        out: &mut [f32],
+    ) -> Result<Seen, Error>;
 }
 
 /// One view of one sample as the teacher sees it: a row without its logits.
+#[derive(Clone, Default)]
 pub(super) struct Seen {
     sample: u64,
     image_hash: [u8; 16],
@@ -35,100 +45,58 @@ impl Seen {
     }
 }
 
-/// How a (sample, view) becomes pixels.
+/// How a (sample, view) of a dataset becomes pixels.
 pub(super) struct Recipe<'a> {
     dataset: &'a Dataset,
     preprocess: Preprocess,
     policy: Policy,
     seed: u64,
-    batch_size: usize,
 }
 
 impl<'a> Recipe<'a> {
     pub fn new(dataset: &'a Dataset, preprocess: &Preprocess, settings: &Settings) -> Self {
-        Self {
-            dataset,
-            preprocess: preprocess.clone(),
-            policy: Policy::from(&settings.cache.view),
-            seed: settings.cache.seed,
-            batch_size: settings.batch_size,
-        }
+        let policy = Policy::from(&settings.cache.view);
+        Self { dataset, preprocess: preprocess.clone(), policy, seed: settings.cache.seed }
     }
 
-    /// Prepares every batch of every shard in order, until nobody wants them any more; buffers come back through `used`.
-    pub fn prepare_all(
-        &self,
-        shards: &[ShardSpec],
-        ready: &Sender<Result<Batch, Error>>,
-        used: &Receiver<Batch>,
-    ) {
-        for spec in shards {
-            for first in (0..spec.rows).step_by(self.batch_size) {
-                let rows = first..(first + self.batch_size as u64).min(spec.rows);
-                let identities: Vec<(u64, u16)> = rows.map(|row| spec.identity(row)).collect();
-                let batch = self.batch(&spec.split, &identities, used.try_recv().unwrap_or_default());
-                let failed = batch.is_err();
-                if ready.send(batch).is_err() || failed {
-                    return;
-                }
-            }
-        }
+    fn bad_image(&self, split: SplitName, sample: u64) -> impl Fn(view::Error) -> Error {
+        move |source| Error::Image { name: self.dataset.sample_name(split, sample as usize), source }
     }
+}
 
-    fn batch(&self, split: &str, identities: &[(u64, u16)], mut batch: Batch) -> Result<Batch, Error> {
-        let split: SplitName = split.parse().expect("the manifest's splits are the dataset's");
+impl Prepare for Recipe<'_> {
+    fn values(&self) -> usize {
         let (height, width) = self.preprocess.size();
-        let image = 3 * height as usize * width as usize;
-        batch.pixels.resize(identities.len() * image, 0.0);
-
-        // The views of one sample stand together: it is decoded once for all of them.
-        let mut rest = &mut batch.pixels[..];
-        let mut samples = Vec::new();
-        for views in identities.chunk_by(|a, b| a.0 == b.0) {
-            let (pixels, after) = rest.split_at_mut(views.len() * image);
-            samples.push((views, pixels));
-            rest = after;
-        }
-        let seen: Result<Vec<Vec<Seen>>, Error> =
-            samples.into_par_iter().map(|(views, pixels)| self.sample(split, views, pixels, image)).collect();
-        batch.rows.clear();
-        batch.rows.extend(seen?.into_iter().flatten());
-        Ok(batch)
+        3 * height as usize * width as usize
     }
 
-    /// The pixels of some views of one sample, each `image` values long.
-    fn sample(
+    fn decode(&self, split: SplitName, sample: u64) -> Result<RgbImage, Error> {
+        let bytes = self.dataset.read(split, sample as usize)?;
+        view::decode(&bytes).map_err(self.bad_image(split, sample))
+    }
+
+    fn view(
         &self,
         split: SplitName,
-        views: &[(u64, u16)],
-        pixels: &mut [f32],
-        image: usize,
-    ) -> Result<Vec<Seen>, Error> {
-        let sample = views[0].0;
-        let index = sample as usize;
-        let name = || self.dataset.sample_name(split, index);
-        let bad = |source: view::Error| Error::Image { name: name(), source };
-        let known =
-            &self.dataset.split(split).expect("the manifest's splits are the dataset's").samples[index];
-        let decoded = view::decode(&self.dataset.read(split, index)?).map_err(bad)?;
-
-        let mut seen = Vec::with_capacity(views.len());
-        for (&(_, view), out) in views.iter().zip(pixels.chunks_exact_mut(image)) {
-            let (width, height) = decoded.dimensions();
-            let geometry = view::geometry(&self.policy, self.seed, sample, view, width, height);
-            let resized = self.preprocess.pixels(&decoded, &geometry).map_err(bad)?;
-            self.preprocess.normalise(&resized, out);
-            seen.push(Seen {
-                sample,
-                image_hash: first_bytes(known.content),
-                label: known.label,
-                view,
-                crop: geometry.crop,
-                flip: geometry.flip,
-                input_hash: first_bytes(Digest::of(resized.as_raw())),
-            });
-        }
-        Ok(seen)
+        (sample, view): (u64, u16),
+        image: &RgbImage,
+        out: &mut [f32],
+    ) -> Result<Seen, Error> {
+        let samples = &self.dataset.split(split).expect("the manifest's splits are the dataset's").samples;
+        let known = &samples[sample as usize];
+        let (width, height) = image.dimensions();
+        let geometry = view::geometry(&self.policy, self.seed, sample, view, width, height);
+        let pixels = self.preprocess.pixels(image, &geometry).map_err(self.bad_image(split, sample))?;
+        self.preprocess.normalise(&pixels, out);
+        Ok(Seen {
+            sample,
+            image_hash: first_bytes(known.content),
+            label: known.label,
+            view,
+            crop: geometry.crop,
+            flip: geometry.flip,
+            input_hash: first_bytes(Digest::of(pixels.as_raw())),
+        })
     }
 }
 

@@ -1,0 +1,219 @@
+//! The threads and queues of stage one.
+//!
+//! Workers read, decode and resize; every teacher has a thread of its own; answers come back in the order of the rows to whoever runs
+//! the pipeline, which writes them. A batch's pixels live in one of a few buffers that go round between workers and
+//! teachers, so memory is bounded by their number: workers that are ahead wait for one. What the rows say and the logits are small and
+//! have a longer round of their own, so that a slow teacher does not hold up a fast one.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
+
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+
+use super::Error;
+use super::batches::{Batch, Buffers, Filled, Piece, Planner};
+use super::prepare::{Prepare, Seen};
+use crate::store::ShardSpec;
+use crate::support::priority;
+use crate::teacher::Teacher;
+
+/// Batches of pixels beside those of the teachers, one in hand and one waiting for each.
+const BATCHES_AHEAD: usize = 2;
+
+/// Batches for each teacher that may be begun and not yet written.
+const WINDOW: usize = 16;
+
+/// How many batches of pixels `teachers` teachers have at most: what bounds the memory.
+pub fn batches_alive(teachers: usize) -> usize {
+    2 * teachers + BATCHES_AHEAD
+}
+
+/// What is to be done, and how.
+pub(super) struct Pipeline<'a> {
+    pub shards: &'a [ShardSpec],
+    pub prepare: &'a dyn Prepare,
+    /// Images in every call of a teacher.
+    pub batch_size: usize,
+    /// Threads that prepare images.
+    pub workers: usize,
+}
+
+/// What a teacher said to one batch.
+pub(super) struct Answer {
+    pub rows: Vec<Seen>,
+    /// `[rows, classes]`, in the teacher's class order.
+    pub logits: Vec<f32>,
+}
+
+/// What a thread of the pipeline has to say.
+enum Message {
+    Answer(u64, Result<Answer, Error>),
+    /// A thread panicked: nothing more is to be waited for.
+    Panic,
+}
+
+/// The ways between the threads.
+#[derive(Clone)]
+struct Ways {
+    pixels: (Sender<Vec<f32>>, Receiver<Vec<f32>>),
+    rows: (Sender<Vec<Seen>>, Receiver<Vec<Seen>>),
+    ready: Receiver<Batch>,
+    messages: Sender<Message>,
+    /// Nobody ever sends: it ends every wait by being closed.
+    stop: Receiver<Infallible>,
+}
+
+impl Pipeline<'_> {
+    /// Runs `consume` on this thread, with the answers to every batch of every shard in order. It may stop asking at any time.
+    ///
+    /// # Errors
+    /// What `consume` returns.
+    pub fn run<T>(
+        &self,
+        teachers: &mut [&mut dyn Teacher],
+        consume: impl FnOnce(&mut Answers) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let (alive, window) = (batches_alive(teachers.len()), WINDOW * teachers.len());
+        let (fill, ready) = bounded(alive);
+        let (messages, answers) = bounded(window + self.workers + teachers.len());
+        let (running, stop) = bounded(0);
+        let ways = Ways { pixels: bounded(alive), rows: bounded(window), ready, messages, stop };
+        (0..alive).for_each(|_| give(&ways.pixels.0, Vec::new()));
+        (0..window).for_each(|_| give(&ways.rows.0, Vec::new()));
+        let give_back = ways.rows.0.clone();
+        let planner = Mutex::new(Planner::new(self.shards, self.batch_size, self.prepare.values()));
+        std::thread::scope(|scope| {
+            for _ in 0..self.workers {
+                let (ways, fill, planner) = (ways.clone(), fill.clone(), &planner);
+                scope.spawn(move || self.work(planner, &fill, &ways));
+            }
+            for teacher in teachers {
+                let ways = ways.clone();
+                scope.spawn(move || self.teach(*teacher, &ways));
+            }
+            // What the threads hold alone keeps the ways open.
+            drop((ways, fill));
+            let mut answers =
+                Answers { next: 0, early: BTreeMap::new(), answers, give_back, _running: running };
+            consume(&mut answers)
+        })
+    }
+
+    /// Prepares piece after piece.
+    fn work(&self, planner: &Mutex<Planner>, fill: &Sender<Batch>, ways: &Ways) {
+        let _guard = PanicGuard(&ways.messages);
+        // A teacher that runs on the same cores comes first: it is what the others wait for.
+        priority::lower();
+        let buffers = || {
+            let rows = take(&ways.rows.1, &ways.stop)?;
+            Some(Buffers { pixels: take(&ways.pixels.1, &ways.stop)?, rows })
+        };
+        loop {
+            let next = planner.lock().unwrap_or_else(PoisonError::into_inner).next(buffers);
+            let Some(mut piece) = next else { return };
+            let seen = self.piece(&mut piece);
+            match piece.finish(seen) {
+                None => {}
+                Some(Filled { batch, failed: None }) => give(fill, batch),
+                Some(Filled { batch, failed: Some(error) }) => {
+                    give(&ways.messages, Message::Answer(batch.number, Err(error)));
+                    give(&ways.pixels.0, batch.buffers.pixels);
+                }
+            }
+        }
+    }
+
+    fn piece(&self, piece: &mut Piece) -> Result<Vec<Seen>, Error> {
+        let (split, sample) = (piece.sample.split, piece.sample.index);
+        let image = piece.sample.decoded(|| self.prepare.decode(split, sample))?;
+        let outs = piece.pixels.chunks_exact_mut(self.prepare.values());
+        let views = piece.views.iter().zip(outs);
+        views.map(|(&view, out)| self.prepare.view(split, (sample, view), &image, out)).collect()
+    }
+
+    /// Gives a teacher batch after batch.
+    fn teach(&self, teacher: &mut dyn Teacher, ways: &Ways) {
+        let _guard = PanicGuard(&ways.messages);
+        let classes = teacher.classes().len();
+        while let Some(Batch { number, buffers: Buffers { mut pixels, rows } }) =
+            take(&ways.ready, &ways.stop)
+        {
+            fill_up(&mut pixels, rows.len(), self.batch_size);
+            let logits = teacher.logits(&pixels, self.batch_size);
+            give(&ways.pixels.0, pixels);
+            let answer = logits.map(|mut logits| {
+                logits.truncate(rows.len() * classes);
+                Answer { rows, logits }
+            });
+            give(&ways.messages, Message::Answer(number, answer.map_err(Error::from)));
+        }
+    }
+}
+
+/// Every call has the same size, so that a row's logits do not depend on how many others its shard's last batch has: the batch
+/// is filled up with its own first images, whose answers nobody reads.
+fn fill_up(pixels: &mut [f32], rows: usize, batch_size: usize) {
+    let image = pixels.len() / batch_size;
+    for row in rows..batch_size {
+        let source = row % rows * image;
+        pixels.copy_within(source..source + image, row * image);
+    }
+}
+
+/// The next thing that comes this way; none once nothing more will, or once the run is over.
+fn take<T>(from: &Receiver<T>, stop: &Receiver<Infallible>) -> Option<T> {
+    select! {
+        recv(from) -> thing => thing.ok(),
+        recv(stop) -> _ => None,
+    }
+}
+
+/// Each way has room for all that can be on it, so this never waits; at the end of a run nobody may be there to take.
+fn give<T>(to: &Sender<T>, thing: T) {
+    let _ = to.send(thing);
+}
+
+/// Says so if its thread panics.
+struct PanicGuard<'a>(&'a Sender<Message>);
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.0.try_send(Message::Panic);
+        }
+    }
+}
+
+/// The answers in the order of the batches; dropping it ends the run.
+pub(super) struct Answers {
+    next: u64,
+    early: BTreeMap<u64, Result<Answer, Error>>,
+    answers: Receiver<Message>,
+    give_back: Sender<Vec<Seen>>,
+    _running: Sender<Infallible>,
+}
+
+impl Answers {
+    /// Waits for the answer to the next batch; none after the last, and none after a thread panicked, whose panic goes on once
+    /// the run is over.
+    ///
+    /// # Errors
+    /// An image of it can't be prepared, or the teacher failed on it.
+    pub fn next(&mut self) -> Result<Option<Answer>, Error> {
+        while !self.early.contains_key(&self.next) {
+            match self.answers.recv() {
+                Ok(Message::Answer(number, answer)) => self.early.insert(number, answer),
+                Ok(Message::Panic) | Err(_) => return Ok(None),
+            };
+        }
+        let answer = self.early.remove(&self.next);
+        self.next += 1;
+        answer.transpose()
+    }
+
+    /// Gives back what a written answer needs no more.
+    pub fn give_back(&self, answer: Answer) {
+        give(&self.give_back, answer.rows);
+    }
+}
