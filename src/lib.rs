@@ -4,12 +4,13 @@
 //! stage two trains students from that cache and never loads the teacher. Data flows one way, and a module imports
 //! only from the modules before it and from [`support`]:
 //!
-//! `config -> dataset -> view -> teacher, store -> caching -> student -> train -> sweep -> report -> cli`
+//! `config, objects -> dataset -> view -> teacher, store -> caching -> student -> train -> sweep -> report -> cli`
 
 pub mod caching;
 pub mod cli;
 pub mod config;
 pub mod dataset;
+pub mod objects;
 pub mod planning;
 pub mod report;
 pub mod store;

@@ -6,6 +6,8 @@
 pub mod config;
 #[path = "../../src/dataset/mod.rs"]
 pub mod dataset;
+#[path = "../../src/objects/mod.rs"]
+pub mod objects;
 #[path = "../../src/store/mod.rs"]
 pub mod store;
 #[path = "../../src/support/mod.rs"]

@@ -15,12 +15,11 @@ mod prepare;
 mod recompute;
 mod summary;
 
-use std::path::Path;
 use std::thread::available_parallelism;
 
 use crate::config;
 use crate::dataset::Dataset;
-use crate::store::{self, Committer, Manifest, Row, ShardSpec, ShardWriter};
+use crate::store::{Row, ShardSpec, ShardWriter, Site};
 use crate::support::progress::Progress;
 use crate::teacher::{Teacher, class_order};
 
@@ -83,11 +82,11 @@ pub fn run_all(
         &teacher.preprocess().resizing(),
         settings,
     )?;
-    let (dir, manifest) = store::create_or_open(&settings.cache.dir, &manifest)?;
+    let site = Site::create_or_open(&settings.cache.dir, &manifest)?;
 
     let (part, parts) = settings.part;
-    let shards = manifest.shards();
-    let missing = store::missing_shards(&dir, &manifest)?;
+    let shards = site.manifest().shards();
+    let missing = site.missing_shards()?;
     let done_before = shards.len() - missing.len();
     let ours =
         |spec: &ShardSpec| shards.iter().position(|shard| shard == spec).is_some_and(|i| i % parts == part);
@@ -96,7 +95,7 @@ pub fn run_all(
     let rows: u64 = to_do.iter().map(|spec| spec.rows).sum();
     let mut progress = Progress::new("teacher", rows, "images");
     let recipe = Recipe::new(dataset, teacher.preprocess(), settings);
-    let work = Work { dir: &dir, manifest: &manifest, order: &order, interrupted: settings.interrupted };
+    let work = Work { site: &site, order: &order, interrupted: settings.interrupted };
     let workers = available_parallelism().map_or(1, Into::into);
     let pipeline = Pipeline { shards: &to_do, prepare: &recipe, batch_size: call_size, workers };
     let done = pipeline.run(teachers, |answers| work.all(&to_do, answers, &mut progress))?;
@@ -106,13 +105,13 @@ pub fn run_all(
 
     let state = if done.interrupted {
         State::Interrupted
-    } else if store::missing_shards(&dir, &manifest)?.is_empty() {
-        State::Complete(store::complete(&dir)?)
+    } else if site.missing_shards()?.is_empty() {
+        State::Complete(site.complete()?)
     } else {
         State::PartDone
     };
     let mut summary = Summary {
-        dir,
+        dir: site.dir().to_path_buf(),
         state,
         teacher: description,
         shards: shards.len(),
@@ -130,8 +129,7 @@ pub fn run_all(
 
 /// Where rows go, and how logits become the dataset's order.
 struct Work<'a> {
-    dir: &'a Path,
-    manifest: &'a Manifest,
+    site: &'a Site,
     order: &'a [usize],
     interrupted: &'a dyn Fn() -> bool,
 }
@@ -153,7 +151,7 @@ impl Work<'_> {
         progress: &mut Progress,
     ) -> Result<Done, Error> {
         let mut done = Done::default();
-        let mut committer = Committer::default();
+        let mut committer = self.site.committer();
         for spec in to_do {
             let Some(shard) = self.shard(spec, answers, progress)? else {
                 done.interrupted = true;
@@ -174,7 +172,7 @@ impl Work<'_> {
         answers: &mut Answers,
         progress: &mut Progress,
     ) -> Result<Option<ShardWriter>, Error> {
-        let mut writer = ShardWriter::create(self.dir, self.manifest, spec);
+        let mut writer = ShardWriter::create(self.site.dir(), self.site.manifest(), spec);
         let mut logits = vec![0.0; self.order.len()];
         let mut written = 0;
         while written < spec.rows {

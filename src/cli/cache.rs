@@ -11,7 +11,7 @@ use clap::Subcommand;
 
 use super::Failure;
 use super::text::{bytes, numbers};
-use crate::store::{self, Summary};
+use crate::store::{self, Site, Summary};
 use crate::support::interrupt;
 
 /// List, inspect, verify, merge, pack and delete caches.
@@ -25,7 +25,7 @@ pub struct Args {
 enum Command {
     /// One line for each cache
     Ls {
-        /// The folder that holds caches
+        /// The folder that holds caches, or its URL in an object store
         #[arg(long, value_name = "DIR", env = "DECANT_CACHE", default_value = "cache")]
         cache_dir: PathBuf,
         /// Print JSON on standard output
@@ -83,17 +83,19 @@ enum Command {
 pub fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Ls { cache_dir, json } => ls::run(&cache_dir, json),
-        Command::Inspect { cache, json } => inspect::run(&cache, json),
+        Command::Inspect { cache, json } => inspect::run(&store::pull(&cache)?, json),
         Command::Soften { cache, temperature } => soften(&cache, &temperature),
         Command::Verify(args) => verify::run(&args),
         Command::Merge { cache } => merge(&cache),
         Command::Pack { cache, archive } => {
-            store::pack(&cache, &archive)?;
+            store::pack(&store::pull(&cache)?, &archive)?;
             let size = std::fs::metadata(&archive).map_or(0, |metadata| metadata.len());
             println!("packed {} into {} ({})", cache.display(), archive.display(), bytes(size));
             Ok(())
         }
         Command::Unpack { archive, cache_dir } => {
+            let remedy = "unpack it into a folder";
+            store::only_local(&cache_dir, "filled from an archive", remedy)?;
             let folder = store::unpack(&archive, &cache_dir)?;
             println!("unpacked and verified {}", folder.display());
             Ok(())
@@ -103,7 +105,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
 }
 
 fn merge(dir: &Path) -> Result<(), Failure> {
-    let complete = store::complete(dir)?;
+    let site = Site::open(dir)?;
+    site.missing_shards()?;
+    let complete = site.complete()?;
     println!(
         "{} is complete: {} shards, {}, content {}",
         dir.display(),
@@ -115,6 +119,8 @@ fn merge(dir: &Path) -> Result<(), Failure> {
 }
 
 fn soften(dir: &Path, temperatures: &[f32]) -> Result<(), Failure> {
+    let remedy = "give decant sweep --soften, which makes the temperatures beside the local copy";
+    store::only_local(dir, "softened", remedy)?;
     let softened = store::add_temperatures(dir, temperatures, &interrupt::requested)?;
     if !softened.complete {
         return Err(Failure::interrupted(format!(
@@ -137,6 +143,8 @@ fn soften(dir: &Path, temperatures: &[f32]) -> Result<(), Failure> {
 }
 
 fn rm(dir: &Path, yes: bool) -> Result<(), Failure> {
+    let remedy = "delete it with the store's own tools; local copies go by themselves";
+    store::only_local(dir, "deleted", remedy)?;
     let size = match Summary::read(dir) {
         Ok(summary) => bytes(summary.bytes),
         // It is a cache, or was one: that it can't be used is no reason to keep it.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::{caching, config, dataset, store, sweep, teacher, train};
+use crate::{caching, config, dataset, objects, store, sweep, teacher, train};
 
 /// The error of a command.
 #[derive(Debug)]
@@ -64,8 +64,18 @@ impl From<dataset::Error> for Failure {
         match error {
             dataset::Error::Interrupted { .. } => Self::interrupted(error),
             dataset::Error::Leaves(error) => error.into(),
+            dataset::Error::Objects(error) => error.into(),
             error => Self::usage(error),
         }
+    }
+}
+
+impl From<objects::Error> for Failure {
+    fn from(error: objects::Error) -> Self {
+        if error.is_interrupted() {
+            return Self::interrupted(error);
+        }
+        Self::of(&error, error.is_damage(), error.is_usage())
     }
 }
 
@@ -88,6 +98,9 @@ impl From<teacher::Error> for Failure {
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
+        if let store::Error::Objects(error) = error {
+            return error.into();
+        }
         Self::of(&error, error.is_damage(), error.kind() == store::ErrorKind::Mismatch)
     }
 }

@@ -5,7 +5,7 @@ use super::text::percent;
 use crate::caching;
 use crate::config::{Control, Loss, Ramp, Train};
 use crate::dataset::SplitName;
-use crate::store::EncodingLoss;
+use crate::store::{self, EncodingLoss};
 use crate::train::{Setup, doubts};
 
 /// Prints it.
@@ -24,7 +24,7 @@ pub(super) fn print(setup: &Setup) {
     );
     println!("  teacher  {} (cached, not loaded)", manifest.teacher.name);
     println!("  worth    {}", worth(setup));
-    println!("  cache    {} ({})", setup.cache.dir().display(), manifest.storage());
+    println!("  cache    {} ({})", store::place(setup.cache.dir()).display(), manifest.storage());
     let losses = setup.cache.complete().encoding_losses(manifest);
     let used = |loss: &&EncodingLoss| {
         loss.split == SplitName::Train.as_str()

@@ -14,7 +14,7 @@ pub struct PipelineArgs {
     /// Override any key of the file, such as --set train.lr=3e-4
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
-    /// The folder that holds caches [default: the file's cache.dir, which is "cache"]
+    /// The folder that holds caches, or its URL in an object store [default: the file's cache.dir, which is "cache"]
     #[arg(long, value_name = "DIR", env = "DECANT_CACHE")]
     cache_dir: Option<PathBuf>,
     /// The folder that holds runs [default: the file's train.dir, which is "runs"]

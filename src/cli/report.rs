@@ -7,6 +7,7 @@ use super::text::{bytes, print_json};
 use crate::config;
 use crate::dataset::SplitName;
 use crate::report::{self, Options, Report};
+use crate::store;
 
 /// One self-contained HTML page about a cache, a run or a sweep.
 ///
@@ -45,7 +46,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         None => None,
     };
     let options = Options { split: args.split, device: args.device, runs_dir: args.runs_dir, dataset };
-    let report = Report::of(&args.paths, &options)?;
+    let paths = args.paths.iter().map(|path| store::pull(path)).collect::<Result<Vec<_>, _>>()?;
+    let report = Report::of(&paths, &options)?;
     report.write(&args.output)?;
     if let Some(folder) = &args.charts {
         report.write_charts(folder)?;

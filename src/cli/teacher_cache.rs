@@ -1,6 +1,6 @@
 //! `decant teacher-cache`: stage one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::Failure;
@@ -9,7 +9,7 @@ use super::text::{bytes, numbers, percent, print_json, seconds};
 use crate::caching::{self, Settings, State, Summary};
 use crate::config::Pipeline;
 use crate::dataset::{Dataset, SplitName};
-use crate::store::Manifest;
+use crate::store::{self, Manifest};
 use crate::support::interrupt;
 use crate::support::table::Table;
 use crate::teacher::{OnnxTeacher, Teacher};
@@ -60,7 +60,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
                 "interrupted after {} of {} shards; the finished ones are kept in {}, the same command goes on from there",
                 summary.shards_done_before + summary.shards_done_now,
                 summary.shards,
-                summary.dir.display()
+                store::place(&summary.dir).display()
             )));
         }
         State::PartDone if !args.json => {
@@ -173,13 +173,13 @@ fn print_summary(summary: &Summary) {
         print!("{table}");
     }
     let size = summary.bytes().map(|count| format!(" ({})", bytes(count))).unwrap_or_default();
-    println!("cache    {}{size}", summary.dir.display());
+    println!("cache    {}{size}", store::place(&summary.dir).display());
 }
 
 /// The result for programs.
 #[derive(serde::Serialize)]
 struct Report<'a> {
-    cache: &'a Path,
+    cache: PathBuf,
     complete: bool,
     shards: usize,
     shards_done: usize,
@@ -193,7 +193,7 @@ struct Report<'a> {
 
 fn report(summary: &Summary) -> Report<'_> {
     Report {
-        cache: &summary.dir,
+        cache: store::place(&summary.dir),
         complete: matches!(summary.state, State::Complete(_)),
         shards: summary.shards,
         shards_done: summary.shards_done_before + summary.shards_done_now,

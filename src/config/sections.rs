@@ -10,7 +10,8 @@ use super::{ClassWeights, Control, Device, Devices, Dist, Dkd, Freeze, Loss, Opt
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Dataset {
-    /// `leaves` (generated), a folder of images or parquet files, or `hub:ORG/NAME`.
+    /// `leaves` (generated), a folder of images or parquet files, its URL in an object store (`s3://`, `gs://`, `az://`, `file://`),
+    /// or `hub:ORG/NAME`.
     pub source: String,
     /// The share of train that becomes validation (or test) where the source has none.
     pub validation_share: f64,
@@ -127,7 +128,7 @@ impl Default for Gpu {
 pub struct Cache {
     /// The readable part of the cache's folder name; the pipeline file's own name where it is empty.
     pub name: String,
-    /// The folder that holds caches; `--cache-dir` and `DECANT_CACHE` come before it.
+    /// The folder that holds caches, or its URL in an object store; `--cache-dir` and `DECANT_CACHE` come before it.
     pub dir: PathBuf,
     /// One column of soft targets is written for each.
     pub temperatures: Vec<f32>,

@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use super::SplitName;
+use crate::objects;
 
 /// Each names the place, what was expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The object store that the source is in, or its local copy.
+    #[error(transparent)]
+    Objects(#[from] objects::Error),
     /// The source's folder does not exist.
     #[error(
         "there is no folder {}; dataset.source takes \"leaves\", a folder of images or parquet files, or \"hub:ORG/NAME\"",

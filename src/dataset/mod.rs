@@ -1,4 +1,5 @@
-//! Where samples come from: an image folder, Hugging Face parquet files, the Hugging Face hub, or generated leaves.
+//! Where samples come from: an image folder or Hugging Face parquet files, here or in an object store, the Hugging Face hub, or
+//! generated leaves.
 //!
 //! Whatever the source, a [`Dataset`] is class names and splits of [`Sample`]s in an order that does not depend on the
 //! machine. Every image was hashed when the dataset was opened, and [`Dataset::read`] gives those very bytes or an
@@ -12,6 +13,7 @@ mod generated;
 mod hub;
 pub mod leaves;
 mod parquet;
+mod remote;
 mod share;
 mod source;
 mod split;
@@ -20,6 +22,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use crate::config;
+use crate::objects::Url;
 use crate::support::hash::{Digest, FieldHasher};
 
 pub use error::Error;
@@ -62,7 +65,10 @@ impl Dataset {
             "leaves" => generated::open(&config.leaves)?,
             source => match source.strip_prefix("hub:") {
                 Some(id) => hub::open(id)?,
-                None => open_path(Path::new(source))?,
+                None => match Url::parse(source) {
+                    Some(url) => open_path(&remote::folder(&url)?)?,
+                    None => open_path(Path::new(source))?,
+                },
             },
         };
         dataset.splits.sort_by_key(|split| split.name);

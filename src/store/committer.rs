@@ -1,36 +1,57 @@
 //! Committing a shard while the next one is being filled.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::error::Error;
+use super::plan::ShardSpec;
 use super::record::ShardRecord;
 use super::writer::ShardWriter;
 
+/// What is done with a shard once it is safe on disk.
+type Then = dyn Fn(&ShardSpec, &ShardRecord) -> Result<(), Error> + Send + Sync;
+
 /// Commits shards one at a time on a thread of its own. Memory is that of two shards: the one being committed and the one
 /// being filled.
-#[derive(Default)]
 pub struct Committer {
-    running: Option<JoinHandle<Result<ShardRecord, Error>>>,
+    then: Arc<Then>,
+    running: Option<JoinHandle<Result<(), Error>>>,
+}
+
+impl Default for Committer {
+    /// Nothing is done with a shard beyond that it is safe on disk.
+    fn default() -> Self {
+        Self::new(|_, _| Ok(()))
+    }
 }
 
 impl Committer {
+    /// Calls `then` with each shard that is safe on disk, before the next one is written.
+    pub fn new(then: impl Fn(&ShardSpec, &ShardRecord) -> Result<(), Error> + Send + Sync + 'static) -> Self {
+        Self { then: Arc::new(then), running: None }
+    }
+
     /// Begins to commit `shard`, once the one before is safe on disk.
     ///
     /// # Errors
-    /// As [`ShardWriter::commit`], about the shard before; `shard` is then given up.
+    /// As [`ShardWriter::commit`], and what was to be done then, about the shard before; `shard` is then given up.
     pub fn commit(&mut self, shard: ShardWriter) -> Result<(), Error> {
         self.wait()?;
-        self.running = Some(std::thread::spawn(move || shard.commit()));
+        let then = Arc::clone(&self.then);
+        self.running = Some(std::thread::spawn(move || {
+            let spec = shard.spec().clone();
+            then(&spec, &shard.commit()?)
+        }));
         Ok(())
     }
 
     /// Waits until every shard is safe on disk.
     ///
     /// # Errors
-    /// As [`ShardWriter::commit`], about the last shard.
+    /// As [`ShardWriter::commit`], and what was to be done then, about the last shard.
     pub fn wait(&mut self) -> Result<(), Error> {
         let Some(running) = self.running.take() else { return Ok(()) };
-        running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map(|_| ())
+        running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 

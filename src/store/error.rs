@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::objects;
 use crate::support::hash::Digest;
 
 /// Why a cache could not be written or is not used.
@@ -455,6 +456,34 @@ pub enum Error {
         /// What is stored.
         found: f32,
     },
+
+    /// The object store that the cache is in, or its local copy.
+    #[error(transparent)]
+    Objects(#[from] objects::Error),
+
+    /// Another worker committed other bytes under the same name.
+    #[error(
+        "{url} was committed by another worker with BLAKE3 {found}, this one made {made}; the committed one stays: run every worker of a cache with the same provider, precision and runtime"
+    )]
+    OtherBytes {
+        /// What was committed.
+        url: String,
+        /// The digest that this worker came to.
+        made: Digest,
+        /// The digest that was committed.
+        found: Digest,
+    },
+
+    /// What is done to a folder alone.
+    #[error("{url} can't be {action} in an object store; {remedy}")]
+    OnlyLocal {
+        /// The cache.
+        url: String,
+        /// What was asked for, as a participle.
+        action: &'static str,
+        /// What to do instead.
+        remedy: String,
+    },
 }
 
 /// What kind of trouble an [`Error`] is, for exit codes.
@@ -472,7 +501,9 @@ impl Error {
     /// Which of the three kinds this is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Io { .. } => ErrorKind::Io,
+            Self::Objects(error) if error.is_damage() => ErrorKind::Damage,
+            Self::Objects(error) if error.is_usage() => ErrorKind::Mismatch,
+            Self::Io { .. } | Self::Objects(_) => ErrorKind::Io,
             Self::Invalid { .. }
             | Self::Different { .. }
             | Self::NoCache { .. }
@@ -495,6 +526,8 @@ impl Error {
             | Self::LabelRange { .. }
             | Self::Crop { .. }
             | Self::AlreadyThere { .. }
+            | Self::OtherBytes { .. }
+            | Self::OnlyLocal { .. }
             | Self::Archive { .. } => ErrorKind::Mismatch,
             Self::ArchiveDamaged { .. }
             | Self::Checksum { .. }

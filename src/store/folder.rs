@@ -74,15 +74,17 @@ fn difference(
 pub fn find(root: &Path, name: Option<&str>) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     for dir in list(root)? {
-        let matches = |name: &str| {
-            let folder = dir.file_name().unwrap_or_default().to_string_lossy();
-            folder.rsplit_once('-').is_some_and(|(before, _)| before == name)
-        };
+        let matches = |name: &str| is_called(&dir.file_name().unwrap_or_default().to_string_lossy(), name);
         if !is_temporary(&dir) && dir.join(MANIFEST_FILE).is_file() && name.is_none_or(matches) {
             found.push(dir);
         }
     }
     Ok(found)
+}
+
+/// Whether `folder` is a folder's name of a cache called `name`: the key follows.
+pub(super) fn is_called(folder: &str, name: &str) -> bool {
+    folder.rsplit_once('-').is_some_and(|(before, _)| before == name)
 }
 
 /// What is in `folder`, sorted; nothing when it is not there.

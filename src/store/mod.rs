@@ -1,7 +1,7 @@
 //! The cache on disk: logits and soft targets in memory-mapped parquet. Nothing else knows parquet.
 //!
-//! `cache/README.md` specifies the format. Stage one calls [`create_or_open`], asks [`missing_shards`] what is to do,
-//! fills a [`ShardWriter`] for each and ends with [`complete`]; stage two calls [`Cache::open`],
+//! `cache/README.md` specifies the format. Stage one calls [`Site::create_or_open`], asks [`Site::missing_shards`] what is to do,
+//! fills a [`ShardWriter`] for each and ends with [`Site::complete`]; stage two calls [`pull`], [`Cache::open`],
 //! [`Cache::check_dataset`] and [`Cache::check_content`], and gathers batches from [`Cache::split`].
 
 mod archive;
@@ -22,11 +22,13 @@ mod plan;
 mod quality;
 mod reader;
 mod record;
+mod remote;
 mod resume;
 mod schema;
 mod sealed;
 mod shard;
 mod shard_file;
+mod site;
 mod soften;
 mod soften_cache;
 mod summary;
@@ -47,8 +49,10 @@ pub use plan::ShardSpec;
 pub use quality::{Confusion, Entropy, TeacherQuality};
 pub use reader::{Cache, SplitRows};
 pub use record::ShardRecord;
+pub use remote::{Listed, index, only_local, origin, place, pull, summaries};
 pub use resume::missing_shards;
 pub use schema::soft_column;
+pub use site::Site;
 pub use soften::soften;
 pub use soften_cache::{Softened, add_temperatures};
 pub use summary::{ColumnSummary, SplitSummary, Summary};

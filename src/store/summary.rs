@@ -10,6 +10,7 @@ use super::error::Error;
 use super::lost::EncodingLoss;
 use super::manifest::Manifest;
 use super::quality::TeacherQuality;
+use super::record::ShardRecord;
 use super::{resume, schema};
 use crate::support::hash::Digest;
 
@@ -85,20 +86,29 @@ impl Summary {
     /// When the manifest or `complete.json` can't be used.
     pub fn read(dir: &Path) -> Result<Self, Error> {
         let manifest = Manifest::read(dir)?;
-        let specs = manifest.shards();
         let mut records = Vec::new();
-        for spec in &specs {
-            records.extend(resume::finished(dir, &manifest, spec)?);
+        for spec in manifest.shards() {
+            records.extend(resume::finished(dir, &manifest, &spec)?);
         }
         let complete =
             if dir.join(COMPLETE_FILE).exists() { Some(Complete::read(dir, &manifest)?) } else { None };
+        Ok(Self::new(dir, manifest, complete, &records))
+    }
+
+    /// The summary of a cache that has the shards of `records`; `dir` is what it is called.
+    pub(super) fn new(
+        dir: &Path,
+        manifest: Manifest,
+        complete: Option<Complete>,
+        records: &[ShardRecord],
+    ) -> Self {
         let splits = manifest.dataset.splits.iter();
         let splits = splits.map(|split| SplitSummary {
             name: split.name.clone(),
             samples: split.samples,
             rows: manifest.rows(split),
         });
-        Ok(Self {
+        Self {
             dir: dir.to_path_buf(),
             key: manifest.key,
             classes: manifest.classes(),
@@ -107,7 +117,7 @@ impl Summary {
             encoding: manifest.storage(),
             bytes: records.iter().map(|record| record.bytes).sum(),
             shards_done: records.len(),
-            shards: specs.len(),
+            shards: manifest.shards().len(),
             complete: complete.is_some(),
             content: complete.as_ref().map(|complete| complete.content),
             columns: schema::describe(&manifest),
@@ -122,6 +132,6 @@ impl Summary {
             dataset: manifest.dataset.name,
             teacher: manifest.teacher.name,
             temperatures: manifest.temperatures,
-        })
+        }
     }
 }

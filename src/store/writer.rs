@@ -54,6 +54,11 @@ impl ShardWriter {
         Self { dir: dir.to_path_buf(), manifest: manifest.clone(), spec: spec.clone(), rows, lost: None }
     }
 
+    /// Which shard it is.
+    pub(super) fn spec(&self) -> &ShardSpec {
+        &self.spec
+    }
+
     /// For rows that come from a shard which says what its encoding lost of the teacher's own logits; from the stored
     /// ones that can't be told.
     pub(super) fn with_lost(mut self, lost: Vec<Lost>) -> Self {

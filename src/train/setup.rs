@@ -66,7 +66,7 @@ pub struct Description {
     pub decant: String,
     /// The run's key.
     pub key: Digest,
-    /// The cache's folder.
+    /// The cache's folder, or its URL.
     pub cache: PathBuf,
     /// The cache's content hash.
     pub cache_content: Digest,
@@ -161,7 +161,7 @@ impl Setup {
         Description {
             decant: env!("CARGO_PKG_VERSION").to_owned(),
             key: self.key,
-            cache: self.cache.dir().to_owned(),
+            cache: store::place(self.cache.dir()),
             cache_content: self.cache.complete().content,
             init: self.init,
             teacher: self.cache.manifest().teacher.name.clone(),
@@ -201,7 +201,8 @@ impl Wanted<'_> {
         let root = &self.pipeline.cache.dir;
         let (mut fitting, mut exact) = (Vec::new(), Vec::new());
         let mut nearest = String::new();
-        for folder in store::find(root, Some(&self.pipeline.cache.name))? {
+        let name = Some(self.pipeline.cache.name.as_str());
+        for folder in store::find(&store::index(root, name)?, name)? {
             let manifest = Manifest::read(&folder)?;
             match self.difference(&manifest) {
                 None if self.has_exactly_the_temperatures(&manifest) => exact.push(folder),

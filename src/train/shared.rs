@@ -9,7 +9,7 @@ use super::setup::{Setup, Wanted};
 use super::{Error, device, setup};
 use crate::config::{self, Pipeline};
 use crate::dataset::{Dataset, SplitName};
-use crate::store::{Cache, SplitRows};
+use crate::store::{self, Cache, SplitRows};
 use crate::view;
 
 /// The dataset of many runs, with the caches and the pixels that they have used so far.
@@ -95,6 +95,7 @@ impl Shared {
             Some(folder) => folder.to_owned(),
             None => wanted.find(file)?,
         };
+        let folder = store::pull(&folder)?;
         let mapped = lock(&self.caches).get(&folder).cloned();
         let opened = match mapped {
             Some(opened) => opened,

@@ -6,13 +6,14 @@ use serde::Serialize;
 
 use crate::cli::Failure;
 use crate::cli::text::{age, bytes, numbers, print_json};
-use crate::store::{self, MANIFEST_FILE, Summary};
+use crate::objects::Url;
+use crate::store::{self, Listed, MANIFEST_FILE, Summary};
 use crate::support::table::Table;
 
 /// One cache, for programs.
 #[derive(Serialize)]
 struct Entry {
-    /// Seconds since it was begun.
+    /// Seconds since it was begun, where it is a folder.
     age_seconds: Option<u64>,
     #[serde(flatten)]
     found: Found,
@@ -23,6 +24,17 @@ struct Entry {
 enum Found {
     Usable(Box<Summary>),
     Damaged { dir: PathBuf, damage: String },
+}
+
+impl Entry {
+    /// A cache in an object store, whose age nobody asks for.
+    fn remote((dir, summary): Listed) -> Self {
+        let found = match summary {
+            Ok(summary) => Found::Usable(Box::new(summary)),
+            Err(error) => Found::Damaged { dir, damage: error.to_string() },
+        };
+        Self { age_seconds: None, found }
+    }
 }
 
 impl Found {
@@ -42,8 +54,12 @@ impl Found {
 }
 
 pub fn run(root: &Path, json: bool) -> Result<(), Failure> {
-    let entry = |dir: &PathBuf| Entry { age_seconds: age_seconds(dir), found: Found::read(dir) };
-    let entries: Vec<Entry> = store::find(root, None)?.iter().map(entry).collect();
+    let entries: Vec<Entry> = if let Some(url) = Url::of(root) {
+        store::summaries(&url)?.into_iter().map(Entry::remote).collect()
+    } else {
+        let entry = |dir: &PathBuf| Entry { age_seconds: age_seconds(dir), found: Found::read(dir) };
+        store::find(root, None)?.iter().map(entry).collect()
+    };
     if json {
         print_json(&entries);
         return Ok(());

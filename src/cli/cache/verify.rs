@@ -32,9 +32,10 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
-    bytes_are_sound(&args.cache)?;
+    let cache = store::pull(&args.cache)?;
+    bytes_are_sound(&cache)?;
     match (args.recompute, &args.pipeline) {
-        (Some(rows), Some(pipeline)) => teacher_agrees(args, pipeline, rows),
+        (Some(rows), Some(pipeline)) => teacher_agrees(args, &cache, pipeline, rows),
         _ => Ok(()),
     }
 }
@@ -62,11 +63,11 @@ fn bytes_are_sound(dir: &Path) -> Result<(), Failure> {
     )))
 }
 
-fn teacher_agrees(args: &Args, file: &Path, rows: usize) -> Result<(), Failure> {
+fn teacher_agrees(args: &Args, cache: &Path, file: &Path, rows: usize) -> Result<(), Failure> {
     let pipeline = config::load(file, &args.sets)?;
     let dataset = Dataset::open(&pipeline.dataset)?;
     let dataset = view::without_bad_images(dataset, pipeline.dataset.on_bad_image)?;
-    let cache = Cache::open(&args.cache)?;
+    let cache = Cache::open(cache)?;
     let mut teacher = OnnxTeacher::open(&pipeline.teacher)?;
     let found = recompute(&dataset, &mut teacher, &cache, pipeline.teacher.batch_size, rows, args.seed)?;
     print(&found);

@@ -1,0 +1,144 @@
+//! What can go wrong between a store and its local copy.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::support::hash::Digest;
+use crate::support::text::bytes;
+
+/// Each names the object or file, what was expected, what was found and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A URL, in a binary without the feature.
+    #[error(
+        "{url} is in an object store, which this binary was built without; build it with --features object-store, or give a local folder"
+    )]
+    Feature {
+        /// What was given.
+        url: String,
+    },
+    /// A URL that names no prefix, or credentials and endpoints that can't be used.
+    #[error("{url} can't be used as an object store: {reason}")]
+    Url {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store refused, or could not be reached, after every retry.
+    #[error("{url} could not be {action}: {reason}")]
+    Store {
+        /// The object or prefix.
+        url: String,
+        /// What was tried, as a participle.
+        action: &'static str,
+        /// What the store or the network said.
+        reason: String,
+    },
+    /// An object that is not there.
+    #[error("there is no {url}")]
+    Gone {
+        /// The object.
+        url: String,
+    },
+    /// An object, or the body of an answer, of another length than is on record.
+    #[error("{url} has {found} bytes, expected {expected}: it was overwritten, or cut off on its way; {remedy}", remedy = REMEDY)]
+    Length {
+        /// The object.
+        url: String,
+        /// What the record or the listing says.
+        expected: u64,
+        /// What came.
+        found: u64,
+    },
+    /// An object of other bytes than are on record.
+    #[error("{url} has BLAKE3 {found}, its record says {expected}: it was overwritten or damaged; {remedy}", remedy = REMEDY)]
+    Digest {
+        /// The object.
+        url: String,
+        /// What the record says.
+        expected: Digest,
+        /// What came, each time that it was read.
+        found: Digest,
+    },
+    /// An object that was overwritten while it was being read.
+    #[error(
+        "{url} was overwritten while it was being read; run the same command again once nobody writes there"
+    )]
+    Changed {
+        /// The object.
+        url: String,
+    },
+    /// A name that would lead out of the local copy.
+    #[error("{url} has a name that can't be a file's here ({name:?}); rename the object")]
+    Name {
+        /// The prefix.
+        url: String,
+        /// The offending name below it.
+        name: String,
+    },
+    /// The local copy can't be written or read.
+    #[error("{} could not be {action} ({source})", path.display())]
+    Local {
+        /// What was tried, as a participle.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// More is wanted than the local space may hold.
+    #[error(
+        "{} more are wanted in {}, which may hold {} and has {} in use; raise DECANT_OBJECTS_MAX_BYTES, or let DECANT_OBJECTS_DIR name a larger disk",
+        bytes(*needed), root.display(), bytes(*most), bytes(*held)
+    )]
+    Room {
+        /// The local space.
+        root: PathBuf,
+        /// Bytes that are wanted.
+        needed: u64,
+        /// Bytes that it may hold.
+        most: u64,
+        /// Bytes that can't be evicted.
+        held: u64,
+    },
+    /// A variable of the environment that makes no sense.
+    #[error("{name}={value}: expected {expected}")]
+    Setting {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What would do.
+        expected: &'static str,
+    },
+    /// The user asked to stop.
+    #[error("interrupted; the files that are here stay, the same command goes on from there")]
+    Interrupted,
+}
+
+const REMEDY: &str = "restore the object, or delete the cache and make it again";
+
+impl Error {
+    /// Whether stored data is damaged.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Length { .. } | Self::Digest { .. })
+    }
+
+    /// Whether what was asked for does not fit, as opposed to what failed.
+    pub fn is_usage(&self) -> bool {
+        use Error::{Feature, Gone, Name, Room, Setting, Url};
+        matches!(self, Feature { .. } | Url { .. } | Gone { .. } | Name { .. } | Room { .. } | Setting { .. })
+    }
+
+    /// Whether the user asked to stop.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Interrupted)
+    }
+
+    /// An error of the local copy at `path`, for `map_err`.
+    pub fn local(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Local { action, path, source }
+    }
+}

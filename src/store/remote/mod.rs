@@ -1,0 +1,96 @@
+//! Caches in an object store, and their local copies.
+//!
+//! A cache at `s3://bucket/prefix/leaves-0123456789ab` has the files of `cache/README.md` as objects, but for the names of its shards:
+//! `train/part-00000-<16 hexadecimal digits of its BLAKE3>.parquet`, so that whoever makes other bytes overwrites nothing. What a shard
+//! is, its record says, and a record is written only where there is none: that is a shard's commit. Reading goes through a local
+//! copy with the names of a plain cache, checked against records and `complete.json` before a file has its name.
+
+mod cache;
+mod publish;
+
+use std::path::{Path, PathBuf};
+
+use super::error::Error;
+use super::folder::is_called;
+use super::summary::Summary;
+use crate::objects::{Bucket, Space, Url};
+
+pub(super) use cache::RemoteCache;
+
+/// The folder in which the caches under `root` are found: `root` itself, or where an object store's are mirrored, with manifest and
+/// `complete.json` of each cache that is called `name`.
+///
+/// # Errors
+/// A store that can't be reached, a manifest that is damaged.
+pub fn index(root: &Path, name: Option<&str>) -> Result<PathBuf, Error> {
+    let Some(url) = Url::of(root) else { return Ok(root.to_path_buf()) };
+    let bucket = Bucket::open(&url)?;
+    for folder in bucket.folders()? {
+        if name.is_none_or(|name| is_called(&folder, name)) {
+            RemoteCache::new(&bucket, &folder)?.refresh()?;
+        }
+    }
+    Ok(Space::from_env()?.mirror(&url)?)
+}
+
+/// The cache in `folder` as a folder that can be opened: itself, or the local copy of the cache in an object store that it names or
+/// mirrors, with every shard that is committed, downloaded and checked where it is not here.
+///
+/// # Errors
+/// [`Error::NoCache`]; a store that can't be reached; an object that is not what its record says; no room.
+pub fn pull(folder: &Path) -> Result<PathBuf, Error> {
+    let Some(url) = origin(folder) else { return Ok(folder.to_path_buf()) };
+    let Some((root, name)) = url.split() else { return Err(Error::NoCache { dir: folder.to_path_buf() }) };
+    let cache = RemoteCache::new(&Bucket::open(&root)?, name)?;
+    if cache.refresh()?.is_none() {
+        // A cache that was softened from a copy is here alone.
+        if cache.dir().join(super::MANIFEST_FILE).is_file() {
+            return Ok(cache.dir().to_path_buf());
+        }
+        return Err(Error::NoCache { dir: folder.to_path_buf() });
+    }
+    cache.pull()?;
+    Ok(cache.dir().to_path_buf())
+}
+
+/// Where a cache is: the URL that its folder is, or mirrors; none for a plain folder.
+pub fn origin(folder: &Path) -> Option<Url> {
+    let mirrored = || Some(Space::origin(folder.parent()?)?.join(folder.file_name()?.to_str()?));
+    Url::of(folder).or_else(mirrored)
+}
+
+/// Where a cache is, for people and records: its URL, or its folder.
+pub fn place(folder: &Path) -> PathBuf {
+    origin(folder).map_or_else(|| folder.to_path_buf(), |url| PathBuf::from(url.as_str()))
+}
+
+/// A cache's URL, and its summary or what is wrong with it.
+pub type Listed = (PathBuf, Result<Summary, Error>);
+
+/// Each cache in the object store at `root`, without downloading a shard.
+///
+/// # Errors
+/// A store that can't be reached.
+pub fn summaries(root: &Url) -> Result<Vec<Listed>, Error> {
+    let bucket = Bucket::open(root)?;
+    let mut found = Vec::new();
+    for folder in bucket.folders()? {
+        let cache = RemoteCache::new(&bucket, &folder)?;
+        let dir = PathBuf::from(root.join(&folder).as_str());
+        if let Some(summary) = cache.summary(&dir).transpose() {
+            found.push((dir, summary));
+        }
+    }
+    Ok(found)
+}
+
+/// Refuses a cache in an object store, where something is done to a folder alone.
+///
+/// # Errors
+/// [`Error::OnlyLocal`] with the `remedy`.
+pub fn only_local(folder: &Path, action: &'static str, remedy: &str) -> Result<(), Error> {
+    match Url::of(folder) {
+        Some(url) => Err(Error::OnlyLocal { url: url.to_string(), action, remedy: remedy.to_owned() }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,102 @@
+//! Where a cache is made: a folder, or a prefix of an object store by way of its local copy.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::committer::Committer;
+use super::complete::{Complete, complete};
+use super::error::Error;
+use super::manifest::Manifest;
+use super::plan::ShardSpec;
+use super::remote::RemoteCache;
+use super::{folder, resume};
+use crate::objects::{Bucket, Url};
+
+/// A cache that is being made.
+pub struct Site {
+    dir: PathBuf,
+    manifest: Arc<Manifest>,
+    remote: Option<Arc<RemoteCache>>,
+}
+
+impl Site {
+    /// The place of `manifest`'s cache under `root`, a folder or the URL of a prefix, made with its manifest if it is not there.
+    ///
+    /// # Errors
+    /// As [`super::create_or_open`]; a store that can't be reached.
+    pub fn create_or_open(root: &Path, manifest: &Manifest) -> Result<Self, Error> {
+        let Some(url) = Url::of(root) else {
+            let (dir, manifest) = folder::create_or_open(root, manifest)?;
+            return Ok(Self { dir, manifest: Arc::new(manifest), remote: None });
+        };
+        let remote = RemoteCache::new(&Bucket::open(&url)?, &manifest.folder_name())?;
+        remote.begin(manifest)?;
+        let mirror = remote.dir().parent().unwrap_or(Path::new("."));
+        let (dir, manifest) = folder::create_or_open(mirror, manifest)?;
+        Ok(Self { dir, manifest: Arc::new(manifest), remote: Some(Arc::new(remote)) })
+    }
+
+    /// The cache that stands in `dir`, a folder or a URL.
+    ///
+    /// # Errors
+    /// [`Error::NoCache`]; a store that can't be reached.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let Some((root, name)) =
+            Url::of(dir).as_ref().and_then(Url::split).map(|(root, name)| (root, name.to_owned()))
+        else {
+            return Ok(Self {
+                dir: dir.to_path_buf(),
+                manifest: Arc::new(Manifest::read(dir)?),
+                remote: None,
+            });
+        };
+        let remote = RemoteCache::new(&Bucket::open(&root)?, &name)?;
+        let Some((manifest, _)) = remote.refresh()? else {
+            return Err(Error::NoCache { dir: dir.to_path_buf() });
+        };
+        let dir = remote.dir().to_path_buf();
+        Ok(Self { dir, manifest: Arc::new(manifest), remote: Some(Arc::new(remote)) })
+    }
+
+    /// The folder that shards are written to.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What the cache is; shards are written with it.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The shards that are still to do. In an object store: that nobody has committed.
+    ///
+    /// # Errors
+    /// A file that can't be read; a store that can't be reached.
+    pub fn missing_shards(&self) -> Result<Vec<ShardSpec>, Error> {
+        match &self.remote {
+            None => resume::missing_shards(&self.dir, &self.manifest),
+            Some(remote) => remote.missing_shards(&self.manifest),
+        }
+    }
+
+    /// Commits shards beside the filling of the next ones.
+    pub fn committer(&self) -> Committer {
+        let remote = self.remote.clone();
+        let manifest = Arc::clone(&self.manifest);
+        Committer::new(move |spec, record| match &remote {
+            None => Ok(()),
+            Some(remote) => remote.commit(&manifest, spec, record),
+        })
+    }
+
+    /// Closes the cache once every shard is there.
+    ///
+    /// # Errors
+    /// As [`super::complete()`]; a store that can't be reached; another `complete.json`.
+    pub fn complete(&self) -> Result<Complete, Error> {
+        match &self.remote {
+            None => complete(&self.dir),
+            Some(remote) => remote.complete(&self.manifest),
+        }
+    }
+}
