@@ -13,7 +13,7 @@ RUNTIME  = .onnxruntime/installed
 VENV     = .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test lint fuzz interop bench-peers bench-online clean
+.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test lint fuzz interop bench-peers bench-online bench-teacher-cache clean
 
 help:                ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -96,6 +96,14 @@ bench-peers:         ## The student's step and the online loop beside PyTorch, i
 
 bench-online: build runtime   ## The guide's online loop against both stages (after bench-peers, which makes the venv).
 	$(VENV)/peers/bin/python benches/peers/online_distill.py --decant $(DECANT)
+
+# FEATURES=cuda ARGS="--device cuda" measures a GPU: then onnxruntime-gpu's library runs decant as well.
+bench-teacher-cache: build    ## Stage one against a bare ONNX Runtime loop, transformers and Python ONNX Runtime, in a venv of its own (3 GB).
+	$(PYTHON) -m venv $(VENV)/teacher-cache
+	$(VENV)/teacher-cache/bin/pip install --quiet -r benches/peers/requirements-teacher-cache$(if $(findstring cuda,$(FEATURES)),-cuda).txt
+	cargo build --release --locked $(CARGO_FEATURES) --bench teacher_cache
+	$(VENV)/teacher-cache/bin/python benches/peers/teacher_cache.py \
+		--against "$$(ls -t target/release/deps/teacher_cache-* | grep -v '\.d$$' | head -1)" $(ARGS)
 
 clean:               ## Delete what was built and installed; caches and runs stay.
 	rm -rf target .onnxruntime $(VENV)

@@ -416,7 +416,7 @@ mod tests {
         );
         insta::assert_snapshot!(
             load_text("", &["teacher.device=cuda:0,0"]).unwrap_err(),
-            @"--set teacher.device=cuda:0,0: cuda:0 occurs twice in cuda:0, cuda:0"
+            @r#"--set teacher.device=cuda:0,0: cuda:0 occurs twice, expected each device once, found "cuda:0,0""#
         );
     }
 

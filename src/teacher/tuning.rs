@@ -12,7 +12,7 @@ pub struct Tuning {
     /// Threads of one call of one session on the CPU, the calling one included; 0 shares every core among the sessions.
     pub threads: usize,
     /// Whether threads of ONNX Runtime that wait for work keep their core busy for a while before they sleep
-    /// (`session.intra_op.allow_spinning`).
+    /// (`session.intra_op.allow_spinning`). Stage one's decoders have better use for the core, so the default is no.
     pub spin: bool,
 }
 
