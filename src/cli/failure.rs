@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::{caching, config, dataset, objects, store, sweep, teacher, train};
+use crate::{caching, config, dataset, objects, planning, store, sweep, teacher, train};
 
 /// The error of a command.
 #[derive(Debug)]
@@ -134,6 +134,18 @@ impl From<sweep::Error> for Failure {
             sweep::Error::Interrupted => Self::interrupted(error),
             sweep::Error::Write { .. } | sweep::Error::NotDone { .. } => Self::run(error),
             error => Self::usage(error),
+        }
+    }
+}
+
+impl From<planning::Error> for Failure {
+    fn from(error: planning::Error) -> Self {
+        match error {
+            planning::Error::Caching(error) => error.into(),
+            planning::Error::Teacher(error) => error.into(),
+            planning::Error::Store(error) => error.into(),
+            planning::Error::Interrupted => Self::interrupted(error),
+            planning::Error::Scratch { .. } => Self::run(error),
         }
     }
 }

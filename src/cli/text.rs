@@ -1,6 +1,6 @@
 //! How a command writes numbers and results.
 
-pub use crate::support::text::{age, bytes, numbers, percent, seconds};
+pub use crate::support::text::{age, bytes, count, numbers, percent, seconds};
 
 /// One value as indented JSON on standard output.
 pub fn print_json(value: &impl serde::Serialize) {

@@ -1,7 +1,14 @@
 //! What a pipeline will cost, and the units of work that it falls into, before any of it is done.
 
 mod cache;
+mod cost;
+mod error;
+mod folder;
+mod probe;
 mod units;
 
 pub use cache::{PlannedCache, PlannedShard};
-pub use units::{Commands, StageOneUnit, SweepUnit, SweepUnits, Units};
+pub use cost::{Cost, Decoding, EncodingCost, Run, StageOneCost, StudentCost, SweepCost, encodings, level};
+pub use error::Error;
+pub use probe::{Encoded, Probe};
+pub use units::{CacheState, Commands, StageOneUnit, SweepUnit, SweepUnits, Units};

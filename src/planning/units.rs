@@ -108,16 +108,19 @@ pub struct SweepUnit {
 }
 
 impl Units {
-    /// The units of a cache, `parts` of them or one a shard, and of a sweep.
+    /// The units of a cache, `parts` of them or one a shard, and of a sweep. `row_seconds` is what a row of the cache takes, and
+    /// `run_seconds` what each run does, where that is known.
     pub fn new(
         pipeline: PathBuf,
         cache: &PlannedCache,
         parts: Option<usize>,
+        row_seconds: Option<f64>,
         sweep: Option<&sweep::Units>,
+        run_seconds: &[Option<f64>],
         commands: &Commands,
     ) -> Self {
         let merge = || vec!["cache".to_owned(), "merge".to_owned(), cache.dir.display().to_string()];
-        Self {
+        let mut units = Self {
             pipeline,
             cache: CacheState {
                 dir: cache.dir.clone(),
@@ -127,7 +130,14 @@ impl Units {
             stage_one: stage_one(&cache.shards, parts, commands),
             close: (!cache.complete).then(merge),
             sweep: sweep.map(|units| runs(units, commands)),
+        };
+        for unit in &mut units.stage_one {
+            unit.seconds = row_seconds.map(|row| row * unit.rows as f64);
         }
+        for (unit, seconds) in units.sweep.iter_mut().flat_map(|sweep| &mut sweep.runs).zip(run_seconds) {
+            unit.seconds = *seconds;
+        }
+        units
     }
 }
 

@@ -29,6 +29,7 @@ mod sealed;
 mod shard;
 mod shard_file;
 mod site;
+mod size;
 mod soften;
 mod soften_cache;
 mod summary;

@@ -1,21 +1,20 @@
-//! How long the runs will take: from those that are done, else from a short measurement.
+//! How long runs will take: from those that are done, else from a short measurement.
 
 use std::time::Duration;
 
 use super::Error;
 use super::plan::Planned;
-use crate::dataset::SplitName;
-use crate::train::{self, Setup, Timing, read_json};
+use crate::config::Pipeline;
+use crate::dataset::{Dataset, SplitName};
+use crate::train::{self, Chosen, Timing, read_json};
 
 /// Shapes that are measured at most; others are scaled from those.
 const MEASURED: usize = 3;
 /// Seconds for each.
 const MEASURE: Duration = Duration::from_secs(1);
-/// The optimiser, the loader and the writing of checkpoints take the rest of a step.
-const SHARE_OF_PASSES: f64 = 0.85;
 
 /// What decides how long an image takes.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Shape {
     width: f64,
     size: usize,
@@ -23,14 +22,73 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(setup: &Setup) -> Self {
-        let (student, train) = (&setup.pipeline.student, &setup.pipeline.train);
-        Self { width: student.width, size: student.image_size, batch: train.batch_size }
+    fn of(pipeline: &Pipeline) -> Self {
+        let (student, train) = (&pipeline.student, &pipeline.train);
+        Self { width: student.width, size: student.image_size, batch: train.batch_size * train.accumulate }
     }
 
     /// The work of one image, in a unit of its own: pixels times channels, which is what the memory moves.
     fn work(self) -> f64 {
         (self.size * self.size) as f64 * self.width
+    }
+}
+
+/// Seconds of a run for each train image of each epoch, validation included, by the run's shape.
+#[derive(Clone, Debug, Default)]
+pub struct Estimator {
+    known: Vec<(Shape, f64)>,
+}
+
+impl Estimator {
+    /// What the runs among these that are done took.
+    ///
+    /// # Errors
+    /// A time that can't be read.
+    pub fn of_runs<'a>(runs: impl IntoIterator<Item = &'a Planned>) -> Result<Self, Error> {
+        let mut estimator = Self::default();
+        for run in runs {
+            let shape = Shape::of(&run.setup.pipeline);
+            if estimator.of_shape(shape).is_some() || run.result()?.is_none() {
+                continue;
+            }
+            let timing: Timing = read_json(&run.setup.folder, "timing.json")?.unwrap_or_default();
+            if timing.train_images > 0 && timing.seconds > 0.0 {
+                estimator.known.push((shape, timing.seconds / timing.train_images as f64));
+            }
+        }
+        Ok(estimator)
+    }
+
+    /// Whether no run has told anything.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// Takes a few steps of this pipeline's student, unless a run of its shape is known or enough others are. One that can't be
+    /// measured can't be trained, which is said when it is its turn.
+    pub fn measure(&mut self, pipeline: &Pipeline, dataset: &Dataset, device: &Chosen) {
+        let shape = Shape::of(pipeline);
+        if self.of_shape(shape).is_some() || self.known.len() >= MEASURED {
+            return;
+        }
+        if let Ok(pace) = train::pace(pipeline, dataset.classes.len(), device, MEASURE) {
+            let images = |split| dataset.split(split).map_or(0, |split| split.samples.len()) as f64;
+            let forward = pace.forward_seconds * images(SplitName::Validation);
+            self.known.push((shape, pace.step_seconds + forward / images(SplitName::Train).max(1.0)));
+        }
+    }
+
+    /// Seconds of a whole run of this pipeline; none where nothing is known.
+    pub fn seconds(&self, pipeline: &Pipeline, dataset: &Dataset) -> Option<f64> {
+        let shape = Shape::of(pipeline);
+        let scaled = || self.known.last().map(|(other, seconds)| seconds * shape.work() / other.work());
+        let an_image = self.of_shape(shape).or_else(scaled)?;
+        let images = dataset.split(SplitName::Train).map_or(0, |split| split.samples.len());
+        Some(an_image * (images * pipeline.train.epochs) as f64)
+    }
+
+    fn of_shape(&self, shape: Shape) -> Option<f64> {
+        self.known.iter().find(|(known, _)| *known == shape).map(|(_, seconds)| *seconds)
     }
 }
 
@@ -40,37 +98,11 @@ impl Shape {
 /// # Errors
 /// A time that can't be read.
 pub fn estimate(todo: &[&Planned], done: &[&Planned]) -> Result<f64, Error> {
-    let mut rates: Vec<(Shape, f64)> = Vec::new();
-    for run in done {
-        let shape = Shape::of(&run.setup);
-        let timing: Timing = read_json(&run.setup.folder, "timing.json")?.unwrap_or_default();
-        if timing.train_images > 0 && timing.seconds > 0.0 && !rates.iter().any(|(known, _)| *known == shape)
-        {
-            rates.push((shape, timing.train_images as f64 / timing.seconds));
-        }
-    }
-    let mut seconds = 0.0;
-    for run in todo {
+    let mut estimator = Estimator::of_runs(done.iter().copied())?;
+    let seconds = todo.iter().map(|run| {
         let setup = &run.setup;
-        let shape = Shape::of(setup);
-        let known = rates.iter().find(|(known, _)| *known == shape).map(|(_, rate)| *rate);
-        let rate = match (known, rates.last()) {
-            (Some(rate), _) => rate,
-            (None, Some((other, rate))) if rates.len() >= MEASURED => rate * other.work() / shape.work(),
-            (None, _) => {
-                // One that can't be measured can't be trained, which is said when it is its turn.
-                let Ok(rate) = train::images_per_second(setup, MEASURE) else { continue };
-                // Validation is a forward pass, about a third of a step.
-                let images = |split| setup.dataset.split(split).map_or(0, |split| split.samples.len()) as f64;
-                let train_images = images(SplitName::Train).max(1.0);
-                let rate = SHARE_OF_PASSES * rate * train_images
-                    / (train_images + images(SplitName::Validation) / 3.0);
-                rates.push((shape, rate));
-                rate
-            }
-        };
-        let images = setup.dataset.split(SplitName::Train).map_or(0, |split| split.samples.len());
-        seconds += (images * setup.pipeline.train.epochs) as f64 / rate.max(1e-9);
-    }
-    Ok(seconds)
+        estimator.measure(&setup.pipeline, &setup.dataset, &setup.device);
+        estimator.seconds(&setup.pipeline, &setup.dataset).unwrap_or(0.0)
+    });
+    Ok(seconds.sum())
 }

@@ -26,7 +26,7 @@ mod verify;
 
 pub use drive::{Standing, run, standing};
 pub use error::Error;
-pub use estimate::estimate;
+pub use estimate::{Estimator, estimate};
 pub use lock::{LOCK_FILE, Lock};
 pub use plan::{Plan, Planned, soften};
 pub use points::{Point, Points, expand};

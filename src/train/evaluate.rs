@@ -137,7 +137,7 @@ fn filled(images: &Images<'_>, rows: &[usize]) -> Result<Vec<f32>, Error> {
 }
 
 /// Logits `[batch, classes]` of normalised pixels `[batch, 3, height, width]` on the host.
-fn logits(
+pub(super) fn logits(
     model: &MobileNetV2,
     pixels: Vec<f32>,
     batch: usize,

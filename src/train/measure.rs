@@ -2,34 +2,77 @@
 
 use std::time::{Duration, Instant};
 
-use burn::tensor::Tensor;
+use super::device::Chosen;
+use super::evaluate::logits;
+use super::step::{Batch, Learner};
+use super::targets::{CachedTargets, Column};
+use super::{Error, setup};
+use crate::config::Pipeline;
 
-use super::Error;
-use super::setup::Setup;
-use crate::student::dropout;
+/// Images in the forward passes that are measured.
+const FORWARD: usize = 32;
 
-/// Images a second through a step's forward and backward passes, measured for `at_most` or three steps, whichever is
-/// longer. The first step, which warms up, does not count.
+/// What one image costs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// Seconds of a training step for each of its images: forward, loss, backward, optimiser.
+    pub step_seconds: f64,
+    /// Seconds of a forward pass alone, as on validation, for each of its images.
+    pub forward_seconds: f64,
+}
+
+/// Takes a few steps of the pipeline's student at its real size, on made-up pixels: for `at_most` or three steps, whichever is
+/// longer. The first, which warms up, does not count.
 ///
 /// # Errors
 /// Weights of `student.init` that can't be loaded.
-pub fn images_per_second(setup: &Setup, at_most: Duration) -> Result<f64, Error> {
-    let device = setup.device.device.clone().autodiff();
-    let (model, _) = setup.student(&device)?;
-    let (batch, size) = (setup.pipeline.train.batch_size, setup.pipeline.student.image_size);
-    let step = |number: u64| {
-        let pixels = Tensor::ones([batch, 3, size, size], &device);
-        let mask = dropout::mask(model.shape().dropout, [batch, model.features()], 0, number, &device);
-        let loss = model.forward_train(pixels, mask).square().mean();
-        let _ = loss.backward();
-        loss.into_data();
+pub fn pace(pipeline: &Pipeline, classes: usize, device: &Chosen, at_most: Duration) -> Result<Pace, Error> {
+    let (train, side) = (&pipeline.train, pipeline.student.image_size);
+    let (model, _) = setup::student(pipeline, classes, &device.device.clone().autodiff())?;
+    let mut learner = Learner::new(model, train, None, &device.device);
+    let batches = || -> Vec<Batch> {
+        (0..train.accumulate).map(|_| made_up(Column::of(train), train.batch_size, side, classes)).collect()
     };
-    step(0);
-    let clock = Instant::now();
     let mut steps = 0;
+    learner.step(batches(), steps, usize::MAX);
+    let clock = Instant::now();
     while steps < 2 || clock.elapsed() < at_most {
         steps += 1;
-        step(steps);
+        learner.step(batches(), steps, usize::MAX);
     }
-    Ok((steps as usize * batch) as f64 / clock.elapsed().as_secs_f64())
+    let images = steps * train.accumulate * train.batch_size;
+    let step_seconds = clock.elapsed().as_secs_f64() / images as f64;
+
+    let model = learner.evaluating();
+    let forward = || {
+        let pixels = made_up(Column::None, FORWARD, side, classes).pixels;
+        logits(&model, pixels, FORWARD, (side, side), &device.device);
+    };
+    forward();
+    let (clock, mut passes) = (Instant::now(), 0);
+    while passes < 1 || clock.elapsed() < at_most / 4 {
+        passes += 1;
+        forward();
+    }
+    Ok(Pace { step_seconds, forward_seconds: clock.elapsed().as_secs_f64() / (passes * FORWARD) as f64 })
+}
+
+/// A batch of no image at all, with values that keep every loss finite.
+fn made_up(column: Column, samples: usize, side: usize, classes: usize) -> Batch {
+    let targets = || (0..samples * classes).map(|index| 1.0 + (index * 7 % 13) as f32);
+    let targets = match column {
+        Column::None => CachedTargets::None,
+        Column::Logits => CachedTargets::Logits(targets().collect()),
+        Column::Soft(_) => {
+            let mut rows: Vec<f32> = targets().collect();
+            for row in rows.chunks_exact_mut(classes) {
+                let sum: f32 = row.iter().sum();
+                row.iter_mut().for_each(|target| *target /= sum);
+            }
+            CachedTargets::Soft(rows)
+        }
+    };
+    let pixels = (0..samples * 3 * side * side).map(|index| (index % 255) as f32 / 127.0 - 1.0);
+    let labels = (0..samples).map(|sample| (sample % classes) as i32);
+    Batch { pixels: pixels.collect(), size: [side, side], labels: labels.collect(), targets, epoch: 0 }
 }

@@ -27,9 +27,14 @@ pub(super) struct PixelKey {
     pub size: (u32, u32),
 }
 
+/// Whether the pixels of a split of `images` cached rows are kept once they are decoded, at this height and width.
+pub fn keeps(images: usize, size: (u32, u32)) -> bool {
+    bytes(images, size) <= SPLIT_BYTES
+}
+
 /// Room for the pixels of `images` images of this height and width; none for a split that is too large to keep.
 pub(super) fn room(images: usize, size: (u32, u32)) -> Option<Arc<Pixels>> {
-    (bytes(images, size) <= SPLIT_BYTES).then(|| Arc::new((0..images).map(|_| OnceLock::new()).collect()))
+    keeps(images, size).then(|| Arc::new((0..images).map(|_| OnceLock::new()).collect()))
 }
 
 fn bytes(images: usize, (height, width): (u32, u32)) -> usize {

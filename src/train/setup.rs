@@ -144,17 +144,7 @@ impl Setup {
     /// The student before its first step, with random weights or those of `student.init`, and for those where its
     /// classifier is from.
     pub(super) fn student(&self, device: &Device) -> Result<(MobileNetV2, Option<hf::Head>), Error> {
-        let student = &self.pipeline.student;
-        let shape = StudentShape {
-            dropout: student.dropout,
-            batch_norm_momentum: student.batch_norm_momentum,
-            freeze: student.freeze,
-            ..StudentShape::new(student.width, self.classes(), student.image_size)
-        };
-        let model = MobileNetV2::new(&shape, self.pipeline.train.seed, device);
-        let Some(path) = &student.init else { return Ok((model, None)) };
-        let hf::Loaded { model, head } = hf::load_weights(model, path)?;
-        Ok((model, Some(head)))
+        student(&self.pipeline, self.classes(), device)
     }
 
     pub(super) fn description(&self) -> Description {
@@ -169,6 +159,25 @@ impl Setup {
             pipeline: Pipeline { sweep: Sweep::default(), ..self.pipeline.clone() },
         }
     }
+}
+
+/// The student of a pipeline with so many classes, before its first step.
+pub(super) fn student(
+    pipeline: &Pipeline,
+    classes: usize,
+    device: &Device,
+) -> Result<(MobileNetV2, Option<hf::Head>), Error> {
+    let student = &pipeline.student;
+    let shape = StudentShape {
+        dropout: student.dropout,
+        batch_norm_momentum: student.batch_norm_momentum,
+        freeze: student.freeze,
+        ..StudentShape::new(student.width, classes, student.image_size)
+    };
+    let model = MobileNetV2::new(&shape, pipeline.train.seed, device);
+    let Some(path) = &student.init else { return Ok((model, None)) };
+    let hf::Loaded { model, head } = hf::load_weights(model, path)?;
+    Ok((model, Some(head)))
 }
 
 /// What a cache must be to serve a pipeline.

@@ -1,0 +1,32 @@
+//! What can stop a plan.
+
+use std::path::PathBuf;
+
+use crate::{caching, store, teacher};
+
+/// Each is one sentence that names the thing, what was expected and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What would stop stage one.
+    #[error(transparent)]
+    Caching(#[from] caching::Error),
+    /// The teacher can't be run here.
+    #[error(transparent)]
+    Teacher(#[from] teacher::Error),
+    /// The cache that is there, or the one that was measured.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The measurement has no room.
+    #[error(
+        "can't use {path} for a short measurement: {source}; name another folder in TMPDIR, or give --no-measure"
+    )]
+    Scratch {
+        /// The temporary folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Stopped by the user.
+    #[error("interrupted; nothing was kept")]
+    Interrupted,
+}

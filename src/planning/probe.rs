@@ -1,0 +1,220 @@
+//! A short measurement: stage one over a few images of the dataset, for real, in a folder that is gone afterwards.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+use super::Error;
+use super::folder::Scratch;
+use crate::caching::{self, Settings, State};
+use crate::config::{self, Pipeline};
+use crate::dataset::{Dataset, Sample, Split, SplitName};
+use crate::store::{self, Cache, Encoding, Lost, Manifest, Row, ShardRecord, ShardWriter};
+use crate::support::interrupt;
+use crate::teacher::{OnnxTeacher, Teacher};
+use crate::view::{self, Geometry, Preprocess};
+
+/// How long the teacher is run for.
+const MEASURE: Duration = Duration::from_secs(4);
+/// Rows of the measurement at most: what an encoding loses is known well enough then.
+const MOST_ROWS: usize = 4096;
+/// Images whose decoding for the student is measured.
+const DECODED: usize = 64;
+
+/// What was measured.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Seconds until the teacher could be run.
+    pub open_seconds: f64,
+    /// Rows of stage one that were made.
+    pub rows: usize,
+    /// Seconds of stage one for a row: read, decoded, resized, through the teacher, written.
+    pub row_seconds: f64,
+    /// The most memory that this process has held, with teacher, dataset and batches; none where the system does not tell.
+    pub peak_memory_bytes: Option<u64>,
+    /// Seconds for an image as the student sees it, on every core: read, decoded, resized.
+    pub decode_seconds: f64,
+    /// The measured rows under each of the encodings that were asked for.
+    pub encoded: Vec<Encoded>,
+}
+
+/// The measured rows under one encoding.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// Which.
+    pub encoding: Encoding,
+    /// Bytes of a row in columns that zstd compressed; none where the teacher's logits don't fit the encoding.
+    pub zstd_row_bytes: Option<f64>,
+    /// What it lost of the targets at each temperature, summed over the rows; nothing of float32.
+    pub lost: Vec<Lost>,
+}
+
+impl Probe {
+    /// Runs stage one over as many images of train as take a few seconds, and writes what came out under each of `encodings`,
+    /// compressed at `level`.
+    ///
+    /// # Errors
+    /// Whatever would stop stage one; [`Error::Interrupted`]; a temporary folder that can't be written.
+    pub fn take(
+        pipeline: &Pipeline,
+        dataset: &Dataset,
+        encodings: &[Encoding],
+        level: u8,
+    ) -> Result<Self, Error> {
+        let scratch = Scratch::new()?;
+        let clock = Instant::now();
+        let mut teacher = OnnxTeacher::open(&pipeline.teacher)?;
+        let open_seconds = clock.elapsed().as_secs_f64();
+
+        let views = usize::from(pipeline.cache.views);
+        let batch = pipeline.teacher.batch_size;
+        let mut run = |name: &str, rows: usize| {
+            let some = some_of_train(dataset, rows.div_ceil(views));
+            stage_one(pipeline, &some, &mut teacher, &scratch.path().join(name))
+        };
+        // The first batches warm up.
+        let (_, seconds) = run("first", 2 * batch)?;
+        let rate = (2 * batch) as f64 / seconds;
+        let rows = (rate * MEASURE.as_secs_f64()) as usize;
+        let (cache, seconds) = run("second", rows.clamp(2 * batch, MOST_ROWS.max(2 * batch)))?;
+
+        let peak_memory_bytes = peak_memory();
+        let cache = Cache::open(&cache)?;
+        let rows = cache.split(SplitName::Train.as_str())?.len();
+        let encoded = encodings.iter().map(|&encoding| encoded(&cache, encoding, level, scratch.path()));
+        let encoded = encoded.collect::<Result<_, _>>()?;
+        let decode_seconds = decode(pipeline, dataset)?;
+        let row_seconds = seconds / rows as f64;
+        Ok(Self { open_seconds, rows, row_seconds, peak_memory_bytes, decode_seconds, encoded })
+    }
+}
+
+/// The dataset with so many images of train alone, taken from all over it.
+fn some_of_train(dataset: &Dataset, images: usize) -> Dataset {
+    let all = dataset.split(SplitName::Train).map_or(&[][..], |split| &split.samples);
+    let count = images.clamp(1, all.len().max(1));
+    let samples: Vec<Sample> =
+        (0..count).filter_map(|index| all.get(index * all.len() / count)).cloned().collect();
+    Dataset {
+        name: dataset.name.clone(),
+        classes: dataset.classes.clone(),
+        splits: vec![Split { name: SplitName::Train, samples }],
+        notes: Vec::new(),
+    }
+}
+
+/// Makes the cache of `dataset` under `root`, as the pipeline would but for its encoding; its folder, and the seconds.
+fn stage_one(
+    pipeline: &Pipeline,
+    dataset: &Dataset,
+    teacher: &mut dyn Teacher,
+    root: &Path,
+) -> Result<(std::path::PathBuf, f64), Error> {
+    let cache = config::Cache {
+        dir: root.to_path_buf(),
+        encoding: config::Encoding::Float32,
+        top_k: None,
+        zstd: 0,
+        ..pipeline.cache.clone()
+    };
+    let settings = Settings {
+        cache: &cache,
+        batch_size: pipeline.teacher.batch_size,
+        part: (0, 1),
+        interrupted: &interrupt::requested,
+    };
+    let summary = caching::run(dataset, teacher, &settings)?;
+    match summary.state {
+        State::Complete(_) => Ok((summary.dir, summary.seconds)),
+        State::Interrupted | State::PartDone => Err(Error::Interrupted),
+    }
+}
+
+/// Writes the rows of `cache` under another encoding.
+fn encoded(cache: &Cache, encoding: Encoding, level: u8, root: &Path) -> Result<Encoded, Error> {
+    let mut manifest = Manifest { encoding, ..cache.manifest().clone() }.with_zstd(level)?;
+    manifest.name = "encoded".to_owned();
+    let (dir, manifest) = store::create_or_open(root, &manifest)?;
+    let (mut bytes, mut rows, mut lost) = (0, 0, Vec::new());
+    for spec in manifest.shards() {
+        let mut writer = ShardWriter::create(&dir, &manifest, &spec);
+        match fill(&mut writer, cache, &spec) {
+            Err(store::Error::LogitTooLarge { .. }) => {
+                return Ok(Encoded { encoding, zstd_row_bytes: None, lost });
+            }
+            filled => filled?,
+        }
+        let record: ShardRecord = writer.commit()?;
+        bytes += record.bytes - footer_bytes(&dir.join(&spec.path))?;
+        rows += spec.rows;
+        add(&mut lost, record.lost);
+    }
+    Ok(Encoded { encoding, zstd_row_bytes: Some(bytes as f64 / rows.max(1) as f64), lost })
+}
+
+fn fill(writer: &mut ShardWriter, cache: &Cache, spec: &store::ShardSpec) -> Result<(), store::Error> {
+    let rows = cache.split(&spec.split)?;
+    let mut logits = vec![0.0; rows.classes()];
+    for row in (spec.first_row as usize..).take(spec.rows as usize) {
+        rows.gather_logits(&[row], &mut logits)?;
+        let (sample, view) = rows.identity(row);
+        writer.push(Row {
+            sample,
+            image_hash: rows.image_hash(row),
+            label: rows.label(row),
+            view,
+            crop: rows.crop(row),
+            flip: rows.flip(row),
+            input_hash: rows.input_hash(row),
+            logits: &logits,
+        })?;
+    }
+    Ok(())
+}
+
+/// The footer's length stands before the closing magic.
+fn footer_bytes(path: &Path) -> Result<u64, Error> {
+    let bytes = std::fs::read(path).map_err(|source| Error::Scratch { path: path.to_owned(), source })?;
+    let length = bytes.last_chunk::<8>().map_or(0, |[a, b, c, d, ..]| u32::from_le_bytes([*a, *b, *c, *d]));
+    Ok(u64::from(length) + 8)
+}
+
+fn add(sums: &mut Vec<Lost>, lost: Vec<Lost>) {
+    if sums.is_empty() {
+        *sums = lost;
+        return;
+    }
+    for (sum, lost) in sums.iter_mut().zip(lost) {
+        sum.kl_sum += lost.kl_sum;
+        sum.kl_largest = sum.kl_largest.max(lost.kl_largest);
+        sum.kept_sum = sum.kept_sum.zip(lost.kept_sum).map(|(a, b)| a + b);
+        sum.kept_least = sum.kept_least.zip(lost.kept_least).map(|(a, b)| a.min(b));
+    }
+}
+
+/// Seconds for an image at the student's size, on every core.
+fn decode(pipeline: &Pipeline, dataset: &Dataset) -> Result<f64, Error> {
+    let student = &pipeline.student;
+    let side = student.image_size as u32;
+    let preprocess = Preprocess::for_student(side, student.image_mean, student.image_std);
+    let some = some_of_train(dataset, DECODED);
+    let samples = some.splits[0].samples.len();
+    let clock = Instant::now();
+    (0..samples).into_par_iter().try_for_each(|index| {
+        let bad = |source| caching::Error::Image { name: some.sample_name(SplitName::Train, index), source };
+        let image = view::decode(&some.read(SplitName::Train, index)?).map_err(bad)?;
+        let (width, height) = image.dimensions();
+        preprocess.pixels(&image, &Geometry::whole(width, height)).map_err(bad)?;
+        Ok::<(), caching::Error>(())
+    })?;
+    Ok(clock.elapsed().as_secs_f64() / samples.max(1) as f64)
+}
+
+/// `VmHWM` of Linux: the most that was resident.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
