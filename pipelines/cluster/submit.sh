@@ -28,14 +28,16 @@ command -v "$DECANT" >/dev/null || fail "there is no $DECANT on PATH; set DECANT
 command -v sbatch >/dev/null || [ -n "${DRY_RUN:-}" ] || fail "there is no sbatch on PATH; submit from a login node of the cluster"
 command -v python3 >/dev/null || fail "there is no python3 on PATH; it reads decant's plan"
 
-plan=$("$DECANT" plan "$@" --units json --no-measure) || exit $?
-# cache folder, is it closed, units and runs still to do
-IFS=$'\t' read -r cache closed units runs < <(python3 -c '
+plan=$("$DECANT" plan "$@" --units json) || exit $?
+# The cache's folder, whether it is closed, shards and runs still to do, rungs of successive halving after these runs, and
+# what the sweep needs besides.
+IFS=$'\t' read -r cache closed shards runs rungs soften < <(python3 -c '
 import json, sys
 plan = json.load(sys.stdin)
-count = lambda units: sum(not unit["done"] for unit in units)
-print(plan["cache"]["dir"], int(plan["cache"]["complete"]), count(plan["stage_one"]),
-      count(plan["sweep"]["runs"]) if plan["sweep"] else -1, sep="\t")
+todo = lambda units: [unit for unit in units if not unit["done"]]
+sweep = plan["sweep"] or {"runs": [], "rungs_left": -1}
+print(plan["cache"]["dir"], int(plan["cache"]["complete"]), len(todo(plan["stage_one"])), len(todo(sweep["runs"])),
+      sweep["rungs_left"], "--soften" if any("--soften" in run["command"] for run in sweep["runs"]) else "", sep="\t")
 ' <<<"$plan")
 
 # Submits one job and prints its id.
@@ -60,9 +62,9 @@ array() {
 }
 
 if [ "$closed" -eq 0 ]; then
-    if [ "$units" -gt 0 ]; then
-        job=$(submit "$(array "$units" "$parts" "$at_once")" "$here/teacher-cache.sbatch" "$@")
-        echo "stage one  $units shards  job $job"
+    if [ "$shards" -gt 0 ]; then
+        job=$(submit "$(array "$shards" "$parts" "$at_once")" "$here/teacher-cache.sbatch" "$@")
+        echo "stage one  $shards shards  job $job"
         then_after "$job"
     fi
     job=$(submit "${after[@]}" "$here/close.sbatch" cache merge "$cache")
@@ -72,13 +74,16 @@ else
     echo "stage one  done before: $cache"
 fi
 
-if [ "$runs" -ge 0 ]; then
-    if [ "$runs" -gt 0 ]; then
-        job=$(submit "${after[@]}" "$(array "$runs" "${SWEEP_PARTS:-$parts}" "${SWEEP_AT_ONCE:-$at_once}")" \
-            "$here/sweep.sbatch" "$@")
+# Once for each rung: who goes on to the next is known when all of one are done.
+for ((rung = 0; rungs >= 0 && rung <= rungs; rung++)); do
+    if [ "$runs" -gt 0 ] || [ "$rungs" -gt 0 ]; then
+        job=$(submit "${after[@]}" "$(array "$((runs > 0 ? runs : 1))" "${SWEEP_PARTS:-$parts}" "${SWEEP_AT_ONCE:-$at_once}")" \
+            "$here/sweep.sbatch" "$@" ${soften:+"$soften"})
         echo "sweep      $runs runs  job $job"
         then_after "$job"
     fi
+done
+if [ "$rungs" -ge 0 ]; then
     job=$(submit "${after[@]}" --job-name=collect "$here/close.sbatch" sweep "$@" --collect)
     echo "collect    job $job"
 fi
