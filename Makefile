@@ -13,7 +13,7 @@ RUNTIME  = .onnxruntime/installed
 VENV     = .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test lint fuzz interop bench-peers bench-online bench-teacher-cache clean
+.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test test-objects lint fuzz interop bench-peers bench-online bench-teacher-cache clean
 
 help:                ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -53,6 +53,13 @@ doctor: build        ## Say which devices and libraries were found.
 
 test: runtime        ## Every test; needs no GPU.
 	cargo test --locked
+
+# S3S_FS=PATH takes s3s-fs, which checks signatures, for a server (cargo install s3s-fs --features binary) in place of moto.
+test-objects: runtime ## Object stores against an S3 server on loopback, with faults, in a venv of its own.
+	cargo build --locked --features object-store
+	$(PYTHON) -m venv $(VENV)/objects
+	$(VENV)/objects/bin/pip install --quiet --require-hashes -r tests/objects/requirements.txt
+	cd tests/objects && $(CURDIR)/$(VENV)/objects/bin/python -m unittest -v $(ARGS)
 
 # burn's CUDA backend brings an LLVM that a build script downloads; checking the types, as docs.rs does, needs none of it.
 lint:                ## Formatting, clippy, the CUDA build, and the documentation.

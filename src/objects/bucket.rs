@@ -16,8 +16,8 @@ use tokio::runtime::Runtime;
 use super::connect::connect;
 use super::{Created, Error, Object, Url};
 
-/// Bytes of one part of an upload, and of one range of a download.
-pub(super) const PART_BYTES: u64 = 8 << 20;
+const PART_BYTES: &str = "DECANT_OBJECTS_PART_BYTES";
+const DEFAULT_PART_BYTES: u64 = 8 << 20;
 /// Parts of one upload that are on their way at once.
 const PARTS_AT_ONCE: usize = 8;
 /// A conditional write that failed for any reason is tried again: whether the one before arrived is seen by what is there then.
@@ -30,6 +30,8 @@ pub struct Bucket {
     pub(super) store: Arc<dyn ObjectStore>,
     prefix: Path,
     url: Url,
+    /// Bytes of one part of an upload, and of one range of a download.
+    pub(super) part_bytes: u64,
 }
 
 impl Bucket {
@@ -39,14 +41,27 @@ impl Bucket {
     /// A URL without a bucket, credentials that can't be used.
     pub fn open(url: &Url) -> Result<Self, Error> {
         let (store, prefix) = connect(url)?;
-        Ok(Self { store, prefix, url: url.clone() })
+        let part_bytes = match std::env::var(PART_BYTES) {
+            Err(_) => DEFAULT_PART_BYTES,
+            Ok(value) => value.parse().ok().filter(|&bytes| bytes > 0).ok_or(Error::Setting {
+                name: PART_BYTES,
+                value,
+                expected: "bytes of a part, such as 8388608; S3 takes 5242880 at least",
+            })?,
+        };
+        Ok(Self { store, prefix, url: url.clone(), part_bytes })
     }
 
     /// The prefix `folder` below this one.
     #[must_use]
     pub fn within(&self, folder: &str) -> Self {
         let prefix = folder.split('/').fold(self.prefix.clone(), Path::join);
-        Self { store: Arc::clone(&self.store), prefix, url: self.url.join(folder) }
+        Self {
+            store: Arc::clone(&self.store),
+            prefix,
+            url: self.url.join(folder),
+            part_bytes: self.part_bytes,
+        }
     }
 
     /// What messages call an object; the prefix itself where `name` is empty.
@@ -160,7 +175,7 @@ impl Bucket {
         let read = || Error::local("read", file);
         let mut source = File::open(file).map_err(read())?;
         let bytes = source.metadata().map_err(read())?.len();
-        if bytes <= PART_BYTES {
+        if bytes <= self.part_bytes {
             let mut content = Vec::with_capacity(bytes as usize);
             source.read_to_end(&mut content).map_err(read())?;
             let put = self.store.put(&path, PutPayload::from(content));
@@ -168,10 +183,10 @@ impl Bucket {
         }
         runtime().block_on(async {
             let upload = self.store.put_multipart(&path).await.map_err(self.failed("written", name))?;
-            let mut upload = WriteMultipart::new_with_chunk_size(upload, PART_BYTES as usize);
+            let mut upload = WriteMultipart::new_with_chunk_size(upload, self.part_bytes as usize);
             loop {
-                let mut part = Vec::with_capacity(PART_BYTES as usize);
-                let sent = match source.by_ref().take(PART_BYTES).read_to_end(&mut part) {
+                let mut part = Vec::with_capacity(self.part_bytes as usize);
+                let sent = match source.by_ref().take(self.part_bytes).read_to_end(&mut part) {
                     Err(error) => Err(Error::local("read", file)(error)),
                     Ok(0) => break,
                     Ok(_) => {
@@ -267,7 +282,7 @@ mod tests {
         let bucket = bucket(folder.path());
         assert_eq!(bucket.list().unwrap(), []);
         assert_eq!(bucket.folders().unwrap(), Vec::<String>::new());
-        let content: Vec<u8> = (0..PART_BYTES * 2 + 5).map(|byte| (byte % 251) as u8).collect();
+        let content: Vec<u8> = (0..DEFAULT_PART_BYTES * 2 + 5).map(|byte| (byte % 251) as u8).collect();
         let file = folder.path().join("shard");
         std::fs::write(&file, &content).unwrap();
         bucket.upload(&file, "leaves-01/train/part-00000.parquet").unwrap();
@@ -275,7 +290,7 @@ mod tests {
         assert_eq!(listed.len(), 1);
         assert_eq!(
             (listed[0].name.as_str(), listed[0].bytes),
-            ("leaves-01/train/part-00000.parquet", PART_BYTES * 2 + 5)
+            ("leaves-01/train/part-00000.parquet", DEFAULT_PART_BYTES * 2 + 5)
         );
         assert_eq!(bucket.folders().unwrap(), ["leaves-01"]);
         assert!(bucket.read(&listed[0].name).unwrap().unwrap() == content);

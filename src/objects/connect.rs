@@ -95,7 +95,7 @@ fn retry() -> Result<RetryConfig, Error> {
             base: 2.0,
         },
         max_retries,
-        retry_timeout: Duration::from_secs(180),
+        retry_timeout: Duration::from_mins(3),
     })
 }
 

@@ -88,7 +88,15 @@ impl Space {
         Url::parse(&fs::read_to_string(mirror.join(ORIGIN_FILE)).ok()?)
     }
 
-    /// Notes that this process uses `copy`, a folder in a mirror: until the process ends, nobody evicts it.
+    /// Makes the lock of `copy`, a folder in a mirror, so that it can be evicted once nobody uses it.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub fn register(copy: &Path) -> Result<(), Error> {
+        open_lock(&beside(copy, "lock")).map(drop)
+    }
+
+    /// Registers `copy` and notes that this process uses it: until the process ends, nobody evicts it.
     ///
     /// # Errors
     /// Its lock can't be made or taken.

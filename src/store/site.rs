@@ -29,7 +29,7 @@ impl Site {
             let (dir, manifest) = folder::create_or_open(root, manifest)?;
             return Ok(Self { dir, manifest: Arc::new(manifest), remote: None });
         };
-        let remote = RemoteCache::new(&Bucket::open(&url)?, &manifest.folder_name())?;
+        let remote = RemoteCache::held(&Bucket::open(&url)?, &manifest.folder_name())?;
         remote.begin(manifest)?;
         let mirror = remote.dir().parent().unwrap_or(Path::new("."));
         let (dir, manifest) = folder::create_or_open(mirror, manifest)?;
@@ -50,7 +50,7 @@ impl Site {
                 remote: None,
             });
         };
-        let remote = RemoteCache::new(&Bucket::open(&root)?, &name)?;
+        let remote = RemoteCache::held(&Bucket::open(&root)?, &name)?;
         let Some((manifest, _)) = remote.refresh()? else {
             return Err(Error::NoCache { dir: dir.to_path_buf() });
         };

@@ -31,11 +31,18 @@ pub(in crate::store) struct RemoteCache {
 }
 
 impl RemoteCache {
-    /// The cache in `folder` of the prefix `root`. Its local copy stays until this process ends.
+    /// The cache in `folder` of the prefix `root`, to be looked at.
     pub fn new(root: &Bucket, folder: &str) -> Result<Self, Error> {
         let dir = Space::from_env()?.mirror(&root.url(""))?.join(folder);
-        Space::hold(&dir)?;
+        Space::register(&dir)?;
         Ok(Self { bucket: root.within(folder), dir, records: Mutex::default() })
+    }
+
+    /// The same, to be used: its local copy stays until this process ends.
+    pub fn held(root: &Bucket, folder: &str) -> Result<Self, Error> {
+        let cache = Self::new(root, folder)?;
+        Space::hold(&cache.dir)?;
+        Ok(cache)
     }
 
     /// The local copy.

@@ -41,7 +41,7 @@ pub fn index(root: &Path, name: Option<&str>) -> Result<PathBuf, Error> {
 pub fn pull(folder: &Path) -> Result<PathBuf, Error> {
     let Some(url) = origin(folder) else { return Ok(folder.to_path_buf()) };
     let Some((root, name)) = url.split() else { return Err(Error::NoCache { dir: folder.to_path_buf() }) };
-    let cache = RemoteCache::new(&Bucket::open(&root)?, name)?;
+    let cache = RemoteCache::held(&Bucket::open(&root)?, name)?;
     if cache.refresh()?.is_none() {
         // A cache that was softened from a copy is here alone.
         if cache.dir().join(super::MANIFEST_FILE).is_file() {
