@@ -6,14 +6,15 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use decant::caching::{self, Settings, State, Summary};
-use decant::config::{self, OnBadImage};
+use decant::caching::{self, Left, Settings, State, Summary, Team, Tuned, Tuner};
+use decant::config::{self, Count, OnBadImage};
 use decant::dataset::{Dataset, SplitName};
 use decant::store::Cache;
 use decant::support::hash::Digest;
-use decant::teacher::{OnnxTeacher, Teacher};
-use decant::view;
+use decant::teacher::{self, Description, OnnxTeacher, Teacher, Tuning};
+use decant::view::{self, Preprocess};
 use image::{Rgb, RgbImage};
 
 use teacher_support::{CLASSES, GrayTeacher, golden, level_of, on_cpu};
@@ -91,7 +92,7 @@ fn every_row_is_what_a_direct_call_gives_on_the_same_pixels() {
         let identities: Vec<usize> = (0..rows.len()).collect();
         // The batches of stage one: they end where a shard ends.
         for batch in identities.chunks(7).flat_map(|shard| shard.chunks(BATCH)) {
-            let mut pixels = vec![0.0; batch.len() * 3 * 32 * 32];
+            let mut pixels = vec![0.0; BATCH * 3 * 32 * 32];
             for (&index, out) in batch.iter().zip(pixels.chunks_mut(3 * 32 * 32)) {
                 let bytes = dataset.read(split.name, index).unwrap();
                 let image = view::decode(&bytes).unwrap();
@@ -106,7 +107,8 @@ fn every_row_is_what_a_direct_call_gives_on_the_same_pixels() {
             }
             let mut cached = vec![0.0; batch.len() * 3];
             rows.gather_logits(batch, &mut cached).unwrap();
-            assert_eq!(cached, teacher.logits(&pixels, batch.len()).unwrap());
+            // A last batch is filled up; with what, its rows do not show.
+            assert_eq!(cached, teacher.logits(&pixels, BATCH).unwrap()[..cached.len()]);
         }
     }
 }
@@ -156,6 +158,141 @@ fn parts_done_apart_make_the_same_cache() {
     let last = part((0, 2));
     assert!(matches!(last.state, State::Complete(_)));
     assert_eq!(files_of(&last.dir), files_of(&expected.dir));
+}
+
+#[test]
+fn any_number_of_teachers_and_any_size_of_a_call_make_the_same_cache() {
+    let (images, whole) = (Images::new(), tempfile::tempdir().unwrap());
+    let dataset = images.open();
+    let expected = run(&dataset, &mut GrayTeacher::new(&CLASSES), &cache_in(whole.path())).unwrap();
+    for (count, call_size) in [(1, 3), (2, BATCH), (3, 16)] {
+        let root = tempfile::tempdir().unwrap();
+        let cache = cache_in(root.path());
+        let mut several: Vec<GrayTeacher> = (0..count).map(|_| GrayTeacher::new(&CLASSES)).collect();
+        let mut teachers: Vec<&mut dyn Teacher> = Vec::new();
+        several.iter_mut().for_each(|teacher| teachers.push(teacher));
+        let settings = Settings { cache: &cache, batch_size: BATCH, part: (0, 1), interrupted: &|| false };
+        let summary = caching::run_all(&dataset, &mut teachers, call_size, &settings).unwrap();
+        assert_eq!(
+            files_of(&summary.dir),
+            files_of(&expected.dir),
+            "{count} teachers, {call_size} images a call"
+        );
+    }
+}
+
+#[test]
+fn one_of_several_teachers_that_fails_ends_the_run() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let (dataset, cache) = (images.open(), cache_in(root.path()));
+    let mut failing = GrayTeacher { fails_after: 0, ..GrayTeacher::new(&CLASSES) };
+    let mut sound = GrayTeacher::new(&CLASSES);
+    let settings = Settings { cache: &cache, batch_size: 1, part: (0, 1), interrupted: &|| false };
+    let mut teachers: [&mut dyn Teacher; 2] = [&mut failing, &mut sound];
+    let message = caching::run_all(&dataset, &mut teachers, 1, &settings).unwrap_err().to_string();
+    assert!(message.contains("told to fail"), "{message}");
+}
+
+/// A teacher whose calls take a time of their own, whatever their size.
+struct CallCost {
+    teacher: GrayTeacher,
+    milliseconds: u64,
+    /// Added to each logit for every image of the batch beyond the usual 16.
+    drift: f32,
+}
+
+impl Teacher for CallCost {
+    fn classes(&self) -> &[String] {
+        self.teacher.classes()
+    }
+
+    fn preprocess(&self) -> &Preprocess {
+        self.teacher.preprocess()
+    }
+
+    fn fingerprint(&self) -> Digest {
+        self.teacher.fingerprint()
+    }
+
+    fn describe(&self) -> Description {
+        self.teacher.describe()
+    }
+
+    fn logits(&mut self, pixels: &[f32], batch: usize) -> Result<Vec<f32>, teacher::Error> {
+        std::thread::sleep(Duration::from_millis(self.milliseconds));
+        let logits = self.teacher.logits(pixels, batch)?;
+        Ok(logits.into_iter().map(|logit| logit + self.drift * (batch as f32 - 16.0).max(0.0)).collect())
+    }
+}
+
+/// What `auto` makes of a teacher that takes 4 ms for a call and whose logits drift with the size of a batch.
+fn tuned(drift: f32, several_cost: u64, section: &config::Teacher, images: u64) -> Tuned {
+    let open = |tuning: Tuning| -> Result<Team, teacher::Error> {
+        let milliseconds = if tuning.sessions > 1 { several_cost } else { 4 };
+        let one = || CallCost { teacher: GrayTeacher::new(&CLASSES), milliseconds, drift };
+        Ok((0..tuning.sessions.max(1)).map(|_| Box::new(one()) as Box<dyn Teacher>).collect())
+    };
+    Tuner::open(section, &open).unwrap().tune(images, section.batch()).unwrap()
+}
+
+#[test]
+fn auto_takes_what_is_faster_and_gives_the_same_bits() {
+    let tuned =
+        tuned(0.0, 1000, &config::Teacher { sessions: Count::Is(1), ..Default::default() }, 1_000_000);
+    assert_eq!((tuned.teachers.len(), tuned.batch_size), (1, 32), "{:?}", tuned.measured);
+    let words = tuned.words();
+    assert!(words[0].starts_with("1 session, batches of 32: "), "{words:?}");
+    assert!(
+        words[1].starts_with("with the same logits to the last bit as 1 session, batches of 16"),
+        "{words:?}"
+    );
+}
+
+#[test]
+fn auto_never_takes_another_bit_for_speed_and_says_so() {
+    let tuned =
+        tuned(1e-5, 1000, &config::Teacher { sessions: Count::Is(1), ..Default::default() }, 1_000_000);
+    assert_eq!((tuned.teachers.len(), tuned.batch_size), (1, 16), "{:?}", tuned.measured);
+    let words = tuned.words();
+    assert!(words[1].contains("batches of 32") && words[1].contains("teacher.batch-size = 32"), "{words:?}");
+}
+
+#[test]
+fn auto_runs_several_sessions_where_they_are_faster() {
+    let cores = std::thread::available_parallelism().unwrap().get().min(16);
+    let tuned =
+        tuned(0.0, 1, &config::Teacher { batch_size: Count::Is(16), ..Default::default() }, 1_000_000);
+    assert_eq!((tuned.teachers.len(), tuned.batch_size), (cores, 16), "{:?}", tuned.measured);
+}
+
+#[test]
+fn nothing_is_measured_where_nothing_is_open_or_little_is_to_be_done() {
+    let fixed =
+        config::Teacher { batch_size: Count::Is(8), threads: Count::Is(1), ..config::Teacher::default() };
+    for (section, images, size) in [(&fixed, 1_000_000, 8), (&config::Teacher::default(), 100, 16)] {
+        let tuned = tuned(0.0, 1, section, images);
+        assert_eq!((tuned.teachers.len(), tuned.batch_size, tuned.words()), (1, size, vec![]));
+    }
+}
+
+#[test]
+fn what_is_left_of_a_cache_and_how_it_was_begun_is_known_beforehand() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let (dataset, cache) = (images.open(), cache_in(root.path()));
+    let left = |part| {
+        let teacher = GrayTeacher::new(&CLASSES);
+        let settings = Settings { cache: &cache, batch_size: BATCH, part, interrupted: &|| false };
+        let (fingerprint, resizing) = (teacher.fingerprint(), teacher.preprocess().resizing());
+        let manifest =
+            caching::manifest(&dataset, &teacher.describe(), fingerprint, &resizing, &settings).unwrap();
+        caching::left(&manifest, &settings).unwrap()
+    };
+    assert_eq!(left((0, 1)), Left { rows: 30, batch_size: None });
+    let first = Settings { cache: &cache, batch_size: 5, part: (1, 2), interrupted: &|| false };
+    caching::run(&dataset, &mut GrayTeacher::new(&CLASSES), &first).unwrap();
+    assert_eq!(left((1, 2)), Left { rows: 0, batch_size: Some(5) });
+    assert_eq!(left((0, 1)).batch_size, Some(5));
+    assert!((1..30).contains(&left((0, 1)).rows));
 }
 
 #[test]

@@ -62,7 +62,9 @@ fn logits_equal_pytorchs_in_every_layout() {
 #[test]
 fn the_bits_do_not_depend_on_the_number_of_threads() {
     for name in ["fp32", "fp16"] {
-        let with = |threads| logits_of(&config::Teacher { threads, ..on_cpu(&golden(name)) });
+        let with = |threads| {
+            logits_of(&config::Teacher { threads: config::Count::Is(threads), ..on_cpu(&golden(name)) })
+        };
         let one = with(1);
         for threads in [2, 3, 0] {
             assert_eq!(one, with(threads), "{name} with {threads} threads");

@@ -3,7 +3,9 @@
 use super::{Error, Settings};
 use crate::config;
 use crate::dataset::Dataset;
-use crate::store::{DatasetIdentity, Encoding, Manifest, SplitSize, TeacherIdentity, ViewIdentity};
+use crate::store::{
+    self, DatasetIdentity, Encoding, Manifest, ShardSpec, SplitSize, TeacherIdentity, ViewIdentity,
+};
 use crate::support::hash::Digest;
 use crate::teacher::Description;
 use crate::view::Policy;
@@ -37,7 +39,7 @@ pub fn manifest(
         provider: teacher.provider_kind().to_owned(),
         precision: teacher.precision.clone(),
         // Another batch size may round the last bit of a logit otherwise, so a resumed run must have the same.
-        runtime: format!("{}, batches of {}", teacher.runtime, settings.batch_size),
+        runtime: format!("{}{BATCHES}{}", teacher.runtime, settings.batch_size),
     };
     let view = ViewIdentity { policy: policy(cache, resizing), views: cache.views, seed: cache.seed };
     let shard_rows = u32::try_from(cache.shard_rows).unwrap_or(u32::MAX);
@@ -45,6 +47,50 @@ pub fn manifest(
     let manifest =
         Manifest::new(&cache.name, dataset, teacher, view, &cache.temperatures, encoding, shard_rows)?;
     Ok(manifest.with_zstd(cache.zstd)?)
+}
+
+/// What is left to do of a cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Rows of the shards that are missing, as far as they belong to this part.
+    pub rows: u64,
+    /// The batch size whose logits the cache holds, where it was begun.
+    pub batch_size: Option<usize>,
+}
+
+/// Looks at what is there of the cache that `manifest` describes, without changing anything.
+///
+/// # Errors
+/// A cache is there and can't be read, or is damaged; a store that can't be reached.
+pub fn left(manifest: &Manifest, settings: &Settings) -> Result<Left, Error> {
+    let (missing, batch_size) = match Site::open(&settings.cache.dir.join(manifest.folder_name())) {
+        Err(store::Error::NoCache { .. }) => (manifest.shards(), None),
+        site => {
+            let site = site?;
+            (site.missing_shards()?, batch_size_of(&site.manifest().teacher.runtime))
+        }
+    };
+    let rows = of_part(manifest, missing, settings.part).iter().map(|spec| spec.rows).sum();
+    Ok(Left { rows, batch_size })
+}
+
+/// Those of the `missing` shards that the part `i` of `n` is to do.
+pub(super) fn of_part(
+    manifest: &Manifest,
+    missing: Vec<ShardSpec>,
+    (part, parts): (usize, usize),
+) -> Vec<ShardSpec> {
+    let shards = manifest.shards();
+    let ours =
+        |spec: &ShardSpec| shards.iter().position(|shard| shard == spec).is_some_and(|i| i % parts == part);
+    missing.into_iter().filter(ours).collect()
+}
+
+/// What stands between the runtime and the batch size in a manifest.
+const BATCHES: &str = ", batches of ";
+
+fn batch_size_of(runtime: &str) -> Option<usize> {
+    runtime.rsplit_once(BATCHES)?.1.parse().ok()
 }
 
 /// How views are drawn and resized, in words that change with anything that changes a pixel that the teacher sees.

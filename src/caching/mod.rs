@@ -14,6 +14,7 @@ mod pipeline;
 mod prepare;
 mod recompute;
 mod summary;
+mod tune;
 
 use std::thread::available_parallelism;
 
@@ -24,10 +25,11 @@ use crate::support::progress::Progress;
 use crate::teacher::{Teacher, class_order};
 
 pub use error::Error;
-pub use identity::manifest;
+pub use identity::{Left, left, manifest};
 pub use pipeline::batches_alive;
 pub use recompute::{Difference, Recomputed, recompute};
 pub use summary::{State, Summary, at_chance};
+pub use tune::{Measured, Open, Team, Tuned, Tuner};
 
 use pipeline::{Answers, Pipeline};
 use prepare::Recipe;
@@ -84,13 +86,10 @@ pub fn run_all(
     )?;
     let site = Site::create_or_open(&settings.cache.dir, &manifest)?;
 
-    let (part, parts) = settings.part;
     let shards = site.manifest().shards();
     let missing = site.missing_shards()?;
     let done_before = shards.len() - missing.len();
-    let ours =
-        |spec: &ShardSpec| shards.iter().position(|shard| shard == spec).is_some_and(|i| i % parts == part);
-    let to_do: Vec<ShardSpec> = missing.into_iter().filter(ours).collect();
+    let to_do = identity::of_part(site.manifest(), missing, settings.part);
 
     let rows: u64 = to_do.iter().map(|spec| spec.rows).sum();
     let mut progress = Progress::new("teacher", rows, "images");

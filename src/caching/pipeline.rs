@@ -217,3 +217,6 @@ impl Answers {
         give(&self.give_back, answer.rows);
     }
 }
+
+#[cfg(test)]
+mod tests;

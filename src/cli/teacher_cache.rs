@@ -6,13 +6,13 @@ use std::str::FromStr;
 use super::Failure;
 use super::pipeline::{PipelineArgs, shortcut};
 use super::text::{bytes, numbers, percent, print_json, seconds};
-use crate::caching::{self, Settings, State, Summary};
-use crate::config::Pipeline;
+use crate::caching::{self, Left, Settings, State, Summary, Team, Tuned, Tuner};
+use crate::config::{Count, Pipeline};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Manifest};
 use crate::support::interrupt;
 use crate::support::table::Table;
-use crate::teacher::{OnnxTeacher, Teacher};
+use crate::teacher::{self, OnnxTeacher, Teacher, Tuning};
 use crate::view;
 
 /// Stage one: run the teacher once, keep what it says.
@@ -80,19 +80,35 @@ pub fn run(args: Args) -> Result<(), Failure> {
 /// Runs stage one, and unless `quiet` says what it will do, what it found and what came out.
 pub(super) fn cache(pipeline: &Pipeline, part: (usize, usize), quiet: bool) -> Result<Summary, Failure> {
     // The teacher first: what is wrong with it is said before a large dataset is read.
-    let mut teacher = OnnxTeacher::open(&pipeline.teacher)?;
+    let open = |tuning: Tuning| -> Result<Team, teacher::Error> {
+        let sessions = OnnxTeacher::open_all(&pipeline.teacher, tuning)?;
+        Ok(sessions.into_iter().map(|session| Box::new(session) as Box<dyn Teacher>).collect())
+    };
+    let tuner = Tuner::open(&pipeline.teacher, &open)?;
     let dataset = Dataset::open(&pipeline.dataset)?;
     let dataset = view::without_bad_images(dataset, pipeline.dataset.on_bad_image)?;
-    if !quiet {
-        print_head(pipeline, &dataset, &teacher);
-    }
-    let settings = Settings {
+    let mut settings = Settings {
         cache: &pipeline.cache,
-        batch_size: pipeline.teacher.batch_size,
+        batch_size: pipeline.teacher.batch(),
         part,
         interrupted: &interrupt::requested,
     };
-    let summary = caching::run(&dataset, &mut teacher, &settings)?;
+    let left = left(&dataset, tuner.teacher(), &settings)?;
+    if let (Count::Auto, Some(begun)) = (pipeline.teacher.batch_size, left.batch_size) {
+        settings.batch_size = begun;
+    }
+    if !quiet {
+        print_head(pipeline, &dataset, tuner.teacher(), settings.batch_size);
+    }
+    let mut tuned = tuner.tune(left.rows, settings.batch_size)?;
+    if !quiet {
+        print_tuning(&tuned);
+    }
+    let mut teachers: Vec<&mut dyn Teacher> = Vec::new();
+    for teacher in &mut tuned.teachers {
+        teachers.push(&mut **teacher);
+    }
+    let summary = caching::run_all(&dataset, &mut teachers, tuned.batch_size, &settings)?;
     if !quiet {
         print_summary(&summary);
         if let State::Complete(complete) = &summary.state {
@@ -109,7 +125,23 @@ pub(super) fn cache(pipeline: &Pipeline, part: (usize, usize), quiet: bool) -> R
     Ok(summary)
 }
 
-fn print_head(pipeline: &Pipeline, dataset: &Dataset, teacher: &OnnxTeacher) {
+/// What is left to do of the cache.
+fn left(dataset: &Dataset, teacher: &dyn Teacher, settings: &Settings) -> Result<Left, Failure> {
+    teacher::class_order(teacher.classes(), &dataset.classes)?;
+    let (fingerprint, resizing) = (teacher.fingerprint(), teacher.preprocess().resizing());
+    let manifest = caching::manifest(dataset, &teacher.describe(), fingerprint, &resizing, settings)?;
+    Ok(caching::left(&manifest, settings)?)
+}
+
+fn print_tuning(tuned: &Tuned) {
+    let mut heading = "auto";
+    for line in tuned.words() {
+        println!("  {heading:<8} {line}");
+        heading = "";
+    }
+}
+
+fn print_head(pipeline: &Pipeline, dataset: &Dataset, teacher: &dyn Teacher, batch_size: usize) {
     let description = teacher.describe();
     println!("teacher-cache  {}", pipeline.name);
     let splits: Vec<String> =
@@ -120,11 +152,7 @@ fn print_head(pipeline: &Pipeline, dataset: &Dataset, teacher: &OnnxTeacher) {
     }
     println!(
         "  teacher  {} ({}) on {}, {}, batch {}",
-        description.model,
-        description.precision,
-        description.provider,
-        description.runtime,
-        pipeline.teacher.batch_size
+        description.model, description.precision, description.provider, description.runtime, batch_size
     );
     println!(
         "  cache    {}, {} view(s), temperatures {}",

@@ -1,6 +1,8 @@
 //! The ranges of a pipeline file's values.
 
-use super::{Control, Device, Encoding, Halving, Loss, Pipeline, Teacher, View};
+use std::ops::RangeInclusive;
+
+use super::{Control, Count, Device, Encoding, Halving, Loss, Pipeline, Teacher, View};
 
 /// A value outside its range: its dotted key, the value as text, and the rule it breaks.
 pub(super) struct Invalid {
@@ -36,9 +38,17 @@ pub(super) fn check(pipeline: &Pipeline) -> Result<(), Invalid> {
 
     within("dataset.leaves.severity", leaves.severity, (0.0..=1.0).contains(&leaves.severity), "0 to 1")?;
 
-    within("teacher.batch-size", teacher.batch_size, (1..=4096).contains(&teacher.batch_size), "1 to 4096")?;
-    within("teacher.threads", teacher.threads, teacher.threads <= 1024, "0 to 1024")?;
-    within("teacher.sessions", teacher.sessions, teacher.sessions <= 16, "0 to 16")?;
+    let given = |count: Count, range: RangeInclusive<usize>| {
+        count.given().is_none_or(|number| range.contains(&number))
+    };
+    within(
+        "teacher.batch-size",
+        teacher.batch_size,
+        given(teacher.batch_size, 1..=4096),
+        "1 to 4096, or auto",
+    )?;
+    within("teacher.threads", teacher.threads, given(teacher.threads, 0..=1024), "0 to 1024, or auto")?;
+    within("teacher.sessions", teacher.sessions, given(teacher.sessions, 1..=16), "1 to 16, or auto")?;
     check_gpu(teacher)?;
 
     within("cache.views", cache.views, cache.views >= 1, "1 or more")?;

@@ -5,6 +5,7 @@
 
 mod check;
 mod check_recipe;
+mod count;
 mod device;
 mod devices;
 mod error;
@@ -16,6 +17,7 @@ mod sweep;
 
 use serde::{Deserialize, Serialize};
 
+pub use count::Count;
 pub use device::Device;
 pub use devices::Devices;
 pub use error::Error;

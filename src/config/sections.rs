@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClassWeights, Control, Device, Devices, Dist, Dkd, Freeze, Loss, Optimizer, Ramp};
+use super::{ClassWeights, Control, Count, Device, Devices, Dist, Dkd, Freeze, Loss, Optimizer, Ramp};
 
 /// `[dataset]`: where the images come from.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -77,13 +77,14 @@ pub struct Teacher {
     pub checkpoint: Option<String>,
     /// Where ONNX Runtime runs it: `auto`, `cpu`, `cuda:0`, `tensorrt:0`, or several GPUs for one cache, `cuda:0,1`.
     pub device: Devices,
-    /// Images in one call.
-    pub batch_size: usize,
-    /// Threads of one call on the CPU; 0 takes every core.
-    pub threads: usize,
-    /// Sessions on each device, which take batches by turns; 0 takes two on a GPU, so that one computes while the other's images
-    /// are on their way, and one on the CPU. Each holds the whole model.
-    pub sessions: usize,
+    /// Images in one call. `auto` takes the fastest of those that give the logits of 16, to the last bit: what the cache holds
+    /// does not depend on the measurement.
+    pub batch_size: Count,
+    /// Threads of one call on the CPU; 0 shares every core among the sessions, and so does `auto`.
+    pub threads: Count,
+    /// Sessions on each device, which take batches by turns. Each holds the whole model. `auto` takes two on a GPU, so that one
+    /// computes while the other's images are on their way; on the CPU it measures one against one a core.
+    pub sessions: Count,
     /// What only a GPU can do.
     pub gpu: Gpu,
 }
@@ -94,11 +95,19 @@ impl Default for Teacher {
             model: "embedded:leaves".to_owned(),
             checkpoint: None,
             device: Devices::default(),
-            batch_size: 16,
-            threads: 0,
-            sessions: 0,
+            batch_size: Count::Auto,
+            threads: Count::Auto,
+            sessions: Count::Auto,
             gpu: Gpu::default(),
         }
+    }
+}
+
+impl Teacher {
+    /// The batch size whose logits a cache holds: the one that is given, else 16.
+    pub fn batch(&self) -> usize {
+        const USUAL: usize = 16;
+        self.batch_size.given().unwrap_or(USUAL)
     }
 }
 

@@ -68,7 +68,7 @@ impl Probe {
         let open_seconds = clock.elapsed().as_secs_f64();
 
         let views = usize::from(pipeline.cache.views);
-        let batch = pipeline.teacher.batch_size;
+        let batch = pipeline.teacher.batch();
         let mut run = |name: &str, rows: usize| {
             let some = some_of_train(dataset, rows.div_ceil(views));
             stage_one(pipeline, &some, &mut teacher, &scratch.path().join(name))
@@ -120,7 +120,7 @@ fn stage_one(
     };
     let settings = Settings {
         cache: &cache,
-        batch_size: pipeline.teacher.batch_size,
+        batch_size: pipeline.teacher.batch(),
         part: (0, 1),
         interrupted: &interrupt::requested,
     };

@@ -6,6 +6,7 @@ pub(crate) mod exp;
 pub mod hash;
 pub mod interrupt;
 pub mod labels;
+pub(crate) mod memory;
 pub(crate) mod priority;
 pub mod progress;
 pub mod protobuf;

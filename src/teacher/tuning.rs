@@ -18,6 +18,11 @@ pub struct Tuning {
 
 impl From<&config::Teacher> for Tuning {
     fn from(teacher: &config::Teacher) -> Self {
-        Self { batch: teacher.batch_size, sessions: teacher.sessions, threads: teacher.threads, spin: true }
+        Self {
+            batch: teacher.batch(),
+            sessions: teacher.sessions.given().unwrap_or(0),
+            threads: teacher.threads.given().unwrap_or(0),
+            spin: true,
+        }
     }
 }

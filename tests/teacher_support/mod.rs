@@ -21,7 +21,7 @@ pub fn on_cpu(model: &Path) -> config::Teacher {
     config::Teacher {
         model: model.display().to_string(),
         device: config::Device::Cpu.into(),
-        threads: 1,
+        threads: config::Count::Is(1),
         ..config::Teacher::default()
     }
 }

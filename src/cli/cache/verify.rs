@@ -69,7 +69,7 @@ fn teacher_agrees(args: &Args, cache: &Path, file: &Path, rows: usize) -> Result
     let dataset = view::without_bad_images(dataset, pipeline.dataset.on_bad_image)?;
     let cache = Cache::open(cache)?;
     let mut teacher = OnnxTeacher::open(&pipeline.teacher)?;
-    let found = recompute(&dataset, &mut teacher, &cache, pipeline.teacher.batch_size, rows, args.seed)?;
+    let found = recompute(&dataset, &mut teacher, &cache, pipeline.teacher.batch(), rows, args.seed)?;
     print(&found);
     if let Some(image) = &found.other_pixels {
         return Err(Failure::damage(format!(
