@@ -6,15 +6,16 @@
 //! - **16 bits.** Colour keeps its high byte. Grayscale PNG is clipped at 255, so nearly all of it is white: that is what
 //!   Pillow does with its mode `I;16`, and a teacher that was trained through Pillow saw it.
 //! - **CMYK and YCCK** JPEG are read as Adobe writes them, inverted, and converted without a colour profile.
-//! - **JPEG** pixels differ from libjpeg-turbo's by rounding, up to a few levels; PNG and lossless WebP are exact.
+//! - **JPEG** pixels are libjpeg-turbo's, with its defaults (accurate integer DCT, smooth upsampling), as Pillow's are; PNG and lossless
+//!   WebP are exact too. Lossy WebP differs from libwebp's by rounding.
 
 use std::io::Cursor;
 
-use image::codecs::{jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder};
+use image::codecs::{png::PngDecoder, webp::WebPDecoder};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, Limits, RgbImage};
 
-use super::Error;
+use super::{Error, jpeg};
 
 /// The longest side that is read, in pixels.
 pub const MAX_SIDE: u32 = 16_384;
@@ -34,8 +35,7 @@ const PNG_EXTRA_BYTES: u64 = 16 << 20;
 pub fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
     let cursor = Cursor::new(bytes);
     match image::guess_format(bytes) {
-        Ok(ImageFormat::Jpeg) if jpeg_ends_early(bytes) => Err(Error::Truncated { format: "JPEG" }),
-        Ok(ImageFormat::Jpeg) => read("JPEG", JpegDecoder::new(cursor), to_rgb),
+        Ok(ImageFormat::Jpeg) => jpeg::decode(bytes),
         Ok(ImageFormat::Png) => {
             let [width, height] = png_size(bytes);
             check_size(width, height)?;
@@ -64,14 +64,23 @@ fn read<D: ImageDecoder>(
     let mut decoder = decoder.map_err(damaged)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height)?;
-    let orientation = orientation(&mut decoder);
+    // Unreadable metadata is no metadata, as in Pillow.
+    let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
+    let xmp = decoder.xmp_metadata().ok().flatten().unwrap_or_default();
     let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-    let mut upright = DynamicImage::ImageRgb8(convert(image));
-    upright.apply_orientation(orientation);
-    Ok(upright.into_rgb8())
+    Ok(upright(convert(image), &exif, &xmp))
 }
 
-fn check_size(width: u32, height: u32) -> Result<(), Error> {
+/// The image as its metadata say it is to be held.
+pub(super) fn upright(image: RgbImage, exif: &[u8], xmp: &[u8]) -> RgbImage {
+    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
+    let orientation = Orientation::from_exif_chunk(exif).or_else(|| xmp_orientation(xmp));
+    let mut image = DynamicImage::ImageRgb8(image);
+    image.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
+    image.into_rgb8()
+}
+
+pub(super) fn check_size(width: u32, height: u32) -> Result<(), Error> {
     if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(Error::TooLarge { width, height });
     }
@@ -124,15 +133,6 @@ fn narrow(image: &DynamicImage, byte: fn(u16) -> u8) -> RgbImage {
 /// Where a PNG's header states its colour type.
 const PNG_COLOUR_TYPE: usize = 25;
 
-fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
-    // Unreadable metadata is no metadata, as in Pillow.
-    let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
-    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif);
-    Orientation::from_exif_chunk(exif)
-        .or_else(|| xmp_orientation(&decoder.xmp_metadata().ok().flatten()?))
-        .unwrap_or(Orientation::NoTransforms)
-}
-
 /// What Pillow's `tiff:Orientation(="|>)([0-9])` finds.
 fn xmp_orientation(xmp: &[u8]) -> Option<Orientation> {
     const KEY: &[u8] = b"tiff:Orientation";
@@ -142,24 +142,4 @@ fn xmp_orientation(xmp: &[u8]) -> Option<Orientation> {
         value.first().copied().filter(u8::is_ascii_digit)
     })?;
     Orientation::from_exif(digit - b'0')
-}
-
-/// Whether no end-of-image marker follows the first scan. The decoder would fill what is missing with gray; Pillow, and so
-/// this, refuses it.
-fn jpeg_ends_early(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: u8 = 0xda;
-    let mut at = 2;
-    while let Some(&[0xff, marker]) = bytes.get(at..at + 2) {
-        match marker {
-            0xff => at += 1,
-            START_OF_SCAN => return !bytes[at..].windows(2).any(|pair| pair == [0xff, 0xd9]),
-            0x01 | 0xd0..=0xd8 => at += 2,
-            _ => match bytes.get(at + 2..at + 4) {
-                Some(&[high, low]) => at += 2 + usize::from(u16::from_be_bytes([high, low])),
-                _ => return true,
-            },
-        }
-    }
-    // No scan at all: cut off in a segment, or damaged, which the decoder tells apart.
-    at >= bytes.len()
 }

@@ -119,6 +119,11 @@ impl Weights {
         self.first.iter().copied().zip(ranges.map(|range: Range<usize>| &self.values[range]))
     }
 
+    /// How many target pixels there are.
+    pub(super) fn len(&self) -> usize {
+        self.first.len()
+    }
+
     /// The source pixels that any target pixel is made of.
     pub(super) fn span(&self) -> Range<usize> {
         let start = self.iter().map(|(first, _)| first).min().unwrap_or(0);

@@ -8,9 +8,12 @@ mod decode;
 mod error;
 mod filter;
 mod geometry;
+mod jpeg;
 mod preprocess;
 mod processor_config;
 mod resample;
+#[cfg(target_arch = "x86_64")]
+mod resample_avx2;
 
 pub use decodable::without_bad_images;
 pub use decode::{MAX_PIXELS, MAX_SIDE, decode};

@@ -3,6 +3,7 @@
 //! A port of the algorithm of Pillow's `Resample.c`: weights in 22-bit fixed point, a pass along the rows, rounded to 8
 //! bits, then one along the columns. Integer arithmetic makes the result the same on every processor, which
 //! resizers with 16-bit weights do not promise: their sums round differently from Pillow's.
+//! Where the processor has AVX2, both passes use it, for the same bits.
 
 use image::{Rgb, RgbImage};
 
@@ -48,35 +49,72 @@ fn clip(sum: i32) -> u8 {
 }
 
 fn horizontal(pixels: &[u8], stride: usize, weights: &Weights, width: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(pixels.len() / stride * width * 3);
+    let mut out = vec![0; pixels.len() / stride * width * 3];
+    #[cfg(target_arch = "x86_64")]
+    if let Some(steps) = super::resample_avx2::Steps::new(weights) {
+        steps.run(pixels, stride, &mut out);
+        return out;
+    }
+    horizontal_plain(pixels, stride, weights, &mut out);
+    out
+}
+
+fn horizontal_plain(pixels: &[u8], stride: usize, weights: &Weights, out: &mut [u8]) {
+    let mut targets = out.as_chunks_mut::<3>().0.iter_mut();
     for row in pixels.chunks_exact(stride) {
         let (row, _) = row.as_chunks::<3>();
-        for (first, weights) in weights.iter() {
+        for ((first, weights), target) in weights.iter().zip(&mut targets) {
             let mut sums = [HALF; 3];
             for (pixel, &weight) in row[first..].iter().zip(weights) {
                 for (sum, &value) in sums.iter_mut().zip(pixel) {
                     *sum = sum.wrapping_add(i32::from(value).wrapping_mul(weight));
                 }
             }
-            out.extend(sums.map(clip));
+            *target = sums.map(clip);
         }
     }
-    out
 }
 
 fn vertical(pixels: &[u8], stride: usize, weights: &Weights, first_row: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut sums = vec![HALF; stride];
-    for (first, weights) in weights.iter() {
-        sums.fill(HALF);
-        for (row, &weight) in pixels[(first - first_row) * stride..].chunks_exact(stride).zip(weights) {
-            for (sum, &value) in sums.iter_mut().zip(row) {
-                *sum = sum.wrapping_add(i32::from(value).wrapping_mul(weight));
-            }
-        }
-        out.extend(sums.iter().map(|&sum| clip(sum)));
+    let mut out = vec![0; weights.len() * stride];
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has it.
+        unsafe { super::resample_avx2::vertical(pixels, stride, weights, first_row, &mut out) };
+        return out;
     }
+    vertical_plain(pixels, stride, weights, first_row, &mut out);
     out
+}
+
+/// Sums that the compiler keeps in registers.
+const LANES: usize = 32;
+
+/// In line, for the compiler makes of it what the caller's processor has.
+#[inline(always)]
+pub(super) fn vertical_plain(
+    pixels: &[u8],
+    stride: usize,
+    weights: &Weights,
+    first_row: usize,
+    out: &mut [u8],
+) {
+    for (out, (first, weights)) in out.chunks_exact_mut(stride).zip(weights.iter()) {
+        let rows = &pixels[(first - first_row) * stride..];
+        let mut at = 0;
+        for block in out.chunks_mut(LANES) {
+            let mut sums = [HALF; LANES];
+            for (row, &weight) in rows.chunks_exact(stride).zip(weights) {
+                for (sum, &value) in sums.iter_mut().zip(&row[at..at + block.len()]) {
+                    *sum = sum.wrapping_add(i32::from(value).wrapping_mul(weight));
+                }
+            }
+            for (level, &sum) in block.iter_mut().zip(&sums) {
+                *level = clip(sum);
+            }
+            at += LANES;
+        }
+    }
 }
 
 /// Pillow adds the step up from pixel to pixel instead of multiplying, and so do we, to round where it rounds.
@@ -96,4 +134,51 @@ fn nearest(image: &RgbImage, [left, top, right, bottom]: [f32; 4], width: u32, h
     RgbImage::from_fn(width, height, |x, y| -> Rgb<u8> {
         *image.get_pixel(columns[x as usize], rows[y as usize])
     })
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use rand::RngCore;
+
+    use super::super::resample_avx2::Steps;
+    use super::*;
+    use crate::support::rng;
+
+    #[test]
+    fn avx2_gives_the_bits_of_the_plain_loops() {
+        let mut tried = 0;
+        for (source, height) in [(1, 1), (5, 3), (16, 9), (97, 8), (500, 5)] {
+            let mut pixels = vec![0; (source * height * 3) as usize];
+            rng::keyed("pixels", &[u64::from(source)]).fill_bytes(&mut pixels);
+            let stride = source as usize * 3;
+            for filter in [Filter::Bilinear, Filter::Bicubic, Filter::Lanczos, Filter::Box, Filter::Hamming] {
+                for target in [1, 7, 224] {
+                    let end = source as f32;
+                    for weights in [
+                        Weights::new(source, 0.0, end, target, filter),
+                        Weights::new(source, end * 0.3, end * 0.9, target, filter),
+                    ] {
+                        let mut expected = vec![0; (target * height * 3) as usize];
+                        horizontal_plain(&pixels, stride, &weights, &mut expected);
+                        let Some(steps) = Steps::new(&weights) else { return };
+                        let mut found = vec![0; expected.len()];
+                        steps.run(&pixels, stride, &mut found);
+                        assert_eq!(found, expected, "{source} to {target} by {filter:?}");
+                        tried += 1;
+                    }
+                }
+            }
+            for filter in [Filter::Bilinear, Filter::Lanczos] {
+                let weights = Weights::new(height, 0.0, height as f32, 4, filter);
+                let mut expected = vec![0; 4 * stride];
+                vertical_plain(&pixels, stride, &weights, 0, &mut expected);
+                assert_eq!(
+                    vertical(&pixels, stride, &weights, 0),
+                    expected,
+                    "{source} x {height} by {filter:?}"
+                );
+            }
+        }
+        assert_eq!(tried, 5 * 5 * 3 * 2);
+    }
 }
