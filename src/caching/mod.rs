@@ -39,7 +39,7 @@ use prepare::Recipe;
 pub struct Settings<'a> {
     /// The pipeline's `[cache]`.
     pub cache: &'a config::Cache,
-    /// Rows that the teacher is given at once.
+    /// The batch size whose logits the cache holds, as its manifest says; [`run`] gives the teacher as many rows at once.
     pub batch_size: usize,
     /// Which of how many parts to do, such as `(0, 1)` for everything: of the shards `i`, those with `i % of == part`.
     pub part: (usize, usize),

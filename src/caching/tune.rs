@@ -13,14 +13,15 @@ use crate::config;
 use crate::support::{memory, rng};
 use crate::teacher::{self, Teacher, Tuning};
 
-/// Probe images: a full batch of the usual size.
-const PROBES: usize = 16;
-/// The share of stage one that a measurement may take before it is no use.
+/// Probe images: two full batches of the usual size, for a model that looks at a whole batch, as one that is quantised while it
+/// runs does, shows it only in batches of other images.
+const PROBES: usize = 32;
+/// The share of stage one that goes into measuring; opening and checking candidates comes on top.
 const SHARE: f64 = 0.04;
-/// Longer than this it gives nothing new. Checking the candidates may take as long again.
+/// Longer than this it gives nothing new.
 const LONGEST: Duration = Duration::from_secs(1);
-/// Below this there is nothing to be won.
-const SHORTEST: Duration = Duration::from_millis(100);
+/// Below this, which is ten seconds of stage one, opening and checking would cost more than is won.
+const SHORTEST: Duration = Duration::from_millis(400);
 const ROUNDS: u32 = 3;
 /// What a candidate must be ahead by, so that noise alone does not choose.
 const AHEAD: f64 = 1.03;
@@ -266,15 +267,18 @@ impl Probe {
     }
 }
 
-/// Noise in the range of the teacher's input. Which kernels a runtime takes depends on shapes, not on values.
+/// Noise in the range of the teacher's input, weak in the first image and strongest in the last. Which kernels a runtime takes
+/// depends on shapes, not on values.
 fn noise(teacher: &dyn Teacher) -> Vec<f32> {
     let (height, width) = teacher.preprocess().size();
     let mut levels = image::RgbImage::new(width, height * PROBES as u32);
     rng::keyed("probe", &[]).fill_bytes(&mut levels);
     let mut images = vec![0.0; levels.len()];
     let image = images.len() / PROBES;
-    for (levels, out) in levels.chunks_exact(image).zip(images.chunks_exact_mut(image)) {
-        let levels = image::RgbImage::from_raw(width, height, levels.to_vec()).expect("one image of them");
+    for (index, out) in images.chunks_exact_mut(image).enumerate() {
+        let strength = |level: &u8| (u32::from(*level) * (index as u32 + 1) / PROBES as u32) as u8;
+        let levels = levels[index * image..][..image].iter().map(strength).collect();
+        let levels = image::RgbImage::from_raw(width, height, levels).expect("one image of them");
         teacher.preprocess().normalise(&levels, out);
     }
     images

@@ -55,7 +55,7 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
     }
 }
 
-fn read<D: ImageDecoder>(
+pub(super) fn read<D: ImageDecoder>(
     format: &'static str,
     decoder: Result<D, ImageError>,
     convert: fn(DynamicImage) -> RgbImage,
@@ -104,7 +104,7 @@ fn reason(error: &ImageError) -> String {
     cause.to_string()
 }
 
-fn to_rgb(image: DynamicImage) -> RgbImage {
+pub(super) fn to_rgb(image: DynamicImage) -> RgbImage {
     match image {
         DynamicImage::ImageRgb8(image) => image,
         DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgba16(_) | DynamicImage::ImageLumaA16(_) => {

@@ -1,9 +1,12 @@
 //! JPEG by libjpeg-turbo's arithmetic, so that the pixels are those that Pillow gives, to the last bit.
 
-use image::RgbImage;
-use libjpeg_turbo_rs::{DecodeLimits, Decoder, JpegError, PixelFormat};
+use std::io::Cursor;
 
-use super::decode::{check_size, upright};
+use image::RgbImage;
+use image::codecs::jpeg::JpegDecoder;
+use libjpeg_turbo_rs::{DecodeLimits, Decoder, FrameHeader, JpegError, PixelFormat};
+
+use super::decode::{check_size, read, to_rgb, upright};
 use super::{Error, MAX_PIXELS, MAX_SIDE};
 
 /// More scans than any encoder writes, and few enough that a file of nothing but scans is soon refused.
@@ -29,6 +32,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
     let frame = decoder.header();
     let (width, height) = (u32::from(frame.width), u32::from(frame.height));
     check_size(width, height)?;
+    if !is_usual(frame) {
+        return read("JPEG", JpegDecoder::new(Cursor::new(bytes)), to_rgb);
+    }
     let format = match frame.components.len() {
         1 => PixelFormat::Grayscale,
         4 => PixelFormat::Cmyk,
@@ -47,6 +53,21 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
     })?;
     let exif = image.exif_data.unwrap_or_default();
     Ok(upright(pixels, &exif, &image.xmp_data.unwrap_or_default()))
+}
+
+/// Whether the frame is of the layouts that cameras and encoders write. Others are left to the decoder of `image`, whose pixels may
+/// differ from Pillow's by a few levels: some of them, which only damage makes, end libjpeg-turbo-rs 0.9.0 in a panic.
+fn is_usual(frame: &FrameHeader) -> bool {
+    let sampling = frame.components.iter().map(|part| (part.horizontal_sampling, part.vertical_sampling));
+    let sampling: Vec<(u8, u8)> = sampling.collect();
+    let is_luma = |luma: (u8, u8)| matches!(luma, (1 | 2, 1 | 2));
+    let layout = match sampling[..] {
+        [(1, 1)] => true,
+        [luma, (1, 1), (1, 1)] => is_luma(luma),
+        [luma, (1, 1), (1, 1), black] => is_luma(luma) && black == luma,
+        _ => false,
+    };
+    layout && frame.precision == 8 && !frame.is_lossless && frame.width > 0 && frame.height > 0
 }
 
 fn damaged(error: JpegError) -> Error {
