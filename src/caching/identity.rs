@@ -4,7 +4,7 @@ use super::{Error, Settings};
 use crate::config;
 use crate::dataset::Dataset;
 use crate::store::{
-    self, DatasetIdentity, Encoding, Manifest, ShardSpec, SplitSize, TeacherIdentity, ViewIdentity,
+    self, DatasetIdentity, Encoding, Manifest, ShardSpec, Site, SplitSize, TeacherIdentity, ViewIdentity,
 };
 use crate::support::hash::Digest;
 use crate::teacher::Description;

@@ -277,7 +277,7 @@ fn noise(teacher: &dyn Teacher) -> Vec<f32> {
     let image = images.len() / PROBES;
     for (index, out) in images.chunks_exact_mut(image).enumerate() {
         let strength = |level: &u8| (u32::from(*level) * (index as u32 + 1) / PROBES as u32) as u8;
-        let levels = levels[index * image..][..image].iter().map(strength).collect();
+        let levels = levels.as_raw()[index * image..][..image].iter().map(strength).collect();
         let levels = image::RgbImage::from_raw(width, height, levels).expect("one image of them");
         teacher.preprocess().normalise(&levels, out);
     }
