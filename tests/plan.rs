@@ -69,7 +69,8 @@ fn a_plan_is_made_without_a_cache_with_a_part_of_one_and_with_a_whole_one() {
         let output =
             workshop.decant().args(["plan", "-p", "grid.toml"]).env("TMPDIR", &temporary).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+        let mut left = fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(!left.any(|name| name.to_string_lossy().starts_with("decant")));
         let said = String::from_utf8(output.stdout).unwrap();
         assert!(said.lines().all(|line| line.chars().count() <= 100), "{said}");
         said

@@ -104,6 +104,12 @@ fn assert_same(workshop: &Workshop, folder: &str) {
     }
 }
 
+fn assert_same_all(workshop: &Workshop, folders: &[&str]) {
+    for folder in folders {
+        assert_same(workshop, folder);
+    }
+}
+
 #[test]
 fn units_are_known_before_anything_is_done_and_what_they_make_has_the_bytes_of_one_process() {
     let workshop = workshop(GRID);
@@ -136,7 +142,7 @@ fn units_are_known_before_anything_is_done_and_what_they_make_has_the_bytes_of_o
     assert!(is_done(&plan(&workshop, &["--cache-dir", "cache"])["sweep"]["runs"]));
     workshop.done(&collect);
     whole(&workshop, &[]);
-    ["cache", "runs", "sweeps"].iter().for_each(|folder| assert_same(&workshop, folder));
+    assert_same_all(&workshop, &["cache", "runs", "sweeps"]);
 }
 
 #[test]
@@ -149,7 +155,7 @@ fn two_processes_that_do_the_same_unit_at_once_lose_and_double_nothing() {
     twice(&commands(&units["sweep"]["runs"]));
     twice(&[command(&units["sweep"]["collect"])]);
     whole(&workshop, &[]);
-    ["cache", "runs", "sweeps"].iter().for_each(|folder| assert_same(&workshop, folder));
+    assert_same_all(&workshop, &["cache", "runs", "sweeps"]);
 }
 
 #[test]
@@ -174,14 +180,18 @@ fn units_that_are_killed_and_run_again_end_with_the_bytes_of_one_process() {
             killed += 1;
         }
     };
-    commands(&units["stage_one"]).iter().for_each(|args| until_done(args, 120));
+    for args in commands(&units["stage_one"]) {
+        until_done(&args, 120);
+    }
     if !plan(&workshop, &[])["cache"]["complete"].as_bool().unwrap() {
         workshop.done(&command(&units["close"]));
     }
-    commands(&units["sweep"]["runs"]).iter().for_each(|args| until_done(args, 250));
+    for args in commands(&units["sweep"]["runs"]) {
+        until_done(&args, 250);
+    }
     assert!(killed > 3, "only {killed} were killed");
     workshop.done(&command(&units["sweep"]["collect"]));
-    ["cache", "sweeps"].iter().for_each(|folder| assert_same(&workshop, folder));
+    assert_same_all(&workshop, &["cache", "sweeps"]);
 }
 
 #[test]
@@ -245,12 +255,14 @@ fn successive_halving_is_handed_out_rung_by_rung() {
         }
         let (code, said) = workshop.refused(&command(&sweep["collect"]));
         assert!(code == 1 && said.contains("not done"), "{said}");
-        open.iter().for_each(|unit| drop(workshop.done(&command(&unit["command"]))));
+        for unit in open {
+            workshop.done(&command(&unit["command"]));
+        }
     }
     assert_eq!(sizes, [(4, 4, 2), (6, 2, 1), (7, 1, 0), (7, 0, 0)]);
     workshop.done(&["sweep", "-p", "grid.toml", "--collect"]);
     whole(&workshop, &[]);
-    ["runs", "sweeps"].iter().for_each(|folder| assert_same(&workshop, folder));
+    assert_same_all(&workshop, &["runs", "sweeps"]);
 }
 
 #[test]
@@ -276,7 +288,7 @@ fn units_make_a_temperature_that_the_cache_lacks_twice_at_once() {
     twice_at_once(&workshop, &runs);
     workshop.done(&command(&units["sweep"]["collect"]));
     whole(&workshop, &["--soften"]);
-    ["cache", "sweeps"].iter().for_each(|folder| assert_same(&workshop, folder));
+    assert_same_all(&workshop, &["cache", "sweeps"]);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use plan::PlanReport;
 /// The plan comes first. Interrupted or killed, the same command goes on; run again, it trains nothing and leaves the
 /// same results. Several machines that share the folders do a part each, with --run or --part, and --collect sums up.
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one a switch of the command line")]
 pub struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,

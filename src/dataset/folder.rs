@@ -9,8 +9,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::source::{self, Found, Location};
+use super::source::{self, Source};
 use super::{Dataset, Error, Split, SplitName};
 
 const ENDINGS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
@@ -19,7 +20,7 @@ const ENDINGS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 struct SplitFolder {
     name: SplitName,
     path: PathBuf,
-    images: Vec<(Option<String>, PathBuf)>,
+    images: Vec<(Option<Arc<str>>, PathBuf)>,
 }
 
 pub(super) fn open(name: String, root: &Path) -> Result<Dataset, Error> {
@@ -31,17 +32,16 @@ pub(super) fn open(name: String, root: &Path) -> Result<Dataset, Error> {
         return Err(Error::NoTrain { path: root.to_path_buf(), found: found.join(", ") });
     }
 
-    let label = |class: &Option<String>| {
-        let class = class.as_ref().and_then(|class| classes.binary_search(class).ok());
+    let label = |class: &Option<Arc<str>>| {
+        let class =
+            class.as_ref().and_then(|class| classes.binary_search_by(|name| (**name).cmp(class)).ok());
         class.map_or(-1, |index| index as i32)
     };
     let split = |folder: SplitFolder| {
-        let found = folder.images.into_iter().map(|(class, path)| Found {
-            name: path.display().to_string(),
-            label: label(&class),
-            location: Location::File(path),
-        });
-        let samples = source::hash(folder.name, found.collect())?;
+        let labels: Vec<i32> = folder.images.iter().map(|(class, _)| label(class)).collect();
+        let relative = |(_, path): (_, PathBuf)| path.strip_prefix(&folder.path).unwrap_or(&path).into();
+        let paths = folder.images.into_iter().map(relative).collect();
+        let samples = source::hash(folder.name, Source::Files { root: folder.path.clone(), paths }, &labels)?;
         Ok(Split { name: folder.name, samples })
     };
     let splits = folders.into_iter().map(split).collect::<Result<_, Error>>()?;
@@ -102,14 +102,14 @@ fn read_split(name: SplitName, path: PathBuf, passed_over: &mut Vec<PathBuf>) ->
     }
     let mut labelled = Vec::new();
     for folder in folders {
-        let class = last_name(&folder);
+        let class: Arc<str> = last_name(&folder).into();
         let mut images = Vec::new();
         walk(&folder, &mut images, passed_over)?;
         if images.is_empty() {
             return Err(Error::Empty { path: folder.clone(), found: describe(&folder) });
         }
         images.sort();
-        labelled.extend(images.into_iter().map(|image| (Some(class.clone()), image)));
+        labelled.extend(images.into_iter().map(|image| (Some(Arc::clone(&class)), image)));
     }
     Ok(SplitFolder { name, path, images: labelled })
 }
@@ -137,10 +137,10 @@ fn walk(folder: &Path, images: &mut Vec<PathBuf>, passed_over: &mut Vec<PathBuf>
 /// The class names that every labelled split has.
 fn common_classes(root: &Path, folders: &[SplitFolder]) -> Result<Vec<String>, Error> {
     let classes = |folder: &SplitFolder| {
-        let mut classes: Vec<String> = folder.images.iter().filter_map(|(class, _)| class.clone()).collect();
-        classes.sort();
+        let mut classes: Vec<&str> = folder.images.iter().filter_map(|(class, _)| class.as_deref()).collect();
+        classes.sort_unstable();
         classes.dedup();
-        classes
+        classes.into_iter().map(str::to_owned).collect::<Vec<String>>()
     };
     let labelled: Vec<_> = folders.iter().map(|f| (f, classes(f))).filter(|(_, c)| !c.is_empty()).collect();
     let Some((first, names)) = labelled.first() else {

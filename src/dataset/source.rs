@@ -1,7 +1,7 @@
-//! Where a sample's encoded bytes are, and the hashing of all of them.
+//! Where samples' encoded bytes are, and the hashing of all of them.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
@@ -12,53 +12,77 @@ use crate::support::hash::Digest;
 use crate::support::interrupt;
 use crate::support::progress::Progress;
 
-/// Where one encoded image is.
-#[derive(Clone, Debug)]
-pub(super) enum Location {
-    File(PathBuf),
-    Memory(Arc<[u8]>),
-    /// A row of a parquet file too large to keep.
-    Row {
-        groups: Arc<RowGroups>,
-        group: usize,
-        row: usize,
+/// Where the encoded images of many samples are.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// A file each, below a folder.
+    Files {
+        root: PathBuf,
+        /// Relative to the folder: a million of them are in memory at once.
+        paths: Vec<Box<Path>>,
     },
+    /// The rows of a parquet file.
+    Rows(RowGroups),
+}
+
+/// One image of a source. It is small, and what is the same for many of them is there once.
+#[derive(Clone, Debug)]
+pub(super) struct Location {
+    source: Arc<Source>,
+    index: u32,
 }
 
 impl Location {
+    /// Image `index` of `source`.
+    pub fn new(source: &Arc<Source>, index: u32) -> Self {
+        Self { source: Arc::clone(source), index }
+    }
+
     pub fn read(&self) -> Result<Cow<'_, [u8]>, Error> {
-        match self {
-            Self::File(path) => match std::fs::read(path) {
-                Ok(bytes) => Ok(Cow::Owned(bytes)),
-                Err(source) => Err(Error::Read { path: path.clone(), source }),
-            },
-            Self::Memory(bytes) => Ok(Cow::Borrowed(bytes)),
-            Self::Row { groups, group, row } => Ok(Cow::Owned(groups.image(*group, *row)?)),
+        match &*self.source {
+            Source::Files { root, paths } => {
+                let path = root.join(&paths[self.index as usize]);
+                match std::fs::read(&path) {
+                    Ok(bytes) => Ok(Cow::Owned(bytes)),
+                    Err(source) => Err(Error::Read { path, source }),
+                }
+            }
+            Source::Rows(groups) => groups.image(self.index as usize),
         }
+    }
+
+    /// What messages call it: its file's path, or its parquet file and row.
+    pub fn name(&self) -> String {
+        match &*self.source {
+            Source::Files { root, paths } => root.join(&paths[self.index as usize]).display().to_string(),
+            Source::Rows(groups) => format!("{} row {}", groups.name(), self.index),
+        }
+    }
+
+    /// Whether its bytes are in memory.
+    #[cfg(test)]
+    pub fn is_kept(&self) -> bool {
+        matches!(&*self.source, Source::Rows(groups) if groups.is_kept())
     }
 }
 
-/// A sample that is not hashed yet.
-pub(super) struct Found {
-    pub name: String,
-    pub label: i32,
-    pub location: Location,
-}
-
-/// Reads and hashes every image, on all cores. The order stays.
-pub(super) fn hash(split: SplitName, found: Vec<Found>) -> Result<Vec<Sample>, Error> {
-    let progress = Mutex::new(Progress::new(split.as_str(), found.len() as u64, "images"));
-    found
-        .into_par_iter()
-        .map(|Found { name, label, location }| {
+/// Reads and hashes every image of a source, which have these labels, on all cores. The order stays.
+pub(super) fn hash(split: SplitName, source: Source, labels: &[i32]) -> Result<Vec<Sample>, Error> {
+    let progress = Mutex::new(Progress::new(split.as_str(), labels.len() as u64, "images"));
+    let source = Arc::new(source);
+    labels
+        .par_iter()
+        .enumerate()
+        .map(|(index, &label)| {
             if interrupt::requested() {
                 return Err(Error::Interrupted { split });
             }
+            let location = Location::new(&source, index as u32);
             let content = Digest::of(&location.read()?);
             if let Ok(mut progress) = progress.lock() {
                 progress.advance(1);
             }
-            Ok(Sample { label, content, name, location })
+            Ok(Sample { label, content, location })
         })
         .collect()
 }

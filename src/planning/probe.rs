@@ -133,8 +133,8 @@ fn stage_one(
 
 /// Writes the rows of `cache` under another encoding.
 fn encoded(cache: &Cache, encoding: Encoding, level: u8, root: &Path) -> Result<Encoded, Error> {
-    let mut manifest = Manifest { encoding, ..cache.manifest().clone() }.with_zstd(level)?;
-    manifest.name = "encoded".to_owned();
+    let manifest = Manifest { encoding, name: "encoded".to_owned(), ..cache.manifest().clone() };
+    let manifest = manifest.with_zstd(level)?;
     let (dir, manifest) = store::create_or_open(root, &manifest)?;
     let (mut bytes, mut rows, mut lost) = (0, 0, Vec::new());
     for spec in manifest.shards() {

@@ -137,10 +137,12 @@ const NAMED: usize = 20;
 impl Error {
     /// [`Error::NotDone`] about these of `known` runs, with so many rungs after them.
     pub(super) fn not_done(missing: &[String], known: usize, rungs_left: usize) -> Self {
-        let mut named = missing[..missing.len().min(NAMED)].join(", ");
-        if missing.len() > NAMED {
-            named += &format!(" and {} more", missing.len() - NAMED);
-        }
+        let named = match missing.get(..NAMED) {
+            Some(first) if missing.len() > NAMED => {
+                format!("{} and {} more", first.join(", "), missing.len() - NAMED)
+            }
+            _ => missing.join(", "),
+        };
         let later = match rungs_left {
             0 => String::new(),
             rungs => format!(", and {rungs} rungs come after them"),

@@ -67,7 +67,9 @@ fn made_up(column: Column, samples: usize, side: usize, classes: usize) -> Batch
             let mut rows: Vec<f32> = targets().collect();
             for row in rows.chunks_exact_mut(classes) {
                 let sum: f32 = row.iter().sum();
-                row.iter_mut().for_each(|target| *target /= sum);
+                for target in row {
+                    *target /= sum;
+                }
             }
             CachedTargets::Soft(rows)
         }

@@ -22,7 +22,7 @@ use rayon::prelude::*;
 pub(super) use files::{files_below, files_in};
 pub(super) use row_groups::RowGroups;
 
-use super::source::Location;
+use super::source::{Location, Source};
 use super::{Dataset, Error, Sample, Split, SplitName};
 use crate::support::hash::Digest;
 use crate::support::interrupt;
@@ -119,40 +119,41 @@ impl File {
 
     /// Appends this file's rows to `samples`.
     fn read(
-        &self,
+        self,
         split: SplitName,
         keep: bool,
         samples: &mut Vec<Sample>,
         progress: &mut Progress,
     ) -> Result<(), Error> {
-        let groups = Arc::new(RowGroups::new(self.path.clone(), self.columns.clone()));
-        let mut first_row = 0;
-        for (group, &rows) in self.groups.iter().enumerate() {
-            let mut row = 0;
-            for (images, labels) in groups.batches(group)? {
+        let columns = self.columns.clone();
+        let mut groups = RowGroups::new(self.path.clone(), self.name.clone(), columns, &self.groups);
+        let mut found: Vec<(i32, Digest)> = Vec::with_capacity(self.rows);
+        for group in 0..self.groups.len() {
+            let batches = groups.batches(group)?;
+            for (images, labels) in &batches {
                 if interrupt::requested() {
                     return Err(Error::Interrupted { split });
                 }
+                let first = found.len();
                 let make = |at: usize| {
-                    let file_row = first_row + row + at;
-                    let bytes =
-                        images.image(at).ok_or(Error::NoBytes { path: self.path.clone(), row: file_row })?;
-                    let location = if keep {
-                        Location::Memory(bytes.into())
-                    } else {
-                        Location::Row { groups: Arc::clone(&groups), group, row: row + at }
-                    };
-                    let label = self.label(labels[at], file_row)?;
-                    let name = format!("{} row {file_row}", self.name);
-                    Ok(Sample { label, content: Digest::of(bytes), name, location })
+                    let row = first + at;
+                    let bytes = images.image(at).ok_or(Error::NoBytes { path: self.path.clone(), row })?;
+                    Ok((self.label(labels[at], row)?, Digest::of(bytes)))
                 };
-                let batch: Result<Vec<Sample>, Error> = (0..labels.len()).into_par_iter().map(make).collect();
-                samples.extend(batch?);
-                row += labels.len();
+                let batch: Result<Vec<_>, Error> = (0..labels.len()).into_par_iter().map(make).collect();
+                found.extend(batch?);
                 progress.advance(labels.len() as u64);
             }
-            first_row += rows;
+            if keep {
+                groups.keep(&batches);
+            }
         }
+        let source = Arc::new(Source::Rows(groups));
+        samples.extend(found.into_iter().enumerate().map(|(row, (label, content))| Sample {
+            label,
+            content,
+            location: Location::new(&source, row as u32),
+        }));
         Ok(())
     }
 
@@ -197,11 +198,14 @@ mod tests {
         };
         let (kept, again) = (open(KEPT_BYTES), open(0));
         assert_eq!(kept.fingerprint(), again.fingerprint());
-        let is_row = |sample: &Sample| matches!(sample.location, Location::Row { .. });
-        assert!(again.splits[0].samples.iter().all(is_row) && !kept.splits[0].samples.iter().any(is_row));
+        let is_kept = |sample: &Sample| sample.location.is_kept();
+        assert!(kept.splits[0].samples.iter().all(is_kept) && !again.splits[0].samples.iter().any(is_kept));
+        assert_eq!(kept.sample_name(SplitName::Train, 321), "train.parquet row 321");
         // From the last to the first, so that each group is dropped and read again.
         for index in (0..700).rev().step_by(7).chain(0..700) {
-            assert_eq!(*again.read(SplitName::Train, index).unwrap(), *format!("image {index}").as_bytes());
+            let image = format!("image {index}");
+            assert_eq!(*again.read(SplitName::Train, index).unwrap(), *image.as_bytes());
+            assert_eq!(*kept.read(SplitName::Train, index).unwrap(), *image.as_bytes());
         }
     }
 }

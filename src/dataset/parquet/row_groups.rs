@@ -1,5 +1,6 @@
 //! The images of one parquet file, a row group at a time.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
@@ -53,10 +54,15 @@ impl Images {
 /// Rows of a group: images and labels, null labels as none.
 type Batch = (Images, Vec<Option<i64>>);
 
-/// Gives any image of a file, keeping the row groups that were read last.
+/// Gives any image of a file: from memory where all are kept, else keeping the row groups that were read last.
 pub(in super::super) struct RowGroups {
     path: PathBuf,
+    name: String,
     columns: Columns,
+    /// The first row of each group.
+    starts: Vec<usize>,
+    /// Every group, where they are kept.
+    kept: Vec<Kept>,
     recent: Mutex<VecDeque<(usize, Arc<Vec<Batch>>)>>,
 }
 
@@ -66,9 +72,46 @@ impl fmt::Debug for RowGroups {
     }
 }
 
+/// The images of a group, one after another.
+struct Kept {
+    ends: Box<[usize]>,
+    bytes: Box<[u8]>,
+}
+
 impl RowGroups {
-    pub fn new(path: PathBuf, columns: Columns) -> Self {
-        Self { path, columns, recent: Mutex::default() }
+    /// The file at `path`, which messages call `name`, with so many rows in each of its groups.
+    pub fn new(path: PathBuf, name: String, columns: Columns, groups: &[usize]) -> Self {
+        let starts = groups.iter().scan(0, |next, rows| {
+            let start = *next;
+            *next += rows;
+            Some(start)
+        });
+        Self { path, name, columns, starts: starts.collect(), kept: Vec::new(), recent: Mutex::default() }
+    }
+
+    /// What messages call the file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Keeps the next group, in which no row lacks its image.
+    pub fn keep(&mut self, batches: &[Batch]) {
+        let images = || {
+            batches.iter().flat_map(|(images, labels)| (0..labels.len()).filter_map(|row| images.image(row)))
+        };
+        let mut bytes = Vec::with_capacity(images().map(<[u8]>::len).sum());
+        let mut ends = Vec::with_capacity(batches.iter().map(|(_, labels)| labels.len()).sum());
+        for image in images() {
+            bytes.extend_from_slice(image);
+            ends.push(bytes.len());
+        }
+        self.kept.push(Kept { ends: ends.into(), bytes: bytes.into() });
+    }
+
+    /// Whether every group is kept.
+    #[cfg(test)]
+    pub fn is_kept(&self) -> bool {
+        self.kept.len() == self.starts.len()
     }
 
     /// Reads a row group, in batches of at most [`BATCH_ROWS`].
@@ -98,14 +141,22 @@ impl RowGroups {
         reader.map(read).collect()
     }
 
-    /// A copy of one image's bytes.
-    pub fn image(&self, group: usize, row: usize) -> Result<Vec<u8>, Error> {
+    /// One image's bytes, by its row in the file.
+    pub fn image(&self, file_row: usize) -> Result<Cow<'_, [u8]>, Error> {
+        let missing = || Error::NoBytes { path: self.path.clone(), row: file_row };
+        let group =
+            self.starts.partition_point(|&start| start <= file_row).checked_sub(1).ok_or_else(missing)?;
+        let row = file_row - self.starts[group];
+        if let Some(Kept { ends, bytes }) = self.kept.get(group) {
+            let start = if row == 0 { 0 } else { ends[row - 1] };
+            return Ok(Cow::Borrowed(&bytes[start..ends[row]]));
+        }
         let batches = self.recent_or_read(group)?;
         let batch = batches.get(row / BATCH_ROWS);
-        let bytes = batch.filter(|(_, labels)| row % BATCH_ROWS < labels.len());
-        match bytes.and_then(|(images, _)| images.image(row % BATCH_ROWS)) {
-            Some(bytes) => Ok(bytes.to_vec()),
-            None => Err(Error::NoBytes { path: self.path.clone(), row }),
+        let batch = batch.filter(|(_, labels)| row % BATCH_ROWS < labels.len());
+        match batch.and_then(|(images, _)| images.image(row % BATCH_ROWS)) {
+            Some(bytes) => Ok(Cow::Owned(bytes.to_vec())),
+            None => Err(missing()),
         }
     }
 
