@@ -13,7 +13,7 @@ RUNTIME  = .onnxruntime/installed
 VENV     = .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test test-objects lint fuzz interop bench-peers bench-online bench-teacher-cache clean
+.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test test-objects lint fuzz interop cluster-ray cluster-slurm bench-peers bench-online bench-teacher-cache clean
 
 help:                ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -84,6 +84,14 @@ interop: runtime     ## Read a cache, exported students and event files with the
 	$(VENV)/interop/bin/pip install --quiet -r tests/interop/requirements.txt -r tests/interop/requirements-models.txt
 	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test store interop -- --ignored
 	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test student_leaves -- --ignored
+
+cluster-ray: build runtime    ## Both stages on a local Ray cluster whose nodes are killed, in a venv of its own (300 MB).
+	$(PYTHON) -m venv $(VENV)/ray
+	$(VENV)/ray/bin/pip install --quiet --require-hashes -r pipelines/cluster/requirements.txt
+	DECANT=$(DECANT) $(VENV)/ray/bin/python tests/cluster/ray_cluster.py
+
+cluster-slurm: build runtime  ## Both stages on a local Slurm whose jobs are killed; as root on Debian (ARGS=overhead measures).
+	DECANT=$(DECANT) tests/cluster/slurm.sh $(ARGS)
 
 report:  build       ## One HTML page about PATHS: a cache, a run, several runs or a sweep.
 	$(DECANT) report $(PATHS) $(ARGS)

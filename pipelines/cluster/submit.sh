@@ -28,7 +28,7 @@ command -v "$DECANT" >/dev/null || fail "there is no $DECANT on PATH; set DECANT
 command -v sbatch >/dev/null || [ -n "${DRY_RUN:-}" ] || fail "there is no sbatch on PATH; submit from a login node of the cluster"
 command -v python3 >/dev/null || fail "there is no python3 on PATH; it reads decant's plan"
 
-plan=$("$DECANT" plan "$@" --units json) || exit $?
+plan=$("$DECANT" plan "$@" --units json --no-measure) || exit $?
 # The cache's folder, whether it is closed, shards and runs still to do, rungs of successive halving after these runs, and
 # what the sweep needs besides.
 IFS=$'\t' read -r cache closed shards runs rungs soften < <(python3 -c '
@@ -79,7 +79,11 @@ for ((rung = 0; rungs >= 0 && rung <= rungs; rung++)); do
     if [ "$runs" -gt 0 ] || [ "$rungs" -gt 0 ]; then
         job=$(submit "${after[@]}" "$(array "$((runs > 0 ? runs : 1))" "${SWEEP_PARTS:-$parts}" "${SWEEP_AT_ONCE:-$at_once}")" \
             "$here/sweep.sbatch" "$@" ${soften:+"$soften"})
-        echo "sweep      $runs runs  job $job"
+        if [ "$rung" -eq 0 ]; then
+            echo "sweep      $runs runs  job $job"
+        else
+            echo "sweep      rung $rung  job $job"
+        fi
         then_after "$job"
     fi
 done
