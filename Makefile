@@ -88,6 +88,7 @@ interop: runtime     ## Read a cache, exported students and event files with the
 cluster-ray: build runtime    ## Both stages on a local Ray cluster whose nodes are killed, in a venv of its own (300 MB).
 	$(PYTHON) -m venv $(VENV)/ray
 	$(VENV)/ray/bin/pip install --quiet --require-hashes -r pipelines/cluster/requirements.txt
+	$(VENV)/ray/bin/python tests/cluster/ray_driver.py
 	DECANT=$(DECANT) $(VENV)/ray/bin/python tests/cluster/ray_cluster.py
 
 cluster-slurm: build runtime  ## Both stages on a local Slurm whose jobs are killed; as root on Debian (ARGS=overhead measures).

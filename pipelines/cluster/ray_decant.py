@@ -20,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections import deque
@@ -120,13 +121,17 @@ def do_unit(setting: Setting, unit: Unit, threads: int) -> Outcome:
         preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM) if sys.platform == "linux" else None,
     )
     tail: deque[str] = deque(maxlen=TAIL_LINES)
+    reader = threading.Thread(target=lambda: tail.extend(line.rstrip() for line in process.stderr))
+    reader.start()
     try:
-        tail.extend(line.rstrip() for line in process.stderr)
-        code = process.wait()
-    except KeyboardInterrupt:  # how Ray cancels a task
+        # Ray cancels a task by a KeyboardInterrupt, which does not end a wait inside the kernel.
+        while (code := process.poll()) is None:
+            time.sleep(0.05)
+    except KeyboardInterrupt:
         process.terminate()
-        process.communicate()
+        process.wait()
         raise
+    reader.join()
     if code < 0 or code == INTERRUPTED:
         raise Killed("\n".join([f"decant was ended on {host} by signal {-code if code < 0 else 'TERM or INT'}", *tail]))
     return Outcome(code, host, time.monotonic() - start, list(tail))

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DECANT = str(Path(os.environ.get("DECANT", ROOT / "target/release/decant")).resolve())
 SCRIPT = ROOT / "pipelines/cluster/ray_decant.py"
 TIMES = ("timing.json", "timing.csv", "events.out.")
-WAIT_SECONDS = 300
+WAIT_SECONDS = 600
 
 
 def main() -> None:
@@ -63,20 +63,19 @@ def node(cpus: int) -> dict:
 
 def disturb(cluster: Cluster, nodes: list, many: Path) -> None:
     driver = start(cluster, many)
-    until(lambda: len(list(many.glob("cache/*/*/part-*.parquet"))) >= 2, driver)
-    kill(cluster, nodes[0])
-    print("killed a node in the middle of stage one")
-    until(lambda: len(list(many.glob("runs/*/metrics.jsonl"))) >= 2, driver)
+    until(lambda: any(many.glob("cache/*/*/part-*.parquet")), driver)
+    kill(cluster, nodes[0], driver)
+    print("killed a node in the middle of stage one", flush=True)
+    until(lambda: any(many.glob("runs/*/metrics.jsonl")), driver)
     driver.send_signal(signal.SIGTERM)
     if driver.wait(WAIT_SECONDS) != 130:
         sys.exit(f"the driver ended with {driver.returncode} where 130 was expected")
-    if running := decants():
+    if running := [pid for node in nodes[1:] for pid in decants_on(node)]:
         sys.exit(f"these outlived the driver: {running}")
-    print("stopped it in the middle of the sweep")
+    print("stopped it in the middle of the sweep", flush=True)
     driver = start(cluster, many)
-    until(lambda: len(decants()) >= 2, driver)
-    kill(cluster, nodes[1])
-    print("killed a node in the middle of the sweep")
+    kill(cluster, nodes[1], driver)
+    print("killed a node in the middle of the sweep", flush=True)
     if driver.wait(WAIT_SECONDS) != 0:
         sys.exit(f"the driver ended with {driver.returncode} where 0 was expected")
 
@@ -94,15 +93,22 @@ def until(happened: Callable[[], bool], driver: subprocess.Popen) -> None:
         time.sleep(0.1)
 
 
-def kill(cluster: Cluster, node: object) -> None:
-    """As if it had lost power: SIGKILL to what Ray runs there, and decant goes with its worker."""
+def kill(cluster: Cluster, node: object, driver: subprocess.Popen) -> None:
+    """SIGKILL to a node on which a unit runs: the unit must not outlive it for long."""
+    until(lambda: decants_on(node), driver)
+    running = decants_on(node)
     cluster.remove_node(node, allow_graceful=False)
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in running), driver)
 
 
-def decants() -> list[str]:
-    """The units that run now."""
-    found = subprocess.run(["pgrep", "-f", f"^{DECANT} (teacher-cache|sweep)"], text=True, capture_output=True, check=False)
-    return found.stdout.split()
+def decants_on(node: object) -> list[str]:
+    """The units that run on a node: children of the workers, which are children of its raylet."""
+    workers = children(str(node.all_processes["raylet"][0].process.pid))
+    return [pid for worker in workers for pid in children(worker)]
+
+
+def children(pid: str) -> list[str]:
+    return subprocess.run(["pgrep", "-P", pid], text=True, capture_output=True, check=False).stdout.split()
 
 
 def same(one: Path, many: Path) -> None:

@@ -2,7 +2,8 @@
 # Both stages on a real Slurm of three nodes on this machine, disturbed in the middle, against the same on one machine.
 #
 #   tests/cluster/slurm.sh              DECANT=target/release/decant; as root on Debian, about three minutes
-#   tests/cluster/slurm.sh overhead     what Slurm adds to a unit: twelve tiny units as an array and as plain commands
+#   tests/cluster/slurm.sh overhead     what Slurm adds to a unit: units that have nothing left to do, as jobs one after
+#                                       another and as plain commands
 #
 # Of stage one's three jobs one is out of time, one's decant is killed, and one loses its node; of the sweep's, one is
 # queued again by hand and one's decant is killed. The cache, the runs and the results must be the same bytes.
@@ -74,7 +75,7 @@ freeze() {
 disturb_stage_one() {
     local job
     job=$(job_of stage)
-    within 60 at_least 2 'cache/*/*/part-*.parquet'
+    within 120 at_least 2 'cache/*/*/part-*.parquet'
     freeze "${job}_0" "${job}_1" "${job}_2"
     kill_node "$(node_of "${job}_2")"
     kill -9 "$(decant_on "$(node_of "${job}_1")")"
@@ -86,7 +87,7 @@ disturb_stage_one() {
 disturb_sweep() {
     local job
     job=$(job_of sweep)
-    within 200 at_least 2 'runs/*/metrics.jsonl'
+    within 300 at_least 2 'runs/*/metrics.jsonl'
     freeze "${job}_0" "${job}_1"
     kill -9 "$(decant_on "$(node_of "${job}_1")")"
     # Slurm sends SIGCONT by itself.
@@ -126,7 +127,7 @@ disturbed() {
     PARTS=3 "$root/pipelines/cluster/submit.sh" -p cluster.toml | tee submitted
     disturb_stage_one
     disturb_sweep
-    within 240 queue_is_empty
+    within 600 queue_is_empty
     for task in 0 1 2; do
         was_restarted "$(job_of stage)_$task"
     done
@@ -145,23 +146,25 @@ seconds_of() {
     awk -v start="$start" -v end="$EPOCHREALTIME" 'BEGIN { printf "%.2f", end - start }'
 }
 
+units=24
+
 plain_units() {
     local unit
-    for unit in {0..11}; do
-        "$DECANT" teacher-cache -p cluster.toml --cache-dir plain --shard "$unit/12"
+    for ((unit = 0; unit < units; unit++)); do
+        "$DECANT" teacher-cache -p cluster.toml --shard "$unit/$units"
     done
 }
 
 overhead() {
     prepare
-    plain_units >/dev/null
-    rm -rf plain
-    local plain slurm
+    "$DECANT" teacher-cache -p cluster.toml >/dev/null
+    local plain jobs
     plain=$(seconds_of plain_units)
-    slurm=$(seconds_of sbatch --wait --output=/dev/null --array=0-11%1 --cpus-per-task=2 \
-        --export="ALL,DECANT_CLUSTER=$root/pipelines/cluster" "$root/pipelines/cluster/teacher-cache.sbatch" -p cluster.toml)
-    awk -v plain="$plain" -v slurm="$slurm" 'BEGIN {
-        printf "twelve units one after another: %.1f s plain, %.1f s as a job array, %.2f s more a unit\n", plain, slurm, (slurm - plain) / 12 }'
+    jobs=$(DECANT_CLUSTER=$root/pipelines/cluster seconds_of sbatch --wait --output=/dev/null "--array=0-$((units - 1))%1" \
+        "$root/pipelines/cluster/teacher-cache.sbatch" -p cluster.toml)
+    awk -v slurm="$(slurmctld -V)" -v units="$units" -v plain="$plain" -v jobs="$jobs" 'BEGIN {
+        printf "%s: %d units with nothing to do took %.2f s as plain commands and %.2f s as jobs, %.0f ms more a unit\n",
+            slurm, units, plain, jobs, 1000 * (jobs - plain) / units }'
     cleanup
 }
 
