@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::caching::{self, Settings};
 use crate::config::Pipeline;
 use crate::dataset::Dataset;
-use crate::store::{self, Cache, Manifest, ShardSpec};
+use crate::store::{self, Manifest, ShardSpec};
 use crate::teacher::{Description, Identity, class_order};
 
 /// A shard, and whether it is there.
@@ -54,13 +54,7 @@ impl PlannedCache {
         let resizing = teacher.preprocess.resizing();
         let manifest = caching::manifest(dataset, &description, teacher.fingerprint, &resizing, &settings)?;
         let dir = pipeline.cache.dir.join(manifest.folder_name());
-        let missing = store::missing_shards(&dir, &manifest)?;
-        let complete = missing.is_empty()
-            && match Cache::open(&dir) {
-                Ok(_) => true,
-                Err(store::Error::NotComplete { .. } | store::Error::NoCache { .. }) => false,
-                Err(error) => return Err(error.into()),
-            };
+        let (missing, complete) = store::left(&dir, &manifest)?;
         let mut missing = missing.into_iter().peekable();
         let shards = manifest.shards().into_iter().map(|spec| {
             let done = missing.next_if(|first| *first == spec).is_none();

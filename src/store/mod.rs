@@ -50,7 +50,7 @@ pub use plan::ShardSpec;
 pub use quality::{Confusion, Entropy, TeacherQuality};
 pub use reader::{Cache, SplitRows};
 pub use record::ShardRecord;
-pub use remote::{Listed, index, only_local, origin, place, pull, summaries};
+pub use remote::{Listed, index, left, only_local, origin, place, pull, summaries};
 pub use resume::missing_shards;
 pub use schema::soft_column;
 pub use site::Site;

@@ -427,6 +427,32 @@ class Dataset(Case):
         self.assertIn(f"there is no s3://{self.shop.bucket}/nowhere", said)
 
 
+class Files(Case):
+    def test_a_file_url_is_a_store_like_another(self):
+        shop = self.shop
+        shop.root = f"file://{shop.path('store')}"
+        shop.teacher_cache("--shard", "0/2", machine="a")
+        shop.teacher_cache("--shard", "1/2", machine="b")
+        _, runs = shop.train(machine="c")
+        self.assertEqual(weights(shop, runs), LOCAL_WEIGHTS)
+        shard = glob.glob(shop.path("store", "*", "train", "*.parquet"))[0]
+        with open(shard, "r+b") as file:
+            file.write(b"other")
+        cache = "file://" + os.path.dirname(os.path.dirname(shard))
+        self.assertIn("overwritten or damaged", shop.refused("cache", "verify", cache, code=3, machine="d"))
+
+
+class Plans(Case):
+    def test_a_plan_knows_what_is_committed(self):
+        shop = self.shop
+        plan = ("plan", "-p", "tiny.toml", "--cache-dir", shop.root, "--units", "json", "--no-measure")
+        states = lambda: [unit["done"] for unit in json.loads(shop.done(*plan, machine="b"))["stage_one"]]
+        self.assertEqual(states(), [False] * SHARDS)
+        shop.teacher_cache("--shard", "0/2")
+        self.assertEqual(states(), [i % 2 == 0 for i in range(SHARDS)])
+        self.assertEqual(shop.proxy.count(READS), 0)
+
+
 class Requests(Case):
     def test_how_many_requests_a_shard_costs(self):
         """Printed for docs/objects.md; the bounds are promises."""

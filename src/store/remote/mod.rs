@@ -12,6 +12,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::folder::is_called;
+use super::manifest::Manifest;
+use super::plan::ShardSpec;
+use super::reader::Cache;
+use super::resume;
 use super::summary::Summary;
 use crate::objects::{Bucket, Space, Url};
 
@@ -51,6 +55,29 @@ pub fn pull(folder: &Path) -> Result<PathBuf, Error> {
     }
     cache.pull()?;
     Ok(cache.dir().to_path_buf())
+}
+
+/// The shards of `manifest` that the cache in `folder`, a folder or a URL, lacks; with none, whether it is closed.
+///
+/// # Errors
+/// A file that can't be read; a store that can't be reached; what makes a cache unusable.
+pub fn left(folder: &Path, manifest: &Manifest) -> Result<(Vec<ShardSpec>, bool), Error> {
+    let Some(url) = Url::of(folder) else {
+        let missing = resume::missing_shards(folder, manifest)?;
+        let complete = missing.is_empty()
+            && match Cache::open(folder) {
+                Ok(_) => true,
+                Err(Error::NotComplete { .. } | Error::NoCache { .. }) => false,
+                Err(error) => return Err(error),
+            };
+        return Ok((missing, complete));
+    };
+    let Some((root, name)) = url.split() else { return Ok((manifest.shards(), false)) };
+    let cache = RemoteCache::new(&Bucket::open(&root)?, name)?;
+    let Some((_, complete)) = cache.refresh()? else { return Ok((manifest.shards(), false)) };
+    cache.refresh_records(manifest)?;
+    let missing = manifest.shards().into_iter().filter(|spec| cache.record(spec).is_none()).collect();
+    Ok((missing, complete.is_some()))
 }
 
 /// Where a cache is: the URL that its folder is, or mirrors; none for a plain folder.
