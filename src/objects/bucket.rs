@@ -226,7 +226,7 @@ impl Bucket {
     ) -> impl FnOnce(object_store::Error) -> Error + use<> {
         let url = self.url(name).to_string();
         move |error| match error {
-            object_store::Error::NotFound { .. } => Error::Gone { url },
+            object_store::Error::NotFound { .. } if action == "read" => Error::Gone { url },
             object_store::Error::Precondition { .. } => Error::Changed { url },
             error => Error::Store { url, action, reason: one_line(&error.to_string()) },
         }

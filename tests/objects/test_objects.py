@@ -238,6 +238,10 @@ class Reading(Case):
         self.assertIn("nothing-0123456789ab holds no cache", said)
         said = self.shop.refused("train-student", "-p", "tiny.toml", "--cache-dir", self.shop.root, code=2)
         self.assertIn(self.shop.root, said)
+        root = "s3://there-is-no-such-bucket/caches"
+        said = self.shop.refused("teacher-cache", "-p", "tiny.toml", "--cache-dir", root, code=1)
+        self.assertIn(f"{root}/tiny-", said)
+        self.assertIn("could not be written", said)
 
     @staticmethod
     def other(body):
