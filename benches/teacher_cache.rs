@@ -21,12 +21,13 @@ use std::time::Instant;
 use clap::{Parser, ValueEnum};
 use decant::teacher::runtime::Search;
 use decant::view::Preprocess;
+use half::f16;
 use ort::environment::Environment;
 use ort::ep::ExecutionProviderDispatch;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
-use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
-use ort::value::Tensor;
+use ort::session::{IoBinding, Session};
+use ort::value::{Tensor, TensorElementType};
 use serde::{Deserialize, Serialize};
 
 const DECANT: &str = env!("CARGO_BIN_EXE_decant");
@@ -48,6 +49,9 @@ struct Args {
     /// Threads of a call on the CPU; 0 takes every core
     #[arg(long, default_value_t = 0)]
     threads: usize,
+    /// Sessions of the bare loop, which share the threads; stage one's are its own affair
+    #[arg(long, default_value_t = 1)]
+    sessions: usize,
     /// cpu or cuda:N
     #[arg(long, default_value = "cpu")]
     device: String,
@@ -73,6 +77,8 @@ enum Contender {
 #[derive(Serialize, Deserialize)]
 struct Measured {
     images_per_second: f64,
+    /// Of all threads, opening the model included for stage one; hardly moved by what else the machine does.
+    cpu_ms_per_image: f64,
     /// From the start of the process to its end, opening the model included.
     whole_seconds: f64,
     /// The most memory that the process held.
@@ -105,8 +111,9 @@ fn by_turns(args: &Args) {
     println!("{}, batch {}, {} turns", args.model.display(), args.batch, args.turns);
     for (index, name) in ["decant teacher-cache", "bare session.run"].into_iter().enumerate() {
         println!(
-            "  {name:22} {:8.1} images/s {:8.0} MB",
+            "  {name:22} {:8.1} images/s {:8.2} ms of CPU an image {:8.0} MB",
             median(&|turn| turn[index].images_per_second),
+            median(&|turn| turn[index].cpu_ms_per_image),
             median(&|turn| turn[index].peak_mb)
         );
     }
@@ -123,7 +130,8 @@ fn child(args: &Args, contender: Contender) -> Measured {
     let name = contender.to_possible_value().expect("none is hidden").get_name().to_owned();
     command.args(["--one", &name, "--model"]).arg(&args.model).arg("--images").args(&args.images);
     command.args(["--count", &args.count.to_string(), "--batch", &args.batch.to_string()]);
-    command.args(["--threads", &args.threads.to_string(), "--device", &args.device]);
+    command.args(["--threads", &args.threads.to_string(), "--sessions", &args.sessions.to_string()]);
+    command.args(["--device", &args.device]);
     command.args(args.set.iter().flat_map(|set| ["--set", set]));
     serde_json::from_slice(&output(&mut command)).expect("a line of JSON")
 }
@@ -172,47 +180,67 @@ fn stage_one(args: &Args) -> Measured {
     command.args(sets.iter().chain(&args.set).flat_map(|set| ["--set", set]));
     let report: Report = serde_json::from_slice(&output(&mut command)).expect("the report of teacher-cache");
     assert!(report.complete, "the cache is not complete");
+    let used = used(libc::RUSAGE_CHILDREN);
     Measured {
         images_per_second: report.images as f64 / report.seconds,
+        cpu_ms_per_image: used.cpu_ms / report.images as f64,
         whole_seconds: started.elapsed().as_secs_f64(),
-        peak_mb: peak_mb(libc::RUSAGE_CHILDREN),
+        peak_mb: used.peak_mb,
     }
 }
 
-/// The bare loop.
+/// The bare loop, in as many sessions side by side as are asked for, which share the threads and the calls.
 fn ceiling(args: &Args) -> Measured {
     let started = Instant::now();
     let library = Search::of_this_process().find().expect("`make runtime` installs ONNX Runtime");
     let preprocess = Preprocess::from_file(&args.model.join("preprocessor_config.json")).expect("a teacher");
-    let (height, width) = preprocess.size();
     let environment =
         ort::init_from(&library.path).expect("it was loaded before").build().expect("the only one");
-    let mut session = open(args, &environment).expect("ONNX Runtime opens the model");
-    let input = session.inputs()[0].name().to_owned();
-    let output = session.outputs()[0].name().to_owned();
+    let mut sessions: Vec<(Session, IoBinding)> = Vec::new();
+    for _ in 0..args.sessions {
+        let mut session = open(args, &environment).expect("ONNX Runtime opens the model");
+        let binding = bind(&session, args.batch, preprocess.size()).expect("memory of the device");
+        session.run_binding(&binding).expect("the model runs");
+        sessions.push((session, binding));
+    }
+    let calls = args.count.div_ceil(args.batch * args.sessions);
+    let (before, timed) = (used(libc::RUSAGE_SELF), Instant::now());
+    std::thread::scope(|scope| {
+        for (session, binding) in &mut sessions {
+            scope.spawn(move || {
+                for _ in 0..calls {
+                    session.run_binding(binding).expect("the model runs");
+                }
+            });
+        }
+    });
+    let (seconds, after) = (timed.elapsed().as_secs_f64(), used(libc::RUSAGE_SELF));
+    let images = (calls * args.batch * args.sessions) as f64;
+    Measured {
+        images_per_second: images / seconds,
+        cpu_ms_per_image: (after.cpu_ms - before.cpu_ms) / images,
+        whole_seconds: started.elapsed().as_secs_f64(),
+        peak_mb: after.peak_mb,
+    }
+}
 
-    let shape = [args.batch, 3, height as usize, width as usize];
+/// A binding of pixels that lie where the session wants them, and of logits on the CPU.
+fn bind(session: &Session, batch: usize, (height, width): (u32, u32)) -> ort::Result<IoBinding> {
+    let shape = [batch, 3, height as usize, width as usize];
     let pixels: Vec<f32> =
         (0..shape.iter().product()).map(|i: usize| (i * 7919 % 1013) as f32 / 506.5 - 1.0).collect();
-    let pixels = Tensor::from_array((shape, pixels)).expect("as many values as the shape says");
-    let mut binding = session.create_binding().expect("memory");
-    binding.bind_input(&input, &pixels).expect("pixels as the model takes them");
-    let cpu = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::CPUOutput);
-    binding.bind_output_to_device(&output, &cpu.expect("the CPU has memory")).expect("the model's output");
-
-    let calls = args.count.div_ceil(args.batch);
-    let mut timed = Instant::now();
-    for call in 0..=calls {
-        session.run_binding(&binding).expect("the model runs");
-        if call == 0 {
-            timed = Instant::now();
-        }
-    }
-    Measured {
-        images_per_second: (calls * args.batch) as f64 / timed.elapsed().as_secs_f64(),
-        whole_seconds: started.elapsed().as_secs_f64(),
-        peak_mb: peak_mb(libc::RUSAGE_SELF),
-    }
+    let (input, output) = (&session.inputs()[0], &session.outputs()[0]);
+    let pixels = if input.dtype().tensor_type() == Some(TensorElementType::Float16) {
+        let pixels: Vec<f16> = pixels.into_iter().map(f16::from_f32).collect();
+        Tensor::from_array((shape, pixels))?.upcast()
+    } else {
+        Tensor::from_array((shape, pixels))?.upcast()
+    };
+    let mut binding = session.create_binding()?;
+    binding.bind_input(input.name(), &pixels)?;
+    let cpu = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::CPUOutput)?;
+    binding.bind_output_to_device(output.name(), &cpu)?;
+    Ok(binding)
 }
 
 fn open(args: &Args, environment: &Environment) -> ort::Result<Session> {
@@ -220,7 +248,7 @@ fn open(args: &Args, environment: &Environment) -> ort::Result<Session> {
     let threads = if args.threads == 0 { cores } else { args.threads };
     Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
-        .with_intra_threads(threads)?
+        .with_intra_threads((threads / args.sessions).max(1))?
         .with_execution_providers(providers(&args.device))?
         .commit_from_file(args.model.join("model.onnx"))
 }
@@ -237,13 +265,21 @@ fn providers(device: &str) -> Vec<ExecutionProviderDispatch> {
     }
 }
 
-/// The peak of the resident memory of this process or of its children; `ru_maxrss` is in kilobytes on Linux, in bytes on macOS.
-fn peak_mb(who: libc::c_int) -> f64 {
+/// What this process or its children have used.
+struct Used {
+    cpu_ms: f64,
+    peak_mb: f64,
+}
+
+fn used(who: libc::c_int) -> Used {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the pointer is to a `rusage`, all of whose bit patterns are valid, zeroed or written by the call.
     let usage = unsafe {
         libc::getrusage(who, usage.as_mut_ptr());
         usage.assume_init()
     };
-    usage.ru_maxrss as f64 / if cfg!(target_os = "macos") { 1024.0 * 1024.0 } else { 1024.0 }
+    let ms = |time: libc::timeval| time.tv_sec as f64 * 1e3 + time.tv_usec as f64 / 1e3;
+    // Kilobytes on Linux, bytes on macOS.
+    let unit = if cfg!(target_os = "macos") { 1024.0 * 1024.0 } else { 1024.0 };
+    Used { cpu_ms: ms(usage.ru_utime) + ms(usage.ru_stime), peak_mb: usage.ru_maxrss as f64 / unit }
 }

@@ -8,14 +8,16 @@ The contenders, each in a process of its own and one after another in every turn
 falls on all of them:
 
   decant         `decant teacher-cache`: hashing, decoding, views, the teacher, soft targets, a committed cache
-  ceiling        a bare loop of `session.run` on ready tensors in the same ONNX Runtime (`benches/teacher_cache.rs`)
+  ceiling        a bare loop of `session.run` on ready tensors in the same ONNX Runtime (`benches/teacher_cache.rs`); on the CPU
+                 once more with a session for each thread, which is faster where a model's operators are small
   transformers   ViTForImageClassification in PyTorch, AutoImageProcessor in the workers of a DataLoader
   onnxruntime    ONNX Runtime in Python behind the same DataLoader
 
 All take the same images, batch and number of threads, and the same library file runs all that is ONNX. The peers may choose: of
 `--workers` and of both backends of the image processor, what is fastest on a few images is what takes part in the turns. Their rate
 begins at the first file and ends with the logits on disk; opening the model and one batch to warm up are before it. The ratio of
-a turn is decant's images/s over the other's, and medians over turns are printed.
+a turn is decant's images/s over the other's, and medians over turns are printed. CPU time an image (decant's with everything from
+its start on) is hardly moved by what else the machine does.
 
 Two teachers: ViT-B/16 with random weights, which cost what learnt ones do, and the small one that decant embeds; PyTorch
 has the latter's architecture with random weights. Two kinds of file: the generated leaves as decant writes
@@ -143,22 +145,25 @@ def measure(options, teacher, model, form, images):
         "decant": [options.against, "--one", "stage-one", *ours(options, model), "--images", images],
         "ceiling": [options.against, "--one", "ceiling", *ours(options, model)],
     }
+    if options.device == "cpu" and options.threads > 1:
+        contenders["ceiling, a session a thread"] = [*contenders["ceiling"], "--sessions", str(options.threads)]
     for name in peers_on(options.device):
         if options.peers is None or name in options.peers:
             contenders[name] = fastest(options, name, model, images)
     turns = {name: [] for name in contenders}
     for _ in range(options.turns):
         for name, command in contenders.items():
-            turns[name].append(run(command))
+            turns[name].append(run(command, watch=options.device == "cuda"))
     for name, results in turns.items():
         line = {"teacher": teacher, "files": form, "contender": name, "images": len(files_in(images))}
-        for key in ["images_per_second", "whole_seconds", "peak_mb"]:
+        for key in ["images_per_second", "cpu_ms_per_image", "whole_seconds", "peak_mb"]:
             line[key] = round(statistics.median(result[key] for result in results), 1)
         if name != "decant":
             pairs = zip(turns["decant"], results)
             line["decant_over_this"] = round(statistics.median(a["images_per_second"] / b["images_per_second"] for a, b in pairs), 3)
-        if "setting" in results[0]:
-            line["setting"] = results[0]["setting"]
+        for key in ["setting", "gpu_busy_percent"]:
+            if key in results[0]:
+                line[key] = results[0][key]
         print(json.dumps(line), flush=True)
 
 
@@ -195,16 +200,24 @@ def peer_command(setting):
     return [sys.executable, __file__, "--one", json.dumps(setting)]
 
 
-def run(command):
-    """Runs one contender: its line of JSON, the whole time, and the most memory that the process and its workers held."""
-    environment = os.environ | {"ORT_DYLIB_PATH": str(library()), "TOKENIZERS_PARALLELISM": "false"}
+def run(command, watch=False):
+    """Runs one contender: its line of JSON with the whole time, and where it is watched with how busy the GPU was."""
+    environment = os.environ | {"ORT_DYLIB_PATH": str(library())}
+    query = ["nvidia-smi", "--id=0", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--loop-ms=200"]
+    watcher = subprocess.Popen(query, stdout=subprocess.PIPE, text=True) if watch else None
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     output = process.stdout.read()
     if process.wait() != 0:
         sys.exit(f"{' '.join(map(str, command))} ended with status {process.returncode}")
-    result = json.loads(output.strip().splitlines()[-1])
-    return {**result, "whole_seconds": time.perf_counter() - started}
+    result = {**json.loads(output.strip().splitlines()[-1]), "whole_seconds": time.perf_counter() - started}
+    if watcher:
+        watcher.terminate()
+        samples = [int(sample) for sample in watcher.communicate()[0].split()]
+        working = [index for index, sample in enumerate(samples) if sample > 0]
+        # From the first to the last sign of work: what comes before is the opening of the model.
+        result["gpu_busy_percent"] = round(statistics.mean(samples[working[0] : working[-1] + 1])) if working else 0
+    return result
 
 
 def library():
@@ -228,7 +241,7 @@ def peer(setting):
     loader = data_loader(setting)
     warm = torch.zeros(setting["batch"], 3, *size_of(setting["model"]))
     forward(warm)
-    started = time.perf_counter()
+    before, started = cpu_seconds(), time.perf_counter()
     logits = [forward(pixels) for pixels in loader]
     logits = numpy.concatenate(logits)
     with tempfile.TemporaryDirectory() as folder:
@@ -237,9 +250,18 @@ def peer(setting):
     assert numpy.isfinite(logits).all()
     return {
         "images_per_second": len(logits) / seconds,
+        "cpu_ms_per_image": 1000 * (cpu_seconds() - before) / len(logits),
         "peak_mb": peak_mb(setting["workers"]),
         "setting": f"{setting['workers']} workers, {setting['backend']} backend",
     }
+
+
+def cpu_seconds():
+    """Of this process and its workers that have ended, which those of a DataLoader have when the loop over it has."""
+    import resource
+
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def peak_mb(workers):

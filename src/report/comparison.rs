@@ -13,7 +13,7 @@ use crate::support::statistics::{Paired, mean_and_deviation, paired};
 const TEMPERATURE: &str = "train.temperature";
 const LAMBDA: &str = "train.lambda";
 /// Keys that name places and devices, or the seed, over which a group's runs are repeated.
-const NOT_COMPARED: [&str; 8] = [
+const NOT_COMPARED: [&str; 12] = [
     "name",
     "cache.name",
     "cache.dir",
@@ -22,6 +22,10 @@ const NOT_COMPARED: [&str; 8] = [
     "train.seed",
     "train.tensorboard",
     "teacher.device",
+    "teacher.threads",
+    "teacher.sessions",
+    "teacher.gpu.graph",
+    "teacher.gpu.tensorrt-cache",
 ];
 /// Keys of the teacher's term of the loss, and sections of them: nothing that students from the labels alone differ by.
 const TEACHERS_TERM: [&str; 8] = [

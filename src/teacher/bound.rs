@@ -50,12 +50,15 @@ impl Bound {
     /// # Errors
     /// Memory of the device that the session does not give.
     pub fn new(session: Session, signature: Signature, provider: Provider, graph: bool) -> ort::Result<Self> {
-        let allocator = |device, memory| {
-            let index = provider.index() as i32;
+        let allocator = |device, index, memory| {
             Allocator::new(&session, MemoryInfo::new(device, index, AllocatorType::Device, memory)?)
         };
-        let staging = allocator(AllocationDevice::CUDA_PINNED, MemoryType::CPUOutput)?;
-        let device = graph.then(|| allocator(AllocationDevice::CUDA, MemoryType::Default)).transpose()?;
+        let index = provider.index() as i32;
+        let pinned = |index| allocator(AllocationDevice::CUDA_PINNED, index, MemoryType::CPUOutput);
+        // Page-locked memory serves every device, and ONNX Runtime has had times when it was the first one's only.
+        let staging = pinned(index).or_else(|error| pinned(0).map_err(|_| error))?;
+        let on_device = || allocator(AllocationDevice::CUDA, index, MemoryType::Default);
+        let device = if graph { Some(on_device()?) } else { None };
         Ok(Self::with_memory(session, signature, staging, device))
     }
 
