@@ -1,14 +1,16 @@
 //! Stage one against its ceiling: `decant teacher-cache` from image files to a committed cache, beside a bare loop of
-//! `session.run` on tensors that lie ready, in the same ONNX Runtime with the same threads and batch.
+//! `session.run` on tensors that lie ready, in the same ONNX Runtime with the same threads.
 //!
 //! ```sh
 //! cargo bench --bench teacher_cache                                   # the embedded teacher on generated leaves (JPEG)
 //! cargo bench --bench teacher_cache -- --model DIR --images DIR       # another teacher, an image folder of your own
 //! ```
 //!
+//! Stage one runs as its defaults have it, sessions and batch included; `--set teacher.batch-size=16` and the like fix them.
 //! The two run by turns, each in a process of its own; the ratio of a turn is stage one's images/s over the loop's, and medians
-//! over turns are printed. Opening the model is in neither rate; hashing the dataset is in `whole_seconds` alone, which is all of the
-//! process. `--one` runs one of the two and prints a line of JSON, as `benches/peers/teacher_cache.py` has it.
+//! over turns are printed. Opening the model is in neither rate; hashing the dataset and the measurement behind `auto` are in
+//! `whole_seconds` alone, which is all of the process. `--one` runs one of the two and prints a line of JSON, as
+//! `benches/peers/teacher_cache.py` has it.
 //!
 //! On CUDA the loop's tensors lie on the device and are bound to it, so that nothing is copied but the logits. Unmeasured so far.
 
@@ -44,9 +46,10 @@ struct Args {
     /// Leaves that are generated, and images that the bare loop runs in a turn
     #[arg(long, default_value_t = 512)]
     count: usize,
+    /// Images in a call of the bare loop; stage one's are its own affair
     #[arg(long, default_value_t = 16)]
     batch: usize,
-    /// Threads of a call on the CPU; 0 takes every core
+    /// Threads on the CPU; 0 takes every core
     #[arg(long, default_value_t = 0)]
     threads: usize,
     /// Sessions of the bare loop, which share the threads; stage one's are its own affair
@@ -170,13 +173,14 @@ fn stage_one(args: &Args) -> Measured {
     let started = Instant::now();
     let mut command = Command::new(DECANT);
     command.args(["teacher-cache", "--json", "-p"]).arg(&pipeline).arg("--cache-dir").arg(folder.path());
-    let sets = [
+    let mut sets = vec![
         format!("dataset.source={}", images.display()),
         format!("teacher.model={}", args.model.display()),
         format!("teacher.device={}", args.device),
-        format!("teacher.batch-size={}", args.batch),
-        format!("teacher.threads={}", args.threads),
     ];
+    if ![0, cores()].contains(&args.threads) {
+        sets.push(format!("teacher.threads={}", args.threads));
+    }
     command.args(sets.iter().chain(&args.set).flat_map(|set| ["--set", set]));
     let report: Report = serde_json::from_slice(&output(&mut command)).expect("the report of teacher-cache");
     assert!(report.complete, "the cache is not complete");
@@ -244,13 +248,16 @@ fn bind(session: &Session, batch: usize, (height, width): (u32, u32)) -> ort::Re
 }
 
 fn open(args: &Args, environment: &Environment) -> ort::Result<Session> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = if args.threads == 0 { cores } else { args.threads };
+    let threads = if args.threads == 0 { cores() } else { args.threads };
     Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads((threads / args.sessions).max(1))?
         .with_execution_providers(providers(&args.device))?
         .commit_from_file(args.model.join("model.onnx"))
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn providers(device: &str) -> Vec<ExecutionProviderDispatch> {

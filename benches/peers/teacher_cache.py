@@ -13,7 +13,8 @@ falls on all of them:
   transformers   ViTForImageClassification in PyTorch, AutoImageProcessor in the workers of a DataLoader
   onnxruntime    ONNX Runtime in Python behind the same DataLoader
 
-All take the same images, batch and number of threads, and the same library file runs all that is ONNX. The peers may choose: of
+All take the same images and number of threads; decant chooses its batch and sessions as it does for its users, the others'
+batch is `--batch`. And the same library file runs all that is ONNX. The peers may choose: of
 `--workers` and of both backends of the image processor, what is fastest on a few images is what takes part in the turns. Their rate
 begins at the first file and ends with the logits on disk; opening the model and one batch to warm up are before it. The ratio of
 a turn is decant's images/s over the other's, and medians over turns are printed. CPU time an image (decant's with everything from
