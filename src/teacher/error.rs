@@ -38,7 +38,7 @@ pub enum Error {
         found: String,
     },
     /// The provider that the pipeline asks for can't be had.
-    #[error("the teacher's device {device} is not available: {missing}; or choose teacher.device = \"cpu\"")]
+    #[error("the device {device} is not available: {missing}; or choose the CPU, with --device cpu or teacher.device = \"cpu\"")]
     NoProvider {
         /// What was asked for.
         device: String,
@@ -72,7 +72,7 @@ pub enum Error {
         name: String,
     },
     /// A file of the teacher can't be read.
-    #[error("can't read the teacher's {path}: {source}")]
+    #[error("can't read the model's {path}: {source}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -80,7 +80,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file of the teacher is not what its name says.
-    #[error("{path} is damaged or no teacher's file: {reason}; fetch or export it again")]
+    #[error("{path} is damaged or no file of an ONNX classifier: {reason}; fetch or export it again")]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -123,7 +123,7 @@ pub enum Error {
         dataset: Vec<String>,
     },
     /// The model ran and failed.
-    #[error("the teacher {path} failed on a batch of {batch}: {reason}")]
+    #[error("the model {path} failed on a batch of {batch}: {reason}")]
     Inference {
         /// The model.
         path: PathBuf,
