@@ -10,7 +10,7 @@ use super::Failure;
 use super::pipeline::PipelineArgs;
 use super::text::print_json;
 use crate::config::{Pipeline, Sweep};
-use crate::planning::{self, Commands, Cost, Decoding, PlannedCache, Probe, Run, SweepCost, Units};
+use crate::planning::{Commands, Cost, Decoding, PlannedCache, Probe, Run, SweepCost, Units};
 use crate::store;
 use crate::sweep::{self, Estimator, Plan, Points, State};
 use crate::teacher;
@@ -78,8 +78,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if let Some(rate) = args.rate {
         cost.at_rate(rate, None);
     } else if !args.no_measure {
-        let encodings = planning::encodings(&cache.manifest);
-        let probe = Probe::take(&base, dataset, &encodings, planning::level(&cache.manifest))?;
+        let probe = Probe::take(&base, dataset, &cache)?;
         cost.measured(&probe, dataset_seconds);
         // What finished runs took has their decoding in it.
         decoding.image_seconds = if estimator.is_empty() { probe.decode_seconds } else { 0.0 };

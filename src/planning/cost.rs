@@ -110,7 +110,7 @@ pub struct SweepCost {
 }
 
 /// The encodings that are compared: dense ones, and the largest logits of one class in twenty.
-pub fn encodings(manifest: &Manifest) -> Vec<Encoding> {
+pub(super) fn encodings(manifest: &Manifest) -> Vec<Encoding> {
     let classes = manifest.classes();
     let kept = match manifest.encoding {
         Encoding::TopK(kept) => kept,
@@ -236,6 +236,6 @@ pub struct Run {
 }
 
 /// The level of zstd that sizes are given at: the pipeline's, else 3.
-pub fn level(manifest: &Manifest) -> u8 {
+pub(super) fn level(manifest: &Manifest) -> u8 {
     if manifest.zstd == 0 { 3 } else { manifest.zstd }
 }

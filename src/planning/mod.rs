@@ -8,7 +8,8 @@ mod probe;
 mod units;
 
 pub use cache::{PlannedCache, PlannedShard};
-pub use cost::{Cost, Decoding, EncodingCost, Run, StageOneCost, StudentCost, SweepCost, encodings, level};
+pub use cost::{Cost, Decoding, EncodingCost, Run, StageOneCost, StudentCost, SweepCost};
+use cost::{encodings, level};
 pub use error::Error;
 pub use probe::{Encoded, Probe};
 pub use units::{CacheState, Commands, StageOneUnit, SweepUnit, SweepUnits, Units};

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use super::Error;
 use super::folder::Scratch;
-use crate::caching::{self, Settings, State};
+use super::{Error, PlannedCache, encodings, level};
+use crate::caching::{self, Settings, State, Team, Tuned, Tuner};
 use crate::config::{self, Pipeline};
 use crate::dataset::{Dataset, Sample, Split, SplitName};
 use crate::store::{self, Cache, Encoding, Lost, Manifest, Row, ShardRecord, ShardWriter};
-use crate::support::interrupt;
-use crate::teacher::{OnnxTeacher, Teacher};
+use crate::support::{interrupt, memory};
+use crate::teacher::{self, OnnxTeacher, Teacher, Tuning};
 use crate::view::{self, Geometry, Preprocess};
 
 /// How long the teacher is run for.
@@ -51,38 +51,41 @@ pub struct Encoded {
 }
 
 impl Probe {
-    /// Runs stage one over as many images of train as take a few seconds, and writes what came out under each of `encodings`,
-    /// compressed at `level`.
+    /// Runs stage one over as many images of train as take a few seconds, as it would be run for all of `planned`, and writes
+    /// what came out under each encoding that is compared.
     ///
     /// # Errors
     /// Whatever would stop stage one; [`Error::Interrupted`]; a temporary folder that can't be written.
-    pub fn take(
-        pipeline: &Pipeline,
-        dataset: &Dataset,
-        encodings: &[Encoding],
-        level: u8,
-    ) -> Result<Self, Error> {
+    pub fn take(pipeline: &Pipeline, dataset: &Dataset, planned: &PlannedCache) -> Result<Self, Error> {
         let scratch = Scratch::new()?;
         let clock = Instant::now();
-        let mut teacher = OnnxTeacher::open(&pipeline.teacher)?;
+        let open = |tuning: Tuning| -> Result<Team, teacher::Error> {
+            let sessions = OnnxTeacher::open_all(&pipeline.teacher, tuning)?;
+            Ok(sessions.into_iter().map(|session| Box::new(session) as Box<dyn Teacher>).collect())
+        };
+        let tuner = Tuner::open(&pipeline.teacher, &open)?;
         let open_seconds = clock.elapsed().as_secs_f64();
+        let batch = pipeline.teacher.batch();
+        let mut tuned = tuner.tune(planned.rows(), batch)?;
 
         let views = usize::from(pipeline.cache.views);
-        let batch = pipeline.teacher.batch();
+        let least = 2 * tuned.teachers.len() * batch.max(tuned.batch_size);
         let mut run = |name: &str, rows: usize| {
             let some = some_of_train(dataset, rows.div_ceil(views));
-            stage_one(pipeline, &some, &mut teacher, &scratch.path().join(name))
+            stage_one(pipeline, &some, &mut tuned, &scratch.path().join(name))
         };
         // The first batches warm up.
-        let (_, seconds) = run("first", 2 * batch)?;
-        let rate = (2 * batch) as f64 / seconds;
+        let (_, seconds) = run("first", least)?;
+        let rate = least as f64 / seconds;
         let rows = (rate * MEASURE.as_secs_f64()) as usize;
-        let (cache, seconds) = run("second", rows.clamp(2 * batch, MOST_ROWS.max(2 * batch)))?;
+        let (cache, seconds) = run("second", rows.clamp(least, MOST_ROWS.max(least)))?;
 
-        let peak_memory_bytes = peak_memory();
+        let peak_memory_bytes = memory::peak_bytes();
         let cache = Cache::open(&cache)?;
         let rows = cache.split(SplitName::Train.as_str())?.len();
-        let encoded = encodings.iter().map(|&encoding| encoded(&cache, encoding, level, scratch.path()));
+        let level = level(&planned.manifest);
+        let encodings = encodings(&planned.manifest).into_iter();
+        let encoded = encodings.map(|encoding| encoded(&cache, encoding, level, scratch.path()));
         let encoded = encoded.collect::<Result<_, _>>()?;
         let decode_seconds = decode(pipeline, dataset)?;
         let row_seconds = seconds / rows as f64;
@@ -108,7 +111,7 @@ fn some_of_train(dataset: &Dataset, images: usize) -> Dataset {
 fn stage_one(
     pipeline: &Pipeline,
     dataset: &Dataset,
-    teacher: &mut dyn Teacher,
+    tuned: &mut Tuned,
     root: &Path,
 ) -> Result<(std::path::PathBuf, f64), Error> {
     let cache = config::Cache {
@@ -124,7 +127,11 @@ fn stage_one(
         part: (0, 1),
         interrupted: &interrupt::requested,
     };
-    let summary = caching::run(dataset, teacher, &settings)?;
+    let mut teachers: Vec<&mut dyn Teacher> = Vec::new();
+    for teacher in &mut tuned.teachers {
+        teachers.push(&mut **teacher);
+    }
+    let summary = caching::run_all(dataset, &mut teachers, tuned.batch_size, &settings)?;
     match summary.state {
         State::Complete(_) => Ok((summary.dir, summary.seconds)),
         State::Interrupted | State::PartDone => Err(Error::Interrupted),
@@ -209,12 +216,4 @@ fn decode(pipeline: &Pipeline, dataset: &Dataset) -> Result<f64, Error> {
         Ok::<(), caching::Error>(())
     })?;
     Ok(clock.elapsed().as_secs_f64() / samples.max(1) as f64)
-}
-
-/// `VmHWM` of Linux: the most that was resident.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
 }

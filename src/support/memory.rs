@@ -6,6 +6,14 @@ pub fn resident_bytes() -> Option<u64> {
     Some(pages * page_bytes())
 }
 
+/// The most bytes that this process has held in memory so far.
+pub fn peak_bytes() -> Option<u64> {
+    let line = |text: &str| text.lines().find_map(|line| line.strip_prefix("VmHWM:").map(str::to_owned));
+    field("/proc/self/status", |text| {
+        Some(line(text)?.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+    })
+}
+
 /// Bytes that can be had without swapping, by what Linux estimates.
 pub fn available_bytes() -> Option<u64> {
     let line =
@@ -31,8 +39,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn linux_says_both() {
+    fn linux_says_all_three() {
         let (resident, available) = (resident_bytes().unwrap(), available_bytes().unwrap());
         assert!(resident > 1 << 20 && available > 1 << 20, "{resident} {available}");
+        assert!(peak_bytes().unwrap() > 1 << 20);
     }
 }
