@@ -98,7 +98,15 @@ def kill(cluster: Cluster, node: object, driver: subprocess.Popen) -> None:
     until(lambda: decants_on(node), driver)
     running = decants_on(node)
     cluster.remove_node(node, allow_graceful=False)
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in running), driver)
+    until(lambda: not any(lives(pid) for pid in running), driver)
+
+
+def lives(pid: str) -> bool:
+    """Whether a process runs; one that ended and is still listed has no command line."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def decants_on(node: object) -> list[str]:

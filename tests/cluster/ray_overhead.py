@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,8 +18,9 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 import ray
 from ray_cluster import DECANT, SCRIPT, prepare
 
+# For this process and for Ray's workers.
 sys.path.insert(0, str(SCRIPT.parent))
-import subprocess
+os.environ["PYTHONPATH"] = str(SCRIPT.parent)
 
 import ray_decant
 

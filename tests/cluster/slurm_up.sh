@@ -73,8 +73,10 @@ slurm_down() {
             kill -9 "$pid" 2>/dev/null || true
         done
     done
-    for pid in "$slurm"/*.pid; do
-        [ ! -s "$pid" ] || kill "$(cat "$pid")" 2>/dev/null || true
+    cat "$slurm"/*.pid | while read -r pid; do
+        kill "$pid" 2>/dev/null || true
+        # Whoever saves its state does so into a folder that is to be deleted.
+        timeout 30 tail --pid="$pid" -f /dev/null || true
     done
 }
 
