@@ -217,7 +217,7 @@ mod tests {
         let mut expected = Vec::new();
         bound.run(&pixels, shape, CLASSES, &mut expected).unwrap();
         assert!(bound.run(&[0.0; 3 * 16 * 16], [1, 3, 16, 16], CLASSES, &mut Vec::new()).is_err());
-        assert!(bound.run(&[f32::NAN; 2 * 3 * 32 * 32], shape, CLASSES, &mut Vec::new()).is_err());
+        assert!(bound.run(&vec![f32::NAN; 2 * 3 * 32 * 32], shape, CLASSES, &mut Vec::new()).is_err());
         let mut found = Vec::new();
         bound.run(&pixels, shape, CLASSES, &mut found).unwrap();
         assert_eq!(found, expected);
