@@ -170,7 +170,9 @@ fn any_number_of_teachers_and_any_size_of_a_call_make_the_same_cache() {
         let cache = cache_in(root.path());
         let mut several: Vec<GrayTeacher> = (0..count).map(|_| GrayTeacher::new(&CLASSES)).collect();
         let mut teachers: Vec<&mut dyn Teacher> = Vec::new();
-        several.iter_mut().for_each(|teacher| teachers.push(teacher));
+        for teacher in &mut several {
+            teachers.push(teacher);
+        }
         let settings = Settings { cache: &cache, batch_size: BATCH, part: (0, 1), interrupted: &|| false };
         let summary = caching::run_all(&dataset, &mut teachers, call_size, &settings).unwrap();
         assert_eq!(

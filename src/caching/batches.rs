@@ -91,7 +91,7 @@ impl<'a> Planner<'a> {
             let batch = Arc::clone(&batch);
             let rows = first_row..first_row + views.len();
             first_row = rows.end;
-            self.pieces.push_back(Piece { sample, views, rows, pixels, batch });
+            self.pieces.push_back(Piece { sample, views, pixels, rows, batch });
         }
     }
 }

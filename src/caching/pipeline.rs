@@ -76,7 +76,7 @@ impl Pipeline<'_> {
     ) -> Result<T, Error> {
         let (alive, window) = (batches_alive(teachers.len()), WINDOW * teachers.len());
         let (fill, ready) = bounded(alive);
-        let (messages, answers) = bounded(window + self.workers + teachers.len());
+        let (messages, messages_out) = bounded(window + self.workers + teachers.len());
         let (running, stop) = bounded(0);
         let ways = Ways { pixels: bounded(alive), rows: bounded(window), ready, messages, stop };
         (0..alive).for_each(|_| give(&ways.pixels.0, Vec::new()));
@@ -94,8 +94,13 @@ impl Pipeline<'_> {
             }
             // What the threads hold alone keeps the ways open.
             drop((ways, fill));
-            let mut answers =
-                Answers { next: 0, early: BTreeMap::new(), answers, give_back, _running: running };
+            let mut answers = Answers {
+                next: 0,
+                early: BTreeMap::new(),
+                messages: messages_out,
+                give_back,
+                _running: running,
+            };
             consume(&mut answers)
         })
     }
@@ -189,7 +194,7 @@ impl Drop for PanicGuard<'_> {
 pub(super) struct Answers {
     next: u64,
     early: BTreeMap<u64, Result<Answer, Error>>,
-    answers: Receiver<Message>,
+    messages: Receiver<Message>,
     give_back: Sender<Vec<Seen>>,
     _running: Sender<Infallible>,
 }
@@ -202,7 +207,7 @@ impl Answers {
     /// An image of it can't be prepared, or the teacher failed on it.
     pub fn next(&mut self) -> Result<Option<Answer>, Error> {
         while !self.early.contains_key(&self.next) {
-            match self.answers.recv() {
+            match self.messages.recv() {
                 Ok(Message::Answer(number, answer)) => self.early.insert(number, answer),
                 Ok(Message::Panic) | Err(_) => return Ok(None),
             };

@@ -114,7 +114,7 @@ impl<'a> Tuner<'a> {
         let after_bytes = memory::resident_bytes();
         let bytes = after_bytes.zip(before_bytes).map(|(after, before)| after.saturating_sub(before));
         let sessions = sessions_that_fit(bytes);
-        let affordable = sessions > 1 && opening * sessions as u32 <= expected.mul_f64(2.0 * SHARE);
+        let affordable = sessions > 1 && opening * sessions as u32 <= expected.mul_f64(4.0 * SHARE);
 
         let started = Instant::now();
         for candidate in candidates {

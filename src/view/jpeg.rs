@@ -44,7 +44,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
     let image = decoder.decode_image().map_err(damaged)?;
     let pixels = match format {
         PixelFormat::Grayscale => image.data.iter().flat_map(|&level| [level; 3]).collect(),
-        PixelFormat::Cmyk => image.data.as_chunks().0.iter().flat_map(from_inverted_cmyk).collect(),
+        PixelFormat::Cmyk => image.data.as_chunks().0.iter().copied().flat_map(from_inverted_cmyk).collect(),
         _ => image.data,
     };
     let pixels = RgbImage::from_raw(width, height, pixels).ok_or_else(|| Error::Damaged {
@@ -75,7 +75,7 @@ fn damaged(error: JpegError) -> Error {
 }
 
 /// Red, green and blue of ink as Adobe stores it, where 255 is none: Pillow's `cmyk2rgb`, whose division by 255 rounds.
-fn from_inverted_cmyk(&[cyan, magenta, yellow, white]: &[u8; 4]) -> [u8; 3] {
+fn from_inverted_cmyk([cyan, magenta, yellow, white]: [u8; 4]) -> [u8; 3] {
     [cyan, magenta, yellow].map(|inverted| {
         let product = u32::from(255 - inverted) * u32::from(white) + 128;
         white - (((product >> 8) + product) >> 8) as u8

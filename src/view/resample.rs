@@ -90,7 +90,10 @@ fn vertical(pixels: &[u8], stride: usize, weights: &Weights, first_row: usize) -
 /// Sums that the compiler keeps in registers.
 const LANES: usize = 32;
 
-/// In line, for the compiler makes of it what the caller's processor has.
+#[expect(
+    clippy::inline_always,
+    reason = "what the compiler makes of it depends on the caller's target features"
+)]
 #[inline(always)]
 pub(super) fn vertical_plain(
     pixels: &[u8],

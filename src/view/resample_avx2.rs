@@ -26,7 +26,7 @@ type Step = [[i16; 16]; 2];
 pub(super) struct Steps {
     /// Each target pixel's first source byte, and how many steps it takes.
     pixels: Vec<(usize, usize)>,
-    steps: Vec<Step>,
+    weights: Vec<Step>,
     /// How far behind a row's beginning any step reads.
     reach: usize,
 }
@@ -37,9 +37,9 @@ impl Steps {
         if !is_x86_feature_detected!("avx2") {
             return None;
         }
-        let (mut pixels, mut steps, mut reach) = (Vec::new(), Vec::new(), 0);
+        let (mut pixels, mut cut, mut reach) = (Vec::new(), Vec::new(), 0);
         for (first, weights) in weights.iter() {
-            let before = steps.len();
+            let before = cut.len();
             for taps in weights.chunks(TAPS) {
                 let mut step = Step::default();
                 for (tap, &weight) in taps.iter().enumerate() {
@@ -50,13 +50,13 @@ impl Steps {
                         (step[0][lane], step[1][lane]) = (low, high);
                     }
                 }
-                steps.push(step);
+                cut.push(step);
             }
-            let count = steps.len() - before;
+            let count = cut.len() - before;
             pixels.push((first * 3, count));
             reach = reach.max(first * 3 + count.saturating_sub(1) * 3 * TAPS + READ);
         }
-        Some(Self { pixels, steps, reach })
+        Some(Self { pixels, weights: cut, reach })
     }
 
     /// Writes `rows` of `stride` bytes as rows of as many pixels as there are weights.
@@ -81,7 +81,7 @@ impl Steps {
         for (row, out) in out.chunks_exact_mut(self.pixels.len() * 3).enumerate() {
             let row = &rows[row * stride..];
             debug_assert!(row.len() >= self.reach);
-            let mut steps = self.steps.as_slice();
+            let mut steps = self.weights.as_slice();
             for (&(first, count), out) in self.pixels.iter().zip(out.as_chunks_mut::<3>().0) {
                 let (mine, rest) = steps.split_at(count);
                 steps = rest;
