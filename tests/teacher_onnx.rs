@@ -252,10 +252,7 @@ fn a_device_that_is_not_there_is_an_error_that_says_what_is_missing() {
             OnnxTeacher::open(&teacher).err().expect("no machine has eight of them in a test").to_string();
         let several = OnnxTeacher::open_all(&teacher, Tuning::from(&teacher)).err().unwrap().to_string();
         assert_eq!(several, message);
-        assert!(
-            message.starts_with(&format!("the device {device} is not available: ")),
-            "{message}"
-        );
+        assert!(message.starts_with(&format!("the device {device} is not available: ")), "{message}");
         if !cfg!(feature = "cuda") {
             assert!(message.contains("--features cuda"), "{message}");
         }

@@ -38,7 +38,9 @@ pub enum Error {
         found: String,
     },
     /// The provider that the pipeline asks for can't be had.
-    #[error("the device {device} is not available: {missing}; or choose the CPU, with --device cpu or teacher.device = \"cpu\"")]
+    #[error(
+        "the device {device} is not available: {missing}; or choose the CPU, with --device cpu or teacher.device = \"cpu\""
+    )]
     NoProvider {
         /// What was asked for.
         device: String,
