@@ -22,7 +22,7 @@ impl From<&config::Teacher> for Tuning {
             batch: teacher.batch(),
             sessions: teacher.sessions.given().unwrap_or(0),
             threads: teacher.threads.given().unwrap_or(0),
-            spin: true,
+            spin: false,
         }
     }
 }
