@@ -45,11 +45,9 @@ def dataset(name, train, other, classes, image_bytes, views, gpus, args):
     for count in gpus:
         teacher = rows / (args.rate * count)
         hashing = images * image_bytes / args.read
-        resize = args.rate / args.resizes
-        decode = args.rate / views / args.decodes
         print(
             f"  {count:>3} GPUs: teacher {clock(teacher)}, {teacher * count / 3600:.0f} GPU hours; each process first "
-            f"hashes the dataset, {clock(hashing)}; {resize + decode:.1f} cores a GPU prepare images"
+            f"hashes the dataset, {clock(hashing)}; at most {args.rate / args.prepares:.0f} cores a GPU prepare images"
         )
     shard_rows = 4096
     while 2 * shard_rows * classes * 4 <= LARGEST_COLUMN and shard_rows < 65536:
@@ -68,15 +66,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=float, default=2000, help="views a second of the teacher on one GPU (assumed)")
     parser.add_argument("--read", type=float, default=1e9, help="bytes a second that a process reads and hashes (assumed)")
-    parser.add_argument("--decodes", type=float, default=DECODES, help="JPEGs a second of one core (measured here)")
-    parser.add_argument("--resizes", type=float, default=RESIZES, help="crops to 224 x 224 a second of one core (measured here)")
+    parser.add_argument("--prepares", type=float, default=PREPARES, help="images a second that a core decodes and resizes")
     parser.add_argument("--listing", type=float, default=LISTING, help="bytes of a sample in memory (measured here)")
     args = parser.parse_args()
     dataset("ImageNet-1k", 1_281_167, 50_000, 1000, 115e3, 10, [1, 8, 64], args)
     dataset("ImageNet-22k", 14_197_122, 0, 21_841, 95e3, 50, [64], args)
 
 
-DECODES, RESIZES, LISTING = 150, 400, 112
+# Measured: docs/scale.md.
+PREPARES, LISTING = 190, 62
 
 if __name__ == "__main__":
     main()

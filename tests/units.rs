@@ -21,7 +21,7 @@ fn workshop(sweep: &str) -> Workshop {
 }
 
 fn plan(workshop: &Workshop, more: &[&str]) -> Value {
-    let plan = ["plan", "-p", "grid.toml", "--units", "json"];
+    let plan = ["plan", "-p", "grid.toml", "--units", "json", "--no-measure"];
     serde_json::from_str(&workshop.done(&[&plan[..], more].concat())).unwrap()
 }
 
@@ -223,6 +223,7 @@ fn a_unit_waits_for_the_process_that_trains_its_run_and_goes_on_where_that_one_d
 fn a_run_that_fails_elsewhere_is_collected_as_in_a_sweep_of_one_process() {
     let workshop =
         workshop("[sweep]\nruns = [{ student.init = \"none.safetensors\" }, { train.lambda = 0 }]\n");
+    workshop.file("none.safetensors", "these are no weights");
     workshop.done(&["teacher-cache", "-p", "grid.toml"]);
     let units = plan(&workshop, &[]);
     let [fails, goes] = &commands(&units["sweep"]["runs"])[..] else { panic!("two runs") };
@@ -308,6 +309,7 @@ fn overrides_are_part_of_every_command_and_what_is_no_unit_is_refused() {
         assert_eq!(workshop.refused(&[&["sweep", "-p", "grid.toml"], &both[..]].concat()).0, 2);
     }
     let alone = workshop.file("alone.toml", TINY);
-    let plan = workshop.done(&["plan", "-p", Path::to_str(&alone).unwrap(), "--units", "json"]);
+    let plan =
+        workshop.done(&["plan", "-p", Path::to_str(&alone).unwrap(), "--units", "json", "--no-measure"]);
     assert!(serde_json::from_str::<Value>(&plan).unwrap()["sweep"].is_null());
 }

@@ -28,6 +28,7 @@ use crate::support::hash::Digest;
 use crate::support::interrupt;
 use crate::support::progress::Progress;
 use columns::Columns;
+use row_groups::Recent;
 
 /// Encoded images up to this sum are kept in memory.
 const KEPT_BYTES: u64 = 1 << 30;
@@ -73,11 +74,12 @@ fn open_keeping(kept_bytes: u64, name: String, root: &Path, files: &[PathBuf]) -
     let classes = first.columns.classes.clone();
     let keep = all().map(|file| file.image_bytes).sum::<u64>() <= kept_bytes;
     let mut progress = Progress::new(&name, all().map(|file| file.rows as u64).sum(), "images");
+    let recent = Arc::new(Recent::default());
     let mut splits = Vec::new();
     for (name, files) in opened {
         let mut samples = Vec::new();
         for file in files {
-            file.read(name, keep, &mut samples, &mut progress)?;
+            file.read(name, keep, &recent, &mut samples, &mut progress)?;
         }
         if samples.is_empty() {
             return Err(Error::Empty {
@@ -122,11 +124,12 @@ impl File {
         self,
         split: SplitName,
         keep: bool,
+        recent: &Arc<Recent>,
         samples: &mut Vec<Sample>,
         progress: &mut Progress,
     ) -> Result<(), Error> {
         let columns = self.columns.clone();
-        let mut groups = RowGroups::new(self.path.clone(), self.name.clone(), columns, &self.groups);
+        let mut groups = RowGroups::new(self.path.clone(), self.name.clone(), columns, &self.groups, recent);
         let mut found: Vec<(i32, Digest)> = Vec::with_capacity(self.rows);
         for group in 0..self.groups.len() {
             let batches = groups.batches(group)?;

@@ -63,7 +63,7 @@ pub(in super::super) struct RowGroups {
     starts: Vec<usize>,
     /// Every group, where they are kept.
     kept: Vec<Kept>,
-    recent: Mutex<VecDeque<(usize, Arc<Vec<Batch>>)>>,
+    recent: Arc<Recent>,
 }
 
 impl fmt::Debug for RowGroups {
@@ -71,6 +71,13 @@ impl fmt::Debug for RowGroups {
         formatter.debug_struct("RowGroups").field("path", &self.path).finish_non_exhaustive()
     }
 }
+
+/// The row groups that were read last, of all files of a dataset: memory does not grow with their number.
+#[derive(Default)]
+pub(in super::super) struct Recent(Mutex<VecDeque<ReadGroup>>);
+
+/// A file, one of its groups, and what is in it.
+type ReadGroup = (PathBuf, usize, Arc<Vec<Batch>>);
 
 /// The images of a group, one after another.
 struct Kept {
@@ -80,13 +87,19 @@ struct Kept {
 
 impl RowGroups {
     /// The file at `path`, which messages call `name`, with so many rows in each of its groups.
-    pub fn new(path: PathBuf, name: String, columns: Columns, groups: &[usize]) -> Self {
+    pub fn new(
+        path: PathBuf,
+        name: String,
+        columns: Columns,
+        groups: &[usize],
+        recent: &Arc<Recent>,
+    ) -> Self {
         let starts = groups.iter().scan(0, |next, rows| {
             let start = *next;
             *next += rows;
             Some(start)
         });
-        Self { path, name, columns, starts: starts.collect(), kept: Vec::new(), recent: Mutex::default() }
+        Self { path, name, columns, starts: starts.collect(), kept: Vec::new(), recent: Arc::clone(recent) }
     }
 
     /// What messages call the file.
@@ -162,15 +175,17 @@ impl RowGroups {
 
     /// The lock is held while a group is read, so that threads that want the same one read it once.
     fn recent_or_read(&self, group: usize) -> Result<Arc<Vec<Batch>>, Error> {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, batches)) = recent.iter().find(|(kept, _)| *kept == group) {
+        let mut recent = self.recent.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((.., batches)) =
+            recent.iter().find(|(path, kept, _)| (path, *kept) == (&self.path, group))
+        {
             return Ok(Arc::clone(batches));
         }
         let batches = Arc::new(self.batches(group)?);
         if recent.len() == RECENT_GROUPS {
             recent.pop_front();
         }
-        recent.push_back((group, Arc::clone(&batches)));
+        recent.push_back((self.path.clone(), group, Arc::clone(&batches)));
         Ok(batches)
     }
 
