@@ -9,9 +9,10 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::{
-    GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, WriteMultipart,
+    GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
 };
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
 use super::connect::connect;
 use super::{Created, Error, Object, Url};
@@ -182,26 +183,45 @@ impl Bucket {
             return runtime().block_on(put).map(drop).map_err(self.failed("written", name));
         }
         runtime().block_on(async {
-            let upload = self.store.put_multipart(&path).await.map_err(self.failed("written", name))?;
-            let mut upload = WriteMultipart::new_with_chunk_size(upload, self.part_bytes as usize);
-            loop {
-                let mut part = Vec::with_capacity(self.part_bytes as usize);
-                let sent = match source.by_ref().take(self.part_bytes).read_to_end(&mut part) {
-                    Err(error) => Err(Error::local("read", file)(error)),
-                    Ok(0) => break,
-                    Ok(_) => {
-                        upload.wait_for_capacity(PARTS_AT_ONCE).await.map_err(self.failed("written", name))
-                    }
-                };
-                if let Err(error) = sent {
-                    // Parts of an upload that is never completed cost money until the store's own rules remove them.
-                    let _ = upload.abort().await;
-                    return Err(error);
-                }
-                upload.put(part.into());
+            let mut upload = self.store.put_multipart(&path).await.map_err(self.failed("written", name))?;
+            let result = match self.parts(&mut *upload, &mut source, file, name).await {
+                Ok(()) => upload.complete().await.map(drop).map_err(self.failed("written", name)),
+                failed => failed,
+            };
+            if result.is_err() {
+                // Parts of an upload that is never completed cost money until the store's own rules remove them.
+                let _ = upload.abort().await;
             }
-            upload.finish().await.map(drop).map_err(self.failed("written", name))
+            result
         })
+    }
+
+    /// Sends a file's parts, several at once.
+    async fn parts(
+        &self,
+        upload: &mut dyn MultipartUpload,
+        source: &mut File,
+        file: &path::Path,
+        name: &str,
+    ) -> Result<(), Error> {
+        let mut on_their_way = JoinSet::new();
+        loop {
+            let mut part = Vec::with_capacity(self.part_bytes as usize);
+            source.take(self.part_bytes).read_to_end(&mut part).map_err(Error::local("read", file))?;
+            let is_last = part.is_empty();
+            if !is_last {
+                on_their_way.spawn(upload.put_part(part.into()));
+            }
+            while on_their_way.len() >= if is_last { 1 } else { PARTS_AT_ONCE } {
+                if let Some(sent) = on_their_way.join_next().await {
+                    let sent = sent.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+                    sent.map_err(self.failed("written", name))?;
+                }
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
     }
 
     /// Deletes an object; that it is not there is no error.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use md5::{Digest as _, Md5};
-use object_store::{GetOptions, GetRange};
+use object_store::{GetOptions, GetRange, ObjectStoreExt};
 use tokio::sync::Semaphore;
 
 use super::bucket::{Bucket, runtime};
@@ -154,8 +154,17 @@ impl Bucket {
                 if_match: wanted.object.tag.clone(),
                 ..GetOptions::default()
             };
-            let answer = self.store.get_opts(&self.path(name), options).await;
-            let answer = answer.map_err(self.failed("read", name))?;
+            let answer = match self.store.get_opts(&self.path(name), options).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    // A range past an object's end is refused in as many ways as there are stores.
+                    let now = self.store.head(&self.path(name)).await.map(|meta| meta.size);
+                    return Err(match now {
+                        Ok(now) if now != wanted.object.bytes => length(wanted.object.bytes, now),
+                        _ => self.failed("read", name)(error),
+                    });
+                }
+            };
             if answer.meta.size != wanted.object.bytes {
                 return Err(length(wanted.object.bytes, answer.meta.size));
             }

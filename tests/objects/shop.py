@@ -22,17 +22,17 @@ DECANT = os.path.abspath(os.environ.get("DECANT", os.path.join(REPOSITORY, "targ
 PART_BYTES = 1000
 KEYS = {"AWS_ACCESS_KEY_ID": "decant", "AWS_SECRET_ACCESS_KEY": "decant-secret", "AWS_REGION": "us-east-1"}
 
+# Splits of 12, 5 and 5 images, drawn once for all tests.
+SPLITS = ("--train", "12", "--validation", "5", "--test", "5")
 TINY = """
-[dataset.leaves]
-train = 24
-validation = 9
-test = 9
+[dataset]
+source = "IMAGES"
 
 [teacher]
 threads = 1
 
 [cache]
-shard-rows = 8
+shard-rows = 4
 
 [student]
 width = 0.35
@@ -40,11 +40,11 @@ image-size = 32
 
 [train]
 epochs = 1
-batch-size = 8
+batch-size = 4
 lr = 1e-3
 device = "cpu"
 """
-# 24 and 9 and 9 rows in shards of 8.
+# 12 and 5 and 5 rows in shards of 4.
 SHARDS = 3 + 2 + 2
 
 
@@ -67,7 +67,7 @@ class Server:
                        "--secret-key", KEYS["AWS_SECRET_ACCESS_KEY"], root]
         else:
             command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-        self.checks_requests = bool(s3s)
+        self.folder, self.checks_requests = folder, bool(s3s)
         environment = os.environ | {"S3_UPLOAD_PART_MIN_SIZE": "1"}
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.address = ("127.0.0.1", port)
@@ -109,7 +109,8 @@ class Shop:
         )
         self.s3.create_bucket(Bucket=self.bucket)
         self.root = f"s3://{self.bucket}/caches"
-        self.file("tiny.toml", TINY)
+        self.images = os.path.join(server.folder, "images")
+        self.file("tiny.toml", TINY.replace("IMAGES", self.images))
 
     def close(self):
         shutil.rmtree(self.folder, ignore_errors=True)

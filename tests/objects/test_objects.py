@@ -16,23 +16,28 @@ import unittest
 
 import blake3
 from proxy import Proxy
-from shop import PART_BYTES, SHARDS, Server, Shop, weights
+from shop import PART_BYTES, SHARDS, SPLITS, Server, Shop, weights
 
 READS = r"^GET .*\.parquet"
 UPLOADS = r"^(PUT|POST) .*\.parquet"
 
 
 def setUpModule():
-    global SERVER, PROXY, SCRATCH, LOCAL_CONTENT, LOCAL_WEIGHTS
+    global SERVER, PROXY, SCRATCH, LOCAL_CONTENT, LOCAL_WEIGHTS, CACHE, CACHE_OF_TWO_TEMPERATURES
     SCRATCH = tempfile.mkdtemp(prefix="decant-s3-")
     SERVER = Server(SCRATCH)
     PROXY = Proxy(SERVER.address)
     shop = Shop(SERVER, PROXY)
+    shop.done("data", "synth", "--out", shop.images, *SPLITS)
     shop.done("teacher-cache", "-p", "tiny.toml", "--cache-dir", "cache")
     with open(glob.glob(shop.path("cache", "*", "complete.json"))[0]) as file:
         LOCAL_CONTENT = json.load(file)["content"]
     shop.done("train-student", "-p", "tiny.toml", "--cache-dir", "cache", "--runs-dir", "runs")
     LOCAL_WEIGHTS = weights(shop, "runs")
+    shop.teacher_cache()
+    CACHE = {key: shop.get(key) for key in shop.keys()}
+    shop.teacher_cache("--set", "cache.temperatures=[1, 5]")
+    CACHE_OF_TWO_TEMPERATURES = {key: shop.get(key) for key in shop.keys() if key not in CACHE}
     shop.close()
 
 
@@ -48,10 +53,11 @@ class Case(unittest.TestCase):
     def tearDown(self):
         self.shop.close()
 
-    def cached(self):
-        """A shop whose bucket holds the cache, made with no faults."""
-        self.shop.teacher_cache()
-        self.shop.proxy.clear()
+    def cached(self, *more):
+        """A shop whose bucket holds the cache that was made once, with no faults, and others."""
+        for cache in (CACHE, *more):
+            for key, body in cache.items():
+                self.shop.put(key, body)
         return self.shop
 
 
@@ -250,9 +256,7 @@ class Reading(Case):
 
 class Space(Case):
     def test_the_copy_that_was_not_used_for_longest_makes_room(self):
-        shop = self.cached()
-        shop.teacher_cache("--set", "cache.temperatures=[1, 5]")
-        shutil.rmtree(shop.path("copies"))
+        shop = self.cached(CACHE_OF_TWO_TEMPERATURES)
         caches = sorted({key.split("/")[1] for key in shop.keys()})
         self.assertEqual(len(caches), 2)
         size = sum(len(shop.get(key)) for key in shop.keys() if f"/{caches[0]}/" in key)
@@ -263,9 +267,7 @@ class Space(Case):
         self.assertEqual(held, {caches[1]})
 
     def test_a_copy_in_use_stays_and_the_other_reader_is_told(self):
-        shop = self.cached()
-        shop.teacher_cache("--set", "cache.temperatures=[1, 5]")
-        shutil.rmtree(shop.path("copies"))
+        shop = self.cached(CACHE_OF_TWO_TEMPERATURES)
         caches = sorted({key.split("/")[1] for key in shop.keys()})
         size = sum(len(shop.get(key)) for key in shop.keys() if f"/{caches[0]}/" in key)
         room = {"DECANT_OBJECTS_MAX_BYTES": str(int(size * 1.3))}
@@ -370,13 +372,12 @@ class Dataset(Case):
     def setUp(self):
         super().setUp()
         shop = self.shop
-        shop.done("data", "synth", "--out", "images", "--train", "24", "--validation", "9", "--test", "9")
-        self.images = sorted(glob.glob(shop.path("images", "**", "*.*"), recursive=True))
+        self.images = sorted(glob.glob(os.path.join(shop.images, "**", "*.*"), recursive=True))
         for path in self.images:
             with open(path, "rb") as file:
-                shop.put("data/leaves/" + os.path.relpath(path, shop.path("images")), file.read())
+                shop.put("data/leaves/" + os.path.relpath(path, shop.images), file.read())
         self.source = ("--set", f"dataset.source=s3://{shop.bucket}/data/leaves")
-        self.expected = self.cache_of(("--set", "dataset.source=images"))
+        self.expected = LOCAL_CONTENT
 
     def cache_of(self, source, **kwargs):
         out = self.shop.done("teacher-cache", "-p", "tiny.toml", "--cache-dir", "cache", "--json", *source, **kwargs)
@@ -402,7 +403,7 @@ class Dataset(Case):
 
     def test_an_image_that_is_replaced_makes_another_dataset(self):
         self.cache_of(self.source)
-        first, second = (os.path.relpath(path, self.shop.path("images")) for path in self.images[:2])
+        first, second = (os.path.relpath(path, self.shop.images) for path in self.images[:2])
         with open(self.images[1], "rb") as file:
             self.shop.put("data/leaves/" + first, file.read())
         self.assertNotEqual(self.cache_of(self.source), self.expected)
