@@ -1,6 +1,6 @@
 #!/bin/bash
 # Both stages of a pipeline as Slurm jobs: an array for the teacher, one that closes the cache, an array for the sweep, one
-# that collects its results. Each begins when the one before has ended well. What is done is not submitted again.
+# that collects its results. Each begins when what it needs has ended well. What is done is not submitted again.
 #
 #   pipelines/cluster/submit.sh -p FILE [decant's options]         from a folder that every node shares
 #
@@ -52,8 +52,8 @@ submit() {
 }
 
 after=()
-then_after() {
-    after=(--dependency="afterok:$1" --kill-on-invalid-dep=yes)
+begin_after() {
+    after=(--dependency="$1" --kill-on-invalid-dep=yes)
 }
 
 array() {
@@ -61,21 +61,24 @@ array() {
     echo "--array=0-$((tasks - 1))%$3"
 }
 
+cached=
 if [ "$closed" -eq 0 ]; then
     if [ "$shards" -gt 0 ]; then
         job=$(submit "$(array "$shards" "$parts" "$at_once")" "$here/teacher-cache.sbatch" "$@")
         echo "stage one  $shards shards  job $job"
-        then_after "$job"
+        begin_after "afterok:$job"
     fi
     job=$(submit "${after[@]}" "$here/close.sbatch" cache merge "$cache")
     echo "close      $cache  job $job"
-    then_after "$job"
+    cached=afterok:$job
+    begin_after "$cached"
 else
     echo "stage one  done before: $cache"
 fi
 
-# Once for each rung: who goes on to the next is known when all of one are done.
-for ((rung = 0; rungs >= 0 && rung <= rungs; rung++)); do
+# Once for each rung: who goes on to the next is known when all of one are done. A run that failed is recorded, and the
+# others go on without it.
+for ((rung = 0; rung <= rungs; rung++)); do
     if [ "$runs" -gt 0 ] || [ "$rungs" -gt 0 ]; then
         job=$(submit "${after[@]}" "$(array "$((runs > 0 ? runs : 1))" "${SWEEP_PARTS:-$parts}" "${SWEEP_AT_ONCE:-$at_once}")" \
             "$here/sweep.sbatch" "$@" ${soften:+"$soften"})
@@ -84,7 +87,7 @@ for ((rung = 0; rungs >= 0 && rung <= rungs; rung++)); do
         else
             echo "sweep      rung $rung  job $job"
         fi
-        then_after "$job"
+        begin_after "${cached:+$cached,}afterany:$job"
     fi
 done
 if [ "$rungs" -ge 0 ]; then
