@@ -353,7 +353,7 @@ class Faults(Case):
         self.assertEqual(self.shop.content(), LOCAL_CONTENT)
 
     def test_bytes_that_are_flipped_on_their_way_into_the_store_are_never_used(self):
-        rule = self.shop.proxy.fault("flip-request", UPLOADS, times=1)
+        rule = self.shop.proxy.fault("flip-request", r"^PUT .*\.parquet", times=1)
         command = ("teacher-cache", "-p", "tiny.toml", "--cache-dir", self.shop.root)
         code, _, err = self.shop.run(*command)
         self.assertEqual(rule.done, 1)
