@@ -23,6 +23,8 @@ const DEFAULT_PART_BYTES: u64 = 8 << 20;
 const PARTS_AT_ONCE: usize = 8;
 /// A conditional write that failed for any reason is tried again: whether the one before arrived is seen by what is there then.
 const CREATE_ATTEMPTS: u32 = 5;
+/// How often an upload is begun before it counts as failed; each of its requests is tried again by itself besides.
+const UPLOAD_ATTEMPTS: u32 = 3;
 const REASON_CHARACTERS: usize = 300;
 
 /// A prefix of an object store: names are below it.
@@ -169,9 +171,22 @@ impl Bucket {
 
     /// Writes a file's bytes to an object, in parallel parts where it is large. The object appears whole or not at all.
     ///
+    /// An answer that breaks off leaves no way to tell what the store did, and `object_store` does not ask again: the upload is
+    /// begun anew.
+    ///
     /// # Errors
     /// A file that can't be read; the store can't be reached, or refuses.
     pub fn upload(&self, file: &path::Path, name: &str) -> Result<(), Error> {
+        let mut attempt = 1;
+        loop {
+            match self.upload_once(file, name) {
+                Err(Error::Store { .. }) if attempt < UPLOAD_ATTEMPTS => attempt += 1,
+                done => return done,
+            }
+        }
+    }
+
+    fn upload_once(&self, file: &path::Path, name: &str) -> Result<(), Error> {
         let path = self.path(name);
         let read = || Error::local("read", file);
         let mut source = File::open(file).map_err(read())?;

@@ -375,8 +375,8 @@ class Dataset(Case):
         self.images = sorted(glob.glob(os.path.join(shop.images, "**", "*.*"), recursive=True))
         for path in self.images:
             with open(path, "rb") as file:
-                shop.put("data/leaves/" + os.path.relpath(path, shop.images), file.read())
-        self.source = ("--set", f"dataset.source=s3://{shop.bucket}/data/leaves")
+                shop.put("data/images/" + os.path.relpath(path, shop.images), file.read())
+        self.source = ("--set", f"dataset.source=s3://{shop.bucket}/data/images")
         self.expected = LOCAL_CONTENT
 
     def cache_of(self, source, **kwargs):
@@ -386,9 +386,9 @@ class Dataset(Case):
 
     def test_a_dataset_in_a_store_is_the_one_that_a_folder_would_hold(self):
         self.assertEqual(self.cache_of(self.source), self.expected)
-        reads = self.shop.proxy.count(r"^GET .*/data/leaves/")
+        reads = self.shop.proxy.count(r"^GET .*/data/images/")
         self.cache_of(self.source)
-        self.assertEqual(self.shop.proxy.count(r"^GET .*/data/leaves/"), reads, "the second time nothing is read")
+        self.assertEqual(self.shop.proxy.count(r"^GET .*/data/images/"), reads, "the second time nothing is read")
 
     def test_two_processes_at_once_share_one_copy(self):
         both = [self.shop.start("data", "inspect", "-p", "tiny.toml", *self.source) for _ in range(2)]
@@ -399,13 +399,13 @@ class Dataset(Case):
             outs.append(out)
         self.assertEqual(outs[0], outs[1])
         ranges = sum(-(-os.path.getsize(path) // PART_BYTES) for path in self.images)
-        self.assertEqual(self.shop.proxy.count(r"^GET .*/data/leaves/.*\.\w+$"), ranges)
+        self.assertEqual(self.shop.proxy.count(r"^GET .*/data/images/.*\.\w+$"), ranges)
 
     def test_an_image_that_is_replaced_makes_another_dataset(self):
         self.cache_of(self.source)
         first, second = (os.path.relpath(path, self.shop.images) for path in self.images[:2])
         with open(self.images[1], "rb") as file:
-            self.shop.put("data/leaves/" + first, file.read())
+            self.shop.put("data/images/" + first, file.read())
         self.assertNotEqual(self.cache_of(self.source), self.expected)
 
     def test_a_copy_that_was_damaged_here_is_read_again(self):
@@ -422,7 +422,7 @@ class Dataset(Case):
     def test_faults_on_the_way_change_no_image(self):
         for number, fault in enumerate(("drop", "503", "truncate", "shorten", "flip")):
             with self.subTest(fault):
-                rule = self.shop.proxy.fault(fault, r"^GET .*/data/leaves/.*\.\w+$", every=9)
+                rule = self.shop.proxy.fault(fault, r"^GET .*/data/images/.*\.\w+$", every=9)
                 self.assertEqual(self.cache_of(self.source, machine=f"m{number}"), self.expected)
                 self.assertGreater(rule.done, 3)
                 self.shop.proxy.clear()

@@ -193,7 +193,7 @@ fn the_first_bad_image_ends_the_run_after_all_rows_before_its_batch() {
 fn the_run_ends_when_nobody_asks_for_answers_any_more() {
     let (shards, prepare) = (shards(5000, 1), Fake::default());
     let mut teacher = Echo::new(|_| {});
-    let first = pipeline(&shards, &prepare).run(&mut [&mut teacher], |answers| answers.next()).unwrap();
+    let first = pipeline(&shards, &prepare).run(&mut [&mut teacher], Answers::next).unwrap();
     assert_eq!(first.unwrap().rows.len(), BATCH);
     assert!(prepare.views.into_inner() < 5000);
 }
