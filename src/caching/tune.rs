@@ -22,6 +22,8 @@ const SHARE: f64 = 0.04;
 const LONGEST: Duration = Duration::from_secs(1);
 /// Below this, which is ten seconds of stage one, opening and checking would cost more than is won.
 const SHORTEST: Duration = Duration::from_millis(400);
+/// With fewer images the probe images alone would take too much of stage one.
+const FEWEST: u64 = 10 * PROBES as u64;
 const ROUNDS: u32 = 3;
 /// What a candidate must be ahead by, so that noise alone does not choose.
 const AHEAD: f64 = 1.03;
@@ -103,12 +105,14 @@ impl<'a> Tuner<'a> {
         let Self { config, open, usual, team, before_bytes, opening } = self;
         let candidates = candidates(config, &team[0].describe().provider, batch_size);
         let mut probe = Probe::new(team, batch_size);
-        if candidates.is_empty() || images == 0 {
+        if candidates.is_empty() || images < FEWEST {
             return Ok(probe.usual_alone());
         }
-        let expected = probe.first_answer()?.mul_f64(images as f64 / batch_size as f64);
+        let call = probe.first_answer()?;
+        let expected = call.mul_f64(images as f64 / batch_size as f64);
         let budget = expected.mul_f64(SHARE).min(LONGEST);
-        if budget < SHORTEST {
+        let check = call.mul_f64(PROBES as f64 / batch_size as f64);
+        if budget < SHORTEST || check > expected.mul_f64(SHARE / 2.0) {
             return Ok(probe.usual_alone());
         }
         let after_bytes = memory::resident_bytes();

@@ -21,10 +21,9 @@ const PART_BYTES: &str = "DECANT_OBJECTS_PART_BYTES";
 const DEFAULT_PART_BYTES: u64 = 8 << 20;
 /// Parts of one upload that are on their way at once.
 const PARTS_AT_ONCE: usize = 8;
-/// A conditional write that failed for any reason is tried again: whether the one before arrived is seen by what is there then.
-const CREATE_ATTEMPTS: u32 = 5;
-/// How often an upload is begun before it counts as failed; each of its requests is tried again by itself besides.
-const UPLOAD_ATTEMPTS: u32 = 3;
+/// How often a listing, a small object, an upload or a conditional write is tried: whether a write before arrived is seen by what
+/// is there.
+const ATTEMPTS: u32 = 5;
 const REASON_CHARACTERS: usize = 300;
 
 /// A prefix of an object store: names are below it.
@@ -77,8 +76,8 @@ impl Bucket {
     /// # Errors
     /// The store can't be reached, or refuses.
     pub fn folders(&self) -> Result<Vec<String>, Error> {
-        let listing = self.store.list_with_delimiter(Some(&self.prefix));
-        let listing = match runtime().block_on(listing) {
+        let listing = again(|| runtime().block_on(self.store.list_with_delimiter(Some(&self.prefix))));
+        let listing = match listing {
             Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
             result => result.map_err(self.failed("listed", ""))?,
         };
@@ -96,7 +95,8 @@ impl Bucket {
     /// # Errors
     /// The store can't be reached, or refuses; a name that would lead out of a local copy.
     pub fn list(&self) -> Result<Vec<Object>, Error> {
-        let listing = runtime().block_on(self.store.list(Some(&self.prefix)).try_collect::<Vec<_>>());
+        let listing =
+            again(|| runtime().block_on(self.store.list(Some(&self.prefix)).try_collect::<Vec<_>>()));
         let listing = match listing {
             Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
             result => result.map_err(self.failed("listed", ""))?,
@@ -121,11 +121,12 @@ impl Bucket {
     /// The store can't be reached, or refuses.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let path = self.path(name);
-        let bytes = runtime().block_on(async {
+        let read = async || {
             let answer = self.store.get_opts(&path, GetOptions::default()).await?;
             let expected = answer.meta.size;
             Ok((answer.bytes().await?, expected))
-        });
+        };
+        let bytes = again(|| runtime().block_on(read()));
         match bytes {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed("read", name)(error)),
@@ -153,7 +154,7 @@ impl Bucket {
                         return Ok(Created::There(there));
                     }
                 }
-                Err(error @ object_store::Error::Generic { .. }) if attempt == CREATE_ATTEMPTS => {
+                Err(error @ object_store::Error::Generic { .. }) if attempt == ATTEMPTS => {
                     return Err(self.failed("written", name)(error));
                 }
                 Err(object_store::Error::Generic { .. }) => {
@@ -162,7 +163,7 @@ impl Bucket {
                 Err(error) => return Err(self.failed("written", name)(error)),
             }
             attempt += 1;
-            if attempt > CREATE_ATTEMPTS {
+            if attempt > ATTEMPTS {
                 let reason = "it comes and goes while it is being written".to_owned();
                 return Err(Error::Store { url: self.url(name).to_string(), action: "written", reason });
             }
@@ -180,7 +181,7 @@ impl Bucket {
         let mut attempt = 1;
         loop {
             match self.upload_once(file, name) {
-                Err(Error::Store { .. }) if attempt < UPLOAD_ATTEMPTS => attempt += 1,
+                Err(Error::Store { .. }) if attempt < ATTEMPTS => attempt += 1,
                 done => return done,
             }
         }
@@ -276,6 +277,19 @@ pub(super) fn runtime() -> &'static Runtime {
         builder.worker_threads(2).thread_name("objects").enable_all();
         builder.build().expect("a process can have two more threads")
     })
+}
+
+/// Asks again where an answer broke off in its body, which `object_store` does not.
+fn again<T>(ask: impl Fn() -> object_store::Result<T>) -> object_store::Result<T> {
+    for attempt in 1..ATTEMPTS {
+        match ask() {
+            Err(object_store::Error::Generic { .. }) => {
+                std::thread::sleep(Duration::from_millis(100 << attempt));
+            }
+            answer => return answer,
+        }
+    }
+    ask()
 }
 
 /// Whether a name is a path that stays below where it is put.
