@@ -327,7 +327,7 @@ class Faults(Case):
             with self.subTest(fault):
                 self.shop.close()
                 self.shop = Shop(SERVER, PROXY)
-                rule = self.shop.proxy.fault(fault, r"^(PUT|POST|GET)", every=5)
+                rule = self.shop.proxy.fault(fault, r"^(PUT|POST|GET)", every=7)
                 self.shop.teacher_cache()
                 self.assertGreater(rule.done, 3)
                 self.shop.proxy.clear()
