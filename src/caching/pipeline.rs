@@ -58,6 +58,7 @@ enum Message {
 struct Ways {
     pixels: (Sender<Vec<f32>>, Receiver<Vec<f32>>),
     rows: (Sender<Vec<Seen>>, Receiver<Vec<Seen>>),
+    logits: (Sender<Vec<f32>>, Receiver<Vec<f32>>),
     ready: Receiver<Batch>,
     messages: Sender<Message>,
     /// Nobody ever sends: it ends every wait by being closed.
@@ -78,10 +79,17 @@ impl Pipeline<'_> {
         let (fill, ready) = bounded(alive);
         let (messages, messages_out) = bounded(window + self.workers + teachers.len());
         let (running, stop) = bounded(0);
-        let ways = Ways { pixels: bounded(alive), rows: bounded(window), ready, messages, stop };
+        let ways = Ways {
+            pixels: bounded(alive),
+            rows: bounded(window),
+            logits: bounded(window),
+            ready,
+            messages,
+            stop,
+        };
         (0..alive).for_each(|_| give(&ways.pixels.0, Vec::new()));
         (0..window).for_each(|_| give(&ways.rows.0, Vec::new()));
-        let give_back = ways.rows.0.clone();
+        let give_back = (ways.rows.0.clone(), ways.logits.0.clone());
         let planner = Mutex::new(Planner::new(self.shards, self.batch_size, self.prepare.values()));
         std::thread::scope(|scope| {
             for _ in 0..self.workers {
@@ -145,9 +153,10 @@ impl Pipeline<'_> {
             take(&ways.ready, &ways.stop)
         {
             fill_up(&mut pixels, rows.len(), self.batch_size);
-            let logits = teacher.logits(&pixels, self.batch_size);
+            let mut logits = ways.logits.1.try_recv().unwrap_or_default();
+            let answer = teacher.logits_into(&pixels, self.batch_size, &mut logits);
             give(&ways.pixels.0, pixels);
-            let answer = logits.map(|mut logits| {
+            let answer = answer.map(|()| {
                 logits.truncate(rows.len() * classes);
                 Answer { rows, logits }
             });
@@ -195,7 +204,7 @@ pub(super) struct Answers {
     next: u64,
     early: BTreeMap<u64, Result<Answer, Error>>,
     messages: Receiver<Message>,
-    give_back: Sender<Vec<Seen>>,
+    give_back: (Sender<Vec<Seen>>, Sender<Vec<f32>>),
     _running: Sender<Infallible>,
 }
 
@@ -219,7 +228,10 @@ impl Answers {
 
     /// Gives back what a written answer needs no more.
     pub fn give_back(&self, answer: Answer) {
-        give(&self.give_back, answer.rows);
+        let (rows, logits) = &self.give_back;
+        give(rows, answer.rows);
+        // A teacher may have taken new memory before this came back: then it is one too many.
+        let _ = logits.try_send(answer.logits);
     }
 }
 

@@ -59,6 +59,13 @@ pub struct Tuned {
     pub measured: Vec<Measured>,
 }
 
+impl Tuned {
+    /// Every session, as [`run_all`](super::run_all) takes them.
+    pub fn each(&mut self) -> Vec<&mut dyn Teacher> {
+        self.teachers.iter_mut().map(|teacher| &mut **teacher as &mut dyn Teacher).collect()
+    }
+}
+
 /// Sessions and a batch size to try.
 #[derive(Clone, Copy, PartialEq)]
 struct Candidate {
@@ -84,8 +91,7 @@ impl<'a> Tuner<'a> {
     /// # Errors
     /// As `open`.
     pub fn open(config: &'a config::Teacher, open: &'a Open<'a>) -> Result<Self, Error> {
-        // Threads that spin while they wait would do so on cores that decode meanwhile.
-        let usual = Tuning { spin: false, ..Tuning::from(config) };
+        let usual = Tuning::from(config);
         let (before_bytes, started) = (memory::resident_bytes(), Instant::now());
         let team = open(usual)?;
         Ok(Self { config, open, usual, team, before_bytes, opening: started.elapsed() })

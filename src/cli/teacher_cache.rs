@@ -6,13 +6,13 @@ use std::str::FromStr;
 use super::Failure;
 use super::pipeline::{PipelineArgs, shortcut};
 use super::text::{bytes, numbers, percent, print_json, seconds};
-use crate::caching::{self, Left, Settings, State, Summary, Team, Tuned, Tuner};
+use crate::caching::{self, Left, Settings, State, Summary, Tuned, Tuner};
 use crate::config::{Count, Pipeline};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Manifest};
 use crate::support::interrupt;
 use crate::support::table::Table;
-use crate::teacher::{self, OnnxTeacher, Teacher, Tuning};
+use crate::teacher::{self, OnnxTeacher, Teacher};
 use crate::view;
 
 /// Stage one: run the teacher once, keep what it says.
@@ -80,10 +80,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
 /// Runs stage one, and unless `quiet` says what it will do, what it found and what came out.
 pub(super) fn cache(pipeline: &Pipeline, part: (usize, usize), quiet: bool) -> Result<Summary, Failure> {
     // The teacher first: what is wrong with it is said before a large dataset is read.
-    let open = |tuning: Tuning| -> Result<Team, teacher::Error> {
-        let sessions = OnnxTeacher::open_all(&pipeline.teacher, tuning)?;
-        Ok(sessions.into_iter().map(|session| Box::new(session) as Box<dyn Teacher>).collect())
-    };
+    let open = |tuning| OnnxTeacher::open_team(&pipeline.teacher, tuning);
     let tuner = Tuner::open(&pipeline.teacher, &open)?;
     let dataset = Dataset::open(&pipeline.dataset)?;
     let dataset = view::without_bad_images(dataset, pipeline.dataset.on_bad_image)?;
@@ -104,11 +101,8 @@ pub(super) fn cache(pipeline: &Pipeline, part: (usize, usize), quiet: bool) -> R
     if !quiet {
         print_tuning(&tuned);
     }
-    let mut teachers: Vec<&mut dyn Teacher> = Vec::new();
-    for teacher in &mut tuned.teachers {
-        teachers.push(&mut **teacher);
-    }
-    let summary = caching::run_all(&dataset, &mut teachers, tuned.batch_size, &settings)?;
+    let batch_size = tuned.batch_size;
+    let summary = caching::run_all(&dataset, &mut tuned.each(), batch_size, &settings)?;
     if !quiet {
         print_summary(&summary);
         if let State::Complete(complete) = &summary.state {

@@ -7,12 +7,12 @@ use rayon::prelude::*;
 
 use super::folder::Scratch;
 use super::{Error, PlannedCache, encodings, level};
-use crate::caching::{self, Settings, State, Team, Tuned, Tuner};
+use crate::caching::{self, Settings, State, Tuned, Tuner};
 use crate::config::{self, Pipeline};
 use crate::dataset::{Dataset, Sample, Split, SplitName};
-use crate::store::{self, Cache, Encoding, Lost, Manifest, Row, ShardRecord, ShardWriter};
+use crate::store::{self, Cache, Encoding, Lost, Manifest, ShardRecord, ShardWriter};
 use crate::support::{interrupt, memory};
-use crate::teacher::{self, OnnxTeacher, Teacher, Tuning};
+use crate::teacher::OnnxTeacher;
 use crate::view::{self, Geometry, Preprocess};
 
 /// How long the teacher is run for.
@@ -59,10 +59,7 @@ impl Probe {
     pub fn take(pipeline: &Pipeline, dataset: &Dataset, planned: &PlannedCache) -> Result<Self, Error> {
         let scratch = Scratch::new()?;
         let clock = Instant::now();
-        let open = |tuning: Tuning| -> Result<Team, teacher::Error> {
-            let sessions = OnnxTeacher::open_all(&pipeline.teacher, tuning)?;
-            Ok(sessions.into_iter().map(|session| Box::new(session) as Box<dyn Teacher>).collect())
-        };
+        let open = |tuning| OnnxTeacher::open_team(&pipeline.teacher, tuning);
         let tuner = Tuner::open(&pipeline.teacher, &open)?;
         let open_seconds = clock.elapsed().as_secs_f64();
         let batch = pipeline.teacher.batch();
@@ -127,11 +124,8 @@ fn stage_one(
         part: (0, 1),
         interrupted: &interrupt::requested,
     };
-    let mut teachers: Vec<&mut dyn Teacher> = Vec::new();
-    for teacher in &mut tuned.teachers {
-        teachers.push(&mut **teacher);
-    }
-    let summary = caching::run_all(dataset, &mut teachers, tuned.batch_size, &settings)?;
+    let batch_size = tuned.batch_size;
+    let summary = caching::run_all(dataset, &mut tuned.each(), batch_size, &settings)?;
     match summary.state {
         State::Complete(_) => Ok((summary.dir, summary.seconds)),
         State::Interrupted | State::PartDone => Err(Error::Interrupted),
@@ -146,7 +140,7 @@ fn encoded(cache: &Cache, encoding: Encoding, level: u8, root: &Path) -> Result<
     let (mut bytes, mut rows, mut lost) = (0, 0, Vec::new());
     for spec in manifest.shards() {
         let mut writer = ShardWriter::create(&dir, &manifest, &spec);
-        match fill(&mut writer, cache, &spec) {
+        match writer.push_from(&*cache.split(&spec.split)?) {
             Err(store::Error::LogitTooLarge { .. }) => {
                 return Ok(Encoded { encoding, zstd_row_bytes: None, lost });
             }
@@ -155,29 +149,9 @@ fn encoded(cache: &Cache, encoding: Encoding, level: u8, root: &Path) -> Result<
         let record: ShardRecord = writer.commit()?;
         bytes += record.bytes - footer_bytes(&dir.join(&spec.path))?;
         rows += spec.rows;
-        add(&mut lost, record.lost);
+        Lost::add_all(&mut lost, record.lost);
     }
     Ok(Encoded { encoding, zstd_row_bytes: Some(bytes as f64 / rows.max(1) as f64), lost })
-}
-
-fn fill(writer: &mut ShardWriter, cache: &Cache, spec: &store::ShardSpec) -> Result<(), store::Error> {
-    let rows = cache.split(&spec.split)?;
-    let mut logits = vec![0.0; rows.classes()];
-    for row in (spec.first_row as usize..).take(spec.rows as usize) {
-        rows.gather_logits(&[row], &mut logits)?;
-        let (sample, view) = rows.identity(row);
-        writer.push(Row {
-            sample,
-            image_hash: rows.image_hash(row),
-            label: rows.label(row),
-            view,
-            crop: rows.crop(row),
-            flip: rows.flip(row),
-            input_hash: rows.input_hash(row),
-            logits: &logits,
-        })?;
-    }
-    Ok(())
 }
 
 /// The footer's length stands before the closing magic.
@@ -185,19 +159,6 @@ fn footer_bytes(path: &Path) -> Result<u64, Error> {
     let bytes = std::fs::read(path).map_err(|source| Error::Scratch { path: path.to_owned(), source })?;
     let length = bytes.last_chunk::<8>().map_or(0, |[a, b, c, d, ..]| u32::from_le_bytes([*a, *b, *c, *d]));
     Ok(u64::from(length) + 8)
-}
-
-fn add(sums: &mut Vec<Lost>, lost: Vec<Lost>) {
-    if sums.is_empty() {
-        *sums = lost;
-        return;
-    }
-    for (sum, lost) in sums.iter_mut().zip(lost) {
-        sum.kl_sum += lost.kl_sum;
-        sum.kl_largest = sum.kl_largest.max(lost.kl_largest);
-        sum.kept_sum = sum.kept_sum.zip(lost.kept_sum).map(|(a, b)| a + b);
-        sum.kept_least = sum.kept_least.zip(lost.kept_least).map(|(a, b)| a.min(b));
-    }
 }
 
 /// Seconds for an image at the student's size, on every core.

@@ -87,6 +87,15 @@ impl Lost {
         lost
     }
 
+    /// Adds what another shard lost to the sums over shards, temperature by temperature.
+    pub(crate) fn add_all(sums: &mut Vec<Self>, lost: Vec<Self>) {
+        if sums.is_empty() {
+            *sums = lost;
+        } else {
+            sums.iter_mut().zip(&lost).for_each(|(sum, lost)| sum.add(lost));
+        }
+    }
+
     fn add(&mut self, other: &Self) {
         self.kl_sum += other.kl_sum;
         self.kl_largest = self.kl_largest.max(other.kl_largest);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::encoding::Encoding;
 use super::error::Error;
 use super::reader::Cache;
-use super::writer::{Row, ShardWriter};
+use super::writer::ShardWriter;
 use super::{complete, folder, resume};
 use crate::support::progress::Progress;
 
@@ -52,21 +52,7 @@ pub fn add_temperatures(
         let record = records.find(|record| (&record.split, record.index) == (&spec.split, spec.index));
         let lost = record.map(|record| record.lost.clone()).unwrap_or_default();
         let mut writer = ShardWriter::create(&target, &manifest, &spec).with_lost(lost);
-        let mut logits = vec![0.0; rows.classes()];
-        for row in (spec.first_row as usize..).take(spec.rows as usize) {
-            rows.gather_logits(&[row], &mut logits)?;
-            let (sample, view) = rows.identity(row);
-            writer.push(Row {
-                sample,
-                image_hash: rows.image_hash(row),
-                label: rows.label(row),
-                view,
-                crop: rows.crop(row),
-                flip: rows.flip(row),
-                input_hash: rows.input_hash(row),
-                logits: &logits,
-            })?;
-        }
+        writer.push_from(&rows)?;
         writer.commit()?;
         progress.advance(spec.rows);
     }

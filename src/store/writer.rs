@@ -10,6 +10,7 @@ use super::error::Error;
 use super::lost::Lost;
 use super::manifest::Manifest;
 use super::plan::ShardSpec;
+use super::reader::SplitRows;
 use super::record::ShardRecord;
 use super::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES};
 use super::{resume, sealed, shard_file};
@@ -64,6 +65,29 @@ impl ShardWriter {
     pub(super) fn with_lost(mut self, lost: Vec<Lost>) -> Self {
         self.lost = Some(lost);
         self
+    }
+
+    /// Adds all rows of this shard as another cache of the same samples and views has them.
+    ///
+    /// # Errors
+    /// As [`ShardWriter::push`], and whatever is damaged in `rows`.
+    pub fn push_from(&mut self, rows: &SplitRows) -> Result<(), Error> {
+        let mut logits = vec![0.0; rows.classes()];
+        for row in (self.spec.first_row as usize..).take(self.spec.rows as usize) {
+            rows.gather_logits(&[row], &mut logits)?;
+            let (sample, view) = rows.identity(row);
+            self.push(Row {
+                sample,
+                image_hash: rows.image_hash(row),
+                label: rows.label(row),
+                view,
+                crop: rows.crop(row),
+                flip: rows.flip(row),
+                input_hash: rows.input_hash(row),
+                logits: &logits,
+            })?;
+        }
+        Ok(())
     }
 
     /// Adds the next row; rows come in the order of [`ShardSpec::identity`].

@@ -57,6 +57,15 @@ impl OnnxTeacher {
         opener.all()?.into_iter().map(|opened| Self::of(&opener, opened)).collect()
     }
 
+    /// [`OnnxTeacher::open_all`], for whoever knows teachers by their trait alone.
+    ///
+    /// # Errors
+    /// As [`OnnxTeacher::open_all`].
+    pub fn open_team(teacher: &config::Teacher, tuning: Tuning) -> Result<Vec<Box<dyn Teacher>>, Error> {
+        let sessions = Self::open_all(teacher, tuning)?.into_iter();
+        Ok(sessions.map(|session| Box::new(session) as Box<dyn Teacher>).collect())
+    }
+
     fn of(opener: &Opener, opened: Opened) -> Result<Self, Error> {
         let Opened { session, signature, provider, notes } = opened;
         let Files { classes, preprocess, fingerprint, .. } = opener.files.clone();
