@@ -62,10 +62,10 @@ test-objects: runtime ## Object stores against an S3 server on loopback, with fa
 	cd tests/objects && $(CURDIR)/$(VENV)/objects/bin/python -m unittest -v $(ARGS)
 
 # burn's CUDA backend brings an LLVM that a build script downloads; checking the types, as docs.rs does, needs none of it.
-lint:                ## Formatting, clippy, the CUDA build, and the documentation.
+lint:                ## Formatting, clippy, the CUDA and object store builds, and the documentation.
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	DOCS_RS=1 cargo check --locked --features cuda
+	DOCS_RS=1 cargo check --locked --features cuda,object-store
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings
 

@@ -4,7 +4,7 @@
 //! stage two trains students from that cache and never loads the teacher. Data flows one way, and a module imports
 //! only from the modules before it and from [`support`]:
 //!
-//! `config, objects -> dataset -> view -> teacher, store -> caching -> student -> train -> sweep -> report -> cli`
+//! `config, objects -> dataset -> view -> teacher, store -> caching -> student -> train -> sweep -> report, planning -> cli`
 
 pub mod caching;
 pub mod cli;

@@ -76,7 +76,8 @@ impl Bucket {
     /// # Errors
     /// The store can't be reached, or refuses.
     pub fn folders(&self) -> Result<Vec<String>, Error> {
-        let listing = again(|| runtime().block_on(self.store.list_with_delimiter(Some(&self.prefix))));
+        let listing =
+            again(|| runtime().block_on(self.store.list_with_delimiter(Some(&self.prefix))), broke_off);
         let listing = match listing {
             Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
             result => result.map_err(self.failed("listed", ""))?,
@@ -95,8 +96,10 @@ impl Bucket {
     /// # Errors
     /// The store can't be reached, or refuses; a name that would lead out of a local copy.
     pub fn list(&self) -> Result<Vec<Object>, Error> {
-        let listing =
-            again(|| runtime().block_on(self.store.list(Some(&self.prefix)).try_collect::<Vec<_>>()));
+        let listing = again(
+            || runtime().block_on(self.store.list(Some(&self.prefix)).try_collect::<Vec<_>>()),
+            broke_off,
+        );
         let listing = match listing {
             Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
             result => result.map_err(self.failed("listed", ""))?,
@@ -126,7 +129,7 @@ impl Bucket {
             let expected = answer.meta.size;
             Ok((answer.bytes().await?, expected))
         };
-        let bytes = again(|| runtime().block_on(read()));
+        let bytes = again(|| runtime().block_on(read()), broke_off);
         match bytes {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed("read", name)(error)),
@@ -178,13 +181,7 @@ impl Bucket {
     /// # Errors
     /// A file that can't be read; the store can't be reached, or refuses.
     pub fn upload(&self, file: &path::Path, name: &str) -> Result<(), Error> {
-        let mut attempt = 1;
-        loop {
-            match self.upload_once(file, name) {
-                Err(Error::Store { .. }) if attempt < ATTEMPTS => attempt += 1,
-                done => return done,
-            }
-        }
+        again(|| self.upload_once(file, name), |error| matches!(error, Error::Store { .. }))
     }
 
     fn upload_once(&self, file: &path::Path, name: &str) -> Result<(), Error> {
@@ -280,16 +277,18 @@ pub(super) fn runtime() -> &'static Runtime {
 }
 
 /// Asks again where an answer broke off in its body, which `object_store` does not.
-fn again<T>(ask: impl Fn() -> object_store::Result<T>) -> object_store::Result<T> {
+fn again<T, E>(ask: impl Fn() -> Result<T, E>, broke_off: impl Fn(&E) -> bool) -> Result<T, E> {
     for attempt in 1..ATTEMPTS {
         match ask() {
-            Err(object_store::Error::Generic { .. }) => {
-                std::thread::sleep(Duration::from_millis(100 << attempt));
-            }
+            Err(error) if broke_off(&error) => std::thread::sleep(Duration::from_millis(100 << attempt)),
             answer => return answer,
         }
     }
     ask()
+}
+
+fn broke_off(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::Generic { .. })
 }
 
 /// Whether a name is a path that stays below where it is put.
