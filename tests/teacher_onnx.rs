@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use decant::config::{self, Device};
-use decant::teacher::{Description, Error, OnnxTeacher, Teacher, Tuning};
+use decant::teacher::{Description, Error, OnnxModel, OnnxTeacher, Teacher, Tuning};
 
 use teacher_support::{CLASSES, copy_of, golden, on_cpu};
 
@@ -78,7 +78,7 @@ fn sessions_side_by_side_and_threads_that_spin_give_the_same_bits() {
         let config = on_cpu(&golden(name));
         let expected = logits_of(&config);
         let tuning = Tuning { sessions: 3, threads: 2, spin: true, ..Tuning::from(&config) };
-        let teachers = OnnxTeacher::open_all(&config, tuning).unwrap();
+        let teachers = OnnxModel::read(&config).unwrap().open(tuning).unwrap();
         assert_eq!(teachers.len(), 3);
         for mut teacher in teachers {
             assert_eq!(teacher.fingerprint(), OnnxTeacher::open(&config).unwrap().fingerprint());
@@ -250,7 +250,8 @@ fn a_device_that_is_not_there_is_an_error_that_says_what_is_missing() {
         let teacher = config::Teacher { device: device.into(), ..on_cpu(&golden("fp32")) };
         let message =
             OnnxTeacher::open(&teacher).err().expect("no machine has eight of them in a test").to_string();
-        let several = OnnxTeacher::open_all(&teacher, Tuning::from(&teacher)).err().unwrap().to_string();
+        let several =
+            OnnxModel::read(&teacher).unwrap().open(Tuning::from(&teacher)).err().unwrap().to_string();
         assert_eq!(several, message);
         assert!(message.starts_with(&format!("the device {device} is not available: ")), "{message}");
         if !cfg!(feature = "cuda") {

@@ -14,7 +14,9 @@ mod pipeline;
 mod prepare;
 mod recompute;
 mod summary;
+mod trial;
 mod tune;
+mod tuned;
 
 use std::thread::available_parallelism;
 
@@ -29,7 +31,8 @@ pub use identity::{Left, left, manifest};
 pub use pipeline::batches_alive;
 pub use recompute::{Difference, Recomputed, recompute};
 pub use summary::{State, Summary, at_chance};
-pub use tune::{Measured, Open, Team, Tuned, Tuner};
+pub use tune::{Open, Tuner};
+pub use tuned::{Measured, Team, Tuned};
 
 use pipeline::{Answers, Pipeline};
 use prepare::Recipe;

@@ -12,7 +12,7 @@ use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Manifest};
 use crate::support::interrupt;
 use crate::support::table::Table;
-use crate::teacher::{self, OnnxTeacher, Teacher};
+use crate::teacher::{self, OnnxModel, Teacher};
 use crate::view;
 
 /// Stage one: run the teacher once, keep what it says.
@@ -80,13 +80,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
 /// Runs stage one, and unless `quiet` says what it will do, what it found and what came out.
 pub(super) fn cache(pipeline: &Pipeline, part: (usize, usize), quiet: bool) -> Result<Summary, Failure> {
     // The teacher first: what is wrong with it is said before a large dataset is read.
-    let open = |tuning| OnnxTeacher::open_team(&pipeline.teacher, tuning);
+    let model = OnnxModel::read(&pipeline.teacher)?;
+    let open = |tuning| model.open_team(tuning);
     let tuner = Tuner::open(&pipeline.teacher, &open)?;
     let dataset = Dataset::open(&pipeline.dataset)?;
     let dataset = view::without_bad_images(dataset, pipeline.dataset.on_bad_image)?;
     let mut settings = Settings {
         cache: &pipeline.cache,
-        batch_size: pipeline.teacher.batch(),
+        batch_size: pipeline.teacher.batch(&tuner.teacher().describe().provider),
         part,
         interrupted: &interrupt::requested,
     };

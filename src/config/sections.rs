@@ -77,13 +77,13 @@ pub struct Teacher {
     pub checkpoint: Option<String>,
     /// Where ONNX Runtime runs it: `auto`, `cpu`, `cuda:0`, `tensorrt:0`, or several GPUs for one cache, `cuda:0,1`.
     pub device: Devices,
-    /// Images in one call. `auto` takes the fastest of those that give the logits of 16, to the last bit: what the cache holds
-    /// does not depend on the measurement.
+    /// Images in one call. `auto` takes the fastest of those that give the logits of the usual size, 4 on the CPU and 64 on a
+    /// GPU, to the last bit: what the cache holds does not depend on the measurement.
     pub batch_size: Count,
     /// Threads of one call on the CPU; 0 shares every core among the sessions, and so does `auto`.
     pub threads: Count,
-    /// Sessions on each device, which take batches by turns. Each holds the whole model. `auto` takes two on a GPU, so that one
-    /// computes while the other's images are on their way; on the CPU it measures one against one a core.
+    /// Sessions on each device, which take batches as they can. Each holds the whole model. `auto` takes two on a GPU, so that one
+    /// computes while the other's images are on their way, and one a core on the CPU.
     pub sessions: Count,
     /// What only a GPU can do.
     pub gpu: Gpu,
@@ -104,10 +104,11 @@ impl Default for Teacher {
 }
 
 impl Teacher {
-    /// The batch size whose logits a cache holds: the one that is given, else 16.
-    pub fn batch(&self) -> usize {
-        const USUAL: usize = 16;
-        self.batch_size.given().unwrap_or(USUAL)
+    /// The batch size whose logits a cache holds: the one that is given, else 4 on the provider `cpu`, where each core works on a few
+    /// images that fit its own caches, and 64 on a GPU, which has thousands of cores for one call.
+    pub fn batch(&self, provider: &str) -> usize {
+        let usual = if provider == "cpu" { 4 } else { 64 };
+        self.batch_size.given().unwrap_or(usual)
     }
 }
 

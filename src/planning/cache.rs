@@ -47,7 +47,7 @@ impl PlannedCache {
         };
         let settings = Settings {
             cache: &pipeline.cache,
-            batch_size: pipeline.teacher.batch(),
+            batch_size: pipeline.teacher.batch(&description.provider),
             part: (0, 1),
             interrupted: &|| false,
         };

@@ -12,7 +12,7 @@ use crate::config::{self, Pipeline};
 use crate::dataset::{Dataset, Sample, Split, SplitName};
 use crate::store::{self, Cache, Encoding, Lost, Manifest, ShardRecord, ShardWriter};
 use crate::support::{interrupt, memory};
-use crate::teacher::OnnxTeacher;
+use crate::teacher::OnnxModel;
 use crate::view::{self, Geometry, Preprocess};
 
 /// How long the teacher is run for.
@@ -59,17 +59,18 @@ impl Probe {
     pub fn take(pipeline: &Pipeline, dataset: &Dataset, planned: &PlannedCache) -> Result<Self, Error> {
         let scratch = Scratch::new()?;
         let clock = Instant::now();
-        let open = |tuning| OnnxTeacher::open_team(&pipeline.teacher, tuning);
+        let model = OnnxModel::read(&pipeline.teacher)?;
+        let open = |tuning| model.open_team(tuning);
         let tuner = Tuner::open(&pipeline.teacher, &open)?;
         let open_seconds = clock.elapsed().as_secs_f64();
-        let batch = pipeline.teacher.batch();
+        let batch = pipeline.teacher.batch(&tuner.teacher().describe().provider);
         let mut tuned = tuner.tune(planned.rows(), batch)?;
 
         let views = usize::from(pipeline.cache.views);
         let least = 2 * tuned.teachers.len() * batch.max(tuned.batch_size);
         let mut run = |name: &str, rows: usize| {
             let some = some_of_train(dataset, rows.div_ceil(views));
-            stage_one(pipeline, &some, &mut tuned, &scratch.path().join(name))
+            stage_one(pipeline, &some, &mut tuned, batch, &scratch.path().join(name))
         };
         // The first batches warm up.
         let (_, seconds) = run("first", least)?;
@@ -109,6 +110,7 @@ fn stage_one(
     pipeline: &Pipeline,
     dataset: &Dataset,
     tuned: &mut Tuned,
+    batch_size: usize,
     root: &Path,
 ) -> Result<(std::path::PathBuf, f64), Error> {
     let cache = config::Cache {
@@ -118,14 +120,9 @@ fn stage_one(
         zstd: 0,
         ..pipeline.cache.clone()
     };
-    let settings = Settings {
-        cache: &cache,
-        batch_size: pipeline.teacher.batch(),
-        part: (0, 1),
-        interrupted: &interrupt::requested,
-    };
-    let batch_size = tuned.batch_size;
-    let summary = caching::run_all(dataset, &mut tuned.each(), batch_size, &settings)?;
+    let settings = Settings { cache: &cache, batch_size, part: (0, 1), interrupted: &interrupt::requested };
+    let call_size = tuned.batch_size;
+    let summary = caching::run_all(dataset, &mut tuned.each(), call_size, &settings)?;
     match summary.state {
         State::Complete(_) => Ok((summary.dir, summary.seconds)),
         State::Interrupted | State::PartDone => Err(Error::Interrupted),

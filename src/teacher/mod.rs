@@ -1,7 +1,7 @@
 //! The teacher: an image classifier behind one trait, a batch of pixels in and logits out.
 //!
 //! [`OnnxTeacher`] runs a model of `optimum`'s layout in ONNX Runtime. Nothing outside this module knows `ort`, and
-//! nothing here opens the ONNX Runtime library before [`OnnxTeacher::open`], [`runtime::load`] or [`doctor::examine`] is called: a program
+//! nothing here opens the ONNX Runtime library before [`OnnxModel::open`], [`runtime::load`] or [`doctor::examine`] is called: a program
 //! that only trains students never holds it.
 
 mod bound;
@@ -13,6 +13,7 @@ mod files;
 mod identity;
 mod labels;
 mod logits;
+mod model;
 mod onnx;
 mod plain;
 mod provider;
@@ -27,6 +28,7 @@ use crate::view::Preprocess;
 pub use error::Error;
 pub use identity::{Identity, identify};
 pub use labels::class_order;
+pub use model::OnnxModel;
 pub use onnx::OnnxTeacher;
 pub use tuning::Tuning;
 

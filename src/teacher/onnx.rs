@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use super::bound::Bound;
 use super::files::Files;
+use super::model::OnnxModel;
 use super::plain::Plain;
 use super::provider::Provider;
 use super::session::{Opened, Opener};
 use super::signature::Signature;
-use super::{Description, Error, Teacher, Tuning, runtime};
+use super::{Description, Error, Teacher, Tuning};
 use crate::config;
 use crate::support::hash::Digest;
 use crate::view::Preprocess;
@@ -40,33 +41,13 @@ impl OnnxTeacher {
     /// Files that are missing or damaged, a model that is no image classifier, no ONNX Runtime library, and a device
     /// that can't be had: only `auto` falls back to the CPU, and [`Teacher::describe`] then says so.
     pub fn open(teacher: &config::Teacher) -> Result<Self, Error> {
-        let files = Files::read(&teacher.model)?;
         let tuning = Tuning { sessions: 1, ..Tuning::from(teacher) };
-        let opener = Opener { runtime: runtime::load()?, files: &files, config: teacher, tuning };
+        let model = OnnxModel::read(teacher)?;
+        let opener = model.opener(tuning)?;
         Self::of(&opener, opener.on(teacher.device.first())?)
     }
 
-    /// Opens the same model on every device that `[teacher]` names, in as many sessions on each as `tuning` says: teachers that
-    /// may work side by side, each on a thread of its own, and of which any may take any batch. There is one at least.
-    ///
-    /// # Errors
-    /// As [`OnnxTeacher::open`], for any of the devices.
-    pub fn open_all(teacher: &config::Teacher, tuning: Tuning) -> Result<Vec<Self>, Error> {
-        let files = Files::read(&teacher.model)?;
-        let opener = Opener { runtime: runtime::load()?, files: &files, config: teacher, tuning };
-        opener.all()?.into_iter().map(|opened| Self::of(&opener, opened)).collect()
-    }
-
-    /// [`OnnxTeacher::open_all`], for whoever knows teachers by their trait alone.
-    ///
-    /// # Errors
-    /// As [`OnnxTeacher::open_all`].
-    pub fn open_team(teacher: &config::Teacher, tuning: Tuning) -> Result<Vec<Box<dyn Teacher>>, Error> {
-        let sessions = Self::open_all(teacher, tuning)?.into_iter();
-        Ok(sessions.map(|session| Box::new(session) as Box<dyn Teacher>).collect())
-    }
-
-    fn of(opener: &Opener, opened: Opened) -> Result<Self, Error> {
+    pub(super) fn of(opener: &Opener, opened: Opened) -> Result<Self, Error> {
         let Opened { session, signature, provider, notes } = opened;
         let Files { classes, preprocess, fingerprint, .. } = opener.files.clone();
         check(opener.files, &signature)?;

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::thread::available_parallelism;
 
 use ort::ep::ExecutionProviderDispatch;
 use ort::session::Session;
@@ -44,11 +43,28 @@ impl Opener<'_> {
             let first = self.on(device)?;
             let provider = first.provider;
             all.push(first);
-            for _ in 1..self.sessions(provider) {
-                all.push(self.open(provider)?);
+            let more = self.sessions(provider) - 1;
+            if provider == Provider::Cpu {
+                all.extend(self.side_by_side(more)?);
+            } else {
+                for _ in 0..more {
+                    all.push(self.open(provider)?);
+                }
             }
         }
         Ok(all)
+    }
+
+    /// So many sessions on the CPU, each opened by a core of its own: opening lays out the weights anew.
+    fn side_by_side(&self, sessions: usize) -> Result<Vec<Opened>, Error> {
+        std::thread::scope(|scope| {
+            let open = || scope.spawn(|| self.open(Provider::Cpu));
+            let opening: Vec<_> = (0..sessions).map(|_| open()).collect();
+            let join = |thread: std::thread::ScopedJoinHandle<Result<Opened, Error>>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            opening.into_iter().map(join).collect()
+        })
     }
 
     /// One session on `device`; `auto` takes CUDA where it can be had.
@@ -123,10 +139,7 @@ impl Opener<'_> {
     /// Threads of one call, the calling one included.
     fn threads(&self, provider: Provider) -> usize {
         match (self.tuning.threads, provider) {
-            (0, Provider::Cpu) => {
-                let cores = available_parallelism().map_or(1, usize::from);
-                (cores / self.sessions(provider)).max(1)
-            }
+            (0, Provider::Cpu) => Tuning::share_of_cores(self.sessions(provider)),
             // What a GPU leaves to the CPU is the arithmetic of a few shapes.
             (0, _) => 1,
             (threads, _) => threads,

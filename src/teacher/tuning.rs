@@ -1,5 +1,7 @@
 //! How a teacher's sessions run, as far as it leaves the logits of the CPU alone.
 
+use std::thread::available_parallelism;
+
 use crate::config;
 
 /// What a pipeline file says of speed, or what a measurement chose in its place.
@@ -19,10 +21,18 @@ pub struct Tuning {
 impl From<&config::Teacher> for Tuning {
     fn from(teacher: &config::Teacher) -> Self {
         Self {
-            batch: teacher.batch(),
+            batch: teacher.batch("cuda"),
             sessions: teacher.sessions.given().unwrap_or(0),
             threads: teacher.threads.given().unwrap_or(0),
             spin: false,
         }
+    }
+}
+
+impl Tuning {
+    /// Threads for each of so many sessions on the CPU that have all cores together.
+    pub fn share_of_cores(sessions: usize) -> usize {
+        let cores = available_parallelism().map_or(1, usize::from);
+        (cores / sessions.max(1)).max(1)
     }
 }

@@ -9,7 +9,7 @@ use crate::config;
 use crate::dataset::Dataset;
 use crate::store::{self, Cache};
 use crate::support::table::Table;
-use crate::teacher::OnnxTeacher;
+use crate::teacher::{OnnxTeacher, Teacher};
 use crate::view;
 
 /// What `verify` is asked for.
@@ -69,7 +69,8 @@ fn teacher_agrees(args: &Args, cache: &Path, file: &Path, rows: usize) -> Result
     let dataset = view::without_bad_images(dataset, pipeline.dataset.on_bad_image)?;
     let cache = Cache::open(cache)?;
     let mut teacher = OnnxTeacher::open(&pipeline.teacher)?;
-    let found = recompute(&dataset, &mut teacher, &cache, pipeline.teacher.batch(), rows, args.seed)?;
+    let batch_size = pipeline.teacher.batch(&teacher.describe().provider);
+    let found = recompute(&dataset, &mut teacher, &cache, batch_size, rows, args.seed)?;
     print(&found);
     if let Some(image) = &found.other_pixels {
         return Err(Failure::damage(format!(

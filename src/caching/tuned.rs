@@ -1,0 +1,75 @@
+//! How a teacher is run, and what else was measured.
+
+use crate::teacher::Teacher;
+
+/// What another way must be ahead by, so that noise alone does not choose.
+pub(super) const AHEAD: f64 = 1.03;
+
+/// Sessions of one teacher.
+pub type Team = Vec<Box<dyn Teacher>>;
+
+/// One way to run a teacher, and how fast it was.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// Sessions side by side.
+    pub sessions: usize,
+    /// Images in one call.
+    pub batch_size: usize,
+    /// Whether its logits for the probe images are the usual ones, to the last bit.
+    pub same_bits: bool,
+    /// Images a second, the median of the rounds.
+    pub images_per_second: f64,
+}
+
+/// What was chosen, and why.
+pub struct Tuned {
+    /// The sessions.
+    pub teachers: Team,
+    /// Images that each is given at once.
+    pub batch_size: usize,
+    /// What was measured, the usual way first; nothing where the pipeline file leaves nothing open, or too few images are to be done.
+    pub measured: Vec<Measured>,
+}
+
+impl Tuned {
+    /// Every session, as [`run_all`](super::run_all) takes them.
+    pub fn each(&mut self) -> Vec<&mut dyn Teacher> {
+        self.teachers.iter_mut().map(|teacher| &mut **teacher as &mut dyn Teacher).collect()
+    }
+
+    /// What was chosen and what it was measured against, in words.
+    pub fn words(&self) -> Vec<String> {
+        let Some(usual) = self.measured.first() else {
+            return vec![way(self.teachers.len(), self.batch_size)];
+        };
+        let words = |measured: &Measured| {
+            format!(
+                "{}: {:.1} images/s",
+                way(measured.sessions, measured.batch_size),
+                measured.images_per_second
+            )
+        };
+        let is_chosen =
+            |way: &&Measured| (way.sessions, way.batch_size) == (self.teachers.len(), self.batch_size);
+        let chosen = self.measured.iter().find(is_chosen).unwrap_or(usual);
+        let mut lines = vec![words(chosen)];
+        if chosen != usual {
+            lines.push(format!("with the same logits to the last bit as {}", words(usual)));
+        }
+        let faster =
+            |way: &&Measured| !way.same_bits && way.images_per_second > AHEAD * chosen.images_per_second;
+        if let Some(way) = self.measured.iter().find(faster) {
+            lines.push(format!(
+                "{} would be faster, but the last bits of its logits differ; teacher.batch-size = {} takes it all the same",
+                words(way),
+                way.batch_size
+            ));
+        }
+        lines
+    }
+}
+
+fn way(sessions: usize, batch_size: usize) -> String {
+    let plural = if sessions == 1 { "" } else { "s" };
+    format!("{sessions} session{plural}, batches of {batch_size}")
+}
