@@ -46,8 +46,8 @@ def dataset(name, train, other, classes, image_bytes, views, gpus, args):
         teacher = rows / (args.rate * count)
         hashing = images * image_bytes / args.read
         print(
-            f"  {count:>3} GPUs: teacher {clock(teacher)}, {teacher * count / 3600:.0f} GPU hours; each process first "
-            f"hashes the dataset, {clock(hashing)}; at most {args.rate / args.prepares:.0f} cores a GPU prepare images"
+            f"  {count:>3} GPUs: teacher {clock(teacher)}, {teacher * count / 3600:.0f} GPU hours; hashing the "
+            f"dataset the first time, {clock(hashing)}; at most {args.rate / args.prepares:.0f} cores a GPU prepare images"
         )
     shard_rows = 4096
     while 2 * shard_rows * classes * 4 <= LARGEST_COLUMN and shard_rows < 65536:

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::source::{self, Source};
+use super::source::hash_files;
 use super::{Dataset, Error, Split, SplitName};
 
 const ENDINGS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
@@ -41,7 +41,7 @@ pub(super) fn open(name: String, root: &Path) -> Result<Dataset, Error> {
         let labels: Vec<i32> = folder.images.iter().map(|(class, _)| label(class)).collect();
         let relative = |(_, path): (_, PathBuf)| path.strip_prefix(&folder.path).unwrap_or(&path).into();
         let paths = folder.images.into_iter().map(relative).collect();
-        let samples = source::hash(folder.name, Source::Files { root: folder.path.clone(), paths }, &labels)?;
+        let samples = hash_files(folder.name, folder.path.clone(), paths, &labels)?;
         Ok(Split { name: folder.name, samples })
     };
     let splits = folders.into_iter().map(split).collect::<Result<_, Error>>()?;

@@ -1,22 +1,19 @@
 //! The generated leaves as a dataset: drawn once into the user's cache folder, then read as any image folder.
 //!
-//! The folder is `decant/leaves-<hash>` under `XDG_CACHE_HOME`, `~/.cache` or the system's temporary folder. The hash covers
-//! what was asked for and the first image as this program draws it, so that another version never reads old drawings.
-
-use std::env;
-use std::path::PathBuf;
+//! The folder is `leaves-<hash>` in decant's part of the user's cache. The hash covers what was asked for and the first image as this program draws it, so that another version never reads old drawings.
 
 use super::{Dataset, Error, folder, leaves};
 use crate::config;
 use crate::support::hash::{Digest, FieldHasher};
 use crate::support::progress::Progress;
+use crate::support::user_cache;
 
 /// The same samples in the same order as [`leaves::write_folder`] writes.
 ///
 /// # Errors
 /// A folder that can't be written, and Ctrl-C.
 pub(super) fn open(config: &config::Leaves) -> Result<Dataset, Error> {
-    let drawn = drawings().join(format!("leaves-{}", key(config).short(16)));
+    let drawn = user_cache::folder().join(format!("leaves-{}", key(config).short(16)));
     if !drawn.is_dir() {
         let images = config.train + config.validation + config.test;
         let mut progress = Progress::new("drawing", images as u64, "leaves");
@@ -39,10 +36,4 @@ fn key(config: &config::Leaves) -> Digest {
     hasher.field("seed", config.seed.to_le_bytes());
     hasher.field("severity", config.severity.to_le_bytes());
     hasher.field("first image", leaves::jpeg(config.seed, 0, 0, 0, config.severity)).finish()
-}
-
-fn drawings() -> PathBuf {
-    let named = |variable: &str| env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")));
-    cache.unwrap_or_else(env::temp_dir).join("decant")
 }

@@ -2,8 +2,8 @@
 //! generated leaves.
 //!
 //! Whatever the source, a [`Dataset`] is class names and splits of [`Sample`]s in an order that does not depend on the
-//! machine. Every image was hashed when the dataset was opened, and [`Dataset::read`] gives those very bytes or an
-//! error.
+//! machine. Every image is known by its hash when the dataset is open, and [`Dataset::read`] gives those very bytes or an
+//! error. Hashes that took long are noted, so that the next process only looks at the files' lengths and times.
 //!
 //! A split that the source lacks is made from train by a seeded share of each class, and [`Dataset::notes`] says so.
 
@@ -12,6 +12,7 @@ mod folder;
 mod generated;
 mod hub;
 pub mod leaves;
+mod noted;
 mod parquet;
 mod remote;
 mod share;
@@ -55,7 +56,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Finds every sample of the configured source and hashes its image. Images are not decoded here.
+    /// Finds every sample of the configured source and hashes its image, unless its hash is noted. Images are not decoded here.
     ///
     /// # Errors
     /// A source that is not there, is empty or contradicts itself; see [`Error`].
@@ -95,7 +96,7 @@ impl Dataset {
         hasher.finish()
     }
 
-    /// The encoded bytes of one image, the same that were hashed when the dataset was opened.
+    /// The encoded bytes of one image, checked against its hash.
     ///
     /// # Errors
     /// A file that is gone, can't be read, or has changed since.
@@ -104,6 +105,7 @@ impl Dataset {
         let bytes = sample.location.read()?;
         let found = Digest::of(&bytes);
         if found != sample.content {
+            sample.location.forget_note();
             let name = self.sample_name(split, index);
             return Err(Error::Changed { name, expected: sample.content.short(12), found: found.short(12) });
         }

@@ -15,3 +15,4 @@ pub mod statistics;
 pub mod table;
 pub mod text;
 pub mod tfrecord;
+pub(crate) mod user_cache;

@@ -15,6 +15,7 @@ mod row_groups;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rayon::prelude::*;
@@ -22,6 +23,7 @@ use rayon::prelude::*;
 pub(super) use files::{files_below, files_in};
 pub(super) use row_groups::RowGroups;
 
+use super::noted::{Hashed, Note, Noted, Stamp, WORTH_NOTING};
 use super::source::{Location, Source};
 use super::{Dataset, Error, Sample, Split, SplitName};
 use crate::support::hash::Digest;
@@ -45,15 +47,75 @@ struct File {
 
 /// Reads `files`, which lie below `root`.
 pub(super) fn open(name: String, root: &Path, files: &[PathBuf]) -> Result<Dataset, Error> {
-    open_keeping(KEPT_BYTES, name, root, files)
+    let opening = Opening { kept_bytes: KEPT_BYTES, worth_noting: WORTH_NOTING, note: Note::of(root) };
+    opening.run(name, root, files)
 }
 
-fn open_keeping(kept_bytes: u64, name: String, root: &Path, files: &[PathBuf]) -> Result<Dataset, Error> {
-    let (by_split, notes) = files::by_split(root, files)?;
-    let mut opened: Vec<(SplitName, Vec<File>)> = Vec::new();
-    for (split, paths) in by_split {
-        opened.push((split, paths.iter().map(|path| File::open(root, path)).collect::<Result<_, _>>()?));
+/// What opening a dataset may keep, and where it notes what it hashed.
+struct Opening {
+    kept_bytes: u64,
+    worth_noting: Duration,
+    note: Note,
+}
+
+impl Opening {
+    fn run(&self, name: String, root: &Path, files: &[PathBuf]) -> Result<Dataset, Error> {
+        let (by_split, notes) = files::by_split(root, files)?;
+        let mut opened: Vec<(SplitName, Vec<File>)> = Vec::new();
+        for (split, paths) in by_split {
+            opened.push((split, paths.iter().map(|path| File::open(root, path)).collect::<Result<_, _>>()?));
+        }
+        let classes = common_classes(root, &opened)?;
+        let all = || opened.iter().flat_map(|(_, files)| files);
+        let keep = all().map(|file| file.image_bytes).sum::<u64>() <= self.kept_bytes;
+        let mut progress = Progress::new(&name, all().map(|file| file.rows as u64).sum(), "images");
+        let recent = Arc::new(Recent::default());
+        // Images that are kept are read anyway.
+        let noted = if keep { Noted::default() } else { self.note.read() };
+        let (clock, started) = (Instant::now(), SystemTime::now());
+        let (mut splits, mut hashed, mut all_noted) = (Vec::new(), Vec::new(), true);
+        for (split, files) in &opened {
+            let mut samples = Vec::new();
+            for file in files {
+                let stamp = Stamp::of(&file.path)
+                    .map_err(|source| Error::Read { path: file.path.clone(), source })?;
+                let mut groups = file.row_groups(&recent);
+                let known = noted.digests(Path::new(&file.name), stamp);
+                let rows = if let Some(digests) = known.filter(|digests| digests.len() == file.rows) {
+                    progress.advance(digests.len() as u64);
+                    file.label_all(&groups.labels()?, digests)?
+                } else {
+                    all_noted = false;
+                    file.read(*split, keep, &mut groups, &mut progress)?
+                };
+                if !keep {
+                    let digests = rows.iter().map(|(_, digest)| *digest).collect();
+                    hashed.push(Hashed { path: Path::new(&file.name), stamp, digests });
+                }
+                let source = Arc::new(Source::Rows(groups));
+                samples.extend(rows.into_iter().enumerate().map(|(row, (label, content))| Sample {
+                    label,
+                    content,
+                    location: Location::new(&source, row as u32),
+                }));
+            }
+            if samples.is_empty() {
+                return Err(Error::Empty {
+                    path: root.to_path_buf(),
+                    found: format!("a {split} split without rows"),
+                });
+            }
+            splits.push(Split { name: *split, samples });
+        }
+        if !keep && !all_noted && clock.elapsed() >= self.worth_noting {
+            self.note.write(hashed, started);
+        }
+        Ok(Dataset { name, classes, splits, notes })
     }
+}
+
+/// The class names that all files have; train must be among their splits.
+fn common_classes(root: &Path, opened: &[(SplitName, Vec<File>)]) -> Result<Vec<String>, Error> {
     let all = || opened.iter().flat_map(|(_, files)| files);
     let Some(first) = all().next() else {
         return Err(Error::Empty { path: root.to_path_buf(), found: super::folder::describe(root) });
@@ -70,26 +132,7 @@ fn open_keeping(kept_bytes: u64, name: String, root: &Path, files: &[PathBuf]) -
         let found: Vec<_> = opened.iter().map(|(split, _)| split.as_str()).collect();
         return Err(Error::NoTrain { path: root.to_path_buf(), found: found.join(", ") });
     }
-
-    let classes = first.columns.classes.clone();
-    let keep = all().map(|file| file.image_bytes).sum::<u64>() <= kept_bytes;
-    let mut progress = Progress::new(&name, all().map(|file| file.rows as u64).sum(), "images");
-    let recent = Arc::new(Recent::default());
-    let mut splits = Vec::new();
-    for (name, files) in opened {
-        let mut samples = Vec::new();
-        for file in files {
-            file.read(name, keep, &recent, &mut samples, &mut progress)?;
-        }
-        if samples.is_empty() {
-            return Err(Error::Empty {
-                path: root.to_path_buf(),
-                found: format!("a {name} split without rows"),
-            });
-        }
-        splits.push(Split { name, samples });
-    }
-    Ok(Dataset { name, classes, splits, notes })
+    Ok(first.columns.classes.clone())
 }
 
 impl File {
@@ -119,18 +162,19 @@ impl File {
         })
     }
 
-    /// Appends this file's rows to `samples`.
+    fn row_groups(&self, recent: &Arc<Recent>) -> RowGroups {
+        RowGroups::new(self.path.clone(), self.name.clone(), self.columns.clone(), &self.groups, recent)
+    }
+
+    /// The label and the digest of every row.
     fn read(
-        self,
+        &self,
         split: SplitName,
         keep: bool,
-        recent: &Arc<Recent>,
-        samples: &mut Vec<Sample>,
+        groups: &mut RowGroups,
         progress: &mut Progress,
-    ) -> Result<(), Error> {
-        let columns = self.columns.clone();
-        let mut groups = RowGroups::new(self.path.clone(), self.name.clone(), columns, &self.groups, recent);
-        let mut found: Vec<(i32, Digest)> = Vec::with_capacity(self.rows);
+    ) -> Result<Vec<(i32, Digest)>, Error> {
+        let mut found = Vec::with_capacity(self.rows);
         for group in 0..self.groups.len() {
             let batches = groups.batches(group)?;
             for (images, labels) in &batches {
@@ -151,13 +195,12 @@ impl File {
                 groups.keep(&batches);
             }
         }
-        let source = Arc::new(Source::Rows(groups));
-        samples.extend(found.into_iter().enumerate().map(|(row, (label, content))| Sample {
-            label,
-            content,
-            location: Location::new(&source, row as u32),
-        }));
-        Ok(())
+        Ok(found)
+    }
+
+    fn label_all(&self, labels: &[Option<i64>], digests: Vec<Digest>) -> Result<Vec<(i32, Digest)>, Error> {
+        let rows = labels.iter().zip(digests).enumerate();
+        rows.map(|(row, (&label, digest))| Ok((self.label(label, row)?, digest))).collect()
     }
 
     fn label(&self, label: Option<i64>, row: usize) -> Result<i32, Error> {
@@ -196,8 +239,10 @@ mod tests {
         writer.write(&batch).unwrap();
         writer.close().unwrap();
 
+        let (cache, worth_noting) = (tempfile::tempdir().unwrap(), Duration::ZERO);
         let open = |kept_bytes| {
-            open_keeping(kept_bytes, "photos".to_owned(), root.path(), std::slice::from_ref(&path)).unwrap()
+            let opening = Opening { kept_bytes, worth_noting, note: Note::within(cache.path(), root.path()) };
+            opening.run("photos".to_owned(), root.path(), std::slice::from_ref(&path)).unwrap()
         };
         let (kept, again) = (open(KEPT_BYTES), open(0));
         assert_eq!(kept.fingerprint(), again.fingerprint());
@@ -210,5 +255,19 @@ mod tests {
             assert_eq!(*again.read(SplitName::Train, index).unwrap(), *image.as_bytes());
             assert_eq!(*kept.read(SplitName::Train, index).unwrap(), *image.as_bytes());
         }
+
+        // Digests that are no digests show whether the note was asked; labels come from the file.
+        let stamp = Stamp::of(&path).unwrap();
+        let digests = vec![Digest::of(b"noted"); 700];
+        let hashed = vec![Hashed { path: Path::new("train.parquet"), stamp, digests }];
+        Note::within(cache.path(), root.path()).write(hashed, SystemTime::now() + Duration::from_secs(10));
+        let noted = open(0);
+        let samples = &noted.splits[0].samples;
+        assert!(samples.iter().all(|sample| sample.content == Digest::of(b"noted")));
+        let labels =
+            |dataset: &Dataset| dataset.splits[0].samples.iter().map(|s| s.label).collect::<Vec<_>>();
+        assert_eq!(labels(&noted), labels(&kept));
+        assert_eq!(open(KEPT_BYTES).fingerprint(), kept.fingerprint());
+        assert!(noted.read(SplitName::Train, 0).unwrap_err().to_string().contains("run the command again"));
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::parquet::arrow::ProjectionMask;
@@ -102,9 +102,44 @@ impl RowGroups {
         Self { path, name, columns, starts: starts.collect(), kept: Vec::new(), recent: Arc::clone(recent) }
     }
 
-    /// What messages call the file.
+    /// What messages call the file: its path below the dataset's folder.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The dataset's folder.
+    pub fn root(&self) -> &Path {
+        let below = Path::new(&self.name).components().count();
+        self.path.ancestors().nth(below).unwrap_or(&self.path)
+    }
+
+    /// The label of every row, null ones as none, without a look at an image.
+    pub fn labels(&self) -> Result<Vec<Option<i64>>, Error> {
+        let reader = self.open()?;
+        let mask = ProjectionMask::roots(reader.parquet_schema(), [self.columns.label]);
+        let reader = reader.with_projection(mask).build().map_err(|error| self.damaged(&error))?;
+        let mut labels = Vec::new();
+        for batch in reader {
+            let batch = batch.map_err(|error| self.damaged(&error))?;
+            labels.extend(self.labels_of(batch.column(0))?);
+        }
+        Ok(labels)
+    }
+
+    fn labels_of(&self, column: &ArrayRef) -> Result<Vec<Option<i64>>, Error> {
+        let labels = cast(column, &DataType::Int64).map_err(|error| self.damaged(&error))?;
+        Ok(labels.as_primitive::<Int64Type>().iter().collect())
+    }
+
+    fn open(&self) -> Result<ParquetRecordBatchReaderBuilder<File>, Error> {
+        let file =
+            File::open(&self.path).map_err(|source| Error::Read { path: self.path.clone(), source })?;
+        ParquetRecordBatchReaderBuilder::try_new_with_options(file, options())
+            .map_err(|error| self.damaged(&error))
     }
 
     /// Keeps the next group, in which no row lacks its image.
@@ -129,10 +164,7 @@ impl RowGroups {
 
     /// Reads a row group, in batches of at most [`BATCH_ROWS`].
     pub fn batches(&self, group: usize) -> Result<Vec<Batch>, Error> {
-        let file =
-            File::open(&self.path).map_err(|source| Error::Read { path: self.path.clone(), source })?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options())
-            .map_err(|error| self.damaged(&error))?;
+        let builder = self.open()?;
         let Columns { image, label, .. } = self.columns;
         let mask = ProjectionMask::roots(builder.parquet_schema(), [image, label]);
         let reader = builder
@@ -148,8 +180,7 @@ impl RowGroups {
             let images = Images::of(batch.column(image)).ok_or_else(|| {
                 self.damaged(&format!("its images are {}", batch.column(image).data_type()))
             })?;
-            let labels = cast(batch.column(label), &DataType::Int64).map_err(|error| self.damaged(&error))?;
-            Ok((images, labels.as_primitive::<Int64Type>().iter().collect()))
+            Ok((images, self.labels_of(batch.column(label))?))
         };
         reader.map(read).collect()
     }
