@@ -19,7 +19,6 @@ use ::parquet::file::properties::WriterProperties;
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, FixedSizeBinaryArray, Int64Array, RecordBatch, UInt64Array,
 };
-use arrow::compute::concat_batches;
 use arrow::datatypes::{Int64Type, UInt64Type};
 
 use crate::support::atomic::AtomicFile;
@@ -99,9 +98,15 @@ impl Note {
 
     fn columns(&self) -> Option<Noted> {
         let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&self.0).ok()?).ok()?;
-        let schema = Arc::clone(reader.schema());
-        let batches = reader.build().ok()?.collect::<Result<Vec<_>, _>>().ok()?;
-        let rows = concat_batches(&schema, &batches).ok()?;
+        // In one piece, whose memory goes back to the system as one.
+        let count = usize::try_from(reader.metadata().file_metadata().num_rows()).ok()?.max(1);
+        let rows = reader
+            .with_batch_size(count)
+            .build()
+            .ok()?
+            .next()?
+            .ok()
+            .filter(|rows| rows.num_rows() == count)?;
         let column = |name: &str| rows.column_by_name(name);
         Some(Noted {
             paths: column("path")?.as_binary_opt::<i32>()?.clone(),
@@ -134,6 +139,7 @@ impl Note {
         let batch = RecordBatch::try_from_iter(columns)?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_row_count(None)
             .set_column_dictionary_enabled("digest".into(), false);
         let file = AtomicFile::create(&self.0)?;
         let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties.build()))?;
