@@ -43,3 +43,17 @@ impl OnnxModel {
         Ok(Opener { runtime: runtime::load()?, files: &self.files, config: &self.config, tuning })
     }
 }
+
+impl OnnxTeacher {
+    /// Opens the model that a pipeline's `[teacher]` names, on the first device that it names, in one session.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged, a model that is no image classifier, no ONNX Runtime library, and a device
+    /// that can't be had: only `auto` falls back to the CPU, and [`Teacher::describe`] then says so.
+    pub fn open(teacher: &config::Teacher) -> Result<Self, Error> {
+        let tuning = Tuning { sessions: 1, ..Tuning::from(teacher) };
+        let model = OnnxModel::read(teacher)?;
+        let opener = model.opener(tuning)?;
+        Self::of(&opener, opener.on(teacher.device.first())?)
+    }
+}

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use super::bound::Bound;
 use super::files::Files;
-use super::model::OnnxModel;
 use super::plain::Plain;
 use super::provider::Provider;
 use super::session::{Opened, Opener};
 use super::signature::Signature;
-use super::{Description, Error, Teacher, Tuning};
+use super::{Description, Error, Teacher};
 use crate::config;
 use crate::support::hash::Digest;
 use crate::view::Preprocess;
@@ -35,18 +34,6 @@ enum Calls {
 }
 
 impl OnnxTeacher {
-    /// Opens the model that a pipeline's `[teacher]` names, on the first device that it names, in one session.
-    ///
-    /// # Errors
-    /// Files that are missing or damaged, a model that is no image classifier, no ONNX Runtime library, and a device
-    /// that can't be had: only `auto` falls back to the CPU, and [`Teacher::describe`] then says so.
-    pub fn open(teacher: &config::Teacher) -> Result<Self, Error> {
-        let tuning = Tuning { sessions: 1, ..Tuning::from(teacher) };
-        let model = OnnxModel::read(teacher)?;
-        let opener = model.opener(tuning)?;
-        Self::of(&opener, opener.on(teacher.device.first())?)
-    }
-
     pub(super) fn of(opener: &Opener, opened: Opened) -> Result<Self, Error> {
         let Opened { session, signature, provider, notes } = opened;
         let Files { classes, preprocess, fingerprint, .. } = opener.files.clone();
