@@ -7,7 +7,7 @@ use super::Failure;
 use super::pipeline::{PipelineArgs, shortcut};
 use super::text::{bytes, numbers, percent, print_json, seconds};
 use crate::caching::{self, Left, Settings, State, Summary, Tuned, Tuner};
-use crate::config::{Count, Pipeline};
+use crate::config::{self, Count, Pipeline};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Manifest};
 use crate::support::interrupt;
@@ -99,7 +99,8 @@ pub(super) fn cache(pipeline: &Pipeline, part: (usize, usize), quiet: bool) -> R
         print_head(pipeline, &dataset, tuner.teacher(), settings.batch_size);
     }
     let mut tuned = tuner.tune(left.rows, settings.batch_size)?;
-    if !quiet {
+    let config::Teacher { batch_size, sessions, threads, .. } = pipeline.teacher;
+    if !quiet && left.rows > 0 && [batch_size, sessions, threads].contains(&Count::Auto) {
         print_tuning(&tuned);
     }
     let batch_size = tuned.batch_size;
