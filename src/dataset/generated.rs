@@ -1,6 +1,7 @@
 //! The generated leaves as a dataset: drawn once into the user's cache folder, then read as any image folder.
 //!
-//! The folder is `leaves-<hash>` in decant's part of the user's cache. The hash covers what was asked for and the first image as this program draws it, so that another version never reads old drawings.
+//! The folder is `leaves-<hash>` in decant's part of the user's cache. The hash covers what was asked for and the first image as
+//! this program draws it, so that another version never reads old drawings.
 
 use super::{Dataset, Error, folder, leaves};
 use crate::config;

@@ -1,10 +1,11 @@
 //! Digests of a dataset's images, noted so that a large one is not read from end to end each time it is opened.
 //!
 //! A note is a parquet file in the user's cache folder, `decant/digests/<digest of the dataset's folder>.parquet`, with a row for
-//! each image: `path` (binary, relative to the folder), `bytes`, `modified` and `changed` (the file's `mtime` and `ctime` in nanoseconds since
-//! 1970), `digest` (BLAKE3). A file counts as it was noted while all three of its numbers are the same, as in git's index. Of a file that
-//! was touched just before it was read nothing is noted, for its next change might have the same times. Should a note be wrong all the same, the
-//! image is found out where it is used: [`Dataset::read`](super::Dataset::read) compares what it reads.
+//! each image: `path` (binary, relative to the folder), `bytes`, `modified` and `changed` (the file's `mtime` and `ctime` in
+//! nanoseconds since 1970), `digest` (BLAKE3). A file counts as it was noted while all three of its numbers are the same, as in
+//! git's index. Of a file that was touched just before it was read nothing is noted, for its next change might have the same
+//! times. Should a note be wrong all the same, the image is found out where it is used: [`Dataset::read`](super::Dataset::read)
+//! compares what it reads.
 
 use std::fs::{self, File, Metadata};
 use std::ops::Range;

@@ -93,8 +93,8 @@ impl Location {
     }
 }
 
-/// The samples of the image files at `paths` below `root`, which have these labels. Those whose digests are not noted are read and hashed, on
-/// all cores. The order stays.
+/// The samples of the image files at `paths` below `root`, which have these labels. Those whose digests are not noted are read
+/// and hashed, on all cores. The order stays.
 pub(super) fn hash_files(
     split: SplitName,
     root: PathBuf,
