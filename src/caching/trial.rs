@@ -7,6 +7,7 @@ use rand::RngCore;
 use super::Error;
 use super::tuned::{AHEAD, Measured, Team, Tuned};
 use crate::support::rng;
+use crate::support::threads::side_by_side;
 use crate::teacher::{self, Teacher};
 
 /// Probe images: several batches of most sizes, for a model that looks at a whole batch, as one that is quantised while it
@@ -100,7 +101,7 @@ impl Trial {
     /// The logits `[PROBES, classes]` of the probe images from every session of a way, which also warms it up.
     fn answers(&mut self, way: Way) -> Result<Vec<Vec<f32>>, Error> {
         let (team, images) = self.parts(way);
-        side_by_side(team, |teacher| answers(teacher, images, way.batch_size))
+        side_by_side(team, |teacher| answers(&mut **teacher, images, way.batch_size))
     }
 
     fn parts(&mut self, way: Way) -> (&mut Team, &[f32]) {
@@ -118,7 +119,8 @@ impl Trial {
                 let way = self.tried[index].way;
                 let (team, images) = self.parts(way);
                 let batch = filled(images, way.batch_size);
-                let rates = side_by_side(team, |teacher| rate(teacher, &batch, way.batch_size, slice))?;
+                let rates =
+                    side_by_side(team, |teacher| rate(&mut **teacher, &batch, way.batch_size, slice))?;
                 self.tried[index].rates.push(rates.iter().sum());
             }
         }
@@ -192,22 +194,6 @@ fn rate(teacher: &mut dyn Teacher, batch: &[f32], size: usize, slice: Duration) 
         calls += 1;
     }
     Ok((calls * size) as f64 / started.elapsed().as_secs_f64())
-}
-
-/// What `work` gives for each teacher, all at the same time.
-fn side_by_side<T: Send>(
-    team: &mut Team,
-    work: impl Fn(&mut dyn Teacher) -> Result<T, Error> + Sync,
-) -> Result<Vec<T>, Error> {
-    std::thread::scope(|scope| {
-        let work = &work;
-        let running: Vec<_> =
-            team.iter_mut().map(|teacher| scope.spawn(move || work(&mut **teacher))).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<Result<T, Error>>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        running.into_iter().map(join).collect()
-    })
 }
 
 fn median(values: &[f64]) -> f64 {

@@ -19,6 +19,7 @@ use crate::support::atomic::AtomicFile;
 use crate::support::hash::Digest;
 use crate::support::interrupt;
 use crate::support::progress::Progress;
+use crate::support::threads::side_by_side;
 
 /// Files that are on their way at once.
 const FILES_AT_ONCE: usize = 16;
@@ -51,7 +52,7 @@ impl Bucket {
         let next = AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
         let progress = Mutex::new(Progress::new(label, wanted.len() as u64, "files"));
-        let work = || {
+        let work = |_| {
             while !failed.load(Ordering::Relaxed)
                 && let Some((index, (object, path))) =
                     Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, wanted.get(i)?)))
@@ -65,14 +66,8 @@ impl Bucket {
             }
             Ok(())
         };
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..FILES_AT_ONCE.min(wanted.len())).map(|_| scope.spawn(work)).collect();
-            let results: Vec<Result<(), E>> = threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect();
-            results.into_iter().collect()
-        })
+        side_by_side(0..FILES_AT_ONCE.min(wanted.len()), work)?;
+        Ok(())
     }
 
     /// One object. What came otherwise than it should is asked for again, for it may have changed on its way.

@@ -15,4 +15,5 @@ pub mod statistics;
 pub mod table;
 pub mod text;
 pub mod tfrecord;
+pub(crate) mod threads;
 pub(crate) mod user_cache;

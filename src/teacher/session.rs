@@ -13,6 +13,7 @@ use super::runtime::Runtime;
 use super::tuning::Tuning;
 use super::{Error, signature::Signature};
 use crate::config;
+use crate::support::threads::side_by_side;
 
 /// The batch's name in the models of `optimum` and of this project, which a fixed batch replaces with its size.
 const BATCH_DIMENSION: &str = "batch_size";
@@ -45,7 +46,8 @@ impl Opener<'_> {
             all.push(first);
             let more = self.sessions(provider) - 1;
             if provider == Provider::Cpu {
-                all.extend(self.side_by_side(more)?);
+                // Opening lays out the weights anew, which keeps a core busy.
+                all.extend(side_by_side(0..more, |_| self.open(provider))?);
             } else {
                 for _ in 0..more {
                     all.push(self.open(provider)?);
@@ -53,18 +55,6 @@ impl Opener<'_> {
             }
         }
         Ok(all)
-    }
-
-    /// So many sessions on the CPU, each opened by a core of its own: opening lays out the weights anew.
-    fn side_by_side(&self, sessions: usize) -> Result<Vec<Opened>, Error> {
-        std::thread::scope(|scope| {
-            let open = || scope.spawn(|| self.open(Provider::Cpu));
-            let opening: Vec<_> = (0..sessions).map(|_| open()).collect();
-            let join = |thread: std::thread::ScopedJoinHandle<Result<Opened, Error>>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            opening.into_iter().map(join).collect()
-        })
     }
 
     /// One session on `device`; `auto` takes CUDA where it can be had.
