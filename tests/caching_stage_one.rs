@@ -233,7 +233,7 @@ impl Teacher for CallCost {
 /// with what else is in the batch.
 fn tuned(drift: f32, alone_cost: u64, section: &config::Teacher, images: u64) -> Tuned {
     let open = |tuning: Tuning| -> Result<Team, teacher::Error> {
-        let milliseconds = if tuning.threads == 0 { alone_cost } else { 4 };
+        let milliseconds = if tuning.among == 0 { alone_cost } else { 4 };
         let one = || CallCost { teacher: GrayTeacher::new(&CLASSES), milliseconds, drift };
         Ok((0..tuning.sessions.max(1)).map(|_| Box::new(one()) as Box<dyn Teacher>).collect())
     };

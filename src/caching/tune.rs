@@ -49,11 +49,7 @@ impl<'a> Tuner<'a> {
         let cores = available_parallelism().map_or(1, usize::from);
         let sessions_open = config.sessions.given().is_none() && config.threads.given().is_none();
         let most = if sessions_open { cores.min(MOST_SESSIONS) } else { 1 };
-        let mut tuning = Tuning::from(config);
-        if most > 1 {
-            tuning.threads = Tuning::share_of_cores(most);
-        }
-        let team = open(tuning)?;
+        let team = open(Tuning { among: most, ..Tuning::from(config) })?;
         Ok(Self { config, open, team, most, before_bytes, opening: started.elapsed() })
     }
 
@@ -86,7 +82,7 @@ impl<'a> Tuner<'a> {
             let bytes = memory::resident_bytes().zip(before_bytes);
             let bytes = bytes.map(|(after, before)| after.saturating_sub(before));
             let sessions = most.min(1 + sessions_that_fit(bytes));
-            let tuning = Tuning { threads: Tuning::share_of_cores(sessions), ..Tuning::from(config) };
+            let tuning = Tuning { among: sessions, ..Tuning::from(config) };
             if sessions < most {
                 // The first one has too few threads.
                 trial.replace(|| open(Tuning { sessions, ..tuning }))?;

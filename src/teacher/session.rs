@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 
 use ort::ep::ExecutionProviderDispatch;
 use ort::session::Session;
@@ -129,7 +130,10 @@ impl Opener<'_> {
     /// Threads of one call, the calling one included.
     fn threads(&self, provider: Provider) -> usize {
         match (self.tuning.threads, provider) {
-            (0, Provider::Cpu) => Tuning::share_of_cores(self.sessions(provider)),
+            (0, Provider::Cpu) => {
+                let cores = available_parallelism().map_or(1, usize::from);
+                (cores / self.sessions(provider).max(self.tuning.among)).max(1)
+            }
             // What a GPU leaves to the CPU is the arithmetic of a few shapes.
             (0, _) => 1,
             (threads, _) => threads,

@@ -1,7 +1,5 @@
 //! How a teacher's sessions run, as far as it leaves the logits of the CPU alone.
 
-use std::thread::available_parallelism;
-
 use crate::config;
 
 /// What a pipeline file says of speed, or what a measurement chose in its place.
@@ -13,6 +11,8 @@ pub struct Tuning {
     pub sessions: usize,
     /// Threads of one call of one session on the CPU, the calling one included; 0 shares every core among the sessions.
     pub threads: usize,
+    /// Sessions that share the CPU's cores where some of them are opened apart; 0 where none are.
+    pub among: usize,
     /// Whether threads of ONNX Runtime that wait for work keep their core busy for a while before they sleep
     /// (`session.intra_op.allow_spinning`). Stage one's decoders have better use for the core, so the default is no.
     pub spin: bool,
@@ -24,15 +24,8 @@ impl From<&config::Teacher> for Tuning {
             batch: teacher.batch("cuda"),
             sessions: teacher.sessions.given().unwrap_or(0),
             threads: teacher.threads.given().unwrap_or(0),
+            among: 0,
             spin: false,
         }
-    }
-}
-
-impl Tuning {
-    /// Threads for each of so many sessions on the CPU that have all cores together.
-    pub fn share_of_cores(sessions: usize) -> usize {
-        let cores = available_parallelism().map_or(1, usize::from);
-        (cores / sessions.max(1)).max(1)
     }
 }
