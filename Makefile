@@ -82,8 +82,8 @@ fuzz:                ## Fuzz what reads others' bytes, FUZZ_SECONDS=60 each; nee
 interop: runtime     ## Read a cache, exported students and event files with the Python tools people use, in a venv of its own (3 GB).
 	$(PYTHON) -m venv $(VENV)/interop
 	$(VENV)/interop/bin/pip install --quiet -r tests/interop/requirements.txt -r tests/interop/requirements-models.txt
-	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test store interop -- --ignored
-	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test student_leaves -- --ignored
+	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test library store::interop -- --ignored
+	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test command student_leaves -- --ignored
 
 cluster-ray: build runtime    ## Both stages on a local Ray cluster whose nodes are killed, in a venv of its own (300 MB).
 	$(PYTHON) -m venv $(VENV)/ray

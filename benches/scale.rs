@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
-use decant::caching::{self, Settings};
+use decant::stage_one::{self, Settings};
 use decant::config;
 use decant::dataset::Dataset;
 use decant::support::hash::Digest;
@@ -152,7 +152,7 @@ fn child(dataset: &Path, cache: &Path, shard_rows: usize, image: Duration, part:
     };
     let settings = Settings { cache: &cache, batch_size: 50, part, interrupted: &|| false };
     let mut teacher = Sleeper::new(image);
-    let summary = caching::run(&dataset, &mut teacher, &settings).expect("a cache");
+    let summary = stage_one::run(&dataset, &mut teacher, &settings).expect("a cache");
     let file = megabytes("RssFile:");
     over.store(true, Ordering::Relaxed);
     sampler.join().expect("it samples");

@@ -4,9 +4,9 @@
 //! stage two trains students from that cache and never loads the teacher. Data flows one way, and a module imports
 //! only from the modules before it and from [`support`]:
 //!
-//! `config, objects -> dataset -> view -> teacher, store -> caching -> student -> train -> sweep -> report, planning -> cli`
+//! `config, objects -> dataset -> view -> teacher, store -> stage_one -> student -> train -> sweep -> report, planning -> cli`
 
-pub mod caching;
+pub mod stage_one;
 pub mod cli;
 pub mod config;
 pub mod dataset;

@@ -1,4 +1,4 @@
-//! What must hold for any bytes. Each check fails by panicking; `tests/fuzz.rs` of decant itself runs the same checks.
+//! What must hold for any bytes. Each check fails by panicking; `tests/command/safety/fuzzed.rs` of decant itself runs the same checks.
 
 pub mod checks;
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::Failure;
-use super::text::{bytes, numbers};
+use super::output::{bytes, numbers};
 use crate::store::{self, Site, Summary};
 use crate::support::interrupt;
 

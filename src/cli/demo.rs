@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Failure;
 use super::pipeline::PipelineArgs;
-use super::text::{bytes, percent, seconds};
+use super::output::{bytes, percent, seconds};
 use super::{teacher_cache, train_student};
 use crate::config::{Control, Pipeline};
 use crate::dataset::SplitName;

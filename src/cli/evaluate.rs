@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::Failure;
 use super::model::{Model, ModelArgs, is_run};
-use super::text::{percent, print_json};
+use super::output::{percent, print_json};
 use crate::config;
 use crate::dataset::SplitName;
 use crate::support::table::Table;
@@ -96,7 +96,7 @@ fn measure(setup: &Setup, model: &mut Model, order: &[usize], split: SplitName) 
     let same_pixels = setup.cache.manifest().view.policy.ends_with(&model.preprocess.resizing());
     let rows = setup.rows(split)?;
     let images = Images::new(&setup.dataset, split, rows, model.preprocess.clone(), same_pixels);
-    train::measure(&images, setup.pipeline.train.temperature, |pixels, batch| {
+    train::throughput(&images, setup.pipeline.train.temperature, |pixels, batch| {
         let logits = model.logits(pixels, batch)?;
         let rows = logits.chunks_exact(order.len());
         Ok::<_, Failure>(rows.flat_map(|row| order.iter().map(|&class| row[class])).collect())

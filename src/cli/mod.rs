@@ -7,22 +7,22 @@ mod demo;
 mod doctor;
 mod evaluate;
 mod export;
-mod failure;
-mod head;
+mod error;
+mod run_header;
 mod model;
 mod pipeline;
 mod plan;
 mod predict;
-mod recipe;
+mod recipe_line;
 mod report;
 mod sweep;
 mod teacher_cache;
-mod text;
+mod output;
 mod train_student;
 
 use clap::{Parser, Subcommand};
 
-pub use failure::Failure;
+pub use error::Failure;
 
 /// Distil an image classifier offline: run the teacher once, train students from its cache.
 #[derive(Parser)]

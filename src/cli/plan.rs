@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::Failure;
 use super::pipeline::PipelineArgs;
-use super::text::print_json;
+use super::output::print_json;
 use crate::config::{Pipeline, Sweep};
 use crate::planning::{Commands, Cost, Decoding, PlannedCache, Probe, Run, SweepCost, Units};
 use crate::store;

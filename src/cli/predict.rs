@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::model::{Model, ModelArgs};
-use super::text::percent;
+use super::output::percent;
 use crate::dataset;
 use crate::support::interrupt;
 use crate::train::metrics::softmax;

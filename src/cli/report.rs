@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Failure;
-use super::text::{bytes, print_json};
+use super::output::{bytes, print_json};
 use crate::config;
 use crate::dataset::SplitName;
 use crate::report::{self, Options, Report};

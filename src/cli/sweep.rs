@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::Failure;
 use super::pipeline::PipelineArgs;
 use super::teacher_cache::Part;
-use super::text::{numbers, print_json};
+use super::output::{numbers, print_json};
 use crate::config::Pipeline;
 use crate::sweep::{self, LOCK_FILE, Lock, Plan, Points, Selection, Standing, Summary, Units, Verified};
 use crate::train::Shared;

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use super::Failure;
 use super::pipeline::{PipelineArgs, shortcut};
-use super::text::{bytes, numbers, percent, print_json, seconds};
-use crate::caching::{self, Left, Settings, State, Summary, Tuned, Tuner};
+use super::output::{bytes, numbers, percent, print_json, seconds};
+use crate::stage_one::{self, Left, Settings, State, Summary, Tuned, Tuner};
 use crate::config::{self, Count, Pipeline};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Manifest};
@@ -104,7 +104,7 @@ pub(super) fn cache(pipeline: &Pipeline, part: (usize, usize), quiet: bool) -> R
         print_tuning(&tuned);
     }
     let batch_size = tuned.batch_size;
-    let summary = caching::run_all(&dataset, &mut tuned.each(), batch_size, &settings)?;
+    let summary = stage_one::run_all(&dataset, &mut tuned.each(), batch_size, &settings)?;
     if !quiet {
         print_summary(&summary);
         if let State::Complete(complete) = &summary.state {
@@ -125,8 +125,8 @@ pub(super) fn cache(pipeline: &Pipeline, part: (usize, usize), quiet: bool) -> R
 fn left(dataset: &Dataset, teacher: &dyn Teacher, settings: &Settings) -> Result<Left, Failure> {
     teacher::class_order(teacher.classes(), &dataset.classes)?;
     let (fingerprint, resizing) = (teacher.fingerprint(), teacher.preprocess().resizing());
-    let manifest = caching::manifest(dataset, &teacher.describe(), fingerprint, &resizing, settings)?;
-    Ok(caching::left(&manifest, settings)?)
+    let manifest = stage_one::manifest(dataset, &teacher.describe(), fingerprint, &resizing, settings)?;
+    Ok(stage_one::left(&manifest, settings)?)
 }
 
 fn print_tuning(tuned: &Tuned) {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::pipeline::{PipelineArgs, shortcut};
-use super::text::{percent, print_json, seconds};
-use super::{Failure, evaluate, head};
+use super::output::{percent, print_json, seconds};
+use super::{Failure, evaluate, run_header};
 use crate::student::hf::Head;
 use crate::support::table::Table;
 use crate::train::metrics::Metrics;
@@ -83,7 +83,7 @@ pub(super) fn student(setup: &Setup, quiet: bool) -> Result<(RunResult, Timing),
 
 fn student_from(resume: &Resume, setup: &Setup, quiet: bool) -> Result<(RunResult, Timing), Failure> {
     if !quiet {
-        head::print(setup);
+        run_header::print(setup);
     }
     let epochs = setup.pipeline.train.epochs;
     let mut head = Some(EPOCH_HEAD);

@@ -12,10 +12,10 @@ mod folder;
 mod generated;
 mod hub;
 pub mod leaves;
-mod noted;
+mod digest_cache;
 mod parquet;
 mod remote;
-mod share;
+mod split_from_train;
 mod source;
 mod split;
 
@@ -72,7 +72,7 @@ impl Dataset {
             },
         };
         dataset.splits.sort_by_key(|split| split.name);
-        share::complete(&mut dataset, config)?;
+        split_from_train::complete(&mut dataset, config)?;
         Ok(dataset)
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rayon::prelude::*;
 
-use super::noted::{Hashed, Note, Stamp, WORTH_NOTING};
+use super::digest_cache::{Hashed, Note, Stamp, WORTH_NOTING};
 use super::parquet::RowGroups;
 use super::{Error, Sample, SplitName};
 use crate::support::hash::Digest;

@@ -15,7 +15,7 @@ mod connect;
 #[cfg(feature = "object-store")]
 mod download;
 mod error;
-mod space;
+mod mirror;
 mod url;
 
 #[cfg(not(feature = "object-store"))]
@@ -23,7 +23,7 @@ pub use absent::Bucket;
 #[cfg(feature = "object-store")]
 pub use bucket::Bucket;
 pub use error::Error;
-pub use space::{Pulling, Space};
+pub use mirror::{Pulling, Space};
 pub use url::Url;
 
 use crate::support::hash::Digest;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::caching::{self, Settings};
+use crate::stage_one::{self, Settings};
 use crate::config::Pipeline;
 use crate::dataset::Dataset;
 use crate::store::{self, Manifest, ShardSpec};
@@ -35,7 +35,7 @@ impl PlannedCache {
     ///
     /// # Errors
     /// Classes that are not the teacher's; a cache that is there and can't be read or is damaged.
-    pub fn find(pipeline: &Pipeline, dataset: &Dataset, teacher: &Identity) -> Result<Self, caching::Error> {
+    pub fn find(pipeline: &Pipeline, dataset: &Dataset, teacher: &Identity) -> Result<Self, stage_one::Error> {
         class_order(&teacher.classes, &dataset.classes)?;
         let unknown = || "not known yet".to_owned();
         let description = Description {
@@ -52,7 +52,7 @@ impl PlannedCache {
             interrupted: &|| false,
         };
         let resizing = teacher.preprocess.resizing();
-        let manifest = caching::manifest(dataset, &description, teacher.fingerprint, &resizing, &settings)?;
+        let manifest = stage_one::manifest(dataset, &description, teacher.fingerprint, &resizing, &settings)?;
         let dir = pipeline.cache.dir.join(manifest.folder_name());
         let (missing, complete) = store::left(&dir, &manifest)?;
         let mut missing = missing.into_iter().peekable();

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::{caching, store, teacher};
+use crate::{stage_one, store, teacher};
 
 /// Each is one sentence that names the thing, what was expected and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// What would stop stage one.
     #[error(transparent)]
-    Caching(#[from] caching::Error),
+    Caching(#[from] stage_one::Error),
     /// The teacher can't be run here.
     #[error(transparent)]
     Teacher(#[from] teacher::Error),

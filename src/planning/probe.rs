@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::folder::Scratch;
 use super::{Error, PlannedCache, encodings, level};
-use crate::caching::{self, Settings, State, Tuned, Tuner};
+use crate::stage_one::{self, Settings, State, Tuned, Tuner};
 use crate::config::{self, Pipeline};
 use crate::dataset::{Dataset, Sample, Split, SplitName};
 use crate::store::{self, Cache, Encoding, Lost, Manifest, ShardRecord, ShardWriter};
@@ -122,7 +122,7 @@ fn stage_one(
     };
     let settings = Settings { cache: &cache, batch_size, part: (0, 1), interrupted: &interrupt::requested };
     let call_size = tuned.batch_size;
-    let summary = caching::run_all(dataset, &mut tuned.each(), call_size, &settings)?;
+    let summary = stage_one::run_all(dataset, &mut tuned.each(), call_size, &settings)?;
     match summary.state {
         State::Complete(_) => Ok((summary.dir, summary.seconds)),
         State::Interrupted | State::PartDone => Err(Error::Interrupted),
@@ -167,11 +167,11 @@ fn decode(pipeline: &Pipeline, dataset: &Dataset) -> Result<f64, Error> {
     let samples = some.splits[0].samples.len();
     let clock = Instant::now();
     (0..samples).into_par_iter().try_for_each(|index| {
-        let bad = |source| caching::Error::Image { name: some.sample_name(SplitName::Train, index), source };
+        let bad = |source| stage_one::Error::Image { name: some.sample_name(SplitName::Train, index), source };
         let image = view::decode(&some.read(SplitName::Train, index)?).map_err(bad)?;
         let (width, height) = image.dimensions();
         preprocess.pixels(&image, &Geometry::whole(width, height)).map_err(bad)?;
-        Ok::<(), caching::Error>(())
+        Ok::<(), stage_one::Error>(())
     })?;
     Ok(clock.elapsed().as_secs_f64() / samples.max(1) as f64)
 }

@@ -15,7 +15,7 @@ use super::manifest::{MANIFEST_FILE, Manifest};
 use super::plan::ShardSpec;
 use super::reader::Cache;
 use super::record::ShardRecord;
-use super::sealed;
+use super::checksummed_json;
 use super::verify::verify;
 use crate::support::atomic::{self, AtomicFile, TEMPORARY_SUFFIX};
 use crate::support::hash::Digest;
@@ -94,7 +94,7 @@ pub fn unpack(archive: &Path, root: &Path) -> Result<PathBuf, Error> {
     let complete = Complete::read(&temporary.0, &manifest)?;
     for (spec, record) in manifest.shards().iter().zip(&complete.shards) {
         unpacking.shard(spec, record, &temporary.0)?;
-        let expected = sealed::to_bytes(record);
+        let expected = checksummed_json::to_bytes(record);
         let found = unpacking.entry(&spec.record_path(), Some(expected.len() as u64))?;
         if read_all(archive, found)? != expected {
             return Err(

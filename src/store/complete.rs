@@ -10,7 +10,7 @@ use super::error::Error;
 use super::manifest::{MANIFEST_FILE, Manifest};
 use super::quality::TeacherQuality;
 use super::record::ShardRecord;
-use super::{folder, reader, resume, sealed};
+use super::{folder, reader, resume, checksummed_json};
 use crate::support::hash::{Digest, FieldHasher};
 
 /// Its file name in a cache's folder.
@@ -41,7 +41,7 @@ impl Complete {
     /// Reads `complete.json` and checks that it belongs to `manifest`.
     pub(super) fn read(dir: &Path, manifest: &Manifest) -> Result<Self, Error> {
         let path = dir.join(COMPLETE_FILE);
-        let Some(complete) = sealed::read::<Self>(&path)? else {
+        let Some(complete) = checksummed_json::read::<Self>(&path)? else {
             let shards = manifest.shards().len();
             let done = shards - resume::missing_shards(dir, manifest)?.len();
             return Err(Error::NotComplete { dir: dir.to_path_buf(), done, shards });
@@ -112,7 +112,7 @@ pub fn complete(dir: &Path) -> Result<Complete, Error> {
         teacher_quality,
         shards: records,
     };
-    sealed::write(&dir.join(COMPLETE_FILE), &complete)?;
+    checksummed_json::write(&dir.join(COMPLETE_FILE), &complete)?;
     folder::clean_leftovers(dir)?;
     Ok(complete)
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::encoding::Encoding;
 use super::error::Error;
-use super::sealed;
+use super::checksummed_json;
 use crate::support::hash::{Digest, FieldHasher};
 
 /// The version of the format that this code writes and reads; `cache/README.md` specifies it.
@@ -224,7 +224,7 @@ impl Manifest {
 
     /// The manifest as its file's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        sealed::to_bytes(self)
+        checksummed_json::to_bytes(self)
     }
 
     /// Reads the manifest of the cache in `dir`.
@@ -247,9 +247,9 @@ impl Manifest {
     /// # Errors
     /// As [`Manifest::read`].
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
-        sealed::unseal(path, bytes)?;
+        checksummed_json::unseal(path, bytes)?;
         check_format(path, bytes)?;
-        let manifest: Self = sealed::parse(path, bytes)?;
+        let manifest: Self = checksummed_json::parse(path, bytes)?;
         manifest.validate().map_err(|error| match error {
             Error::Invalid { field, expected, found } => {
                 Error::Contradiction { path: path.to_path_buf(), field: field.to_owned(), expected, found }

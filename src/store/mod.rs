@@ -5,18 +5,18 @@
 //! [`Cache::check_dataset`] and [`Cache::check_content`], and gathers batches from [`Cache::split`].
 
 mod archive;
-mod block;
+mod column_values;
 mod columns;
 mod committer;
 mod complete;
-mod content;
-mod derive;
+mod checks;
+mod encode;
 mod encoding;
 mod error;
 mod folder;
 mod gather;
 mod levels;
-mod lost;
+mod encoding_loss;
 mod manifest;
 mod plan;
 mod quality;
@@ -25,10 +25,10 @@ mod record;
 mod remote;
 mod resume;
 mod schema;
-mod sealed;
+mod checksummed_json;
 mod shard;
 mod shard_file;
-mod site;
+mod cache_builder;
 mod size;
 mod soften;
 mod soften_cache;
@@ -42,7 +42,7 @@ pub use complete::{COMPLETE_FILE, Complete, complete};
 pub use encoding::Encoding;
 pub use error::{Error, ErrorKind};
 pub use folder::{clean_leftovers, create_or_open, find};
-pub use lost::{EncodingLoss, Lost};
+pub use encoding_loss::{EncodingLoss, Lost};
 pub use manifest::{
     DatasetIdentity, FORMAT, MANIFEST_FILE, Manifest, SplitSize, TeacherIdentity, ViewIdentity,
 };
@@ -53,7 +53,7 @@ pub use record::ShardRecord;
 pub use remote::{Listed, index, left, only_local, origin, place, pull, summaries};
 pub use resume::missing_shards;
 pub use schema::soft_column;
-pub use site::Site;
+pub use cache_builder::Site;
 pub use soften::soften;
 pub use soften_cache::{Softened, add_temperatures};
 pub use summary::{ColumnSummary, SplitSummary, Summary};

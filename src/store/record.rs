@@ -5,10 +5,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
-use super::lost::Lost;
+use super::encoding_loss::Lost;
 use super::manifest::Manifest;
 use super::plan::ShardSpec;
-use super::sealed;
+use super::checksummed_json;
 use crate::support::hash::Digest;
 
 /// What a finished shard is, written when its bytes are safe on disk.
@@ -38,7 +38,7 @@ impl ShardRecord {
     /// Reads the record of `spec`; `None` when it is not there.
     pub(super) fn read(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> Result<Option<Self>, Error> {
         let path = dir.join(spec.record_path());
-        let Some(record) = sealed::read::<Self>(&path)? else { return Ok(None) };
+        let Some(record) = checksummed_json::read::<Self>(&path)? else { return Ok(None) };
         record.check(&path, manifest, spec)?;
         Ok(Some(record))
     }

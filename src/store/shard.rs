@@ -13,7 +13,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaD
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::block::{Block, Values};
+use super::column_values::{Block, Values};
 use super::encoding::{Layout, ValueColumn};
 use super::error::Error;
 use super::manifest::Manifest;

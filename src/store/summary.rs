@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::complete::{COMPLETE_FILE, Complete};
 use super::encoding::Encoding;
 use super::error::Error;
-use super::lost::EncodingLoss;
+use super::encoding_loss::EncodingLoss;
 use super::manifest::Manifest;
 use super::quality::TeacherQuality;
 use super::record::ShardRecord;

@@ -7,13 +7,13 @@ use half::f16;
 use super::columns::{Columns, Rows};
 use super::encoding::Encoding;
 use super::error::Error;
-use super::lost::Lost;
+use super::encoding_loss::Lost;
 use super::manifest::Manifest;
 use super::plan::ShardSpec;
 use super::reader::SplitRows;
 use super::record::ShardRecord;
 use super::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES};
-use super::{resume, sealed, shard_file};
+use super::{resume, checksummed_json, shard_file};
 
 /// One view of one sample, as stage one hands it over; the soft targets are derived from `logits`.
 #[derive(Debug, Clone, Copy)]
@@ -179,7 +179,7 @@ impl ShardWriter {
             footer_blake3: written.footer_blake3,
             lost: lost.unwrap_or_else(|| columns.lost()),
         };
-        sealed::write(&dir.join(spec.record_path()), &record)?;
+        checksummed_json::write(&dir.join(spec.record_path()), &record)?;
         Ok(record)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::board::{self, Board};
+use super::display::{self, Board};
 use super::plan::Planned;
 use crate::dataset::SplitName;
 use crate::support::{interrupt, progress};
@@ -98,7 +98,7 @@ fn one(run: &Planned, name: &str, board: &Board) -> Ending {
     let outcome = progress::within(&bar, || {
         train::train(setup, &mut |event| match event {
             Event::Resumed { epoch, step } => bar.set_position((epoch * steps + step) as u64),
-            Event::Epoch(record) => bar.set_message(board::epoch(record, epochs)),
+            Event::Epoch(record) => bar.set_message(display::epoch(record, epochs)),
             Event::Initialised(_) => {}
         })
     });

@@ -6,8 +6,8 @@
 //!
 //! Machines share a sweep by its [`Units`]: each trains some with [`train()`], and [`standing`] finds what they came to.
 
-mod board;
-mod drive;
+mod display;
+mod runner;
 mod error;
 mod estimate;
 mod execute;
@@ -18,13 +18,13 @@ mod plan;
 mod points;
 mod results;
 mod search;
-mod space;
+mod grid;
 mod summary;
 mod units;
 mod value;
 mod verify;
 
-pub use drive::{Standing, run, standing};
+pub use runner::{Standing, run, standing};
 pub use error::Error;
 pub use estimate::{Estimator, estimate};
 pub use lock::{LOCK_FILE, Lock};

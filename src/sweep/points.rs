@@ -2,7 +2,7 @@
 
 use toml::Value;
 
-use super::space::{Grid, tables};
+use super::grid::{Grid, tables};
 use super::value::{LAMBDA, SEED, TEMPERATURE, Values, same, short, text};
 use super::{Error, search};
 use crate::config::{Assignment, Pipeline, Source};

@@ -4,7 +4,7 @@ use rand::Rng;
 use toml::Value;
 
 use super::Error;
-use super::space::{flatten, refuse_common};
+use super::grid::{flatten, refuse_common};
 use super::value::Values;
 use crate::config::{Assignment, Pipeline, Search, Source};
 use crate::support::rng;

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use toml::Value;
 
-use super::board::Board;
-use super::drive::{self, Standing};
+use super::display::Board;
+use super::runner::{self, Standing};
 use super::execute::{Ending, execute};
 use super::plan::{Plan, Planned};
 use super::points::{Points, label};
@@ -92,7 +92,7 @@ impl Units {
     /// A result that can't be read.
     pub fn known(plan: &Plan, points: &Points, base: &Pipeline, file: &Path) -> Result<Self, Error> {
         if plan.runs.len() == points.points.len() {
-            let Standing { runs, results, rungs_left, .. } = drive::standing(plan, base)?;
+            let Standing { runs, results, rungs_left, .. } = runner::standing(plan, base)?;
             let units = runs.into_iter().zip(results.rows).enumerate().map(|(index, (run, row))| {
                 let (pipeline, values, rung) = (run.setup.pipeline, run.values, run.rung);
                 Unit { id: id(&pipeline), index, rung, pipeline, state: row.state, softens: false, values }

@@ -4,7 +4,7 @@
 //! nothing here opens the ONNX Runtime library before [`OnnxModel::open`], [`runtime::load`] or [`doctor::examine`] is called: a program
 //! that only trains students never holds it.
 
-mod bound;
+mod io_binding;
 pub mod doctor;
 mod embedded;
 mod error;
@@ -15,7 +15,7 @@ mod labels;
 mod logits;
 mod model;
 mod onnx;
-mod plain;
+mod host_tensors;
 mod provider;
 pub mod runtime;
 mod session;

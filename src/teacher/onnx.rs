@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::bound::Bound;
+use super::io_binding::Bound;
 use super::files::Files;
-use super::plain::Plain;
+use super::host_tensors::Plain;
 use super::provider::Provider;
 use super::session::{Opened, Opener};
 use super::signature::Signature;

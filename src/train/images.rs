@@ -6,7 +6,7 @@ use image::RgbImage;
 use rayon::prelude::*;
 
 use super::Error;
-use super::pixels::{self, Pixels};
+use super::pixel_cache::{self, Pixels};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::SplitRows;
 use crate::support::hash::Digest;
@@ -32,7 +32,7 @@ impl<'a> Images<'a> {
         preprocess: Preprocess,
         same_pixels: bool,
     ) -> Self {
-        let kept = pixels::room(rows.len(), preprocess.size());
+        let kept = pixel_cache::room(rows.len(), preprocess.size());
         Self { dataset, split, rows, preprocess, same_pixels, kept }
     }
 

@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use super::device::Chosen;
 use super::images::Images;
 use super::shared::{Opened, Shared};
-use super::{Error, changed, run};
+use super::{Error, dataset_diff, run};
 use crate::config::{self, Control, Pipeline, Sweep};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Cache, Encoding, Manifest, SplitRows};
@@ -242,7 +242,7 @@ impl Wanted<'_> {
 
     /// A difference, with the first image that gave rise to it, if it is one.
     fn explain(&self, difference: String, folder: &Path) -> String {
-        match changed::first(self.dataset, folder) {
+        match dataset_diff::first(self.dataset, folder) {
             Some(changed) => format!("{difference}, since {changed}"),
             None => difference,
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::pixels::{Kept, PixelKey, Pixels};
+use super::pixel_cache::{Kept, PixelKey, Pixels};
 use super::setup::{Setup, Wanted};
 use super::{Error, device, setup};
 use crate::config::{self, Pipeline};

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::cli::Failure;
-use crate::cli::text::{bytes, numbers, percent, print_json};
+use crate::cli::output::{bytes, numbers, percent, print_json};
 use crate::store::{self, Cache, Confusion, Entropy, Manifest, Summary};
 use crate::support::table::Table;
 

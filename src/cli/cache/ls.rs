@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::cli::Failure;
-use crate::cli::text::{age, bytes, numbers, print_json};
+use crate::cli::output::{age, bytes, numbers, print_json};
 use crate::objects::Url;
 use crate::store::{self, Listed, MANIFEST_FILE, Summary};
 use crate::support::table::Table;

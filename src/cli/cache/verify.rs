@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::caching::{Recomputed, recompute};
+use crate::stage_one::{Recomputed, recompute};
 use crate::cli::Failure;
-use crate::cli::text::bytes;
+use crate::cli::output::bytes;
 use crate::config;
 use crate::dataset::Dataset;
 use crate::store::{self, Cache};

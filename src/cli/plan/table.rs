@@ -1,6 +1,6 @@
 //! A plan for people, in 80 columns.
 
-use crate::cli::text::{bytes, count, percent, seconds};
+use crate::cli::output::{bytes, count, percent, seconds};
 use crate::config::Pipeline;
 use crate::dataset::Dataset;
 use crate::planning::{Cost, EncodingCost, PlannedCache};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::Failure;
-use crate::cli::text::{numbers, seconds};
+use crate::cli::output::{numbers, seconds};
 use crate::config::Pipeline;
 use crate::support::table::Table;
 use crate::sweep::{self, Plan, Points};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Args;
 use crate::cli::Failure;
-use crate::cli::text::{numbers, print_json};
+use crate::cli::output::{numbers, print_json};
 use crate::config::Pipeline;
 use crate::sweep::{self, Plan, Points, Selection, Trained, Units};
 use crate::train::Shared;

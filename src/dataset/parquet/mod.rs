@@ -23,7 +23,7 @@ use rayon::prelude::*;
 pub(super) use files::{files_below, files_in};
 pub(super) use row_groups::RowGroups;
 
-use super::noted::{Hashed, Note, Noted, Stamp, WORTH_NOTING};
+use super::digest_cache::{Hashed, Note, Noted, Stamp, WORTH_NOTING};
 use super::source::{Location, Source};
 use super::{Dataset, Error, Sample, Split, SplitName};
 use crate::support::hash::Digest;

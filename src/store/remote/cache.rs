@@ -12,7 +12,7 @@ use crate::store::manifest::{MANIFEST_FILE, Manifest};
 use crate::store::plan::ShardSpec;
 use crate::store::record::ShardRecord;
 use crate::store::summary::Summary;
-use crate::store::{resume, sealed};
+use crate::store::{resume, checksummed_json};
 use crate::support::atomic;
 use crate::support::hash::Digest;
 
@@ -73,7 +73,7 @@ impl RemoteCache {
 
     fn refresh_complete(&self, manifest: &Manifest) -> Result<Option<Complete>, Error> {
         let path = self.dir.join(COMPLETE_FILE);
-        let Some((_, bytes)) = self.sealed(COMPLETE_FILE, sealed::parse::<Complete>)? else {
+        let Some((_, bytes)) = self.sealed(COMPLETE_FILE, checksummed_json::parse::<Complete>)? else {
             return match fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     Err(Error::io("removed", &path)(error))
@@ -130,7 +130,7 @@ impl RemoteCache {
         spec: &ShardSpec,
     ) -> Result<Option<ShardRecord>, Error> {
         let name = object_name(&spec.record_path());
-        let Some((record, _)) = self.sealed(&name, sealed::parse::<ShardRecord>)? else { return Ok(None) };
+        let Some((record, _)) = self.sealed(&name, checksummed_json::parse::<ShardRecord>)? else { return Ok(None) };
         record.check(Path::new(self.bucket.url(&name).as_str()), manifest, spec)?;
         self.records().insert(spec.path.clone(), record.clone());
         Ok(Some(record))
@@ -164,7 +164,7 @@ impl RemoteCache {
             .collect();
         self.bucket.download("download", &wanted, &|index, _| {
             let (spec, record) = &missing[index];
-            sealed::write(&self.dir.join(spec.record_path()), record)
+            checksummed_json::write(&self.dir.join(spec.record_path()), record)
         })
     }
 

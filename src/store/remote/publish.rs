@@ -11,7 +11,7 @@ use crate::store::error::Error;
 use crate::store::manifest::{MANIFEST_FILE, Manifest};
 use crate::store::plan::ShardSpec;
 use crate::store::record::ShardRecord;
-use crate::store::{resume, sealed};
+use crate::store::{resume, checksummed_json};
 use crate::support::atomic;
 use crate::support::hash::Digest;
 
@@ -53,7 +53,7 @@ impl RemoteCache {
         let object = shard_object(spec, record.blake3);
         self.bucket.upload(&file, &object)?;
         let name = object_name(&spec.record_path());
-        if self.bucket.create(&name, &sealed::to_bytes(record))? == Created::New {
+        if self.bucket.create(&name, &checksummed_json::to_bytes(record))? == Created::New {
             self.records().insert(spec.path.clone(), record.clone());
             return Ok(());
         }
@@ -85,7 +85,7 @@ impl RemoteCache {
             Created::New => made,
             Created::There(there) => {
                 let url = self.bucket.url(COMPLETE_FILE).to_string();
-                let committed: Complete = sealed::parse(Path::new(&url), &there)?;
+                let committed: Complete = checksummed_json::parse(Path::new(&url), &there)?;
                 if committed.content != made.content {
                     return Err(Error::OtherBytes { url, made: made.content, found: committed.content });
                 }

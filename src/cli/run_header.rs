@@ -1,0 +1,153 @@
+//! The head of every run: what is trained on what, by which loss, and what can't be trusted.
+
+use super::recipe_line::recipe;
+use super::output::percent;
+use crate::stage_one;
+use crate::config::{Control, Loss, Ramp, Train};
+use crate::dataset::SplitName;
+use crate::store::{self, EncodingLoss};
+use crate::train::{Setup, doubts};
+
+/// Prints it.
+pub(super) fn print(setup: &Setup) {
+    let (student, train) = (&setup.pipeline.student, &setup.pipeline.train);
+    let manifest = setup.cache.manifest();
+    let images = |split: SplitName| setup.dataset.split(split).map_or(0, |split| split.samples.len());
+    println!("train-student  {}", setup.pipeline.name);
+    println!(
+        "  data     {}: train {}, validation {}, test {}; {} classes",
+        setup.dataset.name,
+        images(SplitName::Train),
+        images(SplitName::Validation),
+        images(SplitName::Test),
+        setup.classes()
+    );
+    println!("  teacher  {} (cached, not loaded)", manifest.teacher.name);
+    println!("  worth    {}", worth(setup));
+    println!("  cache    {} ({})", store::place(setup.cache.dir()).display(), manifest.storage());
+    let losses = setup.cache.complete().encoding_losses(manifest);
+    let used = |loss: &&EncodingLoss| {
+        loss.split == SplitName::Train.as_str()
+            && train.cached_temperature().is_some_and(|read| loss.temperature.total_cmp(&read).is_eq())
+    };
+    if let Some(loss) = losses.iter().find(used) {
+        println!("           {loss}");
+    }
+    let init = student.init.as_ref().map_or_else(
+        || format!("random weights of seed {}", train.seed),
+        |path| format!("weights of {}", path.display()),
+    );
+    println!(
+        "  student  MobileNetV2 x{}, {} px, {init}, on {}",
+        student.width, student.image_size, setup.device.name
+    );
+    println!("  loss     {}", loss(train));
+    match train.control {
+        Control::None => {}
+        Control::PermutedTargets => println!(
+            "  control  permuted-targets: each image is taught by the targets of another one, labels stay"
+        ),
+        Control::LabelsOnly => println!("  control  labels-only: w_kd 0, all else as the recipe has it"),
+    }
+    println!("  recipe   {}", recipe(student, train));
+    println!("  run      {}", setup.folder.display());
+    let at_chance = stage_one::at_chance(&setup.dataset, &setup.cache.complete().teacher_quality);
+    for doubt in at_chance.into_iter().chain(doubts::of(setup)) {
+        println!("  beware   {doubt}");
+    }
+}
+
+/// What the cache is worth: how often the teacher agrees with the labels, and how well it knows that.
+fn worth(setup: &Setup) -> String {
+    let quality = &setup.cache.complete().teacher_quality;
+    let splits: Vec<String> = quality
+        .iter()
+        .filter(|quality| quality.labelled > 0)
+        .map(|quality| {
+            format!("{} {} (ECE {})", quality.split, percent(quality.accuracy), percent(quality.ece))
+        })
+        .collect();
+    if splits.is_empty() {
+        return "unknown, for no image has a label".to_owned();
+    }
+    format!("the teacher names the label of {}", splits.join(", "))
+}
+
+/// The loss in one convention: `w_ce * CE + w_kd * ...`, whether `T^2` multiplies, and what moves over the epochs.
+fn loss(train: &Train) -> String {
+    let ce = match train.label_smoothing {
+        0.0 => "CE".to_owned(),
+        smoothing => format!("CE(labels smoothed by {smoothing})"),
+    };
+    if !train.is_taught() {
+        return format!("w_ce 1 * {ce}, the labels alone (w_kd 0)");
+    }
+    let moving = |at: &dyn Fn(usize) -> f32, moves: bool| {
+        let [first, last] = [0, train.epochs - 1].map(|epoch| (1e6 * f64::from(at(epoch))).round() / 1e6);
+        if moves { format!("{first} -> {last}") } else { first.to_string() }
+    };
+    let (lambda_moves, temperature_moves) = (train.lambda_end.is_some(), train.temperature_end.is_some());
+    let weight = |at: &dyn Fn(usize) -> f32| {
+        let weight = moving(at, lambda_moves);
+        if lambda_moves { format!("({weight})") } else { weight }
+    };
+    let w_ce = weight(&|epoch| 1.0 - train.lambda_at(epoch));
+    let w_kd = weight(&|epoch| train.lambda_at(epoch));
+    let soft = match train.loss {
+        Loss::Kd | Loss::Ce => "T^2 * KL(teacher || student)".to_owned(),
+        Loss::StdKd => "T^2 * KL(teacher || student) of standardised logits".to_owned(),
+        Loss::Dkd => format!("T^2 * (alpha {} * TCKD + beta {} * NCKD)", train.dkd.alpha, train.dkd.beta),
+        Loss::Dist => {
+            format!("T^2 * (beta {} * inter + gamma {} * intra)", train.dist.beta, train.dist.gamma)
+        }
+        Loss::Mse => "MSE of the logits, without T".to_owned(),
+    };
+    let temperature = match train.loss {
+        Loss::Mse => String::new(),
+        _ => format!(", T = {}", moving(&|epoch| train.temperature_at(epoch), temperature_moves)),
+    };
+    let ramp = match train.ramp {
+        _ if !(lambda_moves || temperature_moves && train.loss != Loss::Mse) => "",
+        Ramp::Linear => ", linear over the epochs",
+        Ramp::Cosine => ", half a cosine over the epochs",
+    };
+    format!("w_ce {w_ce} * {ce} + w_kd {w_kd} * {soft}{temperature}{ramp}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Dist;
+
+    #[test]
+    fn every_loss_is_said_in_one_convention() {
+        let train = |loss| Train { loss, ..Train::default() };
+        let losses =
+            [Loss::Kd, Loss::StdKd, Loss::Dkd, Loss::Dist, Loss::Mse, Loss::Ce].map(|l| loss(&train(l)));
+        insta::assert_snapshot!(losses.join("\n"), @r#"
+w_ce 0.5 * CE + w_kd 0.5 * T^2 * KL(teacher || student), T = 5
+w_ce 0.5 * CE + w_kd 0.5 * T^2 * KL(teacher || student) of standardised logits, T = 5
+w_ce 0.5 * CE + w_kd 0.5 * T^2 * (alpha 1 * TCKD + beta 8 * NCKD), T = 5
+w_ce 0.5 * CE + w_kd 0.5 * T^2 * (beta 1 * inter + gamma 1 * intra), T = 5
+w_ce 0.5 * CE + w_kd 0.5 * MSE of the logits, without T
+w_ce 1 * CE, the labels alone (w_kd 0)
+"#);
+    }
+
+    #[test]
+    fn what_moves_and_what_is_smoothed_is_said() {
+        let moving = Train {
+            temperature_end: Some(1.0),
+            lambda: 0.9,
+            lambda_end: Some(0.1),
+            label_smoothing: 0.1,
+            ramp: Ramp::Cosine,
+            loss: Loss::Dist,
+            dist: Dist { beta: 2.0, gamma: 1.5 },
+            ..Train::default()
+        };
+        insta::assert_snapshot!(loss(&moving), @"w_ce (0.1 -> 0.9) * CE(labels smoothed by 0.1) + w_kd (0.9 -> 0.1) * T^2 * (beta 2 * inter + gamma 1.5 * intra), T = 5 -> 1, half a cosine over the epochs");
+        let control = Train { control: Control::LabelsOnly, ..moving };
+        insta::assert_snapshot!(loss(&control), @"w_ce 1 * CE(labels smoothed by 0.1), the labels alone (w_kd 0)");
+    }
+}

@@ -1,0 +1,18 @@
+//! Tests that run the `decant` binary as its users do.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod compare;
+mod objects;
+mod plan;
+mod refusals;
+mod report;
+mod restarts;
+mod safety;
+mod stage_two;
+mod student_leaves;
+mod sweep;
+mod teacher_runtime;
+mod units;
+mod views;

@@ -1,0 +1,13 @@
+//! What the README promises of crashes, full disks, neighbours and hostile input, each shown by trying to break it.
+
+
+mod bombs;
+mod disk_full;
+mod drift;
+mod fuzzed;
+mod gallery;
+mod inputs;
+mod killed;
+mod merging;
+mod read_only;
+mod tools;

@@ -1,0 +1,19 @@
+//! Tests of the library in one process: formats, goldens and stages.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/uniform.rs"]
+mod uniform;
+
+mod controls;
+mod dataset_sources;
+mod losses;
+mod offline_equals_online;
+mod optimizers;
+mod preprocess;
+mod stage_one;
+mod store;
+mod student_export;
+mod student_goldens;
+mod teacher_onnx;
+mod teacher_support;

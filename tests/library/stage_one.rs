@@ -1,0 +1,402 @@
+//! Stage one: from an image folder and a teacher to a cache.
+
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use decant::stage_one::{self, Left, Settings, State, Summary, Team, Tuned, Tuner};
+use decant::config::{self, Count, OnBadImage};
+use decant::dataset::{Dataset, SplitName};
+use decant::store::Cache;
+use decant::support::hash::Digest;
+use decant::teacher::{self, Description, OnnxTeacher, Teacher, Tuning};
+use decant::view::{self, Preprocess};
+use image::{Rgb, RgbImage};
+
+use crate::teacher_support::{CLASSES, GrayTeacher, golden, level_of, on_cpu};
+
+const BATCH: usize = 4;
+
+/// `<split>/<class>/<n>.png`: gray images of their class's level, each with a few pixels of its own.
+struct Images(tempfile::TempDir);
+
+impl Images {
+    fn new() -> Self {
+        let images = Self(tempfile::tempdir().unwrap());
+        for (split, each) in [("train", 5), ("validation", 2), ("test", 3)] {
+            for class in CLASSES {
+                for index in 0..each {
+                    let level = (255.0 * level_of(class)) as u8;
+                    let mut image = RgbImage::from_pixel(40, 30, Rgb([level; 3]));
+                    image.put_pixel(index, 3, Rgb([255, index as u8, 0]));
+                    let path = images.path(&format!("{split}/{class}/{index}.png"));
+                    fs::create_dir_all(path.parent().unwrap()).unwrap();
+                    image.save(path).unwrap();
+                }
+            }
+        }
+        images
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn open(&self) -> Dataset {
+        let source = self.0.path().display().to_string();
+        Dataset::open(&config::Dataset { source, ..config::Dataset::default() }).unwrap()
+    }
+}
+
+/// Shards of 7 rows: no multiple of a batch, and several in train.
+fn cache_in(dir: &Path) -> config::Cache {
+    let (name, dir) = ("test".to_owned(), dir.to_path_buf());
+    config::Cache { name, dir, temperatures: vec![1.0, 5.0], shard_rows: 7, ..config::Cache::default() }
+}
+
+fn run(dataset: &Dataset, teacher: &mut dyn Teacher, cache: &config::Cache) -> Result<Summary, String> {
+    let settings = Settings { cache, batch_size: BATCH, part: (0, 1), interrupted: &|| false };
+    stage_one::run(dataset, teacher, &settings).map_err(|error| error.to_string())
+}
+
+/// Every file of a cache by its name.
+fn files_of(dir: &Path) -> BTreeMap<PathBuf, Digest> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = PathBuf::from(path.file_name().unwrap());
+        if path.is_dir() {
+            files.extend(files_of(&path).into_iter().map(|(file, digest)| (name.join(file), digest)));
+        } else {
+            files.insert(name, Digest::of_file(&path).unwrap());
+        }
+    }
+    files
+}
+
+#[test]
+fn every_row_is_what_a_direct_call_gives_on_the_same_pixels() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let dataset = images.open();
+    let mut teacher = OnnxTeacher::open(&on_cpu(&golden("fp32"))).unwrap();
+    let summary = run(&dataset, &mut teacher, &cache_in(root.path())).unwrap();
+    let cache = Cache::open(&summary.dir).unwrap();
+
+    for split in &dataset.splits {
+        let rows = cache.split(split.name.as_str()).unwrap();
+        assert_eq!(rows.len(), split.samples.len());
+        let identities: Vec<usize> = (0..rows.len()).collect();
+        // The batches of stage one: they end where a shard ends.
+        for batch in identities.chunks(7).flat_map(|shard| shard.chunks(BATCH)) {
+            let mut pixels = vec![0.0; BATCH * 3 * 32 * 32];
+            for (&index, out) in batch.iter().zip(pixels.chunks_mut(3 * 32 * 32)) {
+                let bytes = dataset.read(split.name, index).unwrap();
+                let image = view::decode(&bytes).unwrap();
+                let whole = view::Geometry::whole(image.width(), image.height());
+                let seen = teacher.preprocess().pixels(&image, &whole).unwrap();
+                teacher.preprocess().normalise(&seen, out);
+                let row = rows.row(index as u64, 0).unwrap();
+                assert_eq!(rows.label(row), split.samples[index].label);
+                assert_eq!(rows.image_hash(row), Digest::of(&bytes).0[..16]);
+                assert_eq!(rows.input_hash(row), Digest::of(seen.as_raw()).0[..8]);
+                assert_eq!((rows.crop(row), rows.flip(row)), (whole.crop, false));
+            }
+            let mut cached = vec![0.0; batch.len() * 3];
+            rows.gather_logits(batch, &mut cached).unwrap();
+            // A last batch is filled up; with what, its rows do not show.
+            assert_eq!(cached, teacher.logits(&pixels, BATCH).unwrap()[..cached.len()]);
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_run_goes_on_to_the_same_bytes() {
+    let (images, whole, pieces) = (Images::new(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let dataset = images.open();
+    let uninterrupted = run(&dataset, &mut GrayTeacher::new(&CLASSES), &cache_in(whole.path())).unwrap();
+    assert!(matches!(uninterrupted.state, State::Complete(_)));
+    assert_eq!(uninterrupted.shards, 3 + 1 + 2);
+
+    // Interrupted at the second, third, ... question: within a shard, and between two.
+    let cache = cache_in(pieces.path());
+    let mut done = 0;
+    for patience in 1.. {
+        let asked = Cell::new(0);
+        let interrupted = || asked.replace(asked.get() + 1) == patience;
+        let settings = Settings { cache: &cache, batch_size: BATCH, part: (0, 1), interrupted: &interrupted };
+        let summary = stage_one::run(&dataset, &mut GrayTeacher::new(&CLASSES), &settings).unwrap();
+        assert_eq!(summary.shards_done_before, done, "finished shards stay, and are not done again");
+        done += summary.shards_done_now;
+        match summary.state {
+            State::Complete(_) => {
+                assert!(patience > 1);
+                assert_eq!(files_of(&summary.dir), files_of(&uninterrupted.dir));
+                break;
+            }
+            state => assert_eq!(state, State::Interrupted),
+        }
+    }
+    let again = run(&dataset, &mut GrayTeacher::new(&CLASSES), &cache).unwrap();
+    assert_eq!((again.images, again.shards_done_before), (0, again.shards));
+}
+
+#[test]
+fn parts_done_apart_make_the_same_cache() {
+    let (images, whole, parts) = (Images::new(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let dataset = images.open();
+    let expected = run(&dataset, &mut GrayTeacher::new(&CLASSES), &cache_in(whole.path())).unwrap();
+    let cache = cache_in(parts.path());
+    let part = |part| {
+        let settings = Settings { cache: &cache, batch_size: BATCH, part, interrupted: &|| false };
+        stage_one::run(&dataset, &mut GrayTeacher::new(&CLASSES), &settings).unwrap()
+    };
+    assert_eq!(part((1, 2)).state, State::PartDone);
+    let last = part((0, 2));
+    assert!(matches!(last.state, State::Complete(_)));
+    assert_eq!(files_of(&last.dir), files_of(&expected.dir));
+}
+
+#[test]
+fn any_number_of_teachers_and_any_size_of_a_call_make_the_same_cache() {
+    let (images, whole) = (Images::new(), tempfile::tempdir().unwrap());
+    let dataset = images.open();
+    let expected = run(&dataset, &mut GrayTeacher::new(&CLASSES), &cache_in(whole.path())).unwrap();
+    for (count, call_size) in [(1, 3), (2, BATCH), (3, 16)] {
+        let root = tempfile::tempdir().unwrap();
+        let cache = cache_in(root.path());
+        let mut several: Vec<GrayTeacher> = (0..count).map(|_| GrayTeacher::new(&CLASSES)).collect();
+        let mut teachers: Vec<&mut dyn Teacher> = Vec::new();
+        for teacher in &mut several {
+            teachers.push(teacher);
+        }
+        let settings = Settings { cache: &cache, batch_size: BATCH, part: (0, 1), interrupted: &|| false };
+        let summary = stage_one::run_all(&dataset, &mut teachers, call_size, &settings).unwrap();
+        assert_eq!(
+            files_of(&summary.dir),
+            files_of(&expected.dir),
+            "{count} teachers, {call_size} images a call"
+        );
+    }
+}
+
+#[test]
+fn one_of_several_teachers_that_fails_ends_the_run() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let (dataset, cache) = (images.open(), cache_in(root.path()));
+    let mut failing = GrayTeacher { fails_on: |_| true, ..GrayTeacher::new(&CLASSES) };
+    // Slow enough for the other one to be given something.
+    let mut sound = CallCost { teacher: GrayTeacher::new(&CLASSES), milliseconds: 20, drift: 0.0 };
+    let settings = Settings { cache: &cache, batch_size: 1, part: (0, 1), interrupted: &|| false };
+    let mut teachers: [&mut dyn Teacher; 2] = [&mut failing, &mut sound];
+    let message = stage_one::run_all(&dataset, &mut teachers, 1, &settings).unwrap_err().to_string();
+    assert!(message.contains("told to fail"), "{message}");
+}
+
+/// A teacher whose calls take a time of their own, whatever their size.
+struct CallCost {
+    teacher: GrayTeacher,
+    milliseconds: u64,
+    /// Added to each logit, times the brightest value of the batch: what others it stands beside shows in a row.
+    drift: f32,
+}
+
+impl Teacher for CallCost {
+    fn classes(&self) -> &[String] {
+        self.teacher.classes()
+    }
+
+    fn preprocess(&self) -> &Preprocess {
+        self.teacher.preprocess()
+    }
+
+    fn fingerprint(&self) -> Digest {
+        self.teacher.fingerprint()
+    }
+
+    fn describe(&self) -> Description {
+        self.teacher.describe()
+    }
+
+    fn logits(&mut self, pixels: &[f32], batch: usize) -> Result<Vec<f32>, teacher::Error> {
+        std::thread::sleep(Duration::from_millis(self.milliseconds));
+        let brightest = pixels.iter().copied().fold(0.0, f32::max);
+        let logits = self.teacher.logits(pixels, batch)?;
+        Ok(logits.into_iter().map(|logit| logit + self.drift * brightest).collect())
+    }
+}
+
+/// What `auto` makes of a teacher whose calls take 4 ms, or `alone_cost` in a session that has every core, and whose logits drift
+/// with what else is in the batch.
+fn tuned(drift: f32, alone_cost: u64, section: &config::Teacher, images: u64) -> Tuned {
+    let open = |tuning: Tuning| -> Result<Team, teacher::Error> {
+        let milliseconds = if tuning.among == 0 { alone_cost } else { 4 };
+        let one = || CallCost { teacher: GrayTeacher::new(&CLASSES), milliseconds, drift };
+        Ok((0..tuning.sessions.max(1)).map(|_| Box::new(one()) as Box<dyn Teacher>).collect())
+    };
+    Tuner::open(section, &open).unwrap().tune(images, section.batch("cpu")).unwrap()
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().unwrap().get().min(16)
+}
+
+#[test]
+fn auto_takes_what_is_faster_and_gives_the_same_bits() {
+    let section = config::Teacher { sessions: Count::Is(1), ..Default::default() };
+    let tuned = tuned(0.0, 4, &section, 1_000_000);
+    assert_eq!((tuned.teachers.len(), tuned.batch_size), (1, 32), "{:?}", tuned.measured);
+    let words = tuned.words();
+    assert!(words[0].starts_with("1 session, batches of 32: "), "{words:?}");
+    let usual = "with the same logits to the last bit as 1 session, batches of 4: ";
+    assert!(words[1].starts_with(usual), "{words:?}");
+}
+
+#[test]
+fn auto_never_takes_another_bit_for_speed_and_says_so() {
+    let section = config::Teacher { sessions: Count::Is(1), ..Default::default() };
+    let tuned = tuned(1e-3, 4, &section, 1_000_000);
+    assert_eq!((tuned.teachers.len(), tuned.batch_size), (1, 4), "{:?}", tuned.measured);
+    let words = tuned.words();
+    assert!(words[1].contains("batches of 8") && words[1].contains("teacher.batch-size = 8"), "{words:?}");
+}
+
+#[test]
+fn auto_runs_a_session_a_core_and_needs_no_measurement_for_it() {
+    let tuned = tuned(0.0, 4, &config::Teacher::default(), 1000);
+    assert_eq!((tuned.teachers.len(), tuned.batch_size, tuned.measured.len()), (cores(), 4, 0));
+    let plural = if cores() == 1 { "" } else { "s" };
+    assert_eq!(tuned.words(), [format!("{} session{plural}, batches of 4", cores())]);
+}
+
+#[test]
+fn auto_keeps_one_session_where_several_are_slower() {
+    let section = config::Teacher { batch_size: Count::Is(16), ..Default::default() };
+    let tuned = tuned(0.0, 0, &section, 1_000_000);
+    assert_eq!((tuned.teachers.len(), tuned.batch_size), (1, 16), "{:?}", tuned.measured);
+}
+
+#[test]
+fn nothing_is_opened_or_measured_where_nothing_is_open_or_nothing_is_to_be_done() {
+    let fixed =
+        config::Teacher { batch_size: Count::Is(8), threads: Count::Is(1), ..config::Teacher::default() };
+    for (section, images, size) in [(&fixed, 1_000_000, 8), (&config::Teacher::default(), 0, 4)] {
+        let tuned = tuned(0.0, 4, section, images);
+        assert_eq!((tuned.teachers.len(), tuned.batch_size, tuned.measured.len()), (1, size, 0));
+    }
+}
+
+#[test]
+fn what_is_left_of_a_cache_and_how_it_was_begun_is_known_beforehand() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let (dataset, cache) = (images.open(), cache_in(root.path()));
+    let left = |part| {
+        let teacher = GrayTeacher::new(&CLASSES);
+        let settings = Settings { cache: &cache, batch_size: BATCH, part, interrupted: &|| false };
+        let (fingerprint, resizing) = (teacher.fingerprint(), teacher.preprocess().resizing());
+        let manifest =
+            stage_one::manifest(&dataset, &teacher.describe(), fingerprint, &resizing, &settings).unwrap();
+        stage_one::left(&manifest, &settings).unwrap()
+    };
+    assert_eq!(left((0, 1)), Left { rows: 30, batch_size: None });
+    let first = Settings { cache: &cache, batch_size: 5, part: (1, 2), interrupted: &|| false };
+    stage_one::run(&dataset, &mut GrayTeacher::new(&CLASSES), &first).unwrap();
+    assert_eq!(left((1, 2)), Left { rows: 0, batch_size: Some(5) });
+    assert_eq!(left((0, 1)).batch_size, Some(5));
+    assert!((1..30).contains(&left((0, 1)).rows));
+}
+
+#[test]
+fn logits_are_stored_in_the_datasets_class_order() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let mut teacher = GrayTeacher::new(&["healthy", "angular_leaf_spot", "bean_rust"]);
+    let summary = run(&images.open(), &mut teacher, &cache_in(root.path())).unwrap();
+    for quality in summary.teacher_quality() {
+        assert!((quality.accuracy - 1.0).abs() < 1e-12, "{quality:?}");
+    }
+    assert_eq!((summary.notes, summary.warnings), (vec![], vec![]));
+    assert_eq!(summary.images, 30);
+}
+
+#[test]
+fn a_teacher_of_other_classes_is_refused_before_anything_is_written() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let mut teacher = GrayTeacher::new(&["bean_rust", "healthy"]);
+    let message = run(&images.open(), &mut teacher, &cache_in(root.path())).unwrap_err();
+    assert!(message.contains("does not know \"angular_leaf_spot\""), "{message}");
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_teacher_at_chance_level_is_warned_of() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    // Random weights that were never fitted to these images.
+    let mut teacher = OnnxTeacher::open(&on_cpu(&golden("fp32"))).unwrap();
+    let summary = run(&images.open(), &mut teacher, &cache_in(root.path())).unwrap();
+    assert_eq!(summary.warnings.len(), 1);
+    assert!(summary.warnings[0].contains("ignore_mismatched_sizes"), "{}", summary.warnings[0]);
+}
+
+#[test]
+fn each_view_is_a_row_of_its_own_geometry() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let cache = config::Cache { views: 3, ..cache_in(root.path()) };
+    let summary = run(&images.open(), &mut GrayTeacher::new(&CLASSES), &cache).unwrap();
+    let rows = Cache::open(&summary.dir).unwrap().split("train").unwrap();
+    assert_eq!((rows.len(), rows.views()), (45, 3));
+    for sample in 0..15 {
+        let row = |view| rows.row(sample, view).unwrap();
+        let crop = |view| rows.crop(row(view)).map(f32::to_bits);
+        assert_eq!(crop(0), [0.0f32, 0.0, 40.0, 30.0].map(f32::to_bits));
+        assert_ne!(crop(1), crop(2));
+    }
+}
+
+#[test]
+fn an_image_that_cannot_be_decoded_stops_the_run_and_is_named() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let bad = images.path("test/bean_rust/1.png");
+    fs::write(&bad, "no image").unwrap();
+    let message = run(&images.open(), &mut GrayTeacher::new(&CLASSES), &cache_in(root.path())).unwrap_err();
+    assert!(message.contains(&bad.display().to_string()) && message.contains("on-bad-image"), "{message}");
+}
+
+#[test]
+fn a_skipped_image_is_left_out_and_listed_in_the_manifest() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    fs::write(images.path("test/bean_rust/1.png"), "no image").unwrap();
+    let kept = decant::view::without_bad_images(images.open(), OnBadImage::Skip).unwrap();
+    assert_eq!(kept.split(SplitName::Test).unwrap().samples.len(), 8);
+    let summary = run(&kept, &mut GrayTeacher::new(&CLASSES), &cache_in(root.path())).unwrap();
+    let cache = Cache::open(&summary.dir).unwrap();
+    let notes = &cache.manifest().dataset.notes;
+    assert!(notes.iter().any(|note| note.contains("test/bean_rust/1.png")), "{notes:?}");
+    assert_eq!(cache.split("test").unwrap().len(), 8);
+}
+
+#[test]
+fn a_teacher_that_fails_leaves_the_finished_shards() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let (dataset, cache) = (images.open(), cache_in(root.path()));
+    // The first shard holds the other classes, whichever batch comes first.
+    let is_healthy = |level: f32| level > level_of("healthy") - 0.1;
+    let mut failing = GrayTeacher { fails_on: is_healthy, ..GrayTeacher::new(&CLASSES) };
+    let message = run(&dataset, &mut failing, &cache).unwrap_err();
+    assert!(message.contains("told to fail"), "{message}");
+    let summary = run(&dataset, &mut GrayTeacher::new(&CLASSES), &cache).unwrap();
+    assert_eq!(summary.shards_done_before, 1);
+}
+
+#[test]
+fn going_on_with_another_batch_size_is_refused() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let (dataset, cache) = (images.open(), cache_in(root.path()));
+    let stop = Settings { cache: &cache, batch_size: BATCH, part: (0, 1), interrupted: &|| true };
+    let stopped = stage_one::run(&dataset, &mut GrayTeacher::new(&CLASSES), &stop).unwrap();
+    assert_eq!((stopped.state, stopped.shards_done_now), (State::Interrupted, 0));
+    let other = Settings { batch_size: BATCH + 1, interrupted: &|| false, ..stop };
+    let message = stage_one::run(&dataset, &mut GrayTeacher::new(&CLASSES), &other).unwrap_err().to_string();
+    assert!(message.contains("batches of 4") && message.contains("batches of 5"), "{message}");
+}

@@ -1,0 +1,106 @@
+//! More temperatures from stored logits, without a teacher.
+
+use std::cell::Cell;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use decant::store::{self, Encoding, Error, Softened, add_temperatures};
+
+use crate::store::common::{Shape, cache, cache_of, encoded, files, unsealed};
+
+/// The temperatures of [`Shape::default`] are 5, 1 and 2.5.
+fn without_five(shape: Shape) -> Shape {
+    Shape { temperatures: vec![1.0, 2.5], ..shape }
+}
+
+/// The files of a cache; what float16 loses at a temperature that was added is not known, and left out of the records.
+fn without_losses(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = files(dir);
+    let json = files.iter_mut().filter(|(name, _)| name.extension().is_some_and(|found| found == "json"));
+    for (name, bytes) in json {
+        let mut value = unsealed(&dir.join(name));
+        let fields = value.as_object_mut().unwrap();
+        fields.remove("lost");
+        if let Some(shards) = fields.get_mut("shards") {
+            let shards = shards.as_array_mut().unwrap().iter_mut();
+            shards.for_each(|shard| drop(shard.as_object_mut().unwrap().remove("lost")));
+        }
+        *bytes = value.to_string().into_bytes();
+    }
+    files
+}
+
+#[test]
+fn a_temperature_that_was_added_makes_the_bytes_of_one_that_was_asked_for_at_first() {
+    let dense = encoded().into_iter().filter(|shape| !matches!(shape.encoding, Encoding::TopK(_)));
+    for shape in dense.chain([Shape::default()]) {
+        let (_expected_root, expected, _) = cache_of(&shape);
+        let (_root, dir, _) = cache_of(&without_five(shape));
+        let before = files(&dir);
+        let Softened { dir: softened, complete } = add_temperatures(&dir, &[5.0], &|| false).unwrap();
+        assert!(complete);
+        assert_eq!(softened.file_name(), expected.file_name());
+        assert_eq!(without_losses(&softened), without_losses(&expected));
+        assert_eq!(files(&dir), before, "the old cache stays as it is");
+        assert!(store::verify(&softened).unwrap().damage.is_empty());
+    }
+}
+
+#[test]
+fn an_interrupted_softening_goes_on_to_the_same_bytes() {
+    let (_expected_root, expected, _) = cache();
+    let (_root, dir, _) = cache_of(&without_five(Shape::default()));
+    let asked = Cell::new(0);
+    let third = || asked.replace(asked.get() + 1) == 2;
+    let stopped = add_temperatures(&dir, &[5.0], &third).unwrap();
+    assert!(!stopped.complete && !stopped.dir.join(store::COMPLETE_FILE).exists());
+    let softened = add_temperatures(&dir, &[5.0], &|| false).unwrap();
+    assert_eq!(softened, Softened { dir: stopped.dir, complete: true });
+    assert_eq!(files(&softened.dir), files(&expected));
+}
+
+#[test]
+fn what_cannot_be_added_is_refused_and_nothing_is_written() {
+    let (root, dir, _) = cache();
+    let (top_root, top, _) = cache_of(&Shape { encoding: Encoding::TopK(2), ..Shape::default() });
+    let errors = [
+        add_temperatures(&dir, &[5.0], &|| false).unwrap_err(),
+        add_temperatures(&dir, &[0.0], &|| false).unwrap_err(),
+        add_temperatures(&top, &[7.0], &|| false).unwrap_err(),
+    ];
+    let messages: Vec<String> = errors
+        .iter()
+        .map(|error| error.to_string().replace(&top.canonicalize().unwrap().display().to_string(), "DIR"))
+        .collect();
+    insta::assert_snapshot!(messages.join("\n"), @r"
+    the cache's temperatures must be ascending without repetition, found 5 before 5
+    the cache's temperatures must be finite and above 0, found 0
+    DIR keeps 2 of 3 logits a row, so the mass of the rest at another temperature is not known; add the temperature to [cache] temperatures and run `decant teacher-cache`
+    ");
+    assert!(errors.iter().all(|error| error.kind() == store::ErrorKind::Mismatch));
+    for root in [root, top_root] {
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn damage_is_not_carried_over() {
+    let (root, dir, manifest) = cache();
+    let path = dir.join(&manifest.shards()[1].path);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 3;
+    bytes[middle] ^= 4;
+    fs::write(&path, bytes).unwrap();
+    let error = add_temperatures(&dir, &[7.0], &|| false).unwrap_err();
+    assert!(matches!(error, Error::Content { .. }), "{error}");
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_float16_loses_stays_known_and_at_the_new_temperature_unknown() {
+    let (_root, dir, _) = cache_of(&without_five(Shape { encoding: Encoding::Float16, ..Shape::default() }));
+    let before = store::Summary::read(&dir).unwrap().encoding_loss;
+    let softened = add_temperatures(&dir, &[5.0], &|| false).unwrap().dir;
+    assert_eq!(before.len(), 2 * 3);
+    assert_eq!(store::Summary::read(&softened).unwrap().encoding_loss, before);
+}
