@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
-use decant::stage_one::{self, Settings};
 use decant::config;
 use decant::dataset::Dataset;
+use decant::stage_one::{self, Settings};
 use decant::support::hash::Digest;
 use decant::teacher::{Description, Error, Teacher};
 use decant::view::Preprocess;

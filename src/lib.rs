@@ -6,13 +6,13 @@
 //!
 //! `config, objects -> dataset -> view -> teacher, store -> stage_one -> student -> train -> sweep -> report, planning -> cli`
 
-pub mod stage_one;
 pub mod cli;
 pub mod config;
 pub mod dataset;
 pub mod objects;
 pub mod planning;
 pub mod report;
+pub mod stage_one;
 pub mod store;
 pub mod student;
 pub mod support;

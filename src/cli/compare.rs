@@ -60,7 +60,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         ]);
     }
     print!("{table}");
-    for (key, first, second) in recipe_line::differences(&a[0].pipeline, &b[0].pipeline) {
+    for (key, first, second) in recipe::differences(&a[0].pipeline, &b[0].pipeline) {
         println!("  {key}: {first} against {second}");
     }
     if a[0].cache != b[0].cache {
@@ -79,7 +79,7 @@ fn recipe_of(folders: &[PathBuf], split: SplitName) -> Result<Vec<Run>, Failure>
     let runs: Vec<Run> = folders.iter().map(|folder| read(folder, split)).collect::<Result<_, _>>()?;
     for (index, run) in runs.iter().enumerate() {
         let (first, folder) = (&runs[0], run.folder.display());
-        if let Some((key, ours, theirs)) = recipe_line::differences(&first.pipeline, &run.pipeline).first() {
+        if let Some((key, ours, theirs)) = recipe::differences(&first.pipeline, &run.pipeline).first() {
             return Err(Failure::usage(format!(
                 "{} and {folder} are not one recipe: {key} is {ours} in the first and {theirs} in the second; give the runs of one \
                  recipe before --against and those of the other after it",

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Failure;
-use super::pipeline::PipelineArgs;
 use super::output::{bytes, percent, seconds};
+use super::pipeline::PipelineArgs;
 use super::{teacher_cache, train_student};
 use crate::config::{Control, Pipeline};
 use crate::dataset::SplitName;

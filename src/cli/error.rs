@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::{stage_one, config, dataset, objects, planning, store, sweep, teacher, train};
+use crate::{config, dataset, objects, planning, stage_one, store, sweep, teacher, train};
 
 /// The error of a command.
 #[derive(Debug)]

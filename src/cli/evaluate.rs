@@ -96,7 +96,7 @@ fn measure(setup: &Setup, model: &mut Model, order: &[usize], split: SplitName) 
     let same_pixels = setup.cache.manifest().view.policy.ends_with(&model.preprocess.resizing());
     let rows = setup.rows(split)?;
     let images = Images::new(&setup.dataset, split, rows, model.preprocess.clone(), same_pixels);
-    train::throughput(&images, setup.pipeline.train.temperature, |pixels, batch| {
+    train::measure(&images, setup.pipeline.train.temperature, |pixels, batch| {
         let logits = model.logits(pixels, batch)?;
         let rows = logits.chunks_exact(order.len());
         Ok::<_, Failure>(rows.flat_map(|row| order.iter().map(|&class| row[class])).collect())

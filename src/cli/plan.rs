@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Failure;
-use super::pipeline::PipelineArgs;
 use super::output::print_json;
+use super::pipeline::PipelineArgs;
 use crate::config::{Pipeline, Sweep};
 use crate::planning::{Commands, Cost, Decoding, PlannedCache, Probe, Run, SweepCost, Units};
 use crate::store;

@@ -1,12 +1,12 @@
 //! The head of every run: what is trained on what, by which loss, and what can't be trusted.
 
-use super::recipe_line::recipe;
 use super::output::percent;
-use crate::stage_one;
+use super::recipe_line::recipe;
 use crate::config::{Control, Loss, Ramp, Train};
 use crate::dataset::SplitName;
+use crate::stage_one;
 use crate::store::{self, EncodingLoss};
-use crate::train::{Setup, doubts};
+use crate::train::{Setup, warnings};
 
 /// Prints it.
 pub(super) fn print(setup: &Setup) {
@@ -52,7 +52,7 @@ pub(super) fn print(setup: &Setup) {
     println!("  recipe   {}", recipe(student, train));
     println!("  run      {}", setup.folder.display());
     let at_chance = stage_one::at_chance(&setup.dataset, &setup.cache.complete().teacher_quality);
-    for doubt in at_chance.into_iter().chain(doubts::of(setup)) {
+    for doubt in at_chance.into_iter().chain(warnings::of(setup)) {
         println!("  beware   {doubt}");
     }
 }

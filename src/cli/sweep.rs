@@ -8,9 +8,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::Failure;
+use super::output::{numbers, print_json};
 use super::pipeline::PipelineArgs;
 use super::teacher_cache::Part;
-use super::output::{numbers, print_json};
 use crate::config::Pipeline;
 use crate::sweep::{self, LOCK_FILE, Lock, Plan, Points, Selection, Standing, Summary, Units, Verified};
 use crate::train::Shared;

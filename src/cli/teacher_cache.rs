@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::Failure;
-use super::pipeline::{PipelineArgs, shortcut};
 use super::output::{bytes, numbers, percent, print_json, seconds};
-use crate::stage_one::{self, Left, Settings, State, Summary, Tuned, Tuner};
+use super::pipeline::{PipelineArgs, shortcut};
 use crate::config::{self, Count, Pipeline};
 use crate::dataset::{Dataset, SplitName};
+use crate::stage_one::{self, Left, Settings, State, Summary, Tuned, Tuner};
 use crate::store::{self, Manifest};
 use crate::support::interrupt;
 use crate::support::table::Table;

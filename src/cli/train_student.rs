@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::pipeline::{PipelineArgs, shortcut};
 use super::output::{percent, print_json, seconds};
+use super::pipeline::{PipelineArgs, shortcut};
 use super::{Failure, evaluate, run_header};
 use crate::student::hf::Head;
 use crate::support::table::Table;

@@ -7,17 +7,17 @@
 //!
 //! A split that the source lacks is made from train by a seeded share of each class, and [`Dataset::notes`] says so.
 
+mod digest_cache;
 mod error;
 mod folder;
 mod generated;
 mod hub;
 pub mod leaves;
-mod digest_cache;
 mod parquet;
 mod remote;
-mod split_from_train;
 mod source;
 mod split;
+mod split_from_train;
 
 use std::borrow::Cow;
 use std::path::Path;

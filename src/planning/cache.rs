@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::stage_one::{self, Settings};
 use crate::config::Pipeline;
 use crate::dataset::Dataset;
+use crate::stage_one::{self, Settings};
 use crate::store::{self, Manifest, ShardSpec};
 use crate::teacher::{Description, Identity, class_order};
 
@@ -35,7 +35,11 @@ impl PlannedCache {
     ///
     /// # Errors
     /// Classes that are not the teacher's; a cache that is there and can't be read or is damaged.
-    pub fn find(pipeline: &Pipeline, dataset: &Dataset, teacher: &Identity) -> Result<Self, stage_one::Error> {
+    pub fn find(
+        pipeline: &Pipeline,
+        dataset: &Dataset,
+        teacher: &Identity,
+    ) -> Result<Self, stage_one::Error> {
         class_order(&teacher.classes, &dataset.classes)?;
         let unknown = || "not known yet".to_owned();
         let description = Description {

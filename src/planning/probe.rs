@@ -7,9 +7,9 @@ use rayon::prelude::*;
 
 use super::folder::Scratch;
 use super::{Error, PlannedCache, encodings, level};
-use crate::stage_one::{self, Settings, State, Tuned, Tuner};
 use crate::config::{self, Pipeline};
 use crate::dataset::{Dataset, Sample, Split, SplitName};
+use crate::stage_one::{self, Settings, State, Tuned, Tuner};
 use crate::store::{self, Cache, Encoding, Lost, Manifest, ShardRecord, ShardWriter};
 use crate::support::{interrupt, memory};
 use crate::teacher::OnnxModel;
@@ -167,7 +167,8 @@ fn decode(pipeline: &Pipeline, dataset: &Dataset) -> Result<f64, Error> {
     let samples = some.splits[0].samples.len();
     let clock = Instant::now();
     (0..samples).into_par_iter().try_for_each(|index| {
-        let bad = |source| stage_one::Error::Image { name: some.sample_name(SplitName::Train, index), source };
+        let bad =
+            |source| stage_one::Error::Image { name: some.sample_name(SplitName::Train, index), source };
         let image = view::decode(&some.read(SplitName::Train, index)?).map_err(bad)?;
         let (width, height) = image.dimensions();
         preprocess.pixels(&image, &Geometry::whole(width, height)).map_err(bad)?;

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use tar::{EntryType, Header};
 
+use super::checksummed_json;
 use super::complete::{COMPLETE_FILE, Complete};
 use super::error::Error;
 use super::manifest::{MANIFEST_FILE, Manifest};
 use super::plan::ShardSpec;
 use super::reader::Cache;
 use super::record::ShardRecord;
-use super::checksummed_json;
 use super::verify::verify;
 use crate::support::atomic::{self, AtomicFile, TEMPORARY_SUFFIX};
 use crate::support::hash::Digest;

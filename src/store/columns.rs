@@ -1,8 +1,8 @@
 //! The rows of a shard in memory, and the content of the page that each of its columns becomes.
 
 use super::encode::Derived;
-use super::levels;
 use super::encoding_loss::Lost;
+use super::levels;
 use super::manifest::Manifest;
 use super::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES, column};
 use super::writer::Row;

@@ -10,7 +10,7 @@ use super::error::Error;
 use super::manifest::{MANIFEST_FILE, Manifest};
 use super::quality::TeacherQuality;
 use super::record::ShardRecord;
-use super::{folder, reader, resume, checksummed_json};
+use super::{checksummed_json, folder, reader, resume};
 use crate::support::hash::{Digest, FieldHasher};
 
 /// Its file name in a cache's folder.

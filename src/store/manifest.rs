@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::checksummed_json;
 use super::encoding::Encoding;
 use super::error::Error;
-use super::checksummed_json;
 use crate::support::hash::{Digest, FieldHasher};
 
 /// The version of the format that this code writes and reads; `cache/README.md` specifies it.

@@ -5,18 +5,20 @@
 //! [`Cache::check_dataset`] and [`Cache::check_content`], and gathers batches from [`Cache::split`].
 
 mod archive;
+mod cache_builder;
+mod checks;
+mod checksummed_json;
 mod column_values;
 mod columns;
 mod committer;
 mod complete;
-mod checks;
 mod encode;
 mod encoding;
+mod encoding_loss;
 mod error;
 mod folder;
 mod gather;
 mod levels;
-mod encoding_loss;
 mod manifest;
 mod plan;
 mod quality;
@@ -25,10 +27,8 @@ mod record;
 mod remote;
 mod resume;
 mod schema;
-mod checksummed_json;
 mod shard;
 mod shard_file;
-mod cache_builder;
 mod size;
 mod soften;
 mod soften_cache;
@@ -37,12 +37,13 @@ mod verify;
 mod writer;
 
 pub use archive::{pack, unpack};
+pub use cache_builder::Site;
 pub use committer::Committer;
 pub use complete::{COMPLETE_FILE, Complete, complete};
 pub use encoding::Encoding;
+pub use encoding_loss::{EncodingLoss, Lost};
 pub use error::{Error, ErrorKind};
 pub use folder::{clean_leftovers, create_or_open, find};
-pub use encoding_loss::{EncodingLoss, Lost};
 pub use manifest::{
     DatasetIdentity, FORMAT, MANIFEST_FILE, Manifest, SplitSize, TeacherIdentity, ViewIdentity,
 };
@@ -53,7 +54,6 @@ pub use record::ShardRecord;
 pub use remote::{Listed, index, left, only_local, origin, place, pull, summaries};
 pub use resume::missing_shards;
 pub use schema::soft_column;
-pub use cache_builder::Site;
 pub use soften::soften;
 pub use soften_cache::{Softened, add_temperatures};
 pub use summary::{ColumnSummary, SplitSummary, Summary};

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::Error;
+use super::checksummed_json;
 use super::encoding_loss::Lost;
+use super::error::Error;
 use super::manifest::Manifest;
 use super::plan::ShardSpec;
-use super::checksummed_json;
 use crate::support::hash::Digest;
 
 /// What a finished shard is, written when its bytes are safe on disk.

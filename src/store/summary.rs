@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::complete::{COMPLETE_FILE, Complete};
 use super::encoding::Encoding;
-use super::error::Error;
 use super::encoding_loss::EncodingLoss;
+use super::error::Error;
 use super::manifest::Manifest;
 use super::quality::TeacherQuality;
 use super::record::ShardRecord;

@@ -6,14 +6,14 @@ use half::f16;
 
 use super::columns::{Columns, Rows};
 use super::encoding::Encoding;
-use super::error::Error;
 use super::encoding_loss::Lost;
+use super::error::Error;
 use super::manifest::Manifest;
 use super::plan::ShardSpec;
 use super::reader::SplitRows;
 use super::record::ShardRecord;
 use super::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES};
-use super::{resume, checksummed_json, shard_file};
+use super::{checksummed_json, resume, shard_file};
 
 /// One view of one sample, as stage one hands it over; the soft targets are derived from `logits`.
 #[derive(Debug, Clone, Copy)]

@@ -7,30 +7,30 @@
 //! Machines share a sweep by its [`Units`]: each trains some with [`train()`], and [`standing`] finds what they came to.
 
 mod display;
-mod runner;
 mod error;
 mod estimate;
 mod execute;
+mod grid;
 mod halving;
 mod lock;
 mod parquet;
 mod plan;
 mod points;
 mod results;
+mod runner;
 mod search;
-mod grid;
 mod summary;
 mod units;
 mod value;
 mod verify;
 
-pub use runner::{Standing, run, standing};
 pub use error::Error;
 pub use estimate::{Estimator, estimate};
 pub use lock::{LOCK_FILE, Lock};
 pub use plan::{Plan, Planned, soften};
 pub use points::{Point, Points, expand};
 pub use results::{Group, Results, Row, State};
+pub use runner::{Standing, run, standing};
 pub use summary::Summary;
 pub use units::{Selection, Trained, Unit, Units, id, train};
 pub use verify::{Verified, verify};

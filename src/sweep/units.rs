@@ -8,10 +8,10 @@ use std::path::Path;
 use toml::Value;
 
 use super::display::Board;
-use super::runner::{self, Standing};
 use super::execute::{Ending, execute};
 use super::plan::{Plan, Planned};
 use super::points::{Points, label};
+use super::runner::{self, Standing};
 use super::{Error, State, halving};
 use crate::config::Pipeline;
 use crate::support::hash::FieldHasher;

@@ -4,18 +4,18 @@
 //! nothing here opens the ONNX Runtime library before [`OnnxModel::open`], [`runtime::load`] or [`doctor::examine`] is called: a program
 //! that only trains students never holds it.
 
-mod io_binding;
 pub mod doctor;
 mod embedded;
 mod error;
 mod external;
 mod files;
+mod host_tensors;
 mod identity;
+mod io_binding;
 mod labels;
 mod logits;
 mod model;
 mod onnx;
-mod host_tensors;
 mod provider;
 pub mod runtime;
 mod session;

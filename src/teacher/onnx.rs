@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::io_binding::Bound;
 use super::files::Files;
 use super::host_tensors::Plain;
+use super::io_binding::Bound;
 use super::provider::Provider;
 use super::session::{Opened, Opener};
 use super::signature::Signature;

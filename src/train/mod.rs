@@ -1,13 +1,12 @@
 //! Stage two: a student trained from a cache. The teacher is neither opened nor needed.
 
 pub mod card;
-mod dataset_diff;
 mod checkpoint;
 pub mod class_weights;
 pub mod clip;
 pub mod compare;
+mod dataset_diff;
 mod device;
-pub mod warnings;
 pub mod ema;
 mod error;
 mod evaluate;
@@ -17,7 +16,6 @@ pub mod loader;
 mod lock;
 mod log;
 pub mod loss;
-mod throughput;
 pub mod metrics;
 pub mod optimizer;
 pub mod order;
@@ -32,15 +30,17 @@ mod shared;
 pub mod step;
 pub mod targets;
 mod tensorboard;
+mod throughput;
+pub mod warnings;
 
 pub use device::{Chosen, choose as choose_device, cuda_devices};
 pub use error::Error;
 pub use evaluate::{Answers, evaluate, measure};
 pub use finished_run::FinishedRun;
 pub use log::{EpochRecord, RunResult, Timing, read_epochs, read_json, write_json};
-pub use throughput::{Pace, pace};
 pub use pixel_cache::keeps as keeps_pixels;
 pub use resume::Resume;
 pub use run::{BEST, Event, Outcome, resume, train};
 pub use setup::{Description, Setup};
 pub use shared::Shared;
+pub use throughput::{Pace, pace};

@@ -1,6 +1,5 @@
 //! `decant compare`: what it says of runs, and which it will not compare.
 
-
 use crate::common::{TINY, Workshop};
 
 /// A run of [`TINY`] with these arguments: its folder.

@@ -15,4 +15,3 @@ mod student_leaves;
 mod sweep;
 mod teacher_runtime;
 mod units;
-mod views;

@@ -1,6 +1,5 @@
 //! Caches and datasets in object stores. `make test-objects` runs the same and more against an S3 server.
 
-
 use crate::common::{TINY, Workshop};
 
 #[cfg(not(feature = "object-store"))]

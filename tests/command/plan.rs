@@ -1,6 +1,5 @@
 //! What a plan says comes true, and saying it leaves nothing behind.
 
-
 use std::fs;
 use std::path::Path;
 

@@ -1,6 +1,5 @@
 //! Bad input: one clear sentence and the right exit code, before any work starts.
 
-
 use std::fs;
 use std::path::Path;
 

@@ -1,7 +1,6 @@
 //! What a report promises: every section for each kind of input, nothing from elsewhere, the same bytes again, and a clear word
 //! about input that can't be reported.
 
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;

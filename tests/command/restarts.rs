@@ -1,6 +1,5 @@
 //! Stopped anywhere, a run ends as if it had not been; and its folder is nobody else's.
 
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -1,6 +1,5 @@
 //! What stage two promises: no teacher, exact restarts, the same bytes for any number of threads.
 
-
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};

@@ -1,6 +1,5 @@
 //! What a finished run's student is outside: exported, opened again, predicting and measured.
 
-
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
 //! What a sweep promises: nothing is trained twice, the same results after every rerun, and it notices when they differ.
 
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

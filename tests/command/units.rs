@@ -1,6 +1,5 @@
 //! What a scheduler may rely on: any unit may run twice, twice at once, or die, and what comes out has the bytes of one process.
 
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,11 @@
 //! Control runs: targets of the wrong images teach nothing of the right ones, and the labels alone need no targets.
 
-
 use std::fs;
 use std::path::Path;
 
-use decant::stage_one::{self, Settings};
 use decant::config::{self, Control, Device, Loss, Pipeline};
 use decant::dataset::Dataset;
+use decant::stage_one::{self, Settings};
 use decant::train::{self, EpochRecord, Outcome, RunResult, Setup};
 use image::{Rgb, RgbImage};
 

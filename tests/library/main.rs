@@ -17,3 +17,4 @@ mod student_export;
 mod student_goldens;
 mod teacher_onnx;
 mod teacher_support;
+mod views;

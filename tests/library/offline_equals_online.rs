@@ -1,10 +1,9 @@
 //! With one view, training from the cache is training with the teacher in every step.
 
-
 use burn::tensor::Device;
-use decant::stage_one::{self, Settings};
 use decant::config::{self, Train};
 use decant::dataset::{Dataset, SplitName};
+use decant::stage_one::{self, Settings};
 use decant::store::{Cache, soften};
 use decant::student::{MobileNetV2, StudentShape};
 use decant::teacher::{OnnxTeacher, Teacher, class_order};

@@ -1,10 +1,10 @@
 //! Every optimiser against PyTorch, and LAMB and Lion against their papers' algorithms: `goldens/optimizers/make.py` took the
 //! same six steps in double precision.
 
-
 use std::collections::BTreeMap;
 use std::{fs, path::Path};
 
+use crate::uniform::uniform;
 use burn::{
     module::{Module, Param, ParamId},
     optim::GradientsParams,
@@ -16,7 +16,6 @@ use decant::{
     train::{ema::Ema, optimizer::optimizer},
 };
 use serde::Deserialize;
-use crate::uniform::uniform;
 
 const RATE: f64 = 0.05;
 

@@ -1,15 +1,14 @@
 //! Stage one: from an image folder and a teacher to a cache.
 
-
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use decant::stage_one::{self, Left, Settings, State, Summary, Team, Tuned, Tuner};
 use decant::config::{self, Count, OnBadImage};
 use decant::dataset::{Dataset, SplitName};
+use decant::stage_one::{self, Left, Settings, State, Summary, Team, Tuned, Tuner};
 use decant::store::Cache;
 use decant::support::hash::Digest;
 use decant::teacher::{self, Description, OnnxTeacher, Teacher, Tuning};

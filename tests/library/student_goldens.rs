@@ -2,9 +2,9 @@
 //! same weights, pixels and teacher, which both sides make by a formula. Single precision in PyTorch itself is up to 1e-5
 //! from them; the tolerances here are a few times that.
 
-
 use std::{collections::BTreeMap, collections::HashMap, fs, path::Path};
 
+use crate::uniform::uniform;
 use burn::{
     module::{Module, ModuleVisitor, Param},
     optim::{AdamWConfig, GradientsParams},
@@ -20,7 +20,6 @@ use decant::{
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::Deserialize;
-use crate::uniform::uniform;
 
 const CLASSES: usize = 3;
 const BATCH: usize = 4;

@@ -2,7 +2,6 @@
 //!
 //! Needs the library that `make runtime` installs.
 
-
 use std::fs;
 use std::path::Path;
 

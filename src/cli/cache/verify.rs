@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::stage_one::{Recomputed, recompute};
 use crate::cli::Failure;
 use crate::cli::output::bytes;
 use crate::config;
 use crate::dataset::Dataset;
+use crate::stage_one::{Recomputed, recompute};
 use crate::store::{self, Cache};
 use crate::support::table::Table;
 use crate::teacher::{OnnxTeacher, Teacher};

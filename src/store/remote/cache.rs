@@ -12,7 +12,7 @@ use crate::store::manifest::{MANIFEST_FILE, Manifest};
 use crate::store::plan::ShardSpec;
 use crate::store::record::ShardRecord;
 use crate::store::summary::Summary;
-use crate::store::{resume, checksummed_json};
+use crate::store::{checksummed_json, resume};
 use crate::support::atomic;
 use crate::support::hash::Digest;
 
@@ -130,7 +130,9 @@ impl RemoteCache {
         spec: &ShardSpec,
     ) -> Result<Option<ShardRecord>, Error> {
         let name = object_name(&spec.record_path());
-        let Some((record, _)) = self.sealed(&name, checksummed_json::parse::<ShardRecord>)? else { return Ok(None) };
+        let Some((record, _)) = self.sealed(&name, checksummed_json::parse::<ShardRecord>)? else {
+            return Ok(None);
+        };
         record.check(Path::new(self.bucket.url(&name).as_str()), manifest, spec)?;
         self.records().insert(spec.path.clone(), record.clone());
         Ok(Some(record))

@@ -11,7 +11,7 @@ use crate::store::error::Error;
 use crate::store::manifest::{MANIFEST_FILE, Manifest};
 use crate::store::plan::ShardSpec;
 use crate::store::record::ShardRecord;
-use crate::store::{resume, checksummed_json};
+use crate::store::{checksummed_json, resume};
 use crate::support::atomic;
 use crate::support::hash::Digest;
 

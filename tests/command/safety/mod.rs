@@ -1,6 +1,5 @@
 //! What the README promises of crashes, full disks, neighbours and hostile input, each shown by trying to break it.
 
-
 mod bombs;
 mod disk_full;
 mod drift;

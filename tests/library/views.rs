@@ -1,12 +1,11 @@
 //! With several views the student is given, epoch by epoch, the very pixels that the teacher was given.
 
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use decant::stage_one::{self, Settings};
 use decant::config::{self, View};
 use decant::dataset::{Dataset, SplitName};
+use decant::stage_one::{self, Settings};
 use decant::store::{Cache, SplitRows};
 use decant::support::hash::Digest;
 use decant::teacher::Teacher;
