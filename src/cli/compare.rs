@@ -8,9 +8,10 @@ use crate::config::Pipeline;
 use crate::dataset::SplitName;
 use crate::support::statistics::mean_and_deviation;
 use crate::support::table::Table;
-use crate::train::compare::{Comparison, Measured};
+use crate::runs::compare::{Comparison, Measured};
 use crate::train::metrics::Metrics;
-use crate::train::{self, Description, RunResult, recipe};
+use crate::runs::recipe;
+use crate::train::{self, Description, RunResult};
 
 /// Compare two recipes over the same seeds.
 ///

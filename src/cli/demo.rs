@@ -11,7 +11,7 @@ use crate::dataset::SplitName;
 use crate::store::Cache;
 use crate::support::statistics::mean_and_deviation;
 use crate::support::table::Table;
-use crate::train::compare::{Comparison, Measured};
+use crate::runs::compare::{Comparison, Measured};
 use crate::train::metrics::{Meter, Metrics};
 use crate::train::{RunResult, Shared, Timing};
 

@@ -12,7 +12,8 @@ use crate::support::table::Table;
 use crate::teacher::class_order;
 use crate::train::images::Images;
 use crate::train::metrics::{self, Metrics};
-use crate::train::{self, FinishedRun, Setup};
+use crate::runs::FinishedRun;
+use crate::train::{self, Setup};
 
 /// Measure a trained student, or any classifier in a Hugging Face folder or ONNX file.
 ///

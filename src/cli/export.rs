@@ -9,8 +9,8 @@ use super::Failure;
 use crate::store::Cache;
 use crate::student::{hf, onnx};
 use crate::support::atomic;
-use crate::train::FinishedRun;
-use crate::train::card::{self, Kind};
+use crate::runs::FinishedRun;
+use crate::runs::card::{self, Kind};
 
 /// Write a finished run's student as other tools load it.
 ///

@@ -6,7 +6,8 @@ use crate::config::{Control, Loss, Ramp, Train};
 use crate::dataset::SplitName;
 use crate::stage_one;
 use crate::store::{self, EncodingLoss};
-use crate::train::{Setup, warnings};
+use crate::runs::warnings;
+use crate::train::Setup;
 
 /// Prints it.
 pub(super) fn print(setup: &Setup) {

@@ -10,7 +10,8 @@ use crate::config::Device;
 use crate::dataset::SplitName;
 use crate::store::soften;
 use crate::train::metrics::{Meter, Metrics, argmax};
-use crate::train::{Answers, FinishedRun, Setup};
+use crate::runs::FinishedRun;
+use crate::train::{Answers, Setup};
 
 use super::Run;
 

@@ -2,6 +2,7 @@
 
 pub mod atomic;
 pub mod calibration;
+pub mod checksummed_json;
 pub(crate) mod exp;
 pub mod hash;
 pub mod interrupt;

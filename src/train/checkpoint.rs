@@ -9,7 +9,7 @@ use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::log::EpochRecord;
+use super::record::EpochRecord;
 use super::step::{Learner, StepLoss};
 use crate::support::atomic;
 use crate::support::hash::Digest;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Error;
 use super::checkpoint;
-use super::log;
+use super::record;
 use super::setup::{Description, Setup};
 use crate::config::Student;
 
@@ -72,7 +72,7 @@ fn named(setup: &Setup, path: &Path) -> Result<PathBuf, Error> {
 
 /// Refuses a folder that another run has written `run.json` into.
 fn check_run(setup: &Setup, folder: &Path) -> Result<(), Error> {
-    let Some(found) = log::read_json::<Description>(folder, "run.json")? else { return Ok(()) };
+    let Some(found) = record::read_json::<Description>(folder, "run.json")? else { return Ok(()) };
     if found.key == setup.key {
         return Ok(());
     }

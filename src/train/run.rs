@@ -10,7 +10,7 @@ use super::evaluate::evaluate;
 use super::images::Images;
 use super::loader::{self, Source};
 use super::lock::RunLock;
-use super::log::{self, EpochRecord, RunResult, Timing};
+use super::record::{self, EpochRecord, RunResult, Timing};
 use super::plan::Plan;
 use super::resume::{self, Resume};
 use super::setup::{Description, Setup};
@@ -81,7 +81,7 @@ pub fn resume(setup: &Setup, from: &Resume, watch: &mut dyn FnMut(Event<'_>)) ->
         // It may have died between its result and this; whoever has the lock is doing it.
         if let Ok(_lock) = RunLock::take(run) {
             // What is kept is what was asked for when it was trained.
-            let trained = log::read_json::<Description>(run, "run.json")?;
+            let trained = record::read_json::<Description>(run, "run.json")?;
             let trained = trained.as_ref().map_or(&setup.pipeline, |run| &run.pipeline);
             checkpoint::clear(run, trained.train.keep_checkpoints)?;
         }
@@ -94,15 +94,15 @@ pub fn resume(setup: &Setup, from: &Resume, watch: &mut dyn FnMut(Event<'_>)) ->
     }
     // Whoever had the lock may have moved on.
     let checkpoint = resume::start(setup, from)?;
-    log::write_json(run, "run.json", &setup.description())?;
+    record::write_json(run, "run.json", &setup.description())?;
     setup.check_content()?;
     Trainer::new(setup, checkpoint.as_deref(), watch)?.run(watch)
 }
 
 /// What the run came to, if it did before.
 fn finished(setup: &Setup) -> Result<Option<Outcome>, Error> {
-    let Some(result) = log::read_json::<RunResult>(&setup.folder, "result.json")? else { return Ok(None) };
-    let timing = log::read_json(&setup.folder, "timing.json")?.unwrap_or_default();
+    let Some(result) = record::read_json::<RunResult>(&setup.folder, "result.json")? else { return Ok(None) };
+    let timing = record::read_json(&setup.folder, "timing.json")?.unwrap_or_default();
     Ok(Some(Outcome::Done { result: Box::new(result), timing, already: true }))
 }
 
@@ -146,7 +146,7 @@ impl<'a> Trainer<'a> {
         }
         let done = state.epoch * plan.steps() + state.step;
         let board = Board::open(&setup.folder, &setup.pipeline, done, &state.log)?;
-        let mut timing: Timing = log::read_json(&setup.folder, "timing.json")?.unwrap_or_default();
+        let mut timing: Timing = record::read_json(&setup.folder, "timing.json")?.unwrap_or_default();
         timing.device.clone_from(&setup.device.name);
         let validation = setup.images(SplitName::Validation)?;
         Ok(Self { setup, validation, plan, learner, state, timing, board, saved: Instant::now() })
@@ -164,8 +164,8 @@ impl<'a> Trainer<'a> {
         }
         let result = self.result()?;
         self.timing.seconds = before + started.elapsed().as_secs_f64();
-        log::write_json(run, "timing.json", &self.timing)?;
-        log::write_json(run, "result.json", &result)?;
+        record::write_json(run, "timing.json", &self.timing)?;
+        record::write_json(run, "result.json", &result)?;
         checkpoint::clear(run, self.setup.pipeline.train.keep_checkpoints)?;
         Ok(Outcome::Done { result: Box::new(result), timing: self.timing, already: false })
     }
@@ -291,7 +291,7 @@ impl<'a> Trainer<'a> {
         checkpoint::save(run, &self.state, &self.learner, &best_weights(self.setup))?;
         checkpoint::prune(run, &self.state, self.setup.pipeline.train.keep_checkpoints)?;
         self.saved = Instant::now();
-        log::write_json(run, "timing.json", &self.timing)
+        record::write_json(run, "timing.json", &self.timing)
     }
 
     /// Validates, keeps the weights if they are the best yet, writes the log and a checkpoint.
@@ -326,7 +326,7 @@ impl<'a> Trainer<'a> {
         self.state.epoch += 1;
         self.state.step = 0;
         self.state.sums = checkpoint::LossSums::default();
-        log::write_epochs(&setup.folder, &self.state.log)?;
+        record::write_epochs(&setup.folder, &self.state.log)?;
         self.save()
     }
 

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 
 use super::device::Chosen;
 use super::images::Images;
-use super::shared::{Opened, Shared};
+use super::session::{Opened, Shared};
 use super::{Error, dataset_diff, run};
 use crate::config::{self, Control, Pipeline, Sweep};
 use crate::dataset::{Dataset, SplitName};
@@ -120,7 +120,7 @@ impl Setup {
     ///
     /// # Errors
     /// The cache has none.
-    pub(super) fn images(&self, split: SplitName) -> Result<Images<'_>, Error> {
+    pub(crate) fn images(&self, split: SplitName) -> Result<Images<'_>, Error> {
         let student = &self.pipeline.student;
         let preprocess =
             Preprocess::for_student(student.image_size as u32, student.image_mean, student.image_std);

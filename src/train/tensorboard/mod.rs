@@ -21,7 +21,7 @@ use image::ImageFormat;
 
 use super::evaluate::worst_mistakes;
 use super::images::Images;
-use super::log::EpochRecord;
+use super::record::EpochRecord;
 use super::step::StepLoss;
 use super::{Error, Setup};
 use crate::config::Pipeline;

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Board, FILE, FOLDER, event};
 use crate::config::Pipeline;
 use crate::support::tfrecord::Records;
-use crate::train::log::EpochRecord;
+use crate::train::record::EpochRecord;
 use crate::train::metrics::Metrics;
 use crate::train::step::StepLoss;
 

@@ -6,10 +6,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::FinishedRun;
-use super::metrics::{Metrics, per_class};
 use crate::config::{Control, Pipeline, Student, Train};
 use crate::store::Cache;
 use crate::student::onnx;
+use crate::train::metrics::{Metrics, per_class};
 
 /// The files that a card lies beside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! What of a run can't be trusted, each from this run's own numbers.
 
-use super::setup::Setup;
 use crate::config::Encoding;
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{EncodingLoss, TeacherQuality};
 use crate::support::statistics::resolution;
+use crate::train::Setup;
 
 /// A measure that resolves more than this, as a share, goes without a warning.
 const FINE: f64 = 0.02;

@@ -2,13 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::evaluate::{Answers, answers};
-use super::setup::{Description, Setup};
-use super::{BEST, Error, RunResult, log};
 use crate::config;
 use crate::dataset::SplitName;
 use crate::student::hf;
 use crate::support::hash::Digest;
+use crate::train::{Answers, BEST, Description, Error, RunResult, Setup, answers, read_json};
 
 /// The folder of a finished run.
 pub struct FinishedRun {
@@ -27,8 +25,8 @@ impl FinishedRun {
     /// A folder that holds no finished run, a file that can't be read or is damaged.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let no_run = || Error::NoRun { path: folder.to_owned() };
-        let description: Description = log::read_json(folder, "run.json")?.ok_or_else(no_run)?;
-        let result: RunResult = log::read_json(folder, "result.json")?.ok_or_else(no_run)?;
+        let description: Description = read_json(folder, "run.json")?.ok_or_else(no_run)?;
+        let result: RunResult = read_json(folder, "result.json")?.ok_or_else(no_run)?;
         let run = Self { folder: folder.to_owned(), description, result };
         let weights = run.best().join(hf::WEIGHTS);
         let found = Digest::of_file(&weights).map_err(Error::file("read", &weights))?.to_string();
