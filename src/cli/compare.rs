@@ -6,11 +6,11 @@ use super::Failure;
 use super::output::print_json;
 use crate::config::Pipeline;
 use crate::dataset::SplitName;
+use crate::runs::compare::{Comparison, Measured};
+use crate::runs::recipe;
 use crate::support::statistics::mean_and_deviation;
 use crate::support::table::Table;
-use crate::runs::compare::{Comparison, Measured};
 use crate::train::metrics::Metrics;
-use crate::runs::recipe;
 use crate::train::{self, Description, RunResult};
 
 /// Compare two recipes over the same seeds.

@@ -8,10 +8,10 @@ use super::pipeline::PipelineArgs;
 use super::{teacher_cache, train_student};
 use crate::config::{Control, Pipeline};
 use crate::dataset::SplitName;
+use crate::runs::compare::{Comparison, Measured};
 use crate::store::Cache;
 use crate::support::statistics::mean_and_deviation;
 use crate::support::table::Table;
-use crate::runs::compare::{Comparison, Measured};
 use crate::train::metrics::{Meter, Metrics};
 use crate::train::{RunResult, Shared, Timing};
 

@@ -8,11 +8,11 @@ use super::model::{Model, ModelArgs, is_run};
 use super::output::{percent, print_json};
 use crate::config;
 use crate::dataset::SplitName;
+use crate::runs::FinishedRun;
 use crate::support::table::Table;
 use crate::teacher::class_order;
 use crate::train::images::Images;
 use crate::train::metrics::{self, Metrics};
-use crate::runs::FinishedRun;
 use crate::train::{self, Setup};
 
 /// Measure a trained student, or any classifier in a Hugging Face folder or ONNX file.

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::Failure;
+use crate::runs::FinishedRun;
+use crate::runs::card::{self, Kind};
 use crate::store::Cache;
 use crate::student::{hf, onnx};
 use crate::support::atomic;
-use crate::runs::FinishedRun;
-use crate::runs::card::{self, Kind};
 
 /// Write a finished run's student as other tools load it.
 ///

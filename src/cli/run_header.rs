@@ -4,9 +4,9 @@ use super::output::percent;
 use super::recipe_line::recipe;
 use crate::config::{Control, Loss, Ramp, Train};
 use crate::dataset::SplitName;
+use crate::runs::warnings;
 use crate::stage_one;
 use crate::store::{self, EncodingLoss};
-use crate::runs::warnings;
 use crate::train::Setup;
 
 /// Prints it.

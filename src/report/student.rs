@@ -8,9 +8,9 @@ use super::reliability::{self, Bin};
 use super::teacher::Teacher;
 use crate::config::Device;
 use crate::dataset::SplitName;
+use crate::runs::FinishedRun;
 use crate::store::soften;
 use crate::train::metrics::{Meter, Metrics, argmax};
-use crate::runs::FinishedRun;
 use crate::train::{Answers, Setup};
 
 use super::Run;

@@ -56,7 +56,8 @@ impl fmt::Display for Damage {
 
 /// The bytes of `value`, an object with at least one field, as a sealed file.
 pub fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
-    let text = serde_json::to_string_pretty(value).expect("our own types have string keys and finite numbers");
+    let text =
+        serde_json::to_string_pretty(value).expect("our own types have string keys and finite numbers");
     seal(text, &FILE)
 }
 

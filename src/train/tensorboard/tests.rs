@@ -6,8 +6,8 @@ use std::path::Path;
 use super::{Board, FILE, FOLDER, event};
 use crate::config::Pipeline;
 use crate::support::tfrecord::Records;
-use crate::train::record::EpochRecord;
 use crate::train::metrics::Metrics;
+use crate::train::record::EpochRecord;
 use crate::train::step::StepLoss;
 
 const BATCHES: usize = 4;
