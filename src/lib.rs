@@ -4,7 +4,7 @@
 //! stage two trains students from that cache and never loads the teacher. Data flows one way, and a module imports
 //! only from the modules before it and from [`support`]:
 //!
-//! `config, objects -> dataset -> view -> teacher, store -> stage_one -> student -> train -> runs -> sweep -> report, planning -> cli`
+//! `config, objects -> view -> dataset -> teacher, store -> stage_one -> student -> train -> runs -> sweep -> report, planning -> cli`
 
 pub mod cli;
 pub mod config;

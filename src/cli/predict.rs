@@ -12,7 +12,7 @@ use super::output::percent;
 use crate::dataset;
 use crate::support::interrupt;
 use crate::train::metrics::softmax;
-use crate::view::{self, Geometry, Preprocess};
+use crate::view::{self, Preprocess};
 
 /// Name the classes of images.
 ///
@@ -120,12 +120,9 @@ fn pixels(path: &Path, preprocess: &Preprocess, values: usize) -> Result<Vec<f32
         std::fs::read(path)
     };
     let bytes = bytes.map_err(|error| format!("can't be read: {error}"))?;
-    let image = view::decode(&bytes).map_err(|error| error.to_string())?;
-    let (width, height) = image.dimensions();
-    let sized =
-        preprocess.pixels(&image, &Geometry::whole(width, height)).map_err(|error| error.to_string())?;
+    let rendered = view::render(&bytes, None, preprocess).map_err(|error| error.to_string())?;
     let mut pixels = vec![0.0; values];
-    preprocess.normalise(&sized, &mut pixels);
+    preprocess.normalise(&rendered.pixels, &mut pixels);
     Ok(pixels)
 }
 

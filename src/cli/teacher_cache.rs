@@ -13,7 +13,6 @@ use crate::store::{self, Manifest};
 use crate::support::interrupt;
 use crate::support::table::Table;
 use crate::teacher::{self, OnnxModel, Teacher};
-use crate::view;
 
 /// Stage one: run the teacher once, keep what it says.
 ///
@@ -84,7 +83,6 @@ pub(super) fn cache(pipeline: &Pipeline, part: (usize, usize), quiet: bool) -> R
     let open = |tuning| model.open_team(tuning);
     let tuner = Tuner::open(&pipeline.teacher, &open)?;
     let dataset = Dataset::open(&pipeline.dataset)?;
-    let dataset = view::without_bad_images(dataset, pipeline.dataset.on_bad_image)?;
     let mut settings = Settings {
         cache: &pipeline.cache,
         batch_size: pipeline.teacher.batch(&tuner.teacher().describe().provider),

@@ -7,6 +7,7 @@
 //!
 //! A split that the source lacks is made from train by a seeded share of each class, and [`Dataset::notes`] says so.
 
+mod bad_images;
 mod digest_cache;
 mod error;
 mod folder;
@@ -26,6 +27,7 @@ use crate::config;
 use crate::objects::Url;
 use crate::support::hash::{Digest, FieldHasher};
 
+pub use bad_images::BadImage;
 pub use error::Error;
 pub use folder::images_below;
 pub use split::{Split, SplitName};
@@ -56,7 +58,10 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Finds every sample of the configured source and hashes its image, unless its hash is noted. Images are not decoded here.
+    /// Finds every sample of the configured source and hashes its image, unless its hash is noted.
+    ///
+    /// With [`OnBadImage::Skip`](config::OnBadImage::Skip) every image is decoded once, and those that can't be are left out, each named in
+    /// the notes. With [`OnBadImage::Error`](config::OnBadImage::Error) no image is decoded here: stage one names those that it can't decode.
     ///
     /// # Errors
     /// A source that is not there, is empty or contradicts itself; see [`Error`].
@@ -73,7 +78,10 @@ impl Dataset {
         };
         dataset.splits.sort_by_key(|split| split.name);
         split_from_train::complete(&mut dataset, config)?;
-        Ok(dataset)
+        match config.on_bad_image {
+            config::OnBadImage::Error => Ok(dataset),
+            config::OnBadImage::Skip => dataset.without_bad_images(),
+        }
     }
 
     /// The split of that name, if the dataset has it.
@@ -125,19 +133,19 @@ impl Dataset {
     /// # Errors
     /// A split that would be left without a sample.
     pub fn without(&self, bad: &[(SplitName, usize)]) -> Result<Self, Error> {
+        let mut bad = bad.to_vec();
+        bad.sort_unstable();
+        bad.dedup();
         let mut kept = self.clone();
         for split in &mut kept.splits {
             let name = split.name;
             let before = split.samples.len();
             let mut index = 0..before;
-            split.samples.retain(|_| index.next().is_some_and(|index| !bad.contains(&(name, index))));
+            split.samples.retain(|_| index.next().is_some_and(|index| bad.binary_search(&(name, index)).is_err()));
             if split.samples.is_empty() {
                 return Err(Error::NothingLeft { dataset: self.name.clone(), split: name, images: before });
             }
         }
-        let mut bad = bad.to_vec();
-        bad.sort_unstable();
-        bad.dedup();
         for (split, index) in bad {
             kept.notes.push(format!("skipped {}, which can't be decoded", self.sample_name(split, index)));
         }

@@ -13,7 +13,7 @@ use crate::stage_one::{self, Settings, State, Tuned, Tuner};
 use crate::store::{self, Cache, Encoding, Lost, Manifest, ShardRecord, ShardWriter};
 use crate::support::{interrupt, memory};
 use crate::teacher::OnnxModel;
-use crate::view::{self, Geometry, Preprocess};
+use crate::view::{self, Preprocess};
 
 /// How long the teacher is run for.
 const MEASURE: Duration = Duration::from_secs(4);
@@ -169,9 +169,7 @@ fn decode(pipeline: &Pipeline, dataset: &Dataset) -> Result<f64, Error> {
     (0..samples).into_par_iter().try_for_each(|index| {
         let bad =
             |source| stage_one::Error::Image { name: some.sample_name(SplitName::Train, index), source };
-        let image = view::decode(&some.read(SplitName::Train, index)?).map_err(bad)?;
-        let (width, height) = image.dimensions();
-        preprocess.pixels(&image, &Geometry::whole(width, height)).map_err(bad)?;
+        view::render(&some.read(SplitName::Train, index)?, None, &preprocess).map_err(bad)?;
         Ok::<(), stage_one::Error>(())
     })?;
     Ok(clock.elapsed().as_secs_f64() / samples.max(1) as f64)

@@ -12,7 +12,6 @@ use super::{Error, Run, Teacher};
 use crate::config::{self, Device};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::Cache;
-use crate::view;
 
 /// What a caller may choose.
 #[derive(Clone, Debug, Default)]
@@ -123,7 +122,6 @@ impl Contents {
             }
             Some(config) => {
                 let dataset = Dataset::open(config)?;
-                let dataset = view::without_bad_images(dataset, config.on_bad_image)?;
                 cache.check_dataset(dataset.fingerprint(), &dataset.classes)?;
                 Some(dataset)
             }

@@ -5,7 +5,6 @@ use image::RgbImage;
 use super::{Error, Settings};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::Row;
-use crate::support::hash::Digest;
 use crate::view::{self, Policy, Preprocess};
 
 /// What makes pixels, on any number of threads.
@@ -86,22 +85,16 @@ impl Prepare for Recipe<'_> {
         let known = &samples[sample as usize];
         let (width, height) = image.dimensions();
         let geometry = view::geometry(&self.policy, self.seed, sample, view, width, height);
-        let pixels = self.preprocess.pixels(image, &geometry).map_err(self.bad_image(split, sample))?;
-        self.preprocess.normalise(&pixels, out);
+        let rendered = view::render_decoded(image, geometry, &self.preprocess).map_err(self.bad_image(split, sample))?;
+        self.preprocess.normalise(&rendered.pixels, out);
         Ok(Seen {
             sample,
-            image_hash: first_bytes(known.content),
+            image_hash: known.content.0.first_chunk().copied().expect("a digest has 32 bytes"),
             label: known.label,
             view,
             crop: geometry.crop,
             flip: geometry.flip,
-            input_hash: first_bytes(Digest::of(pixels.as_raw())),
+            input_hash: rendered.hash(),
         })
     }
-}
-
-fn first_bytes<const N: usize>(digest: Digest) -> [u8; N] {
-    let mut bytes = [0; N];
-    bytes.copy_from_slice(&digest.0[..N]);
-    bytes
 }

@@ -7,7 +7,6 @@ use rayon::prelude::*;
 use super::Error;
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{Cache, Encoding, SplitRows};
-use crate::support::hash::Digest;
 use crate::support::rng;
 use crate::teacher::{Teacher, class_order};
 use crate::view::{self, Geometry};
@@ -181,12 +180,11 @@ fn prepare(
         .map(|((split, of_split, row), out)| {
             let index = of_split.identity(*row).0 as usize;
             let bad = |source| Error::Image { name: dataset.sample_name(*split, index), source };
-            let decoded = view::decode(&dataset.read(*split, index)?).map_err(bad)?;
             let geometry = Geometry { crop: of_split.crop(*row), flip: of_split.flip(*row) };
-            let seen = preprocess.pixels(&decoded, &geometry).map_err(bad)?;
-            preprocess.normalise(&seen, out);
-            let hash = of_split.input_hash(*row);
-            Ok(Digest::of(seen.as_raw()).0[..hash.len()] == hash)
+            let bytes = dataset.read(*split, index)?;
+            let rendered = view::render(&bytes, Some(geometry), preprocess).map_err(bad)?;
+            preprocess.normalise(&rendered.pixels, out);
+            Ok(rendered.hash() == of_split.input_hash(*row))
         })
         .collect();
     let first = same?.iter().position(|same| !same);

@@ -9,7 +9,6 @@ use super::Error;
 use super::pixel_cache::{self, Pixels};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::SplitRows;
-use crate::support::hash::Digest;
 use crate::view::{self, Geometry, Preprocess};
 
 /// The images of one split as the student sees them.
@@ -91,15 +90,12 @@ impl<'a> Images<'a> {
         let sample = sample as usize;
         let name = || self.dataset.sample_name(self.split, sample);
         let bytes = self.dataset.read(self.split, sample)?;
-        let decode = |bytes: &[u8]| {
-            let image = view::decode(bytes)?;
-            let geometry = Geometry { crop: self.rows.crop(row), flip: self.rows.flip(row) };
-            self.preprocess.pixels(&image, &geometry)
-        };
-        let pixels = decode(&bytes).map_err(|source| Error::Decode { image: name(), source })?;
-        if self.same_pixels && Digest::of(&pixels).0[..8] != self.rows.input_hash(row) {
+        let geometry = Geometry { crop: self.rows.crop(row), flip: self.rows.flip(row) };
+        let rendered = view::render(&bytes, Some(geometry), &self.preprocess)
+            .map_err(|source| Error::Decode { image: name(), source })?;
+        if self.same_pixels && rendered.hash() != self.rows.input_hash(row) {
             return Err(Error::Drift { image: name() });
         }
-        Ok(pixels)
+        Ok(rendered.pixels)
     }
 }

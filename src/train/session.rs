@@ -10,7 +10,6 @@ use super::{Error, device, setup};
 use crate::config::{self, Pipeline};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Cache, SplitRows};
-use crate::view;
 
 /// The dataset of many runs, with the caches and the pixels that they have used so far.
 ///
@@ -47,7 +46,6 @@ impl Shared {
     /// A dataset that can't be had.
     pub fn open(config: &config::Dataset) -> Result<Arc<Self>, Error> {
         let dataset = Dataset::open(config)?;
-        let dataset = view::without_bad_images(dataset, config.on_bad_image)?;
         Ok(Arc::new(Self {
             config: config.clone(),
             dataset: Arc::new(dataset),

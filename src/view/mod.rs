@@ -3,7 +3,6 @@
 //! [`decode`] gives the pixels that Hugging Face `datasets` gives, [`Geometry`] says which part of them is seen and
 //! whether it is mirrored, and [`Preprocess`] resizes and normalises as `transformers`' `ViTImageProcessor` does.
 
-mod decodable;
 mod decode;
 mod error;
 mod filter;
@@ -11,14 +10,15 @@ mod geometry;
 mod jpeg;
 mod preprocess;
 mod processor_config;
+mod render;
 mod resample;
 #[cfg(target_arch = "x86_64")]
 mod resample_avx2;
 
-pub use decodable::without_bad_images;
 pub use decode::{MAX_PIXELS, MAX_SIDE, decode};
 pub use error::Error;
 pub use filter::Filter;
 pub use geometry::{Geometry, Policy, geometry};
 pub use preprocess::Preprocess;
+pub use render::{Rendered, render, render_decoded, thumbnail};
 pub use resample::resize;

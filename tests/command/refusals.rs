@@ -141,4 +141,13 @@ fn images_that_are_not_there_or_are_none_are_named() {
     let skipped =
         workshop.done(&["teacher-cache", "-p", "leaves.toml", "--set", "dataset.on-bad-image=skip"]);
     assert!(skipped.contains("train 5") && skipped.contains("healthy_train.00001.jpg"), "{skipped}");
+
+    // What `data inspect` says of a dataset is what its cache was made from.
+    let skip = "[dataset]\nsource = \"./leaves\"\non-bad-image = \"skip\"\n";
+    workshop.file("skip.toml", skip);
+    let inspected = workshop.done(&["data", "inspect", "-p", "skip.toml"]);
+    let fingerprint = inspected.split_whitespace().skip_while(|&word| word != "fingerprint").nth(1).unwrap();
+    let cache = fs::read_dir(workshop.path().join("cache")).unwrap().next().unwrap().unwrap().path();
+    let manifest = fs::read_to_string(cache.join("manifest.json")).unwrap();
+    assert!(manifest.contains(fingerprint), "{inspected}\n{manifest}");
 }

@@ -45,8 +45,12 @@ impl Images {
     }
 
     fn open(&self) -> Dataset {
+        self.open_with(OnBadImage::Error)
+    }
+
+    fn open_with(&self, on_bad_image: OnBadImage) -> Dataset {
         let source = self.0.path().display().to_string();
-        Dataset::open(&config::Dataset { source, ..config::Dataset::default() }).unwrap()
+        Dataset::open(&config::Dataset { source, on_bad_image, ..config::Dataset::default() }).unwrap()
     }
 }
 
@@ -366,7 +370,7 @@ fn an_image_that_cannot_be_decoded_stops_the_run_and_is_named() {
 fn a_skipped_image_is_left_out_and_listed_in_the_manifest() {
     let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
     fs::write(images.path("test/bean_rust/1.png"), "no image").unwrap();
-    let kept = decant::view::without_bad_images(images.open(), OnBadImage::Skip).unwrap();
+    let kept = images.open_with(OnBadImage::Skip);
     assert_eq!(kept.split(SplitName::Test).unwrap().samples.len(), 8);
     let summary = run(&kept, &mut GrayTeacher::new(&CLASSES), &cache_in(root.path())).unwrap();
     let cache = Cache::open(&summary.dir).unwrap();

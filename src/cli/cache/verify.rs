@@ -10,7 +10,6 @@ use crate::stage_one::{Recomputed, recompute};
 use crate::store::{self, Cache};
 use crate::support::table::Table;
 use crate::teacher::{OnnxTeacher, Teacher};
-use crate::view;
 
 /// What `verify` is asked for.
 #[derive(clap::Args)]
@@ -66,7 +65,6 @@ fn bytes_are_sound(dir: &Path) -> Result<(), Failure> {
 fn teacher_agrees(args: &Args, cache: &Path, file: &Path, rows: usize) -> Result<(), Failure> {
     let pipeline = config::load(file, &args.sets)?;
     let dataset = Dataset::open(&pipeline.dataset)?;
-    let dataset = view::without_bad_images(dataset, pipeline.dataset.on_bad_image)?;
     let cache = Cache::open(cache)?;
     let mut teacher = OnnxTeacher::open(&pipeline.teacher)?;
     let batch_size = pipeline.teacher.batch(&teacher.describe().provider);

@@ -1,0 +1,56 @@
+//! Images that can't be decoded.
+
+use std::sync::Mutex;
+
+use rayon::prelude::*;
+
+use super::{Dataset, Error, SplitName};
+use crate::support::progress::Progress;
+use crate::view;
+
+/// One image that can't be decoded.
+#[derive(Debug)]
+pub struct BadImage {
+    /// The split that it is in.
+    pub split: SplitName,
+    /// Its index in the split.
+    pub index: usize,
+    /// What is wrong with it.
+    pub reason: view::Error,
+}
+
+impl Dataset {
+    /// Decodes every image, and gives those that can't be decoded, in the order of the splits.
+    ///
+    /// # Errors
+    /// An image that can't be read at all.
+    pub fn bad_images(&self) -> Result<Vec<BadImage>, Error> {
+        let samples: Vec<(SplitName, usize)> = self
+            .splits
+            .iter()
+            .flat_map(|split| (0..split.samples.len()).map(|index| (split.name, index)))
+            .collect();
+        let progress = Mutex::new(Progress::new("checking", samples.len() as u64, "images"));
+        let bad: Result<Vec<Option<BadImage>>, Error> = samples
+            .into_par_iter()
+            .map(|(split, index)| {
+                let decoded = view::decode(&self.read(split, index)?);
+                if let Ok(mut progress) = progress.lock() {
+                    progress.advance(1);
+                }
+                Ok(decoded.err().map(|reason| BadImage { split, index, reason }))
+            })
+            .collect();
+        Ok(bad?.into_iter().flatten().collect())
+    }
+
+    /// The dataset without the images that can't be decoded, each named in the notes.
+    ///
+    /// # Errors
+    /// An image that can't be read at all, and a split of which nothing is left.
+    pub(super) fn without_bad_images(self) -> Result<Self, Error> {
+        let bad: Vec<(SplitName, usize)> =
+            self.bad_images()?.into_iter().map(|bad| (bad.split, bad.index)).collect();
+        if bad.is_empty() { Ok(self) } else { self.without(&bad) }
+    }
+}
