@@ -141,7 +141,9 @@ impl Dataset {
             let name = split.name;
             let before = split.samples.len();
             let mut index = 0..before;
-            split.samples.retain(|_| index.next().is_some_and(|index| bad.binary_search(&(name, index)).is_err()));
+            split
+                .samples
+                .retain(|_| index.next().is_some_and(|index| bad.binary_search(&(name, index)).is_err()));
             if split.samples.is_empty() {
                 return Err(Error::NothingLeft { dataset: self.name.clone(), split: name, images: before });
             }

@@ -85,7 +85,8 @@ impl Prepare for Recipe<'_> {
         let known = &samples[sample as usize];
         let (width, height) = image.dimensions();
         let geometry = view::geometry(&self.policy, self.seed, sample, view, width, height);
-        let rendered = view::render_decoded(image, geometry, &self.preprocess).map_err(self.bad_image(split, sample))?;
+        let rendered =
+            view::render_decoded(image, geometry, &self.preprocess).map_err(self.bad_image(split, sample))?;
         self.preprocess.normalise(&rendered.pixels, out);
         Ok(Seen {
             sample,
