@@ -40,7 +40,7 @@ pub struct Args {
     splits: Vec<SplitName>,
     /// cpu, cuda:N or auto
     #[arg(long, default_value = "auto")]
-    device: config::Device,
+    device: config::StudentDevice,
     /// Print one JSON object on standard output, with the measures of each split
     #[arg(long)]
     json: bool,

@@ -30,7 +30,7 @@ impl ModelArgs {
     }
 
     /// Opens what was named.
-    pub fn open(&self, device: config::Device) -> Result<Model, Failure> {
+    pub fn open(&self, device: config::StudentDevice) -> Result<Model, Failure> {
         match &self.run {
             Some(run) if !is_run(run) => Err(train::Error::NoRun { path: run.clone() }.into()),
             _ => Model::open(self.path(), device),
@@ -61,7 +61,7 @@ enum Network {
 
 impl Model {
     /// Opens a run's folder, a Hugging Face folder, an ONNX file or the folder of one.
-    pub fn open(path: &Path, device: config::Device) -> Result<Self, Failure> {
+    pub fn open(path: &Path, device: config::StudentDevice) -> Result<Self, Failure> {
         if !path.exists() {
             return Err(Failure::usage(format!("there is no {}", path.display())));
         }
@@ -84,7 +84,7 @@ impl Model {
         }
     }
 
-    fn student(folder: &Path, device: config::Device) -> Result<Self, Failure> {
+    fn student(folder: &Path, device: config::StudentDevice) -> Result<Self, Failure> {
         let chosen = train::choose_device(device)?;
         let hf::Opened { model, classes } =
             hf::open_folder(folder, &chosen.device).map_err(train::Error::from)?;
@@ -99,10 +99,10 @@ impl Model {
         })
     }
 
-    fn onnx(path: &Path, device: config::Device) -> Result<Self, Failure> {
+    fn onnx(path: &Path, device: config::StudentDevice) -> Result<Self, Failure> {
         let teacher = config::Teacher {
             model: path.display().to_string(),
-            device: device.into(),
+            device: config::TeacherDevice::from(device).into(),
             ..config::Teacher::default()
         };
         let model = OnnxTeacher::open(&teacher)?;
@@ -113,7 +113,7 @@ impl Model {
         Ok(Self {
             classes: model.classes().to_vec(),
             preprocess: model.preprocess().clone(),
-            description: format!("{}, {} on {}", about.model, about.runtime, about.provider),
+            description: format!("{}, {} on {}", about.model, about.runtime, about.device),
             network: Network::Onnx(Box::new(model)),
         })
     }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::Failure;
 use super::output::print_json;
 use super::pipeline::PipelineArgs;
-use crate::config::{Pipeline, Sweep};
+use crate::config::{Pipeline, StudentDevice, Sweep};
 use crate::planning::{Commands, Cost, Decoding, PlannedCache, Probe, Run, SweepCost, Units};
 use crate::store;
 use crate::sweep::{self, Estimator, Plan, Points, State};
@@ -85,7 +85,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     if !args.no_measure {
         let device = train::choose_device(base.train.device)?;
-        decoding.overlaps = device.name != "cpu";
+        decoding.overlaps = device.name != StudentDevice::Cpu;
         let pipelines = units.iter().flat_map(|units| &units.units).map(|unit| &unit.pipeline);
         pipelines.chain([&base]).for_each(|pipeline| estimator.measure(pipeline, dataset, &device));
     }

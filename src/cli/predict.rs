@@ -36,7 +36,7 @@ pub struct Args {
     batch_size: u32,
     /// cpu, cuda:N or auto
     #[arg(long, default_value = "auto")]
-    device: crate::config::Device,
+    device: crate::config::StudentDevice,
     /// Print one JSON object a line and image
     #[arg(long)]
     json: bool,

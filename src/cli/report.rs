@@ -34,7 +34,7 @@ pub struct Args {
     split: Option<SplitName>,
     /// Where the student is evaluated: cpu, cuda:N or auto
     #[arg(long, default_value = "auto")]
-    device: config::Device,
+    device: config::StudentDevice,
     /// Print the report's numbers as JSON on standard output
     #[arg(long)]
     json: bool,

@@ -85,7 +85,7 @@ pub(super) fn cache(pipeline: &Pipeline, part: (usize, usize), quiet: bool) -> R
     let dataset = Dataset::open(&pipeline.dataset)?;
     let mut settings = Settings {
         cache: &pipeline.cache,
-        batch_size: pipeline.teacher.batch(&tuner.teacher().describe().provider),
+        batch_size: pipeline.teacher.batch(tuner.teacher().describe().device.provider),
         part,
         interrupted: &interrupt::requested,
     };
@@ -146,7 +146,7 @@ fn print_head(pipeline: &Pipeline, dataset: &Dataset, teacher: &dyn Teacher, bat
     }
     println!(
         "  teacher  {} ({}) on {}, {}, batch {}",
-        description.model, description.precision, description.provider, description.runtime, batch_size
+        description.model, description.precision, description.device, description.runtime, batch_size
     );
     println!(
         "  cache    {}, {} view(s), temperatures {}",

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Control, Count, Device, Encoding, Halving, Loss, Pipeline, Teacher, View};
+use super::{Control, Count, Encoding, Halving, Loss, Pipeline, Provider, Teacher, View};
 
 /// A value outside its range: its dotted key, the value as text, and the rule it breaks.
 pub(super) struct Invalid {
@@ -134,12 +134,6 @@ pub(super) fn check(pipeline: &Pipeline) -> Result<(), Invalid> {
         "2 to 65536, since BatchNorm needs two images",
     )?;
     super::check_recipe::check(train)?;
-    within(
-        "train.device",
-        train.device,
-        !matches!(train.device, Device::TensorRt(_)),
-        "auto, cpu or cuda:N, since TensorRT can't train",
-    )?;
 
     if let Some(search) = &pipeline.sweep.search {
         within("sweep.search.budget", search.budget, (1..=10_000).contains(&search.budget), "1 to 10000")?;
@@ -155,8 +149,8 @@ pub(super) fn check(pipeline: &Pipeline) -> Result<(), Invalid> {
 /// Refuses what the teacher's device would not heed.
 fn check_gpu(teacher: &Teacher) -> Result<(), Invalid> {
     let gpu = &teacher.gpu;
-    let first = teacher.device.first();
-    let (cuda, tensorrt) = (matches!(first, Device::Cuda(_)), matches!(first, Device::TensorRt(_)));
+    let on = |provider| teacher.device.provider() == Some(provider);
+    let (cuda, tensorrt) = (on(Provider::Cuda), on(Provider::TensorRt));
     let on = format!("false with teacher.device = \"{}\", ", teacher.device);
     let rule = format!("{on}since only cuda:N rounds to TensorFloat-32 on demand");
     within("teacher.gpu.tf32", gpu.tf32, !gpu.tf32 || cuda, &rule)?;

@@ -297,7 +297,7 @@ mod tests {
     fn a_set_comes_before_the_file() {
         let pipeline = load_text("[train]\nlr = 0.1\n", &["train.lr=3e-4", "teacher.device=cpu"]).unwrap();
         assert!((pipeline.train.lr - 3e-4).abs() < 1e-12);
-        assert_eq!(pipeline.teacher.device, crate::config::Device::Cpu.into());
+        assert_eq!(pipeline.teacher.device, crate::config::TeacherDevice::CPU.into());
     }
 
     #[test]

@@ -6,28 +6,32 @@
 mod check;
 mod check_recipe;
 mod count;
-mod device;
-mod devices;
 mod error;
 mod load;
 mod loss;
+mod provider;
 mod recipe;
 mod sections;
+mod student_device;
 mod sweep;
+mod teacher_device;
+mod teacher_devices;
 
 use serde::{Deserialize, Serialize};
 
 pub use count::Count;
-pub use device::Device;
-pub use devices::Devices;
 pub use error::Error;
 pub use load::{Assignment, Source, load, parse};
 pub use loss::{Control, Dist, Dkd, Loss, Ramp};
+pub use provider::Provider;
 pub use recipe::{ClassRule, ClassWeights, Freeze, Optimizer};
 pub use sections::{
     Cache, Dataset, Encoding, Gpu, Leaves, OnBadImage, Schedule, Student, Teacher, Train, View,
 };
+pub use student_device::StudentDevice;
 pub use sweep::{Halving, Search, Sweep};
+pub use teacher_device::{ProviderDevice, TeacherDevice};
+pub use teacher_devices::TeacherDevices;
 
 /// A whole pipeline file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClassWeights, Control, Count, Device, Devices, Dist, Dkd, Freeze, Loss, Optimizer, Ramp};
+use super::{
+    ClassWeights, Control, Count, Dist, Dkd, Freeze, Loss, Optimizer, Provider, Ramp, StudentDevice, TeacherDevices,
+};
 
 /// `[dataset]`: where the images come from.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -75,8 +77,9 @@ pub struct Teacher {
     pub model: String,
     /// The Hugging Face checkpoint that `make teacher` exports to `model`.
     pub checkpoint: Option<String>,
-    /// Where ONNX Runtime runs it: `auto`, `cpu`, `cuda:0`, `tensorrt:0`, or several GPUs for one cache, `cuda:0,1`.
-    pub device: Devices,
+    /// Where ONNX Runtime runs it: `auto`, `cpu`, `cuda:0`, `tensorrt:0`, another provider of docs/teacher.md, or several GPUs for
+    /// one cache, `cuda:0,1`.
+    pub device: TeacherDevices,
     /// Images in one call. `auto` takes the fastest of those that give the logits of the usual size, 4 on the CPU and 64 on a
     /// GPU, to the last bit: what the cache holds does not depend on the measurement.
     pub batch_size: Count,
@@ -94,7 +97,7 @@ impl Default for Teacher {
         Self {
             model: "embedded:leaves".to_owned(),
             checkpoint: None,
-            device: Devices::default(),
+            device: TeacherDevices::default(),
             batch_size: Count::Auto,
             threads: Count::Auto,
             sessions: Count::Auto,
@@ -104,11 +107,9 @@ impl Default for Teacher {
 }
 
 impl Teacher {
-    /// The batch size whose logits a cache holds: the one that is given, else 4 on the provider `cpu`, where each core works on a few
-    /// images that fit its own caches, and 64 on a GPU, which has thousands of cores for one call.
-    pub fn batch(&self, provider: &str) -> usize {
-        let usual = if provider == "cpu" { 4 } else { 64 };
-        self.batch_size.given().unwrap_or(usual)
+    /// The batch size whose logits a cache holds: the one that is given, else the usual one of `provider`.
+    pub fn batch(&self, provider: Provider) -> usize {
+        self.batch_size.given().unwrap_or(provider.usual_batch_size())
     }
 }
 
@@ -326,7 +327,7 @@ pub struct Train {
     /// one, and none of a finished run.
     pub keep_checkpoints: usize,
     /// Where the student trains.
-    pub device: Device,
+    pub device: StudentDevice,
     /// The folder that holds runs; `--runs-dir` and `DECANT_RUNS` come before it.
     pub dir: PathBuf,
 }
@@ -370,7 +371,7 @@ impl Default for Train {
             checkpoint_steps: 0,
             checkpoint_minutes: 10.0,
             keep_checkpoints: 0,
-            device: Device::Auto,
+            device: StudentDevice::Auto,
             dir: PathBuf::from("runs"),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::Pipeline;
+use crate::config::{Pipeline, Provider, ProviderDevice};
 use crate::dataset::Dataset;
 use crate::stage_one::{self, Settings};
 use crate::store::{self, Manifest, ShardSpec};
@@ -20,7 +20,7 @@ pub struct PlannedShard {
 /// The cache that stage one makes of a pipeline.
 #[derive(Clone, Debug)]
 pub struct PlannedCache {
-    /// What it will be. Provider, precision and runtime are not known, and no part of its key.
+    /// What it will be. Provider, precision and runtime are guessed or not known, and not part of its key.
     pub manifest: Manifest,
     /// Its folder, whether it is there or not.
     pub dir: PathBuf,
@@ -41,17 +41,18 @@ impl PlannedCache {
         teacher: &Identity,
     ) -> Result<Self, stage_one::Error> {
         class_order(&teacher.classes, &dataset.classes)?;
+        let provider = pipeline.teacher.device.provider().unwrap_or(Provider::Cpu);
         let unknown = || "not known yet".to_owned();
         let description = Description {
             model: teacher.model.clone(),
-            provider: unknown(),
+            device: ProviderDevice { provider, index: 0 },
             precision: unknown(),
             runtime: unknown(),
             notes: Vec::new(),
         };
         let settings = Settings {
             cache: &pipeline.cache,
-            batch_size: pipeline.teacher.batch(&description.provider),
+            batch_size: pipeline.teacher.batch(provider),
             part: (0, 1),
             interrupted: &|| false,
         };

@@ -63,7 +63,7 @@ impl Probe {
         let open = |tuning| model.open_team(tuning);
         let tuner = Tuner::open(&pipeline.teacher, &open)?;
         let open_seconds = clock.elapsed().as_secs_f64();
-        let batch = pipeline.teacher.batch(&tuner.teacher().describe().provider);
+        let batch = pipeline.teacher.batch(tuner.teacher().describe().device.provider);
         let mut tuned = tuner.tune(planned.rows(), batch)?;
 
         let views = usize::from(pipeline.cache.views);

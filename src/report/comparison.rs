@@ -305,7 +305,7 @@ mod tests {
             cache_content: zero,
             init: None,
             teacher: String::new(),
-            device: String::new(),
+            device: crate::config::StudentDevice::Auto,
             pipeline,
         };
         let folder = PathBuf::from(format!("{lambda}-{temperature}-{seed}-{width}"));

@@ -9,7 +9,7 @@ use super::gallery::{Card, Source};
 use super::input::Input;
 use super::student::{self, Evaluated, Student};
 use super::{Error, Run, Teacher};
-use crate::config::{self, Device};
+use crate::config::{self, StudentDevice};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::Cache;
 
@@ -19,7 +19,7 @@ pub struct Options {
     /// The split that students and teachers are measured on: test, or else validation, unless given.
     pub split: Option<SplitName>,
     /// Where a student is evaluated.
-    pub device: Device,
+    pub device: StudentDevice,
     /// The folder that holds the runs which a sweep lists.
     pub runs_dir: PathBuf,
     /// Where the images of a cache are. A run knows its own.

@@ -6,7 +6,7 @@ use super::Error;
 use super::gallery::{Card, Source};
 use super::reliability::{self, Bin};
 use super::teacher::Teacher;
-use crate::config::Device;
+use crate::config::StudentDevice;
 use crate::dataset::SplitName;
 use crate::runs::FinishedRun;
 use crate::store::soften;
@@ -46,7 +46,7 @@ pub struct Evaluated {
 ///
 /// # Errors
 /// A run that has not finished, a dataset or cache that is gone, damaged or another.
-pub fn evaluate(run: &Run, split: Option<SplitName>, device: Device) -> Result<Evaluated, Error> {
+pub fn evaluate(run: &Run, split: Option<SplitName>, device: StudentDevice) -> Result<Evaluated, Error> {
     let tested = run.result.as_ref().is_some_and(|result| result.test.is_some());
     let split = split.unwrap_or(if tested { SplitName::Test } else { SplitName::Validation });
     let finished = FinishedRun::open(&run.folder)?;

@@ -46,7 +46,7 @@ impl FinishedRun {
     ///
     /// # Errors
     /// A dataset or cache that is gone or another, a device that can't be had.
-    pub fn setup(&self, device: config::Device) -> Result<Setup, Error> {
+    pub fn setup(&self, device: config::StudentDevice) -> Result<Setup, Error> {
         let mut pipeline = self.description.pipeline.clone();
         pipeline.train.device = device;
         let mut setup = Setup::new(pipeline, Some(&self.description.cache), &self.folder)?;

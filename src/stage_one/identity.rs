@@ -36,7 +36,7 @@ pub fn manifest(
     let teacher = TeacherIdentity {
         name: teacher.model.clone(),
         fingerprint,
-        provider: teacher.provider_kind().to_owned(),
+        provider: teacher.device.provider.to_string(),
         precision: teacher.precision.clone(),
         // Another batch size may round the last bit of a logit otherwise, so a resumed run must have the same.
         runtime: format!("{}{BATCHES}{}", teacher.runtime, settings.batch_size),

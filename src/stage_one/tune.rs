@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::Error;
 use super::trial::{PROBES, Trial, Way};
 use super::tuned::{Team, Tuned};
-use crate::config;
+use crate::config::{self, Provider};
 use crate::support::memory;
 use crate::teacher::{self, Teacher, Tuning};
 
@@ -65,12 +65,13 @@ impl<'a> Tuner<'a> {
     /// The teacher can't be opened once more, or fails.
     pub fn tune(self, images: u64, batch_size: usize) -> Result<Tuned, Error> {
         let Self { config, open, team, most, before_bytes, opening } = self;
-        let provider = team[0].describe().provider;
-        let cpu = provider == "cpu";
+        let provider = team[0].describe().device.provider;
+        let cpu = provider == Provider::Cpu;
         let sessions_open = cpu && most > 1;
         // A recorded graph and an engine are made for one batch size.
-        let sizes_open =
-            config.batch_size.given().is_none() && !config.gpu.graph && !provider.starts_with("tensorrt");
+        let sizes_open = config.batch_size.given().is_none()
+            && !config.gpu.graph
+            && !provider.compiles_for_one_batch_size();
         if images == 0 || !(sessions_open || sizes_open) {
             return Ok(Tuned { teachers: team, batch_size, measured: Vec::new() });
         }

@@ -9,6 +9,7 @@ use super::points::label;
 use super::results::put;
 use super::verify::CUDA_TOLERANCE;
 use super::{Error, Plan, Results};
+use crate::config::StudentDevice;
 use crate::support::hash::Digest;
 use crate::train::RunResult;
 
@@ -26,7 +27,7 @@ pub struct Lock {
     /// The processor's instruction set, which decides how sums are rounded.
     pub machine: String,
     /// The device.
-    pub device: String,
+    pub device: StudentDevice,
     /// The dataset's fingerprint.
     pub dataset: Digest,
     /// The teacher's.
@@ -84,7 +85,7 @@ impl Lock {
             name: results.name.clone(),
             decant: env!("CARGO_PKG_VERSION").to_owned(),
             machine: machine(),
-            device: first.device.name.clone(),
+            device: first.device.name,
             dataset: first.dataset.fingerprint(),
             teacher: first.cache.manifest().teacher.fingerprint,
             caches,
@@ -156,7 +157,7 @@ impl Lock {
         };
         differs("decant", &self.decant, &here.decant);
         differs("instruction set", &self.machine, &here.machine);
-        differs("device", &self.device, &here.device);
+        differs("device", &self.device.to_string(), &here.device.to_string());
         let caches =
             |lock: &Self| lock.caches.iter().map(|cache| cache.short(12)).collect::<Vec<_>>().join(", ");
         differs("cache", &caches(self), &caches(here));
@@ -177,7 +178,7 @@ impl Lock {
             let result = other.and_then(|run| run.result);
             let validation = other.and_then(|run| run.validation);
             let is_close = match (there.validation, validation) {
-                (Some(a), Some(b)) => self.device != "cpu" && (a - b).abs() <= CUDA_TOLERANCE,
+                (Some(a), Some(b)) => !self.device.repeats_exactly() && (a - b).abs() <= CUDA_TOLERANCE,
                 _ => false,
             };
             if there.result == result || is_close {

@@ -1,8 +1,9 @@
 //! What there is to run a teacher with, as data.
 
 use super::Error;
-use super::provider::Provider;
+use super::provider;
 use super::runtime::{self, Found};
+use crate::config::{Provider, ProviderDevice};
 
 /// The library and what it can run on here.
 #[derive(Debug)]
@@ -16,8 +17,8 @@ pub struct Health {
 /// One execution provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderHealth {
-    /// `cpu`, `cuda:0` or `tensorrt:0`, as `teacher.device` takes it.
-    pub device: String,
+    /// The first device of it.
+    pub device: ProviderDevice,
     /// What is missing, each with what to do; empty where it can be used.
     pub missing: Vec<String>,
 }
@@ -27,12 +28,11 @@ pub fn examine() -> Health {
     match runtime::load() {
         Err(error) => Health { library: Err(error), providers: Vec::new() },
         Ok(runtime) => {
-            let providers = [Provider::Cpu, Provider::Cuda(0), Provider::TensorRt(0)];
-            let health = |provider: Provider| ProviderHealth {
-                device: provider.to_string(),
-                missing: provider.missing(runtime),
+            let health = |provider| ProviderHealth {
+                device: ProviderDevice { provider, index: 0 },
+                missing: provider::missing(provider, runtime),
             };
-            Health { library: Ok(runtime.found.clone()), providers: providers.map(health).to_vec() }
+            Health { library: Ok(runtime.found.clone()), providers: Provider::ALL.map(health).to_vec() }
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::config::ProviderDevice;
+
 /// Each names the file, what was expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -43,7 +45,7 @@ pub enum Error {
     )]
     NoProvider {
         /// What was asked for.
-        device: String,
+        device: ProviderDevice,
         /// What is missing, with what to do.
         missing: String,
     },

@@ -9,14 +9,14 @@ use super::logits;
 use super::signature::{Precision, Signature};
 
 /// A session that reads the caller's pixels where they lie.
-pub(super) struct Plain {
+pub(super) struct HostSession {
     session: Session,
     signature: Signature,
     /// The pixels as the model takes them, where it takes no `f32`.
     halves: Vec<f16>,
 }
 
-impl Plain {
+impl HostSession {
     pub fn new(session: Session, signature: Signature) -> Self {
         Self { session, signature, halves: Vec::new() }
     }

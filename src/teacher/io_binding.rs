@@ -16,14 +16,14 @@ use ort::session::{IoBinding, RunOptions, Session};
 use ort::value::{DynTensor, TensorElementType};
 
 use super::logits;
-use super::provider::Provider;
 use super::signature::{Precision, Signature};
+use crate::config::ProviderDevice;
 
 /// Batch sizes whose memory is kept: the full one, and what the ends of a few splits leave.
 const KEPT: usize = 4;
 
 /// A session and the memory that it shares with the CPU.
-pub(super) struct Bound {
+pub(super) struct BoundSession {
     // Before the session, whose allocators gave the memory.
     buffers: Vec<Buffers>,
     staging: Allocator,
@@ -46,14 +46,14 @@ struct Buffers {
     on_device: Option<(DynTensor, DynTensor)>,
 }
 
-impl Bound {
+impl BoundSession {
     /// # Errors
     /// Memory of the device that the session does not give.
-    pub fn new(session: Session, signature: Signature, provider: Provider, graph: bool) -> ort::Result<Self> {
+    pub fn new(session: Session, signature: Signature, device: ProviderDevice, graph: bool) -> ort::Result<Self> {
         let allocator = |device, index, memory| {
             Allocator::new(&session, MemoryInfo::new(device, index, AllocatorType::Device, memory)?)
         };
-        let index = provider.index() as i32;
+        let index = device.index as i32;
         let pinned = |index| allocator(AllocationDevice::CUDA_PINNED, index, MemoryType::CPUOutput);
         // Page-locked memory serves every device, and ONNX Runtime has had times when it was the first one's only.
         let staging = pinned(index).or_else(|error| pinned(0).map_err(|_| error))?;
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::config;
     use crate::teacher::files::Files;
-    use crate::teacher::host_tensors::Plain;
+    use crate::teacher::host_tensors::HostSession;
     use crate::teacher::session::{Opened, Opener};
     use crate::teacher::{Tuning, runtime};
 
@@ -166,12 +166,12 @@ mod tests {
         let files = Files::read(&config.model).unwrap();
         let tuning = Tuning::from(&config);
         let opener = Opener { runtime: runtime::load().unwrap(), files: &files, config: &config, tuning };
-        opener.on(config::Device::Cpu).unwrap()
+        opener.on(config::TeacherDevice::CPU).unwrap()
     }
 
-    fn bound(golden: &str, graph: bool) -> Bound {
+    fn bound(golden: &str, graph: bool) -> BoundSession {
         let Opened { session, signature, .. } = opened(golden);
-        Bound::with_memory(session, signature, Allocator::default(), graph.then(Allocator::default))
+        BoundSession::with_memory(session, signature, Allocator::default(), graph.then(Allocator::default))
     }
 
     fn pixels(batch: usize, seed: usize) -> Vec<f32> {
@@ -183,7 +183,7 @@ mod tests {
     fn bound_memory_gives_the_bits_of_the_callers_own() {
         for (golden, graph) in [("fp32", false), ("fp32", true), ("fp16", false), ("fp16", true)] {
             let Opened { session, signature, .. } = opened(golden);
-            let mut plain = Plain::new(session, signature);
+            let mut plain = HostSession::new(session, signature);
             let mut bound = bound(golden, graph);
             let sizes = [4, 2, 4, 1, 3, 5, 4, 2];
             assert!(sizes.iter().max() > Some(&KEPT));

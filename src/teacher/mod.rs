@@ -22,6 +22,7 @@ mod session;
 mod signature;
 mod tuning;
 
+use crate::config::ProviderDevice;
 use crate::support::hash::Digest;
 use crate::view::Preprocess;
 
@@ -62,21 +63,13 @@ pub trait Teacher: Send {
     }
 }
 
-impl Description {
-    /// The kind of provider without the number of its device, `cuda` for `cuda:1`: which and how many devices fill a cache
-    /// is no part of what the cache is.
-    pub fn provider_kind(&self) -> &str {
-        self.provider.split(':').next().unwrap_or(&self.provider)
-    }
-}
-
 /// What a teacher is and where it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     /// The model: its file, or `embedded:leaves`.
     pub model: String,
-    /// The execution provider: `cpu`, `cuda:0`, `tensorrt:0`.
-    pub provider: String,
+    /// Where it runs. Only the provider is part of what a cache is, not which or how many devices fill it.
+    pub device: ProviderDevice,
     /// The element type of its input: `fp32` or `fp16`.
     pub precision: String,
     /// The library that runs it, with its version: `ONNX Runtime 1.31.1`.

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use super::files::Files;
-use super::host_tensors::Plain;
-use super::io_binding::Bound;
-use super::provider::Provider;
+use super::host_tensors::HostSession;
+use super::io_binding::BoundSession;
 use super::session::{Opened, Opener};
 use super::signature::Signature;
 use super::{Description, Error, Teacher};
-use crate::config;
+use crate::config::{self, Provider};
 use crate::support::hash::Digest;
 use crate::view::Preprocess;
 
@@ -29,33 +28,30 @@ pub struct OnnxTeacher {
 
 /// A session with the memory of its calls.
 enum Calls {
-    Plain(Plain),
-    Bound(Box<Bound>),
+    Host(HostSession),
+    Bound(Box<BoundSession>),
 }
 
 impl OnnxTeacher {
     pub(super) fn of(opener: &Opener, opened: Opened) -> Result<Self, Error> {
-        let Opened { session, signature, provider, notes } = opened;
+        let Opened { session, signature, device, notes } = opened;
         let Files { classes, preprocess, fingerprint, .. } = opener.files.clone();
         check(opener.files, &signature)?;
         let path = opener.files.model.path();
         let description = Description {
             model: path.display().to_string(),
-            provider: provider.to_string(),
-            precision: precision(&signature, provider, &opener.config.gpu),
+            device,
+            precision: precision(&signature, device.provider, &opener.config.gpu),
             runtime: format!("ONNX Runtime {}", opener.runtime.found.version),
             notes,
         };
-        let fixed = signature.batch.or(opener.fixed_batch(provider));
-        let calls = match provider {
-            Provider::Cpu => Calls::Plain(Plain::new(session, signature)),
-            Provider::Cuda(_) | Provider::TensorRt(_) => {
-                let graph = opener.config.gpu.graph;
-                let bound = Bound::new(session, signature, provider, graph).map_err(|error| {
-                    Error::NoProvider { device: provider.to_string(), missing: error.to_string() }
-                })?;
-                Calls::Bound(Box::new(bound))
-            }
+        let fixed = signature.batch.or(opener.fixed_batch(device.provider));
+        let calls = if device.provider.uses_cuda_memory() {
+            let bound = BoundSession::new(session, signature, device, opener.config.gpu.graph)
+                .map_err(|error| Error::NoProvider { device, missing: error.to_string() })?;
+            Calls::Bound(Box::new(bound))
+        } else {
+            Calls::Host(HostSession::new(session, signature))
         };
         Ok(Self { calls, fixed, path, classes, preprocess, fingerprint, description, padded: Vec::new() })
     }
@@ -66,7 +62,7 @@ impl OnnxTeacher {
         let shape = [batch, 3, height as usize, width as usize];
         let classes = self.classes.len();
         let given = match &mut self.calls {
-            Calls::Plain(calls) => calls.run(pixels, shape, classes, logits),
+            Calls::Host(calls) => calls.run(pixels, shape, classes, logits),
             Calls::Bound(calls) => calls.run(pixels, shape, classes, logits),
         };
         given.map_err(|reason| Error::Inference { path: self.path.clone(), batch, reason })
@@ -127,8 +123,8 @@ impl Teacher for OnnxTeacher {
 fn precision(signature: &Signature, provider: Provider, gpu: &config::Gpu) -> String {
     let taken = signature.input_precision.as_str();
     match provider {
-        Provider::Cuda(_) if gpu.tf32 => format!("{taken} with TF32"),
-        Provider::TensorRt(_) if gpu.tensorrt_fp16 => format!("{taken} computed in fp16"),
+        Provider::Cuda if gpu.tf32 => format!("{taken} with TF32"),
+        Provider::TensorRt if gpu.tensorrt_fp16 => format!("{taken} computed in fp16"),
         _ => taken.to_owned(),
     }
 }

@@ -1,15 +1,14 @@
-//! Execution providers: what can run a model here, and what is missing where it can't.
+//! Execution providers: registering one with ONNX Runtime, and what is missing where it can't be had.
 
-use std::fmt;
 use std::path::PathBuf;
 
-use ort::ep::{self, ExecutionProviderDispatch};
+use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
 
 use super::runtime::Runtime;
+use crate::config::{Provider, ProviderDevice};
 
 /// How a GPU's provider runs a model.
 #[derive(Clone, Debug, Default)]
-#[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the CPU has no options"))]
 pub(super) struct Options {
     /// Whether float32 products may be rounded to TensorFloat-32.
     pub tf32: bool,
@@ -21,107 +20,139 @@ pub(super) struct Options {
     pub engines: Option<PathBuf>,
 }
 
-/// An execution provider of ONNX Runtime, with the index of its device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Provider {
-    Cpu,
-    Cuda(usize),
-    TensorRt(usize),
+/// Libraries that a provider needs, and the command that brings them.
+struct Needed {
+    libraries: &'static [&'static str],
+    remedy: &'static str,
 }
 
-impl fmt::Display for Provider {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cpu => formatter.write_str("cpu"),
-            Self::Cuda(index) => write!(formatter, "cuda:{index}"),
-            Self::TensorRt(index) => write!(formatter, "tensorrt:{index}"),
-        }
+/// What `libonnxruntime_providers_cuda.so` of ONNX Runtime 1.31 is linked with or loads.
+const CUDA: &[Needed] = &[
+    Needed { libraries: &["libcuda.so.1"], remedy: "install the NVIDIA driver" },
+    Needed {
+        libraries: &[
+            "libcudart.so.13",
+            "libcublasLt.so.13",
+            "libcublas.so.13",
+            "libcurand.so.10",
+            "libcudnn.so.9",
+        ],
+        remedy: "run `make runtime GPU=1`, or `pip install \"onnxruntime-gpu[cuda,cudnn]\"`",
+    },
+];
+
+const TENSORRT: &[Needed] = &[Needed {
+    libraries: &["libnvinfer.so.10", "libnvonnxparser.so.10"],
+    remedy: "run `pip install \"tensorrt-cu13<11\"`",
+}];
+
+/// Registers `device` with a session, after what is tried first and so on; each fails loudly. Empty for no provider at all.
+///
+/// # Errors
+/// What is missing here, with what to do.
+pub(super) fn dispatches(
+    device: ProviderDevice,
+    runtime: &Runtime,
+    options: &Options,
+) -> Result<Vec<ExecutionProviderDispatch>, String> {
+    let missing = missing(device.provider, runtime);
+    if !missing.is_empty() {
+        return Err(missing.join("; "));
     }
+    let index = device.index as i32;
+    Ok(match device.provider {
+        Provider::Cpu => vec![ep::CPU::default().build()],
+        Provider::Cuda => vec![cuda(index, options)],
+        // What TensorRT can't run goes to CUDA on the same device.
+        Provider::TensorRt => {
+            vec![tensorrt(index, options), cuda(index, &Options { graph: false, ..options.clone() })]
+        }
+        Provider::DirectMl => vec![ep::DirectML::default().with_device_id(index).build().error_on_failure()],
+        Provider::CoreMl => vec![ep::CoreML::default().build().error_on_failure()],
+        Provider::Rocm => vec![ep::ROCm::default().with_device_id(index).build().error_on_failure()],
+        Provider::MiGraphX => vec![ep::MIGraphX::default().with_device_id(index).build().error_on_failure()],
+        Provider::OpenVino => vec![ep::OpenVINO::default().build().error_on_failure()],
+    })
 }
 
-impl Provider {
-    /// Which device of its kind.
-    pub fn index(self) -> usize {
-        match self {
-            Self::Cpu => 0,
-            Self::Cuda(index) | Self::TensorRt(index) => index,
+/// Whether the library was built with `provider`, and the package whose library is.
+fn is_built_in(provider: Provider) -> (ort::Result<bool>, &'static str) {
+    match provider {
+        Provider::Cpu => (Ok(true), "the wheel onnxruntime"),
+        Provider::Cuda => (ep::CUDA::is_available(), "`pip install onnxruntime-gpu`"),
+        Provider::TensorRt => (ep::TensorRT::is_available(), "`pip install onnxruntime-gpu`"),
+        Provider::DirectMl => {
+            (ep::DirectML::is_available(), "`pip install onnxruntime-directml` on Windows")
         }
-    }
-
-    /// What lets ONNX Runtime use it, each failing loudly; empty for the CPU, which is always there.
-    ///
-    /// # Errors
-    /// What is missing here, with what to do.
-    pub fn dispatches(
-        self,
-        runtime: &Runtime,
-        options: &Options,
-    ) -> Result<Vec<ExecutionProviderDispatch>, String> {
-        if let Some(missing) = self.missing(runtime).into_iter().next() {
-            return Err(missing);
-        }
-        Ok(match self {
-            Self::Cpu => vec![ep::CPU::default().build()],
-            Self::Cuda(index) => vec![cuda(index, options)],
-            // What TensorRT can't run goes to CUDA on the same device.
-            Self::TensorRt(index) => {
-                vec![tensorrt(index, options), cuda(index, &Options { graph: false, ..options.clone() })]
-            }
-        })
-    }
-
-    /// What is missing for it here, each with what to do; nothing where it should work.
-    pub fn missing(self, runtime: &Runtime) -> Vec<String> {
-        let (name, feature) = match self {
-            Self::Cpu => return Vec::new(),
-            Self::Cuda(_) => ("cuda", cfg!(feature = "cuda")),
-            Self::TensorRt(_) => ("tensorrt", cfg!(feature = "cuda")),
-        };
-        if !feature {
-            return vec![
-                "this build has no CUDA, build it with `cargo build --release --features cuda`".to_owned(),
-            ];
-        }
-        let library = libloading::library_filename(format!("onnxruntime_providers_{name}"));
-        let beside = runtime.found.path.with_file_name(&library);
-        let mut missing = Vec::new();
-        if beside.is_absolute() && !beside.exists() {
-            missing.push(format!(
-                "{} does not exist, install the wheel onnxruntime-gpu in place of onnxruntime",
-                beside.display()
-            ));
-        }
-        let needed: &[(&str, &str)] = match self {
-            Self::TensorRt(_) => &[CUDA_DRIVER, ("libnvinfer.so.10", "install TensorRT 10")],
-            _ => &[CUDA_DRIVER, ("libcudnn.so.9", "install cuDNN 9, such as the wheel nvidia-cudnn-cu13")],
-        };
-        for (library, remedy) in needed {
-            // SAFETY: loading runs the initialisers of NVIDIA's libraries, which the provider would load next.
-            if let Err(error) = unsafe { libloading::Library::new(*library) } {
-                missing.push(format!("{library} can't be loaded ({error}), {remedy}"));
-            }
-        }
-        missing
+        Provider::CoreMl => (ep::CoreML::is_available(), "`pip install onnxruntime` on macOS"),
+        Provider::Rocm => (ep::ROCm::is_available(), "AMD's wheel onnxruntime-rocm"),
+        Provider::MiGraphX => (ep::MIGraphX::is_available(), "AMD's wheel onnxruntime-migraphx"),
+        Provider::OpenVino => (ep::OpenVINO::is_available(), "`pip install onnxruntime-openvino`"),
     }
 }
 
-const CUDA_DRIVER: (&str, &str) =
-    (if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" }, "install the NVIDIA driver");
+/// Whether ONNX Runtime was built with `provider`; what it needs beside that may still be missing.
+pub(super) fn is_known(provider: Provider) -> bool {
+    matches!(is_built_in(provider), (Ok(true), _))
+}
 
-#[cfg(feature = "cuda")]
-fn cuda(index: usize, options: &Options) -> ExecutionProviderDispatch {
+/// What is missing for `provider` here, each with what to do; nothing where it should work.
+pub(super) fn missing(provider: Provider, runtime: &Runtime) -> Vec<String> {
+    let (built_in, package) = is_built_in(provider);
+    if !matches!(built_in, Ok(true)) {
+        let path = runtime.found.path.display();
+        return vec![format!("{path} is built without the provider {provider}; {package} has it")];
+    }
+    if !provider.uses_cuda_memory() || !cfg!(target_os = "linux") {
+        return Vec::new();
+    }
+    runtime.preload_cuda();
+    let mut missing = without_provider_library(provider, runtime);
+    missing.extend(not_loading(CUDA));
+    if provider == Provider::TensorRt {
+        missing.extend(not_loading(TENSORRT));
+    }
+    missing
+}
+
+/// The library of the provider itself, which ONNX Runtime loads from its own folder.
+fn without_provider_library(provider: Provider, runtime: &Runtime) -> Vec<String> {
+    let library = libloading::library_filename(format!("onnxruntime_providers_{provider}"));
+    let beside = runtime.found.path.with_file_name(library);
+    if !beside.is_absolute() || beside.exists() {
+        return Vec::new();
+    }
+    vec![format!("{} does not exist; `pip install --force-reinstall onnxruntime-gpu` brings it", beside.display())]
+}
+
+/// What of `needed` the system's loader doesn't find or can't load, with what to do about it.
+fn not_loading(needed: &[Needed]) -> Vec<String> {
+    let loads = |library: &str| {
+        // SAFETY: loading runs the initialisers of NVIDIA's libraries, which the provider would load next.
+        unsafe { libloading::Library::new(library) }.is_ok()
+    };
+    let mut texts = Vec::new();
+    for Needed { libraries, remedy } in needed {
+        let missing: Vec<&str> = libraries.iter().copied().filter(|library| !loads(library)).collect();
+        if !missing.is_empty() {
+            texts.push(format!("{} can't be loaded, {remedy}", missing.join(", ")));
+        }
+    }
+    texts
+}
+
+fn cuda(index: i32, options: &Options) -> ExecutionProviderDispatch {
     ep::CUDA::default()
-        .with_device_id(index as i32)
+        .with_device_id(index)
         .with_tf32(options.tf32)
         .with_cuda_graph(options.graph)
         .build()
         .error_on_failure()
 }
 
-#[cfg(feature = "cuda")]
-fn tensorrt(index: usize, options: &Options) -> ExecutionProviderDispatch {
+fn tensorrt(index: i32, options: &Options) -> ExecutionProviderDispatch {
     let mut provider = ep::TensorRT::default()
-        .with_device_id(index as i32)
+        .with_device_id(index)
         .with_fp16(options.tensorrt_fp16)
         .with_cuda_graph(options.graph);
     if let Some(folder) = &options.engines {
@@ -133,14 +164,4 @@ fn tensorrt(index: usize, options: &Options) -> ExecutionProviderDispatch {
             .with_timing_cache_path(&folder);
     }
     provider.build().error_on_failure()
-}
-
-#[cfg(not(feature = "cuda"))]
-fn cuda(_index: usize, _options: &Options) -> ExecutionProviderDispatch {
-    unreachable!("`missing` refuses it in this build")
-}
-
-#[cfg(not(feature = "cuda"))]
-fn tensorrt(_index: usize, _options: &Options) -> ExecutionProviderDispatch {
-    unreachable!("`missing` refuses it in this build")
 }

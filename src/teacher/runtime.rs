@@ -7,10 +7,11 @@ use std::env;
 use std::ffi::CStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
 use libloading::Library;
 use ort::environment::Environment;
+use ort::ep::cuda::{CUDA_DYLIBS, CUDNN_DYLIBS};
 
 use super::Error;
 
@@ -34,6 +35,12 @@ const PROJECT_FOLDER: &str = ".onnxruntime";
 
 /// Where a wheel keeps its native libraries.
 const WHEEL_FOLDER: &str = "onnxruntime/capi";
+
+/// Where TensorRT's wheels keep their libraries.
+const TENSORRT_FOLDERS: [&str; 2] = ["tensorrt_libs", "tensorrt_cu13_libs"];
+
+/// TensorRT's libraries, each after what it needs.
+const TENSORRT_DYLIBS: [&str; 3] = ["libnvinfer.so.10", "libnvinfer_plugin.so.10", "libnvonnxparser.so.10"];
 
 /// An ONNX Runtime library that can be loaded here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +134,26 @@ pub struct Runtime {
     pub(super) environment: Environment,
 }
 
+impl Runtime {
+    /// Loads the CUDA, cuDNN and TensorRT wheels beside the library, so that its providers find them.
+    pub(super) fn preload_cuda(&self) {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let packages = self.found.path.ancestors().nth(3).unwrap_or(Path::new(""));
+            let wheels = std::fs::read_dir(packages.join("nvidia")).into_iter().flatten().flatten();
+            let mut folders: Vec<PathBuf> = wheels.map(|wheel| wheel.path().join("lib")).collect();
+            folders.extend(TENSORRT_FOLDERS.map(|name| packages.join(name)));
+            let names = CUDA_DYLIBS.iter().chain(CUDNN_DYLIBS).chain(&TENSORRT_DYLIBS);
+            for name in names {
+                for file in folders.iter().map(|folder| folder.join(name)).filter(|file| file.exists()) {
+                    // What does not load here is named by the provider, when it is asked for.
+                    let _ = ort::util::preload_dylib(file);
+                }
+            }
+        });
+    }
+}
+
 /// Finds and loads the library; later calls give the same one.
 ///
 /// # Errors
@@ -141,7 +168,6 @@ pub fn load() -> Result<&'static Runtime, Error> {
     }
     let found = Search::of_this_process().find()?;
     let bad = |reason: String| Error::BadLibrary { path: found.path.clone(), reason };
-    preload_dependencies(&found);
     let environment = ort::init_from(&found.path)
         .map_err(|error| bad(error.to_string()))?
         .with_name("decant")
@@ -201,23 +227,6 @@ fn in_wheel(folder: &Path) -> Option<PathBuf> {
     libraries.sort();
     libraries.pop().map(|name| folder.join(name))
 }
-
-/// Loads the CUDA and cuDNN wheels beside a library of the project, so that its CUDA provider finds them.
-#[cfg(feature = "cuda")]
-fn preload_dependencies(found: &Found) {
-    let wheels = found.path.ancestors().nth(3).map(|root| root.join("nvidia"));
-    let Some(wheels) = wheels.and_then(|folder| std::fs::read_dir(folder).ok()) else { return };
-    let folders: Vec<PathBuf> = wheels.flatten().map(|wheel| wheel.path().join("lib")).collect();
-    for name in ort::ep::cuda::CUDA_DYLIBS.iter().chain(ort::ep::cuda::CUDNN_DYLIBS) {
-        for file in folders.iter().map(|folder| folder.join(name)).filter(|file| file.exists()) {
-            // What does not load here is named by the provider, when it is asked for.
-            let _ = ort::util::preload_dylib(file);
-        }
-    }
-}
-
-#[cfg(not(feature = "cuda"))]
-fn preload_dependencies(_found: &Found) {}
 
 #[cfg(test)]
 mod tests {

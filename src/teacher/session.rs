@@ -9,11 +9,11 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 
 use super::files::{Files, Model};
-use super::provider::{Options, Provider};
+use super::provider::{self, Options};
 use super::runtime::Runtime;
 use super::tuning::Tuning;
 use super::{Error, signature::Signature};
-use crate::config;
+use crate::config::{self, Provider, ProviderDevice, TeacherDevice};
 use crate::support::threads::side_by_side;
 
 /// The batch's name in the models of `optimum` and of this project, which a fixed batch replaces with its size.
@@ -31,7 +31,7 @@ pub(super) struct Opener<'a> {
 pub(super) struct Opened {
     pub session: Session,
     pub signature: Signature,
-    pub provider: Provider,
+    pub device: ProviderDevice,
     /// Which provider `auto` passed over, and why.
     pub notes: Vec<String>,
 }
@@ -43,15 +43,15 @@ impl Opener<'_> {
         let mut all = Vec::new();
         for &device in self.config.device.as_slice() {
             let first = self.on(device)?;
-            let provider = first.provider;
+            let device = first.device;
             all.push(first);
-            let more = self.sessions(provider) - 1;
-            if provider == Provider::Cpu {
+            let more = self.sessions(device.provider) - 1;
+            if device.provider == Provider::Cpu {
                 // Opening lays out the weights anew, which keeps a core busy.
-                all.extend(side_by_side(0..more, |_| self.open(provider))?);
+                all.extend(side_by_side(0..more, |_| self.open(device))?);
             } else {
                 for _ in 0..more {
-                    all.push(self.open(provider)?);
+                    all.push(self.open(device)?);
                 }
             }
         }
@@ -59,45 +59,41 @@ impl Opener<'_> {
     }
 
     /// One session on `device`; `auto` takes CUDA where it can be had.
-    pub fn on(&self, device: config::Device) -> Result<Opened, Error> {
+    pub fn on(&self, device: TeacherDevice) -> Result<Opened, Error> {
         match device {
-            config::Device::Cuda(index) => self.open(Provider::Cuda(index)),
-            config::Device::TensorRt(index) => self.open(Provider::TensorRt(index)),
-            config::Device::Auto if cfg!(feature = "cuda") => self.open(Provider::Cuda(0)).or_else(|error| {
-                let opened = self.open(Provider::Cpu)?;
-                Ok(Opened { notes: vec![format!("auto chose the CPU: {error}")], ..opened })
-            }),
-            config::Device::Cpu | config::Device::Auto => self.open(Provider::Cpu),
+            TeacherDevice::On(device) => self.open(device),
+            TeacherDevice::Auto if provider::is_known(Provider::Cuda) => {
+                self.open(ProviderDevice { provider: Provider::Cuda, index: 0 }).or_else(|error| {
+                    let opened = self.open(ProviderDevice::CPU)?;
+                    Ok(Opened { notes: vec![format!("auto chose the CPU: {error}")], ..opened })
+                })
+            }
+            TeacherDevice::Auto => self.open(ProviderDevice::CPU),
         }
     }
 
     /// Sessions on each device.
     fn sessions(&self, provider: Provider) -> usize {
-        match (self.tuning.sessions, provider) {
-            (0, Provider::Cpu) => 1,
-            (0, _) => 2,
-            (sessions, _) => sessions,
+        match self.tuning.sessions {
+            0 => provider.usual_sessions(),
+            sessions => sessions,
         }
     }
 
     /// The batch size that a device's calls are recorded or built for.
     pub fn fixed_batch(&self, provider: Provider) -> Option<usize> {
-        match provider {
-            Provider::Cpu => None,
-            Provider::Cuda(_) => self.config.gpu.graph.then_some(self.tuning.batch),
-            // TensorRT would build another engine, for minutes, at the first batch of another size.
-            Provider::TensorRt(_) => Some(self.tuning.batch),
-        }
+        // Without it TensorRT would build another engine, for minutes, at the first batch of another size.
+        (self.config.gpu.graph || provider.compiles_for_one_batch_size()).then_some(self.tuning.batch)
     }
 
-    fn open(&self, provider: Provider) -> Result<Opened, Error> {
+    fn open(&self, device: ProviderDevice) -> Result<Opened, Error> {
         let path = self.files.model.path();
-        let no_provider = |missing| Error::NoProvider { device: provider.to_string(), missing };
-        let options = self.options(provider)?;
-        let dispatches = provider.dispatches(self.runtime, &options).map_err(no_provider)?;
-        let session = self.build(provider, &dispatches).map_err(|error| {
+        let no_provider = |missing| Error::NoProvider { device, missing };
+        let options = self.options(device.provider)?;
+        let dispatches = provider::dispatches(device, self.runtime, &options).map_err(no_provider)?;
+        let session = self.build(device.provider, &dispatches).map_err(|error| {
             let reason = one_line(error.message());
-            match provider {
+            match device.provider {
                 Provider::Cpu => Error::Malformed { path: path.clone(), reason },
                 _ => no_provider(reason),
             }
@@ -107,7 +103,7 @@ impl Opener<'_> {
             expected: expected.to_owned(),
             found,
         })?;
-        Ok(Opened { session, signature, provider, notes: Vec::new() })
+        Ok(Opened { session, signature, device, notes: Vec::new() })
     }
 
     fn build(&self, provider: Provider, providers: &[ExecutionProviderDispatch]) -> ort::Result<Session> {
@@ -143,7 +139,7 @@ impl Opener<'_> {
     fn options(&self, provider: Provider) -> Result<Options, Error> {
         let gpu = &self.config.gpu;
         let tensorrt =
-            matches!(provider, Provider::TensorRt(_)) && !gpu.tensorrt_cache.as_os_str().is_empty();
+            provider == Provider::TensorRt && !gpu.tensorrt_cache.as_os_str().is_empty();
         let engines = if tensorrt { Some(self.engine_folder()?) } else { None };
         Ok(Options { tf32: gpu.tf32, graph: gpu.graph, tensorrt_fp16: gpu.tensorrt_fp16, engines })
     }

@@ -1,6 +1,6 @@
 //! How a teacher's sessions run, as far as it leaves the logits of the CPU alone.
 
-use crate::config;
+use crate::config::{self, Provider};
 
 /// What a pipeline file says of speed, or what a measurement chose in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Tuning {
 impl From<&config::Teacher> for Tuning {
     fn from(teacher: &config::Teacher) -> Self {
         Self {
-            batch: teacher.batch("cuda"),
+            batch: teacher.batch(Provider::Cuda),
             sessions: teacher.sessions.given().unwrap_or(0),
             threads: teacher.threads.given().unwrap_or(0),
             among: 0,

@@ -3,36 +3,32 @@
 use burn::tensor::Device;
 
 use super::Error;
-use crate::config;
+use crate::config::StudentDevice;
 
-/// A burn device and its name in messages, `cpu` or `cuda:N`.
+/// A device that was found.
 #[derive(Clone, Debug)]
 pub struct Chosen {
     /// What burn works on.
     pub device: Device,
-    /// How it is written in a pipeline file.
-    pub name: String,
+    /// How it is written in a pipeline file; never `auto`.
+    pub name: StudentDevice,
 }
 
 /// The device that `asked` names; `auto` is the first CUDA device where there is one, else the CPU.
 ///
 /// # Errors
 /// A CUDA device that this build or machine does not have: nothing falls back silently.
-pub fn choose(asked: config::Device) -> Result<Chosen, Error> {
+pub fn choose(asked: StudentDevice) -> Result<Chosen, Error> {
     match asked {
-        config::Device::Cpu => Ok(cpu()),
-        config::Device::Auto if cuda_devices() == 0 => Ok(cpu()),
-        config::Device::Auto => cuda(0),
-        config::Device::Cuda(index) => cuda(index),
-        config::Device::TensorRt(_) => Err(Error::Device {
-            device: asked.to_string(),
-            reason: "TensorRT only runs teachers, students train on cpu or cuda:N".to_owned(),
-        }),
+        StudentDevice::Cpu => Ok(cpu()),
+        StudentDevice::Auto if cuda_devices() == 0 => Ok(cpu()),
+        StudentDevice::Auto => cuda(0),
+        StudentDevice::Cuda(index) => cuda(index),
     }
 }
 
 fn cpu() -> Chosen {
-    Chosen { device: Device::flex(), name: "cpu".to_owned() }
+    Chosen { device: Device::flex(), name: StudentDevice::Cpu }
 }
 
 /// How many CUDA devices burn can reach; none in a build without the feature `cuda`.
@@ -51,10 +47,10 @@ pub fn cuda_devices() -> usize {
 fn cuda(index: usize) -> Result<Chosen, Error> {
     let found = cuda_devices();
     if index < found {
-        return Ok(Chosen { device: Device::cuda(index), name: format!("cuda:{index}") });
+        return Ok(Chosen { device: Device::cuda(index), name: StudentDevice::Cuda(index) });
     }
     Err(Error::Device {
-        device: format!("cuda:{index}"),
+        device: StudentDevice::Cuda(index),
         reason: format!("{found} CUDA devices were found; see decant doctor"),
     })
 }
@@ -62,7 +58,7 @@ fn cuda(index: usize) -> Result<Chosen, Error> {
 #[cfg(not(feature = "cuda"))]
 fn cuda(index: usize) -> Result<Chosen, Error> {
     Err(Error::Device {
-        device: format!("cuda:{index}"),
+        device: StudentDevice::Cuda(index),
         reason: "this decant was built without CUDA; build it with cargo build --release --features cuda"
             .to_owned(),
     })

@@ -120,7 +120,7 @@ pub enum Error {
     #[error("the device {device} can't be had: {reason}")]
     Device {
         /// As it was asked for.
-        device: String,
+        device: crate::config::StudentDevice,
         /// Why, and what to do.
         reason: String,
     },

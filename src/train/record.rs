@@ -75,7 +75,7 @@ pub struct Timing {
     /// Seconds in all.
     pub seconds: f64,
     /// The device.
-    pub device: String,
+    pub device: crate::config::StudentDevice,
 }
 
 impl Timing {

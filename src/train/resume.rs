@@ -106,7 +106,7 @@ fn deciding(run: &Description) -> Value {
         "decant": run.decant,
         "cache-content": run.cache_content,
         "init-content": run.init,
-        "device": run.device.split(':').next(),
+        "device": run.device.family(),
         "student": Student { init: None, ..run.pipeline.student.clone() },
         "train": run.pipeline.train.deciding(),
     })
@@ -124,7 +124,7 @@ fn flatten(prefix: &str, value: &Value, out: &mut Vec<(String, String)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Pipeline;
+    use crate::config::{Pipeline, StudentDevice};
     use crate::support::hash::Digest;
 
     fn description(change: impl FnOnce(&mut Description)) -> Description {
@@ -135,7 +135,7 @@ mod tests {
             cache_content: Digest::of(b"content"),
             init: None,
             teacher: "vit".to_owned(),
-            device: "cuda:0".to_owned(),
+            device: StudentDevice::Cuda(0),
             pipeline: Pipeline::default(),
         };
         change(&mut description);
@@ -166,7 +166,7 @@ mod tests {
         let there = description(|run| {
             run.pipeline.train.keep_checkpoints = 7;
             run.pipeline.train.dir = "elsewhere".into();
-            run.device = "cuda:1".to_owned();
+            run.device = StudentDevice::Cuda(1);
             run.cache = "cache/b".into();
         });
         let found = differences(&description(|_| {}), &there);

@@ -147,7 +147,7 @@ impl<'a> Trainer<'a> {
         let done = state.epoch * plan.steps() + state.step;
         let board = Board::open(&setup.folder, &setup.pipeline, done, &state.log)?;
         let mut timing: Timing = record::read_json(&setup.folder, "timing.json")?.unwrap_or_default();
-        timing.device.clone_from(&setup.device.name);
+        timing.device = setup.device.name;
         let validation = setup.images(SplitName::Validation)?;
         Ok(Self { setup, validation, plan, learner, state, timing, board, saved: Instant::now() })
     }

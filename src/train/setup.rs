@@ -11,7 +11,7 @@ use super::device::Chosen;
 use super::images::Images;
 use super::session::{Opened, Shared};
 use super::{Error, dataset_diff, run};
-use crate::config::{self, Control, Pipeline, Sweep};
+use crate::config::{self, Control, Pipeline, StudentDevice, Sweep};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Cache, Encoding, Manifest, SplitRows};
 use crate::student::{MobileNetV2, StudentShape, hf};
@@ -47,7 +47,7 @@ pub(super) fn new(
 ) -> Result<Setup, Error> {
     let (dataset, cache) = (Arc::clone(shared.dataset()), Arc::clone(&opened.cache));
     let init = pipeline.student.init.as_deref().map(weights_digest).transpose()?;
-    let key = key(&pipeline, init, &cache, &device.name);
+    let key = key(&pipeline, init, &cache, device.name);
     let folder = run::folder(&pipeline.train, &pipeline.name, &key);
     let setup = Setup { pipeline, dataset, cache, device, init, key, folder, shared, opened };
     let samples = setup.rows(SplitName::Train)?.samples();
@@ -76,7 +76,7 @@ pub struct Description {
     /// The teacher's name.
     pub teacher: String,
     /// The device.
-    pub device: String,
+    pub device: StudentDevice,
     /// The resolved pipeline file.
     pub pipeline: Pipeline,
 }
@@ -155,7 +155,7 @@ impl Setup {
             cache_content: self.cache.complete().content,
             init: self.init,
             teacher: self.cache.manifest().teacher.name.clone(),
-            device: self.device.name.clone(),
+            device: self.device.name,
             pipeline: Pipeline { sweep: Sweep::default(), ..self.pipeline.clone() },
         }
     }
@@ -293,14 +293,14 @@ fn weights_digest(path: &Path) -> Result<Digest, Error> {
 
 /// Over what decides the run's bytes: this program, the student, the weights that it begins with (their content, wherever they
 /// lie) and its training, the cache's content, the device.
-fn key(pipeline: &Pipeline, init: Option<Digest>, cache: &Cache, device: &str) -> Digest {
+fn key(pipeline: &Pipeline, init: Option<Digest>, cache: &Cache, device: StudentDevice) -> Digest {
     FieldHasher::new("decant run")
         .field("program", env!("CARGO_PKG_VERSION"))
         .field("student", json(&config::Student { init: None, ..pipeline.student.clone() }))
         .field("init", init.map_or_else(Vec::new, |digest| digest.0.to_vec()))
         .field("train", json(&pipeline.train.deciding()))
         .field("cache", cache.complete().content.0)
-        .field("device", device.split(':').next().unwrap_or(device))
+        .field("device", device.family())
         .finish()
 }
 

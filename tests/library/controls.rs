@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use decant::config::{self, Control, Device, Loss, Pipeline};
+use decant::config::{self, Control, Loss, Pipeline, StudentDevice};
 use decant::dataset::Dataset;
 use decant::stage_one::{self, Settings};
 use decant::train::{self, EpochRecord, Outcome, RunResult, Setup};
@@ -56,7 +56,7 @@ impl Workshop {
             epochs: 20,
             batch_size: 12,
             lr: 3e-3,
-            device: Device::Cpu,
+            device: StudentDevice::Cpu,
             dir: folder.path().join("runs"),
             ..config::Train::default()
         };

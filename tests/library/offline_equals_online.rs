@@ -37,7 +37,7 @@ fn ten_steps_from_the_cache_have_the_losses_of_ten_steps_with_the_teacher() {
     let dataset = Dataset::open(&config::Dataset { leaves, ..config::Dataset::default() }).unwrap();
     // SAFETY: this binary has one test, so nothing else reads the environment meanwhile.
     unsafe { std::env::set_var("ORT_DYLIB_PATH", crate::common::runtime()) };
-    let device = config::Device::Cpu.into();
+    let device = config::TeacherDevice::CPU.into();
     let mut teacher = OnnxTeacher::open(&config::Teacher { device, ..config::Teacher::default() }).unwrap();
     let cache = config::Cache {
         name: "online".to_owned(),

@@ -239,7 +239,7 @@ fn tuned(drift: f32, alone_cost: u64, section: &config::Teacher, images: u64) ->
         let one = || CallCost { teacher: GrayTeacher::new(&CLASSES), milliseconds, drift };
         Ok((0..tuning.sessions.max(1)).map(|_| Box::new(one()) as Box<dyn Teacher>).collect())
     };
-    Tuner::open(section, &open).unwrap().tune(images, section.batch("cpu")).unwrap()
+    Tuner::open(section, &open).unwrap().tune(images, section.batch(decant::config::Provider::Cpu)).unwrap()
 }
 
 fn cores() -> usize {

@@ -67,7 +67,7 @@ fn teacher_agrees(args: &Args, cache: &Path, file: &Path, rows: usize) -> Result
     let dataset = Dataset::open(&pipeline.dataset)?;
     let cache = Cache::open(cache)?;
     let mut teacher = OnnxTeacher::open(&pipeline.teacher)?;
-    let batch_size = pipeline.teacher.batch(&teacher.describe().provider);
+    let batch_size = pipeline.teacher.batch(teacher.describe().device.provider);
     let found = recompute(&dataset, &mut teacher, &cache, batch_size, rows, args.seed)?;
     print(&found);
     if let Some(image) = &found.other_pixels {

@@ -82,8 +82,9 @@ impl Teacher for Echo<'_> {
     }
 
     fn describe(&self) -> Description {
-        let [model, provider, precision, runtime] = ["echo", "cpu", "fp32", "none"].map(str::to_owned);
-        Description { model, provider, precision, runtime, notes: Vec::new() }
+        let [model, precision, runtime] = ["echo", "fp32", "none"].map(str::to_owned);
+        let device = crate::config::ProviderDevice::CPU;
+        Description { model, device, precision, runtime, notes: Vec::new() }
     }
 
     fn logits(&mut self, pixels: &[f32], batch: usize) -> Result<Vec<f32>, teacher::Error> {

@@ -20,7 +20,7 @@ pub fn golden(name: &str) -> PathBuf {
 pub fn on_cpu(model: &Path) -> config::Teacher {
     config::Teacher {
         model: model.display().to_string(),
-        device: config::Device::Cpu.into(),
+        device: config::TeacherDevice::CPU.into(),
         threads: config::Count::Is(1),
         ..config::Teacher::default()
     }
@@ -80,7 +80,7 @@ impl Teacher for GrayTeacher {
     fn describe(&self) -> Description {
         Description {
             model: "gray".to_owned(),
-            provider: "cpu".to_owned(),
+            device: config::ProviderDevice::CPU,
             precision: "fp32".to_owned(),
             runtime: "none".to_owned(),
             notes: Vec::new(),

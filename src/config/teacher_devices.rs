@@ -5,30 +5,34 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::Device;
+use super::{Provider, TeacherDevice};
 
 /// One device, or several GPUs that fill one cache: `cuda:0,1`, `cuda:0,cuda:1` or `["cuda:0", "cuda:1"]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "OneOrMany")]
-pub struct Devices(Vec<Device>);
+pub struct TeacherDevices(Vec<TeacherDevice>);
 
-impl Devices {
+impl TeacherDevices {
     /// Each device, none twice; one at least.
-    pub fn as_slice(&self) -> &[Device] {
+    pub fn as_slice(&self) -> &[TeacherDevice] {
         &self.0
     }
 
     /// The first one. All are of its kind.
-    pub fn first(&self) -> Device {
+    pub fn first(&self) -> TeacherDevice {
         self.0[0]
     }
 
-    fn new(devices: Vec<Device>) -> Result<Self, String> {
+    /// The provider that is asked for; none for `auto`.
+    pub fn provider(&self) -> Option<Provider> {
+        self.first().provider()
+    }
+
+    fn new(devices: Vec<TeacherDevice>) -> Result<Self, String> {
         let Some(&first) = devices.first() else {
-            return Err("no device, expected auto, cpu, cuda:N or tensorrt:N".to_owned());
+            return Err(format!("no device, expected one of {}", TeacherDevice::forms()));
         };
-        let kind = std::mem::discriminant(&first);
-        if devices.iter().any(|device| std::mem::discriminant(device) != kind) {
+        if devices.iter().any(|device| device.provider() != first.provider()) {
             return Err("devices of several kinds, expected one device or GPUs of one kind".to_owned());
         }
         match (1..devices.len()).find(|&index| devices[..index].contains(&devices[index])) {
@@ -38,19 +42,19 @@ impl Devices {
     }
 }
 
-impl Default for Devices {
+impl Default for TeacherDevices {
     fn default() -> Self {
-        Device::default().into()
+        TeacherDevice::default().into()
     }
 }
 
-impl From<Device> for Devices {
-    fn from(device: Device) -> Self {
+impl From<TeacherDevice> for TeacherDevices {
+    fn from(device: TeacherDevice) -> Self {
         Self(vec![device])
     }
 }
 
-impl FromStr for Devices {
+impl FromStr for TeacherDevices {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -78,7 +82,7 @@ enum OneOrMany {
     Many(Vec<String>),
 }
 
-impl TryFrom<OneOrMany> for Devices {
+impl TryFrom<OneOrMany> for TeacherDevices {
     type Error = String;
 
     fn try_from(devices: OneOrMany) -> Result<Self, String> {
@@ -92,7 +96,7 @@ impl TryFrom<OneOrMany> for Devices {
 }
 
 /// `cuda:0,1`, as it is read.
-impl fmt::Display for Devices {
+impl fmt::Display for TeacherDevices {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.first())?;
         for device in &self.0[1..] {
@@ -103,7 +107,7 @@ impl fmt::Display for Devices {
     }
 }
 
-impl serde::Serialize for Devices {
+impl serde::Serialize for TeacherDevices {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -114,12 +118,12 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<String, String> {
-        text.parse::<Devices>().map(|devices| devices.to_string())
+        text.parse::<TeacherDevices>().map(|devices| devices.to_string())
     }
 
     #[derive(Debug, Deserialize)]
     struct Section {
-        device: Devices,
+        device: TeacherDevices,
     }
 
     #[test]
@@ -133,7 +137,7 @@ mod tests {
     fn a_list_is_written_in_several_ways() {
         for text in [r#""cuda:0,1""#, r#""cuda:0, cuda:1""#, r#""cuda, 1""#, r#"["cuda:0", "cuda:1"]"#] {
             let section: Section = toml::from_str(&format!("device = {text}")).unwrap();
-            assert_eq!(section.device.as_slice(), [Device::Cuda(0), Device::Cuda(1)], "{text}");
+            assert_eq!(section.device.as_slice(), [0, 1].map(|index| TeacherDevice::on(Provider::Cuda, index)), "{text}");
         }
     }
 

@@ -1,0 +1,92 @@
+//! The device that a student trains on.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A device as `train.device` takes it: `auto`, `cpu`, `cuda:0`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum StudentDevice {
+    /// CUDA where this build and machine have it, else the CPU; the choice is printed.
+    #[default]
+    Auto,
+    /// All cores of this machine.
+    Cpu,
+    /// The CUDA device of this index.
+    Cuda(usize),
+}
+
+impl StudentDevice {
+    /// The kind of device without its number, which is part of what a run is: `cuda` for `cuda:1`.
+    pub fn family(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::Cuda(_) => "cuda",
+        }
+    }
+
+    /// Whether a run that is repeated gives the same bytes.
+    pub fn repeats_exactly(self) -> bool {
+        self == Self::Cpu
+    }
+}
+
+impl FromStr for StudentDevice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, index) = text.split_once(':').unwrap_or((text, "0"));
+        match (kind, index.parse::<usize>(), text.contains(':')) {
+            ("auto", _, false) => Ok(Self::Auto),
+            ("cpu", _, false) => Ok(Self::Cpu),
+            ("cuda", Ok(index), _) => Ok(Self::Cuda(index)),
+            _ => Err(format!("unknown device {text:?} for a student, expected auto, cpu or cuda:N")),
+        }
+    }
+}
+
+impl TryFrom<String> for StudentDevice {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<StudentDevice> for String {
+    fn from(device: StudentDevice) -> Self {
+        device.to_string()
+    }
+}
+
+impl fmt::Display for StudentDevice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cuda(index) => write!(formatter, "{}:{index}", self.family()),
+            _ => formatter.pad(self.family()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_read_back_as_written() {
+        for text in ["auto", "cpu", "cuda:0", "cuda:3"] {
+            assert_eq!(text.parse::<StudentDevice>().unwrap().to_string(), text);
+        }
+        assert_eq!("cuda".parse(), Ok(StudentDevice::Cuda(0)));
+    }
+
+    #[test]
+    fn an_unknown_device_lists_the_known_ones() {
+        for text in ["gpu", "cuda:x", "cpu:1", "tensorrt:0", ""] {
+            assert!(text.parse::<StudentDevice>().unwrap_err().contains("cuda:N"));
+        }
+    }
+}
