@@ -133,6 +133,9 @@ mod tests {
     fn an_unknown_provider_lists_the_known_ones() {
         let message = "cuda:0".parse::<Provider>().unwrap_err();
         assert!(message.contains("unknown execution provider \"cuda:0\""), "{message}");
-        assert!(message.contains("cpu, cuda, tensorrt, directml, coreml, rocm, migraphx, openvino"), "{message}");
+        assert!(
+            message.contains("cpu, cuda, tensorrt, directml, coreml, rocm, migraphx, openvino"),
+            "{message}"
+        );
     }
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClassWeights, Control, Count, Dist, Dkd, Freeze, Loss, Optimizer, Provider, Ramp, StudentDevice, TeacherDevices,
+    ClassWeights, Control, Count, Dist, Dkd, Freeze, Loss, Optimizer, Provider, Ramp, StudentDevice,
+    TeacherDevices,
 };
 
 /// `[dataset]`: where the images come from.

@@ -137,7 +137,11 @@ mod tests {
     fn a_list_is_written_in_several_ways() {
         for text in [r#""cuda:0,1""#, r#""cuda:0, cuda:1""#, r#""cuda, 1""#, r#"["cuda:0", "cuda:1"]"#] {
             let section: Section = toml::from_str(&format!("device = {text}")).unwrap();
-            assert_eq!(section.device.as_slice(), [0, 1].map(|index| TeacherDevice::on(Provider::Cuda, index)), "{text}");
+            assert_eq!(
+                section.device.as_slice(),
+                [0, 1].map(|index| TeacherDevice::on(Provider::Cuda, index)),
+                "{text}"
+            );
         }
     }
 

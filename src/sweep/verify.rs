@@ -67,7 +67,8 @@ fn again(plan: &Plan, run: &Planned, scratch: &Path) -> Result<Option<String>, E
         return Err(Error::Interrupted);
     }
     let (there, here) = (&run.setup.folder, &setup.folder);
-    let difference = if setup.device.name.repeats_exactly() { bytes(there, here)? } else { close(there, here)? };
+    let difference =
+        if setup.device.name.repeats_exactly() { bytes(there, here)? } else { close(there, here)? };
     let _ = fs::remove_dir_all(here);
     Ok(difference)
 }

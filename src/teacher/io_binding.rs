@@ -49,7 +49,12 @@ struct Buffers {
 impl BoundSession {
     /// # Errors
     /// Memory of the device that the session does not give.
-    pub fn new(session: Session, signature: Signature, device: ProviderDevice, graph: bool) -> ort::Result<Self> {
+    pub fn new(
+        session: Session,
+        signature: Signature,
+        device: ProviderDevice,
+        graph: bool,
+    ) -> ort::Result<Self> {
         let allocator = |device, index, memory| {
             Allocator::new(&session, MemoryInfo::new(device, index, AllocatorType::Device, memory)?)
         };

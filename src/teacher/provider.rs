@@ -81,9 +81,7 @@ fn is_built_in(provider: Provider) -> (ort::Result<bool>, &'static str) {
         Provider::Cpu => (Ok(true), "the wheel onnxruntime"),
         Provider::Cuda => (ep::CUDA::is_available(), "`pip install onnxruntime-gpu`"),
         Provider::TensorRt => (ep::TensorRT::is_available(), "`pip install onnxruntime-gpu`"),
-        Provider::DirectMl => {
-            (ep::DirectML::is_available(), "`pip install onnxruntime-directml` on Windows")
-        }
+        Provider::DirectMl => (ep::DirectML::is_available(), "`pip install onnxruntime-directml` on Windows"),
         Provider::CoreMl => (ep::CoreML::is_available(), "`pip install onnxruntime` on macOS"),
         Provider::Rocm => (ep::ROCm::is_available(), "AMD's wheel onnxruntime-rocm"),
         Provider::MiGraphX => (ep::MIGraphX::is_available(), "AMD's wheel onnxruntime-migraphx"),
@@ -122,7 +120,10 @@ fn without_provider_library(provider: Provider, runtime: &Runtime) -> Vec<String
     if !beside.is_absolute() || beside.exists() {
         return Vec::new();
     }
-    vec![format!("{} does not exist; `pip install --force-reinstall onnxruntime-gpu` brings it", beside.display())]
+    vec![format!(
+        "{} does not exist; `pip install --force-reinstall onnxruntime-gpu` brings it",
+        beside.display()
+    )]
 }
 
 /// What of `needed` the system's loader doesn't find or can't load, with what to do about it.

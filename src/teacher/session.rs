@@ -138,8 +138,7 @@ impl Opener<'_> {
 
     fn options(&self, provider: Provider) -> Result<Options, Error> {
         let gpu = &self.config.gpu;
-        let tensorrt =
-            provider == Provider::TensorRt && !gpu.tensorrt_cache.as_os_str().is_empty();
+        let tensorrt = provider == Provider::TensorRt && !gpu.tensorrt_cache.as_os_str().is_empty();
         let engines = if tensorrt { Some(self.engine_folder()?) } else { None };
         Ok(Options { tf32: gpu.tf32, graph: gpu.graph, tensorrt_fp16: gpu.tensorrt_fp16, engines })
     }
