@@ -200,7 +200,7 @@ impl Teacher for Sleeper {
     fn describe(&self) -> Description {
         Description {
             model: "sleeper".to_owned(),
-            provider: "cpu".to_owned(),
+            device: decant::config::ProviderDevice::CPU,
             precision: "fp32".to_owned(),
             runtime: "none".to_owned(),
             notes: Vec::new(),
