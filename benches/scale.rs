@@ -20,6 +20,7 @@ use arrow::datatypes::{DataType, Field, Fields};
 use decant::config;
 use decant::dataset::Dataset;
 use decant::stage_one::{self, Settings};
+use decant::support::context::Context;
 use decant::support::hash::Digest;
 use decant::teacher::{Description, Error, Teacher};
 use decant::view::Preprocess;
@@ -132,7 +133,9 @@ fn spawn(
 fn child(dataset: &Path, cache: &Path, shard_rows: usize, image: Duration, part: (usize, usize)) {
     let before = anonymous_megabytes();
     let source = dataset.display().to_string();
-    let dataset = Dataset::open(&config::Dataset { source, ..config::Dataset::default() }).expect("images");
+    let dataset =
+        Dataset::open(&config::Dataset { source, ..config::Dataset::default() }, &Context::silent())
+            .expect("images");
     let opened = anonymous_megabytes();
     let (peak, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let sampler = {
@@ -150,7 +153,7 @@ fn child(dataset: &Path, cache: &Path, shard_rows: usize, image: Duration, part:
         shard_rows,
         ..config::Cache::default()
     };
-    let settings = Settings { cache: &cache, batch_size: 50, part, interrupted: &|| false };
+    let settings = Settings { cache: &cache, batch_size: 50, part, context: &Context::silent() };
     let mut teacher = Sleeper::new(image);
     let summary = stage_one::run(&dataset, &mut teacher, &settings).expect("a cache");
     let file = megabytes("RssFile:");

@@ -4,6 +4,8 @@ mod inspect;
 mod ls;
 mod verify;
 
+use crate::cli::output::{out, outln};
+use crate::support::context::Context;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +14,6 @@ use clap::Subcommand;
 use super::Failure;
 use super::output::{bytes, numbers};
 use crate::store::{self, Site, Summary};
-use crate::support::interrupt;
 
 /// List, inspect, verify, merge, pack and delete caches.
 #[derive(clap::Args)]
@@ -80,35 +81,35 @@ enum Command {
     },
 }
 
-pub fn run(args: Args) -> Result<(), Failure> {
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.command {
-        Command::Ls { cache_dir, json } => ls::run(&cache_dir, json),
-        Command::Inspect { cache, json } => inspect::run(&store::pull(&cache)?, json),
-        Command::Soften { cache, temperature } => soften(&cache, &temperature),
-        Command::Verify(args) => verify::run(&args),
-        Command::Merge { cache } => merge(&cache),
+        Command::Ls { cache_dir, json } => ls::run(&cache_dir, json, context),
+        Command::Inspect { cache, json } => inspect::run(&store::pull(&cache, context)?, json),
+        Command::Soften { cache, temperature } => soften(&cache, &temperature, context),
+        Command::Verify(args) => verify::run(&args, context),
+        Command::Merge { cache } => merge(&cache, context),
         Command::Pack { cache, archive } => {
-            store::pack(&store::pull(&cache)?, &archive)?;
+            store::pack(&store::pull(&cache, context)?, &archive)?;
             let size = std::fs::metadata(&archive).map_or(0, |metadata| metadata.len());
-            println!("packed {} into {} ({})", cache.display(), archive.display(), bytes(size));
+            outln!("packed {} into {} ({})", cache.display(), archive.display(), bytes(size));
             Ok(())
         }
         Command::Unpack { archive, cache_dir } => {
             let remedy = "unpack it into a folder";
             store::only_local(&cache_dir, "filled from an archive", remedy)?;
             let folder = store::unpack(&archive, &cache_dir)?;
-            println!("unpacked and verified {}", folder.display());
+            outln!("unpacked and verified {}", folder.display());
             Ok(())
         }
         Command::Rm { cache, yes } => rm(&cache, yes),
     }
 }
 
-fn merge(dir: &Path) -> Result<(), Failure> {
-    let site = Site::open(dir)?;
+fn merge(dir: &Path, context: &Context) -> Result<(), Failure> {
+    let site = Site::open(dir, context)?;
     site.missing_shards()?;
     let complete = site.complete()?;
-    println!(
+    outln!(
         "{} is complete: {} shards, {}, content {}",
         dir.display(),
         complete.shards.len(),
@@ -118,10 +119,10 @@ fn merge(dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn soften(dir: &Path, temperatures: &[f32]) -> Result<(), Failure> {
+fn soften(dir: &Path, temperatures: &[f32], context: &Context) -> Result<(), Failure> {
     let remedy = "give decant sweep --soften, which makes the temperatures beside the local copy";
     store::only_local(dir, "softened", remedy)?;
-    let softened = store::add_temperatures(dir, temperatures, &interrupt::requested)?;
+    let softened = store::add_temperatures(dir, temperatures, context)?;
     if !softened.complete {
         return Err(Failure::interrupted(format!(
             "interrupted; what is done stays in {}, the same command goes on from there",
@@ -129,16 +130,14 @@ fn soften(dir: &Path, temperatures: &[f32]) -> Result<(), Failure> {
         )));
     }
     let summary = Summary::read(&softened.dir)?;
-    println!(
+    outln!(
         "{} has T = {} ({}); {} is as it was, delete it with decant cache rm",
         softened.dir.display(),
         numbers(&summary.temperatures),
         bytes(summary.bytes),
         dir.display()
     );
-    println!(
-        "next     add the temperature to [cache] temperatures, so that train-student takes the new cache"
-    );
+    outln!("next     add the temperature to [cache] temperatures, so that train-student takes the new cache");
     Ok(())
 }
 
@@ -158,17 +157,17 @@ fn rm(dir: &Path, yes: bool) -> Result<(), Failure> {
                 dir.display()
             )));
         }
-        print!("delete {} ({size})? [y/N] ", dir.display());
+        out!("delete {} ({size})? [y/N] ", dir.display());
         let _ = std::io::stdout().flush();
         let mut answer = String::new();
         let _ = std::io::stdin().lock().read_line(&mut answer);
         if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            println!("kept");
+            outln!("kept");
             return Ok(());
         }
     }
     std::fs::remove_dir_all(dir)
         .map_err(|error| Failure::run(format!("can't delete {}: {error}", dir.display())))?;
-    println!("deleted {}", dir.display());
+    outln!("deleted {}", dir.display());
     Ok(())
 }

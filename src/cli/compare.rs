@@ -1,5 +1,6 @@
 //! `decant compare`: two recipes over the same seeds, and whether their difference shows anything.
 
+use crate::cli::output::{out, outln};
 use std::path::{Path, PathBuf};
 
 use super::Failure;
@@ -49,7 +50,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         print_json(&comparison);
         return Ok(());
     }
-    println!("on {images} {} images, mean and standard deviation:", args.split);
+    outln!("on {images} {} images, mean and standard deviation:", args.split);
     let mut table = Table::new(["", "seeds", "accuracy", "macro F1", "agreement"]);
     for (name, runs) in [("  runs", &a), ("  against", &b)] {
         table.row([
@@ -60,18 +61,18 @@ pub fn run(args: Args) -> Result<(), Failure> {
             spread(runs, |metrics| metrics.teacher_agreement),
         ]);
     }
-    print!("{table}");
+    out!("{table}");
     for (key, first, second) in recipe::differences(&a[0].pipeline, &b[0].pipeline) {
-        println!("  {key}: {first} against {second}");
+        outln!("  {key}: {first} against {second}");
     }
     if a[0].cache != b[0].cache {
-        println!("  the caches differ in content: {} against {}", &a[0].cache[..12], &b[0].cache[..12]);
+        outln!("  the caches differ in content: {} against {}", &a[0].cache[..12], &b[0].cache[..12]);
     }
     let alone = a.len() + b.len() - 2 * comparison.seeds.len();
     if alone > 0 && !comparison.seeds.is_empty() {
-        println!("  {alone} runs have no partner of their seed, and are left out of the difference");
+        outln!("  {alone} runs have no partner of their seed, and are left out of the difference");
     }
-    println!("{}", comparison.words());
+    outln!("{}", comparison.words());
     Ok(())
 }
 

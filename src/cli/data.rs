@@ -1,5 +1,7 @@
 //! `decant data`: what a dataset holds, and the generated leaves as an image folder.
 
+use crate::cli::output::{out, outln};
+use crate::support::context::Context;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -8,7 +10,6 @@ use super::Failure;
 use super::pipeline::PipelineArgs;
 use crate::config;
 use crate::dataset::{Dataset, leaves};
-use crate::support::progress::Progress;
 use crate::support::table::Table;
 
 /// Inspect a dataset, or write the generated leaves.
@@ -51,32 +52,29 @@ enum Command {
     },
 }
 
-pub fn run(args: Args) -> Result<(), Failure> {
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.command {
-        Command::Inspect { pipeline } => inspect(&pipeline),
+        Command::Inspect { pipeline } => inspect(&pipeline, context),
         Command::Synth { out, masks, seed, severity, train, validation, test } => {
             let sizes = config::Leaves { seed, train, validation, test, severity };
-            let total = train + validation + test;
-            let mut progress = Progress::new("drawing", total as u64, "images");
-            let written = leaves::write_folder(&out, &sizes, &mut progress)?;
-            drop(progress);
+            let written = leaves::write_folder(&out, &sizes, context)?;
             if let Some(masks) = masks {
-                leaves::write_masks(&masks, &sizes, &mut Progress::new("masks", total as u64, "images"))?;
+                leaves::write_masks(&masks, &sizes, context)?;
             }
-            println!(
+            outln!(
                 "wrote {written} images to {}: train {train}, validation {validation}, test {test}",
                 out.display()
             );
-            println!("use them with [dataset] source = {:?}", out.display().to_string());
+            outln!("use them with [dataset] source = {:?}", out.display().to_string());
             Ok(())
         }
     }
 }
 
-fn inspect(args: &PipelineArgs) -> Result<(), Failure> {
+fn inspect(args: &PipelineArgs, context: &Context) -> Result<(), Failure> {
     let pipeline = args.load(Vec::new())?;
-    let dataset = Dataset::open(&pipeline.dataset)?;
-    println!("{}  fingerprint {}", dataset.name, dataset.fingerprint());
+    let dataset = Dataset::open(&pipeline.dataset, context)?;
+    outln!("{}  fingerprint {}", dataset.name, dataset.fingerprint());
     let mut table = Table::new(
         ["class".to_owned()].into_iter().chain(dataset.splits.iter().map(|split| split.name.to_string())),
     );
@@ -100,9 +98,9 @@ fn inspect(args: &PipelineArgs) -> Result<(), Failure> {
         table.row(cells("(unlabelled)", unlabelled));
     }
     table.row(cells("all", count(None)));
-    print!("{table}");
+    out!("{table}");
     for note in &dataset.notes {
-        println!("note: {note}");
+        outln!("note: {note}");
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `decant demo`: both stages, and what distillation bought.
 
+use crate::cli::output::{out, outln};
+use crate::support::context::Context;
 use std::sync::Arc;
 
 use super::Failure;
@@ -34,7 +36,7 @@ struct Run {
     timing: Timing,
 }
 
-pub fn run(args: Args) -> Result<(), Failure> {
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let pipeline = args.pipeline.load(Vec::new())?;
     if !pipeline.train.is_taught() || pipeline.train.control != Control::None {
         return Err(Failure::usage(
@@ -43,12 +45,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
         ));
     }
     let file = args.pipeline.pipeline.display();
-    println!("$ decant teacher-cache -p {file}");
-    let stage_one = teacher_cache::cache(&pipeline, (0, 1), false)?;
+    outln!("$ decant teacher-cache -p {file}");
+    let stage_one = teacher_cache::cache(&pipeline, (0, 1), context)?;
     if stage_one.bytes().is_none() {
         return Err(Failure::interrupted("interrupted in stage one; the same command goes on from there"));
     }
-    let shared = Shared::open(&pipeline.dataset)?;
+    let shared = Shared::open(&pipeline.dataset, context)?;
     let first = pipeline.train.seed;
     let mut students: [(String, Control, Vec<Run>); 2] = [
         (
@@ -60,12 +62,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
     ];
     for seed in first..first + args.seeds {
         for (_, control, runs) in &mut students {
-            println!("\n$ decant train-student -p {file} --control {} --seed {seed}", control.as_str());
-            runs.push(student(&args, &shared, &pipeline, *control, seed)?);
+            outln!("\n$ decant train-student -p {file} --control {} --seed {seed}", control.as_str());
+            runs.push(student(&args, &shared, &pipeline, *control, seed, context)?);
         }
     }
     let cache = Cache::open(&stage_one.dir)?;
-    println!("\nOn test, {} seed(s) a student, mean and standard deviation:", args.seeds);
+    outln!("\nOn test, {} seed(s) a student, mean and standard deviation:", args.seeds);
     let mut table = Table::new(["", "accuracy", "macro F1", "agreement", "one run"]);
     let teacher = teacher_on_test(&cache, &pipeline)?;
     table.row([
@@ -85,19 +87,19 @@ pub fn run(args: Args) -> Result<(), Failure> {
             seconds(time),
         ]);
     }
-    print!("{table}");
-    println!("distilled against from scratch, {}", gain(&students[0].2, &students[1].2));
+    out!("{table}");
+    outln!("distilled against from scratch, {}", gain(&students[0].2, &students[1].2));
     let stage_one_time = if stage_one.images == 0 {
         "done before".to_owned()
     } else {
         format!("{} ({:.0} images/s)", seconds(stage_one.seconds), stage_one.images_per_second)
     };
-    println!(
+    outln!(
         "stage one, once for all {} runs: {stage_one_time}; the cache is {}",
         2 * args.seeds,
         bytes(stage_one.bytes().unwrap_or(0))
     );
-    println!("next     decant evaluate --run DIR, or your own images: see README.md");
+    outln!("next     decant evaluate --run DIR, or your own images: see README.md");
     Ok(())
 }
 
@@ -108,12 +110,13 @@ fn student(
     pipeline: &Pipeline,
     control: Control,
     seed: u64,
+    context: &Context,
 ) -> Result<Run, Failure> {
     let mut pipeline = pipeline.clone();
     pipeline.train.control = control;
     pipeline.train.seed = seed;
     let (result, timing) =
-        train_student::student(&shared.setup(pipeline, None, &args.pipeline.pipeline)?, false)?;
+        train_student::student(&shared.setup(pipeline, None, &args.pipeline.pipeline)?, context)?;
     let RunResult { test, .. } = result;
     let test =
         test.ok_or_else(|| Failure::usage("the demo compares on test, and the dataset has no test split"))?;

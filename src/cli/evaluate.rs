@@ -1,5 +1,7 @@
 //! `decant evaluate`: a trained classifier on the splits of a dataset.
 
+use crate::cli::output::{out, outln};
+use crate::support::context::Context;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -46,8 +48,8 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: Args) -> Result<(), Failure> {
-    let setup = setup(&args)?;
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let setup = setup(&args, context)?;
     let mut model = args.model.open(args.device)?;
     let order = class_order(&model.classes, &setup.dataset.classes)?;
     let splits = match &args.splits[..] {
@@ -73,11 +75,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// The dataset and the cache: those of the pipeline file, else the run's own.
-fn setup(args: &Args) -> Result<Setup, Failure> {
+fn setup(args: &Args, context: &Context) -> Result<Setup, Failure> {
     let Some(file) = &args.pipeline else {
         let path = args.model.path();
         if is_run(path) {
-            return Ok(FinishedRun::open(path)?.setup(args.device)?);
+            return Ok(FinishedRun::open(path)?.setup(args.device, context)?);
         }
         return Err(Failure::usage(format!(
             "{} does not know its dataset; name the pipeline file that does with -p FILE",
@@ -89,7 +91,7 @@ fn setup(args: &Args) -> Result<Setup, Failure> {
         pipeline.cache.dir.clone_from(dir);
     }
     pipeline.train.device = args.device;
-    Ok(Setup::new(pipeline, args.cache.as_deref(), file)?)
+    Ok(Setup::new(pipeline, args.cache.as_deref(), file, context)?)
 }
 
 /// `order` finds each of the dataset's classes among the model's.
@@ -105,22 +107,22 @@ fn measure(setup: &Setup, model: &mut Model, order: &[usize], split: SplitName) 
 }
 
 fn print(setup: &Setup, model: &str, split: SplitName, metrics: &Metrics) {
-    println!("{model} on {} {split} images of {}", metrics.samples, setup.dataset.name);
-    println!("  accuracy {}, macro F1 {}", percent(metrics.accuracy), percent(metrics.macro_f1));
-    println!(
+    outln!("{model} on {} {split} images of {}", metrics.samples, setup.dataset.name);
+    outln!("  accuracy {}, macro F1 {}", percent(metrics.accuracy), percent(metrics.macro_f1));
+    outln!(
         "  negative log-likelihood {:.3}, calibration error {}",
         metrics.negative_log_likelihood,
         percent(metrics.calibration_error)
     );
-    println!(
+    outln!(
         "  names the teacher's class for {} of the images, KL to it {:.3} at T = {}",
         percent(metrics.teacher_agreement),
         metrics.teacher_kl,
         setup.pipeline.train.temperature
     );
-    print!("{}", per_class(&setup.dataset.classes, metrics));
+    out!("{}", per_class(&setup.dataset.classes, metrics));
     if metrics.confusion.len() <= MOST_CLASSES {
-        print!("{}", confusion(&setup.dataset.classes, metrics));
+        out!("{}", confusion(&setup.dataset.classes, metrics));
     }
 }
 

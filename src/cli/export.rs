@@ -1,5 +1,6 @@
 //! `decant export`: a finished run's student as other tools load it.
 
+use crate::cli::output::outln;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -66,16 +67,16 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let cache = Cache::open(&run.description.cache).ok();
     let cache = cache.filter(|cache| cache.complete().content == run.description.cache_content);
     if cache.is_none() {
-        println!(
+        outln!(
             "note: the cache {} is gone or another by now, so the card says less of data and teacher",
             run.description.cache.display()
         );
     }
     let card = card::model_card(&run, &opened.classes, cache.as_ref(), kind);
     write(&out.join("README.md"), card.as_bytes())?;
-    println!("wrote {}", out.display());
+    outln!("wrote {}", out.display());
     for line in how_to_load(kind, &out) {
-        println!("  {line}");
+        outln!("  {line}");
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod error;
 mod evaluate;
 mod export;
+mod interrupt;
 mod model;
 mod output;
 mod pipeline;
@@ -18,9 +19,13 @@ mod report;
 mod run_header;
 mod sweep;
 mod teacher_cache;
+mod terminal;
 mod train_student;
 
 use clap::{Parser, Subcommand};
+
+use crate::support::context::Cancel;
+use terminal::Terminal;
 
 pub use error::Failure;
 
@@ -64,21 +69,23 @@ impl Cli {
     /// # Errors
     /// What went wrong, in one sentence, with its exit code.
     pub fn run(self) -> Result<(), Failure> {
-        crate::support::interrupt::install();
+        let cancel = Cancel::default();
+        interrupt::install(cancel.clone());
+        let context = Terminal::context(cancel);
         match self.command {
-            Command::TeacherCache(args) => teacher_cache::run(args),
-            Command::TrainStudent(args) => train_student::run(args),
-            Command::Sweep(args) => sweep::run(args),
-            Command::Plan(args) => plan::run(args),
-            Command::Demo(args) => demo::run(args),
-            Command::Evaluate(args) => evaluate::run(args),
+            Command::TeacherCache(args) => teacher_cache::run(args, &context),
+            Command::TrainStudent(args) => train_student::run(args, &context),
+            Command::Sweep(args) => sweep::run(args, &context),
+            Command::Plan(args) => plan::run(args, &context),
+            Command::Demo(args) => demo::run(args, &context),
+            Command::Evaluate(args) => evaluate::run(args, &context),
             Command::Compare(args) => compare::run(args),
-            Command::Predict(args) => predict::run(args),
+            Command::Predict(args) => predict::run(args, &context),
             Command::Export(args) => export::run(args),
-            Command::Report(args) => report::run(args),
-            Command::Cache(args) => cache::run(args),
-            Command::Data(args) => data::run(args),
-            Command::Doctor(args) => doctor::run(args),
+            Command::Report(args) => report::run(args, &context),
+            Command::Cache(args) => cache::run(args, &context),
+            Command::Data(args) => data::run(args, &context),
+            Command::Doctor(args) => doctor::run(args, &context),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A trained classifier as `predict` and `evaluate` take it: a run's student, a Hugging Face folder or an ONNX file.
 
+use crate::cli::output::errln;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -108,7 +109,7 @@ impl Model {
         let model = OnnxTeacher::open(&teacher)?;
         let about = model.describe();
         for note in &about.notes {
-            eprintln!("note: {note}");
+            errln!("note: {note}");
         }
         Ok(Self {
             classes: model.classes().to_vec(),

@@ -2,6 +2,7 @@
 
 mod table;
 
+use crate::support::context::Context;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -55,7 +56,7 @@ fn rate(text: &str) -> Result<f64, String> {
     rate.ok_or_else(|| "expected views a second, a number above 0".to_owned())
 }
 
-pub fn run(args: Args) -> Result<(), Failure> {
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let (source, mut base) = args.pipeline.source(Vec::new())?;
     if let Some(dir) = &args.sweeps_dir {
         base.sweep.dir.clone_from(dir);
@@ -63,9 +64,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let teacher = teacher::identify(&base.teacher)?;
     let points = has_runs(&base.sweep).then(|| sweep::expand(&source, &base)).transpose()?;
     let clock = Instant::now();
-    let shared = Shared::open(&base.dataset)?;
+    let shared = Shared::open(&base.dataset, context)?;
     let dataset_seconds = clock.elapsed().as_secs_f64();
-    let cache = PlannedCache::find(&base, shared.dataset(), &teacher)?;
+    let cache = PlannedCache::find(&base, shared.dataset(), &teacher, context)?;
     let file = args.pipeline.pipeline.as_path();
     let (units, mut estimator) = match &points {
         Some(points) => sweep_units(points, &base, &shared, file)?,
@@ -78,7 +79,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if let Some(rate) = args.rate {
         cost.at_rate(rate, None);
     } else if !args.no_measure {
-        let probe = Probe::take(&base, dataset, &cache)?;
+        let probe = Probe::take(&base, dataset, &cache, context)?;
         cost.measured(&probe, dataset_seconds);
         // What finished runs took has their decoding in it.
         decoding.image_seconds = if estimator.is_empty() { probe.decode_seconds } else { 0.0 };

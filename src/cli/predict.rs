@@ -1,5 +1,7 @@
 //! `decant predict`: classes and probabilities of images.
 
+use crate::cli::output::{errln, outln};
+use crate::support::context::Context;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +12,6 @@ use super::Failure;
 use super::model::{Model, ModelArgs};
 use super::output::percent;
 use crate::dataset;
-use crate::support::interrupt;
 use crate::train::metrics::softmax;
 use crate::view::{self, Preprocess};
 
@@ -59,7 +60,7 @@ struct Prediction<'a> {
     probability: f64,
 }
 
-pub fn run(args: Args) -> Result<(), Failure> {
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut model = args.model.open(args.device)?;
     let mut failures = 0;
     let mut inputs = args.inputs.clone();
@@ -73,7 +74,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         return Err(Failure::usage("standard input can be read once, and - was given more than once"));
     }
     for paths in images.chunks(args.batch_size as usize) {
-        if interrupt::requested() {
+        if context.is_cancelled() {
             return Err(Failure::interrupted("interrupted; what was printed is right"));
         }
         failures += batch(&mut model, paths, &args)?;
@@ -170,18 +171,18 @@ fn print(name: &str, logits: &[f32], classes: &[String], args: &Args) {
     }
     let named: Vec<String> =
         predictions.iter().map(|one| format!("{} {}", one.class, percent(one.probability))).collect();
-    println!("{name}: {}", named.join(", "));
+    outln!("{name}: {}", named.join(", "));
 }
 
 fn report(name: &str, error: &str, json: bool) {
-    eprintln!("decant: {name} {error}");
+    errln!("decant: {name} {error}");
     if json {
         print_line(&Line::Failed { image: name, error });
     }
 }
 
 fn print_line(line: &Line) {
-    println!("{}", serde_json::to_string(line).expect("plain data"));
+    outln!("{}", serde_json::to_string(line).expect("plain data"));
 }
 
 /// The `top` likeliest classes of a row of logits; of equals the first class comes first.

@@ -1,12 +1,14 @@
 //! `decant report`: one HTML page about a cache, a run or several runs.
 
+use crate::cli::output::{errln, outln};
+use crate::support::context::Context;
 use std::path::PathBuf;
 
 use super::Failure;
 use super::output::{bytes, print_json};
 use crate::config;
 use crate::dataset::SplitName;
-use crate::report::{self, Options, Report};
+use crate::report::{Options, Report};
 use crate::store;
 
 /// One self-contained HTML page about a cache, a run or a sweep.
@@ -40,46 +42,34 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: Args) -> Result<(), Failure> {
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let dataset = match &args.pipeline {
         Some(file) => Some(config::load(file, &[])?.dataset),
         None => None,
     };
-    let options = Options { split: args.split, device: args.device, runs_dir: args.runs_dir, dataset };
-    let paths = args.paths.iter().map(|path| store::pull(path)).collect::<Result<Vec<_>, _>>()?;
+    let options = Options {
+        split: args.split,
+        device: args.device,
+        runs_dir: args.runs_dir,
+        dataset,
+        context: context.clone(),
+    };
+    let paths = args.paths.iter().map(|path| store::pull(path, context)).collect::<Result<Vec<_>, _>>()?;
     let report = Report::of(&paths, &options)?;
     report.write(&args.output)?;
     if let Some(folder) = &args.charts {
         report.write_charts(folder)?;
     }
     for note in &report.contents.notes {
-        eprintln!("note: {note}");
+        errln!("note: {note}");
     }
     if args.json {
         print_json(&report.contents);
         return Ok(());
     }
-    println!(
-        "{} ({}, {} charts)",
-        args.output.display(),
-        bytes(report.html.len() as u64),
-        report.charts.len()
-    );
+    outln!("{} ({}, {} charts)", args.output.display(), bytes(report.html.len() as u64), report.charts.len());
     if let Some(folder) = &args.charts {
-        println!("{} ({} SVG and PNG files)", folder.display(), 2 * report.charts.len());
+        outln!("{} ({} SVG and PNG files)", folder.display(), 2 * report.charts.len());
     }
     Ok(())
-}
-
-impl From<report::Error> for Failure {
-    fn from(error: report::Error) -> Self {
-        match error {
-            report::Error::Store(error) => error.into(),
-            report::Error::Dataset(error) => error.into(),
-            report::Error::Train(error) => error.into(),
-            error if error.is_damage() => Self::damage(error),
-            error if error.is_usage() => Self::usage(error),
-            error => Self::run(error),
-        }
-    }
 }

@@ -7,54 +7,61 @@ use crate::dataset::SplitName;
 use crate::runs::warnings;
 use crate::stage_one;
 use crate::store::{self, EncodingLoss};
+use crate::support::context::Context;
 use crate::train::Setup;
 
-/// Prints it.
-pub(super) fn print(setup: &Setup) {
+/// Shows it.
+pub(super) fn show(setup: &Setup, context: &Context) {
     let (student, train) = (&setup.pipeline.student, &setup.pipeline.train);
     let manifest = setup.cache.manifest();
     let images = |split: SplitName| setup.dataset.split(split).map_or(0, |split| split.samples.len());
-    println!("train-student  {}", setup.pipeline.name);
-    println!(
+    context.line(format!("train-student  {}", setup.pipeline.name));
+    context.line(format!(
         "  data     {}: train {}, validation {}, test {}; {} classes",
         setup.dataset.name,
         images(SplitName::Train),
         images(SplitName::Validation),
         images(SplitName::Test),
         setup.classes()
-    );
-    println!("  teacher  {} (cached, not loaded)", manifest.teacher.name);
-    println!("  worth    {}", worth(setup));
-    println!("  cache    {} ({})", store::place(setup.cache.dir()).display(), manifest.storage());
+    ));
+    context.line(format!("  teacher  {} (cached, not loaded)", manifest.teacher.name));
+    context.line(format!("  worth    {}", worth(setup)));
+    context.line(format!(
+        "  cache    {} ({})",
+        store::place(setup.cache.dir()).display(),
+        manifest.storage()
+    ));
     let losses = setup.cache.complete().encoding_losses(manifest);
     let used = |loss: &&EncodingLoss| {
         loss.split == SplitName::Train.as_str()
             && train.cached_temperature().is_some_and(|read| loss.temperature.total_cmp(&read).is_eq())
     };
     if let Some(loss) = losses.iter().find(used) {
-        println!("           {loss}");
+        context.line(format!("           {loss}"));
     }
     let init = student.init.as_ref().map_or_else(
         || format!("random weights of seed {}", train.seed),
         |path| format!("weights of {}", path.display()),
     );
-    println!(
+    context.line(format!(
         "  student  MobileNetV2 x{}, {} px, {init}, on {}",
         student.width, student.image_size, setup.device.name
-    );
-    println!("  loss     {}", loss(train));
+    ));
+    context.line(format!("  loss     {}", loss(train)));
     match train.control {
         Control::None => {}
-        Control::PermutedTargets => println!(
+        Control::PermutedTargets => context.line(format!(
             "  control  permuted-targets: each image is taught by the targets of another one, labels stay"
-        ),
-        Control::LabelsOnly => println!("  control  labels-only: w_kd 0, all else as the recipe has it"),
+        )),
+        Control::LabelsOnly => {
+            context.line(format!("  control  labels-only: w_kd 0, all else as the recipe has it"))
+        }
     }
-    println!("  recipe   {}", recipe(student, train));
-    println!("  run      {}", setup.folder.display());
+    context.line(format!("  recipe   {}", recipe(student, train)));
+    context.line(format!("  run      {}", setup.folder.display()));
     let at_chance = stage_one::at_chance(&setup.dataset, &setup.cache.complete().teacher_quality);
     for doubt in at_chance.into_iter().chain(warnings::of(setup)) {
-        println!("  beware   {doubt}");
+        context.line(format!("  beware   {doubt}"));
     }
 }
 

@@ -3,6 +3,7 @@
 mod plan;
 mod units;
 
+use crate::support::context::Context;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -91,16 +92,17 @@ struct Report<'a> {
     differs_from_lock: Vec<String>,
 }
 
-pub fn run(args: Args) -> Result<(), Failure> {
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let (source, mut base) = args.pipeline.source(Vec::new())?;
     if let Some(dir) = &args.sweeps_dir {
         base.sweep.dir.clone_from(dir);
     }
     let points = sweep::expand(&source, &base)?;
     let lock = args.lock()?;
-    let shared = Shared::open(&base.dataset)?;
+    let context = &if args.json { context.without_lines() } else { context.clone() };
+    let shared = Shared::open(&base.dataset, context)?;
     if let Some(selection) = args.selection() {
-        return units::run(&args, &selection, &points, &base, &shared);
+        return units::run(&args, &selection, &points, &base, &shared, context);
     }
     let plan = args.plan(&points, &base, &shared)?;
     if let Some((path, lock)) = &lock {
@@ -113,7 +115,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Units::known(&plan, &points, &base, &args.pipeline.pipeline)?.check_done(&points.axes)?;
         sweep::standing(&plan, &base)?
     } else {
-        sweep::run(&plan, &base, args.jobs.into(), args.json)?
+        sweep::run(&plan, &base, args.jobs.into(), context)?
     };
     let folder = plan.folder(&base);
     finished.results.write(&folder, &base.train.dir)?;
@@ -127,16 +129,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let here = Lock::of(&plan, &finished.results);
     here.write(&folder)?;
-    if !args.json {
-        print!("\n{}", summary.tables());
-        print_best(&summary);
-        println!("results  {}", folder.display());
-    }
-    let verified =
-        args.verify.map(|count| verify(&plan, &finished, count, &folder, args.json)).transpose()?;
+    context.line(format!("\n{}", summary.tables().trim_end()));
+    show_best(&summary, context);
+    context.line(format!("results  {}", folder.display()));
+    let verified = args.verify.map(|count| verify(&plan, &finished, count, &folder, context)).transpose()?;
     let not_reproduced: Vec<String> =
         verified.iter().flatten().filter_map(|verified| verified.difference.clone()).collect();
-    let differs = lock.map(|(_, lock)| compare(&lock, &here, args.json)).unwrap_or_default();
+    let differs = lock.map(|(_, lock)| compare(&lock, &here, context)).unwrap_or_default();
     if args.json {
         print_json(&Report {
             folder: &folder,
@@ -187,11 +186,15 @@ impl Args {
     }
 }
 
-fn print_best(summary: &Summary) {
+fn show_best(summary: &Summary, context: &Context) {
     if let Some(best) = &summary.best_run {
         let test = best.test.map_or(String::new(), |test| format!(", {:.1} % on test", 100.0 * test));
-        println!("\nbest     {}: {:.1} % on validation{test}", best.values, 100.0 * best.validation);
-        println!("         {}", best.run);
+        context.line(format!(
+            "\nbest     {}: {:.1} % on validation{test}",
+            best.values,
+            100.0 * best.validation
+        ));
+        context.line(format!("         {}", best.run));
     }
 }
 
@@ -200,29 +203,29 @@ fn verify(
     finished: &Standing,
     count: Count,
     folder: &Path,
-    quiet: bool,
+    context: &Context,
 ) -> Result<Vec<Verified>, Failure> {
     let mut watch = |run: &sweep::Planned, verified: &Verified| {
-        if !quiet {
-            let outcome = verified.difference.as_deref().unwrap_or("the same");
-            println!("verify   {}: {outcome}", plan.label(run));
-        }
+        let outcome = verified.difference.as_deref().unwrap_or("the same");
+        context.line(format!("verify   {}: {outcome}", plan.label(run)));
     };
     Ok(sweep::verify(plan, &finished.runs, count.0, folder, &mut watch)?)
 }
 
 /// Says how this sweep compares with the lock, and gives the runs that differ.
-fn compare(lock: &Lock, here: &Lock, quiet: bool) -> Vec<String> {
+fn compare(lock: &Lock, here: &Lock, context: &Context) -> Vec<String> {
     let differs = lock.differences(here);
-    if !quiet {
-        for circumstance in lock.circumstances(here) {
-            println!("locked   {circumstance}");
-        }
-        for run in &differs {
-            println!("locked   {run}");
-        }
-        println!("locked   {} of {} runs came to the same", lock.runs.len() - differs.len(), lock.runs.len());
+    for circumstance in lock.circumstances(here) {
+        context.line(format!("locked   {circumstance}"));
     }
+    for run in &differs {
+        context.line(format!("locked   {run}"));
+    }
+    context.line(format!(
+        "locked   {} of {} runs came to the same",
+        lock.runs.len() - differs.len(),
+        lock.runs.len()
+    ));
     differs
 }
 

@@ -1,5 +1,7 @@
 //! `decant teacher-cache`: stage one.
 
+use crate::cli::output::errln;
+use crate::support::context::Context;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -10,7 +12,6 @@ use crate::config::{self, Count, Pipeline};
 use crate::dataset::{Dataset, SplitName};
 use crate::stage_one::{self, Left, Settings, State, Summary, Tuned, Tuner};
 use crate::store::{self, Manifest};
-use crate::support::interrupt;
 use crate::support::table::Table;
 use crate::teacher::{self, OnnxModel, Teacher};
 
@@ -49,10 +50,11 @@ impl FromStr for Part {
     }
 }
 
-pub fn run(args: Args) -> Result<(), Failure> {
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let shortcuts = shortcut("teacher.device", args.device.as_ref());
     let pipeline = args.pipeline.load(shortcuts.into_iter().collect())?;
-    let summary = cache(&pipeline, (args.shard.0, args.shard.1), args.json)?;
+    let context = &if args.json { context.without_lines() } else { context.clone() };
+    let summary = cache(&pipeline, (args.shard.0, args.shard.1), context)?;
     match &summary.state {
         State::Interrupted => {
             return Err(Failure::interrupted(format!(
@@ -62,13 +64,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
                 store::place(&summary.dir).display()
             )));
         }
-        State::PartDone if !args.json => {
-            println!("this part is done; the cache is complete once the other parts are");
+        State::PartDone => context.line("this part is done; the cache is complete once the other parts are"),
+        State::Complete(_) => {
+            context.line(format!("next     decant train-student -p {}", args.pipeline.pipeline.display()));
         }
-        State::Complete(_) if !args.json => {
-            println!("next     decant train-student -p {}", args.pipeline.pipeline.display());
-        }
-        _ => {}
     }
     if args.json {
         print_json(&report(&summary));
@@ -76,45 +75,43 @@ pub fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs stage one, and unless `quiet` says what it will do, what it found and what came out.
-pub(super) fn cache(pipeline: &Pipeline, part: (usize, usize), quiet: bool) -> Result<Summary, Failure> {
+/// Runs stage one, and shows what it will do, what it found and what came out.
+pub(super) fn cache(
+    pipeline: &Pipeline,
+    part: (usize, usize),
+    context: &Context,
+) -> Result<Summary, Failure> {
     // The teacher first: what is wrong with it is said before a large dataset is read.
     let model = OnnxModel::read(&pipeline.teacher)?;
     let open = |tuning| model.open_team(tuning);
     let tuner = Tuner::open(&pipeline.teacher, &open)?;
-    let dataset = Dataset::open(&pipeline.dataset)?;
+    let dataset = Dataset::open(&pipeline.dataset, context)?;
     let mut settings = Settings {
         cache: &pipeline.cache,
         batch_size: pipeline.teacher.batch(tuner.teacher().describe().device.provider),
         part,
-        interrupted: &interrupt::requested,
+        context,
     };
     let left = left(&dataset, tuner.teacher(), &settings)?;
     if let (Count::Auto, Some(begun)) = (pipeline.teacher.batch_size, left.batch_size) {
         settings.batch_size = begun;
     }
-    if !quiet {
-        print_head(pipeline, &dataset, tuner.teacher(), settings.batch_size);
-    }
+    show_head(pipeline, &dataset, tuner.teacher(), settings.batch_size, context);
     let mut tuned = tuner.tune(left.rows, settings.batch_size)?;
     let config::Teacher { batch_size, sessions, threads, .. } = pipeline.teacher;
-    if !quiet && left.rows > 0 && [batch_size, sessions, threads].contains(&Count::Auto) {
-        print_tuning(&tuned);
+    if left.rows > 0 && [batch_size, sessions, threads].contains(&Count::Auto) {
+        show_tuning(&tuned, context);
     }
     let batch_size = tuned.batch_size;
     let summary = stage_one::run_all(&dataset, &mut tuned.each(), batch_size, &settings)?;
-    if !quiet {
-        print_summary(&summary);
-        if let State::Complete(complete) = &summary.state {
-            let losses = complete.encoding_losses(&Manifest::read(&summary.dir)?);
-            losses
-                .iter()
-                .filter(|loss| loss.split == SplitName::Train.as_str())
-                .for_each(|loss| println!("encoding {loss}"));
-        }
+    show_summary(&summary, context);
+    if let State::Complete(complete) = &summary.state {
+        let losses = complete.encoding_losses(&Manifest::read(&summary.dir)?);
+        let of_train = losses.iter().filter(|loss| loss.split == SplitName::Train.as_str());
+        of_train.for_each(|loss| context.line(format!("encoding {loss}")));
     }
     for warning in &summary.warnings {
-        eprintln!("warning: {warning}");
+        errln!("warning: {warning}");
     }
     Ok(summary)
 }
@@ -127,33 +124,44 @@ fn left(dataset: &Dataset, teacher: &dyn Teacher, settings: &Settings) -> Result
     Ok(stage_one::left(&manifest, settings)?)
 }
 
-fn print_tuning(tuned: &Tuned) {
+fn show_tuning(tuned: &Tuned, context: &Context) {
     let mut heading = "auto";
     for line in tuned.words() {
-        println!("  {heading:<8} {line}");
+        context.line(format!("  {heading:<8} {line}"));
         heading = "";
     }
 }
 
-fn print_head(pipeline: &Pipeline, dataset: &Dataset, teacher: &dyn Teacher, batch_size: usize) {
+fn show_head(
+    pipeline: &Pipeline,
+    dataset: &Dataset,
+    teacher: &dyn Teacher,
+    batch_size: usize,
+    context: &Context,
+) {
     let description = teacher.describe();
-    println!("teacher-cache  {}", pipeline.name);
+    context.line(format!("teacher-cache  {}", pipeline.name));
     let splits: Vec<String> =
         dataset.splits.iter().map(|split| format!("{} {}", split.name, split.samples.len())).collect();
-    println!("  data     {}: {}; classes {}", dataset.name, splits.join(", "), classes(&dataset.classes));
+    context.line(format!(
+        "  data     {}: {}; classes {}",
+        dataset.name,
+        splits.join(", "),
+        classes(&dataset.classes)
+    ));
     for note in &dataset.notes {
-        println!("           {note}");
+        context.line(format!("           {note}"));
     }
-    println!(
+    context.line(format!(
         "  teacher  {} ({}) on {}, {}, batch {}",
         description.model, description.precision, description.device, description.runtime, batch_size
-    );
-    println!(
+    ));
+    context.line(format!(
         "  cache    {}, {} view(s), temperatures {}",
         Path::new(&pipeline.cache.dir).join(&pipeline.cache.name).display(),
         pipeline.cache.views,
         numbers(&pipeline.cache.temperatures)
-    );
+    ));
 }
 
 /// All of a few class names, the first of many.
@@ -164,21 +172,21 @@ fn classes(names: &[String]) -> String {
     }
 }
 
-fn print_summary(summary: &Summary) {
+fn show_summary(summary: &Summary, context: &Context) {
     for note in &summary.notes {
-        println!("note: {note}");
+        context.line(format!("note: {note}"));
     }
     if summary.shards_done_now == 0 && matches!(summary.state, State::Complete(_)) {
-        println!("done before: every shard is there and sound");
+        context.line(format!("done before: every shard is there and sound"));
     } else {
-        println!(
+        context.line(format!(
             "{} of {} shards, {} images in {} ({:.1} images/s)",
             summary.shards_done_before + summary.shards_done_now,
             summary.shards,
             summary.images,
             seconds(summary.seconds),
             summary.images_per_second
-        );
+        ));
     }
     let quality = summary.teacher_quality();
     if quality.iter().any(|split| split.labelled > 0) {
@@ -192,10 +200,10 @@ fn print_summary(summary: &Summary) {
                 percent(split.ece),
             ]);
         }
-        print!("{table}");
+        context.line(table.to_string().trim_end());
     }
     let size = summary.bytes().map(|count| format!(" ({})", bytes(count))).unwrap_or_default();
-    println!("cache    {}{size}", store::place(&summary.dir).display());
+    context.line(format!("cache    {}{size}", store::place(&summary.dir).display()));
 }
 
 /// The result for programs.

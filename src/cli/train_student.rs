@@ -1,5 +1,6 @@
 //! `decant train-student`: stage two.
 
+use crate::support::context::Context;
 use std::path::PathBuf;
 
 use super::output::{percent, print_json, seconds};
@@ -55,7 +56,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: Args) -> Result<(), Failure> {
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let shortcuts = [
         shortcut("train.temperature", args.temperature.as_ref()),
         shortcut("train.lambda", args.lambda.as_ref()),
@@ -68,45 +69,39 @@ pub fn run(args: Args) -> Result<(), Failure> {
         shortcut("train.device", args.device.as_ref()),
     ];
     let pipeline = args.pipeline.load(shortcuts.into_iter().flatten().collect())?;
-    let setup = Setup::new(pipeline, args.cache.as_deref(), &args.pipeline.pipeline)?;
-    let (result, _) = student_from(&args.resume, &setup, args.json)?;
+    let context = &if args.json { context.without_lines() } else { context.clone() };
+    let setup = Setup::new(pipeline, args.cache.as_deref(), &args.pipeline.pipeline, context)?;
+    let (result, _) = student_from(&args.resume, &setup, context)?;
     if args.json {
         print_json(&result);
     }
     Ok(())
 }
 
-/// Trains one student, or finds it trained, and unless `quiet` says how it goes.
-pub(super) fn student(setup: &Setup, quiet: bool) -> Result<(RunResult, Timing), Failure> {
-    student_from(&Resume::Auto, setup, quiet)
+/// Trains one student, or finds it trained, and shows how it goes.
+pub(super) fn student(setup: &Setup, context: &Context) -> Result<(RunResult, Timing), Failure> {
+    student_from(&Resume::Auto, setup, context)
 }
 
-fn student_from(resume: &Resume, setup: &Setup, quiet: bool) -> Result<(RunResult, Timing), Failure> {
-    if !quiet {
-        run_header::print(setup);
-    }
+fn student_from(resume: &Resume, setup: &Setup, context: &Context) -> Result<(RunResult, Timing), Failure> {
+    run_header::show(setup, context);
     let epochs = setup.pipeline.train.epochs;
     let mut head = Some(EPOCH_HEAD);
-    let outcome = train::resume(setup, resume, &mut |event| {
-        if quiet {
-            return;
+    let outcome = train::resume(setup, resume, context, &mut |event| match event {
+        Event::Initialised(Head::Loaded) => {}
+        Event::Initialised(Head::Random { classes_in_file }) => {
+            context.line(format!(
+                "note: student.init has a classifier for {classes_in_file} classes, so this one starts random"
+            ));
         }
-        match event {
-            Event::Initialised(Head::Loaded) => {}
-            Event::Initialised(Head::Random { classes_in_file }) => {
-                println!(
-                    "note: student.init has a classifier for {classes_in_file} classes, so this one starts random"
-                );
+        Event::Resumed { epoch, step } => {
+            context.line(format!("going on in epoch {} of {epochs}, after {step} of its steps", epoch + 1));
+        }
+        Event::Epoch(record) => {
+            if let Some(head) = head.take() {
+                context.line(format!("{head}"));
             }
-            Event::Resumed { epoch, step } => {
-                println!("going on in epoch {} of {epochs}, after {step} of its steps", epoch + 1);
-            }
-            Event::Epoch(record) => {
-                if let Some(head) = head.take() {
-                    println!("{head}");
-                }
-                println!("{}", epoch_line(record, epochs));
-            }
+            context.line(format!("{}", epoch_line(record, epochs)));
         }
     })?;
     match outcome {
@@ -115,9 +110,7 @@ fn student_from(resume: &Resume, setup: &Setup, quiet: bool) -> Result<(RunResul
             setup.folder.display()
         ))),
         Outcome::Done { result, timing, already } => {
-            if !quiet {
-                print_result(setup, &result, &timing, already);
-            }
+            show_result(setup, &result, &timing, already, context);
             Ok((*result, timing))
         }
     }
@@ -142,32 +135,35 @@ fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
     )
 }
 
-fn print_result(setup: &Setup, result: &RunResult, timing: &Timing, already: bool) {
+fn show_result(setup: &Setup, result: &RunResult, timing: &Timing, already: bool, context: &Context) {
     if already {
-        println!("done before: nothing is left to train");
+        context.line(format!("done before: nothing is left to train"));
     } else {
-        println!(
+        context.line(format!(
             "done in {} ({:.1} images/s in training steps)",
             seconds(timing.seconds),
             timing.images_per_second()
-        );
+        ));
     }
-    println!("weights of epoch {}, the best on validation (*):", result.best_epoch);
+    context.line(format!("weights of epoch {}, the best on validation (*):", result.best_epoch));
     let mut table =
         Table::new(["  split", "images", "accuracy", "macro F1", "NLL", "ECE", "agreement", "KL to teacher"]);
     add_row(&mut table, "  validation", &result.validation);
     if let Some(test) = &result.test {
         add_row(&mut table, "  test", test);
     }
-    print!("{table}");
+    context.line(table.to_string().trim_end());
     let (split, metrics) =
         result.test.as_ref().map_or(("validation", &result.validation), |test| ("test", test));
     if metrics.confusion.len() <= evaluate::MOST_CLASSES {
-        println!("on {split}:");
-        print!("{}", evaluate::per_class(&setup.dataset.classes, metrics));
+        context.line(format!("on {split}:"));
+        context.line(evaluate::per_class(&setup.dataset.classes, metrics).to_string().trim_end());
     }
-    println!("student  {}", setup.folder.join(BEST).display());
-    println!("next     decant evaluate --run {0}, or export --to hf --run {0}", setup.folder.display());
+    context.line(format!("student  {}", setup.folder.join(BEST).display()));
+    context.line(format!(
+        "next     decant evaluate --run {0}, or export --to hf --run {0}",
+        setup.folder.display()
+    ));
 }
 
 fn add_row(table: &mut Table, name: &str, metrics: &Metrics) {

@@ -1,5 +1,6 @@
 //! What can be wrong with a pipeline file.
 
+use crate::support::exit::{ExitKind, Kind};
 use std::path::PathBuf;
 
 /// Each names the place, the offending text and what would do.
@@ -71,4 +72,10 @@ pub enum Error {
         /// What was given.
         text: String,
     },
+}
+
+impl ExitKind for Error {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use rayon::prelude::*;
 
 use super::{Dataset, Error, SplitName};
-use crate::support::progress::Progress;
+use crate::support::context::Context;
 use crate::view;
 
 /// One image that can't be decoded.
@@ -24,13 +24,13 @@ impl Dataset {
     ///
     /// # Errors
     /// An image that can't be read at all.
-    pub fn bad_images(&self) -> Result<Vec<BadImage>, Error> {
+    pub fn bad_images(&self, context: &Context) -> Result<Vec<BadImage>, Error> {
         let samples: Vec<(SplitName, usize)> = self
             .splits
             .iter()
             .flat_map(|split| (0..split.samples.len()).map(|index| (split.name, index)))
             .collect();
-        let progress = Mutex::new(Progress::new("checking", samples.len() as u64, "images"));
+        let progress = Mutex::new(context.progress("checking", samples.len() as u64, "images"));
         let bad: Result<Vec<Option<BadImage>>, Error> = samples
             .into_par_iter()
             .map(|(split, index)| {
@@ -48,9 +48,9 @@ impl Dataset {
     ///
     /// # Errors
     /// An image that can't be read at all, and a split of which nothing is left.
-    pub(super) fn without_bad_images(self) -> Result<Self, Error> {
+    pub(super) fn without_bad_images(self, context: &Context) -> Result<Self, Error> {
         let bad: Vec<(SplitName, usize)> =
-            self.bad_images()?.into_iter().map(|bad| (bad.split, bad.index)).collect();
+            self.bad_images(context)?.into_iter().map(|bad| (bad.split, bad.index)).collect();
         if bad.is_empty() { Ok(self) } else { self.without(&bad) }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::SplitName;
 use crate::objects;
+use crate::support::exit::{ExitKind, Kind};
 
 /// Each names the place, what was expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -280,4 +281,15 @@ pub enum Error {
         /// How many there were.
         images: usize,
     },
+}
+
+impl ExitKind for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Interrupted { .. } => Kind::Interrupted,
+            Self::Leaves(error) => error.kind(),
+            Self::Objects(error) => error.kind(),
+            _ => Kind::Usage,
+        }
+    }
 }

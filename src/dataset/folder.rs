@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::source::hash_files;
 use super::{Dataset, Error, Split, SplitName};
+use crate::support::context::Context;
 
 const ENDINGS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 
@@ -23,7 +24,7 @@ struct SplitFolder {
     images: Vec<(Option<Arc<str>>, PathBuf)>,
 }
 
-pub(super) fn open(name: String, root: &Path) -> Result<Dataset, Error> {
+pub(super) fn open(name: String, root: &Path, context: &Context) -> Result<Dataset, Error> {
     let mut passed_over = Vec::new();
     let folders = split_folders(root, &mut passed_over)?;
     let classes = common_classes(root, &folders)?;
@@ -41,7 +42,7 @@ pub(super) fn open(name: String, root: &Path) -> Result<Dataset, Error> {
         let labels: Vec<i32> = folder.images.iter().map(|(class, _)| label(class)).collect();
         let relative = |(_, path): (_, PathBuf)| path.strip_prefix(&folder.path).unwrap_or(&path).into();
         let paths = folder.images.into_iter().map(relative).collect();
-        let samples = hash_files(folder.name, folder.path.clone(), paths, &labels)?;
+        let samples = hash_files(folder.name, folder.path.clone(), paths, &labels, context)?;
         Ok(Split { name: folder.name, samples })
     };
     let splits = folders.into_iter().map(split).collect::<Result<_, Error>>()?;

@@ -5,20 +5,18 @@
 
 use super::{Dataset, Error, folder, leaves};
 use crate::config;
+use crate::support::context::Context;
 use crate::support::hash::{Digest, FieldHasher};
-use crate::support::progress::Progress;
 use crate::support::user_cache;
 
 /// The same samples in the same order as [`leaves::write_folder`] writes.
 ///
 /// # Errors
 /// A folder that can't be written, and Ctrl-C.
-pub(super) fn open(config: &config::Leaves) -> Result<Dataset, Error> {
+pub(super) fn open(config: &config::Leaves, context: &Context) -> Result<Dataset, Error> {
     let drawn = user_cache::folder().join(format!("leaves-{}", key(config).short(16)));
     if !drawn.is_dir() {
-        let images = config.train + config.validation + config.test;
-        let mut progress = Progress::new("drawing", images as u64, "leaves");
-        match leaves::write_folder(&drawn, config, &mut progress) {
+        match leaves::write_folder(&drawn, config, context) {
             // Another process drew the same leaves meanwhile.
             Err(_) if drawn.is_dir() => {}
             written => {
@@ -26,7 +24,7 @@ pub(super) fn open(config: &config::Leaves) -> Result<Dataset, Error> {
             }
         }
     }
-    folder::open("leaves".to_owned(), &drawn)
+    folder::open("leaves".to_owned(), &drawn, context)
 }
 
 fn key(config: &config::Leaves) -> Digest {

@@ -23,8 +23,9 @@ use image::{GrayImage, RgbImage};
 use rayon::prelude::*;
 
 use crate::config;
-use crate::support::progress::Progress;
-use crate::support::{interrupt, rng};
+use crate::support::context::Context;
+use crate::support::exit::{ExitKind, Kind};
+use crate::support::rng;
 use math::Dice;
 
 /// Class names in the order of their labels.
@@ -115,12 +116,12 @@ pub fn jpeg(seed: u64, split: u64, index: u64, label: usize, severity: f32) -> V
 
 /// Writes the leaves as an image folder, `<out>/<split>/<class>/<class>_<split>.<index>.jpg`, all of it or nothing.
 ///
-/// Returns the number of images. `progress` advances by one an image.
+/// Returns the number of images.
 ///
 /// # Errors
 /// If `out` exists and is not empty, if the file system refuses, or on Ctrl-C.
-pub fn write_folder(out: &Path, leaves: &config::Leaves, progress: &mut Progress) -> Result<usize, Error> {
-    write(out, leaves, progress, |split, entry, path| {
+pub fn write_folder(out: &Path, leaves: &config::Leaves, context: &Context) -> Result<usize, Error> {
+    write(out, leaves, ("drawing", context), |split, entry, path| {
         fs::write(path, jpeg(leaves.seed, split, entry.index, entry.label, leaves.severity))
     })
 }
@@ -129,8 +130,8 @@ pub fn write_folder(out: &Path, leaves: &config::Leaves, progress: &mut Progress
 ///
 /// # Errors
 /// As [`write_folder`].
-pub fn write_masks(out: &Path, leaves: &config::Leaves, progress: &mut Progress) -> Result<usize, Error> {
-    write(out, leaves, progress, |split, entry, path| {
+pub fn write_masks(out: &Path, leaves: &config::Leaves, context: &Context) -> Result<usize, Error> {
+    write(out, leaves, ("drawing", context), |split, entry, path| {
         let (_, lesions) = photograph(leaves.seed, split, entry.index, entry.label, leaves.severity);
         lesions.save(path.with_extension("png")).map_err(io::Error::other)
     })
@@ -140,7 +141,7 @@ pub fn write_masks(out: &Path, leaves: &config::Leaves, progress: &mut Progress)
 fn write(
     out: &Path,
     leaves: &config::Leaves,
-    progress: &mut Progress,
+    (label, context): (&str, &Context),
     save: impl Fn(u64, &Entry, &Path) -> io::Result<()> + Sync,
 ) -> Result<usize, Error> {
     if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -148,6 +149,7 @@ fn write(
     }
     let partial = partial_sibling(out);
     let sizes = [leaves.train, leaves.validation, leaves.test];
+    let mut progress = context.progress(label, sizes.iter().sum::<usize>() as u64, "images");
     let mut fill = || {
         for (split, (name, size)) in SPLITS.into_iter().zip(sizes).enumerate() {
             for class in CLASSES {
@@ -156,7 +158,7 @@ fn write(
                     .map_err(|source| Error::Write { path: folder.clone(), source })?;
             }
             for batch in entries(size).chunks(BATCH) {
-                if interrupt::requested() {
+                if context.is_cancelled() {
                     return Err(Error::Interrupted(out.to_path_buf()));
                 }
                 batch.par_iter().try_for_each(|entry| {
@@ -182,6 +184,16 @@ fn partial_sibling(out: &Path) -> PathBuf {
     let mut name = out.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.partial", std::process::id()));
     out.with_file_name(name)
+}
+
+impl ExitKind for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotEmpty(_) => Kind::Usage,
+            Self::Interrupted(_) => Kind::Interrupted,
+            Self::Write { .. } => Kind::Failed,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -230,7 +242,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("leaves");
         let sizes = config::Leaves { seed: 5, train: 4, validation: 2, test: 3, severity: 0.0 };
-        let count = write_folder(&out, &sizes, &mut Progress::new("synth", 9, "images")).unwrap();
+        let count = write_folder(&out, &sizes, &Context::silent()).unwrap();
         assert_eq!(count, 9);
         for (split, name, size) in [(0, "train", 4), (1, "validation", 2), (2, "test", 3)] {
             for entry in entries(size) {
@@ -248,7 +260,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("masks");
         let sizes = config::Leaves { seed: 5, train: 6, validation: 0, test: 0, severity: 0.0 };
-        write_masks(&out, &sizes, &mut Progress::new("synth", 6, "images")).unwrap();
+        write_masks(&out, &sizes, &Context::silent()).unwrap();
         for entry in entries(6) {
             let path = out.join("train").join(entry.file_name("train")).with_extension("png");
             let lesions = image::open(path).unwrap().into_luma8();
@@ -261,8 +273,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         fs::write(parent.path().join("mine.txt"), "keep").unwrap();
         let sizes = config::Leaves { seed: 5, train: 1, validation: 1, test: 1, severity: 0.0 };
-        let error =
-            write_folder(parent.path(), &sizes, &mut Progress::new("synth", 3, "images")).unwrap_err();
+        let error = write_folder(parent.path(), &sizes, &Context::silent()).unwrap_err();
         assert!(matches!(&error, Error::NotEmpty(path) if path == parent.path()));
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
     }

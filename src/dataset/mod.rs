@@ -25,6 +25,7 @@ use std::path::Path;
 
 use crate::config;
 use crate::objects::Url;
+use crate::support::context::Context;
 use crate::support::hash::{Digest, FieldHasher};
 
 pub use bad_images::BadImage;
@@ -65,14 +66,14 @@ impl Dataset {
     ///
     /// # Errors
     /// A source that is not there, is empty or contradicts itself; see [`Error`].
-    pub fn open(config: &config::Dataset) -> Result<Self, Error> {
+    pub fn open(config: &config::Dataset, context: &Context) -> Result<Self, Error> {
         let mut dataset = match config.source.as_str() {
-            "leaves" => generated::open(&config.leaves)?,
+            "leaves" => generated::open(&config.leaves, context)?,
             source => match source.strip_prefix("hub:") {
-                Some(id) => hub::open(id)?,
+                Some(id) => hub::open(id, context)?,
                 None => match Url::parse(source) {
-                    Some(url) => open_path(&remote::folder(&url)?)?,
-                    None => open_path(Path::new(source))?,
+                    Some(url) => open_path(&remote::folder(&url, context)?, context)?,
+                    None => open_path(Path::new(source), context)?,
                 },
             },
         };
@@ -80,7 +81,7 @@ impl Dataset {
         split_from_train::complete(&mut dataset, config)?;
         match config.on_bad_image {
             config::OnBadImage::Error => Ok(dataset),
-            config::OnBadImage::Skip => dataset.without_bad_images(),
+            config::OnBadImage::Skip => dataset.without_bad_images(context),
         }
     }
 
@@ -165,7 +166,7 @@ impl Dataset {
     }
 }
 
-fn open_path(path: &Path) -> Result<Dataset, Error> {
+fn open_path(path: &Path, context: &Context) -> Result<Dataset, Error> {
     if !path.exists() {
         return Err(Error::NoFolder { path: path.to_path_buf() });
     }
@@ -179,7 +180,7 @@ fn open_path(path: &Path) -> Result<Dataset, Error> {
         .and_then(Path::file_name)
         .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     match parquet::files_in(path)? {
-        files if files.is_empty() => folder::open(name, path),
-        files => parquet::open(name, path, &files),
+        files if files.is_empty() => folder::open(name, path, context),
+        files => parquet::open(name, path, &files, context),
     }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use crate::objects::{self, Bucket, Object, Space, Url, Wanted};
 use crate::support::atomic;
+use crate::support::context::Context;
 use crate::support::hash::{Digest, FieldHasher};
 
 const LISTING_FILE: &str = "listing.json";
@@ -27,8 +28,8 @@ struct Entry {
 }
 
 /// The local folder that holds what is at `url` now, downloaded where it is not here.
-pub(super) fn folder(url: &Url) -> Result<PathBuf, Error> {
-    let bucket = Bucket::open(url)?;
+pub(super) fn folder(url: &Url, context: &Context) -> Result<PathBuf, Error> {
+    let bucket = Bucket::open(url, context)?;
     let objects = files(bucket.list()?);
     if objects.is_empty() {
         return Err(objects::Error::Gone { url: url.to_string() }.into());
@@ -36,7 +37,7 @@ pub(super) fn folder(url: &Url) -> Result<PathBuf, Error> {
     let space = Space::from_env()?;
     let copy = space.mirror(url)?.join(key(&objects).short(16));
     Space::hold(&copy)?;
-    let _pulling = Space::pulling(&copy)?;
+    let _pulling = Space::pulling(&copy, context)?;
 
     let listing = copy.join(LISTING_FILE);
     // In a folder of its own, with the name that the dataset goes by.

@@ -11,9 +11,8 @@ use rayon::prelude::*;
 use super::digest_cache::{Hashed, Note, Stamp, WORTH_NOTING};
 use super::parquet::RowGroups;
 use super::{Error, Sample, SplitName};
+use crate::support::context::Context;
 use crate::support::hash::Digest;
-use crate::support::interrupt;
-use crate::support::progress::Progress;
 
 /// Where the encoded images of many samples are.
 #[derive(Debug)]
@@ -100,9 +99,10 @@ pub(super) fn hash_files(
     root: PathBuf,
     paths: Vec<Box<Path>>,
     labels: &[i32],
+    context: &Context,
 ) -> Result<Vec<Sample>, Error> {
     let note = Note::of(&root);
-    hash_unless_noted(&note, WORTH_NOTING, split, Source::Files { root, paths }, labels)
+    hash_unless_noted(&note, WORTH_NOTING, split, Source::Files { root, paths }, labels, context)
 }
 
 fn hash_unless_noted(
@@ -111,13 +111,14 @@ fn hash_unless_noted(
     split: SplitName,
     source: Source,
     labels: &[i32],
+    context: &Context,
 ) -> Result<Vec<Sample>, Error> {
     let (noted, clock, started) = (note.read(), Instant::now(), SystemTime::now());
     let hashed_now = AtomicUsize::new(0);
-    let progress = Mutex::new(Progress::new(split.as_str(), labels.len() as u64, "images"));
+    let progress = Mutex::new(context.progress(split.as_str(), labels.len() as u64, "images"));
     let source = Arc::new(source);
     let hash = |index: usize, label: i32| {
-        if interrupt::requested() {
+        if context.is_cancelled() {
             return Err(Error::Interrupted { split });
         }
         let location = Location::new(&source, index as u32);
@@ -168,7 +169,7 @@ mod tests {
         let open = || {
             let paths = ["a", "b"].map(|name| Path::new(name).into()).to_vec();
             let source = Source::Files { root: folder.path().to_path_buf(), paths };
-            hash_unless_noted(&note, ALWAYS, SplitName::Train, source, &[0, 1]).unwrap()
+            hash_unless_noted(&note, ALWAYS, SplitName::Train, source, &[0, 1], &Context::silent()).unwrap()
         };
         let contents = || open().iter().map(|sample| sample.content).collect::<Vec<_>>();
         assert_eq!(contents(), [Digest::of(b"a"), Digest::of(b"b")]);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Created, Error, Object, Url, Wanted};
+use crate::support::context::Context;
 use crate::support::hash::Digest;
 
 /// A prefix of an object store, which this binary can't open.
@@ -17,8 +18,13 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::Feature`].
-    pub fn open(url: &Url) -> Result<Self, Error> {
+    pub fn open(url: &Url, _: &Context) -> Result<Self, Error> {
         Err(Error::Feature { url: url.to_string() })
+    }
+
+    /// No bucket, no context.
+    pub fn context(&self) -> &Context {
+        match self.0 {}
     }
 
     /// No bucket, no folder.

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::connect::connect;
 use super::{Created, Error, Object, Url};
+use crate::support::context::Context;
 
 const PART_BYTES: &str = "DECANT_OBJECTS_PART_BYTES";
 const DEFAULT_PART_BYTES: u64 = 8 << 20;
@@ -34,6 +35,7 @@ pub struct Bucket {
     url: Url,
     /// Bytes of one part of an upload, and of one range of a download.
     pub(super) part_bytes: u64,
+    context: Context,
 }
 
 impl Bucket {
@@ -41,7 +43,7 @@ impl Bucket {
     ///
     /// # Errors
     /// A URL without a bucket, credentials that can't be used.
-    pub fn open(url: &Url) -> Result<Self, Error> {
+    pub fn open(url: &Url, context: &Context) -> Result<Self, Error> {
         let (store, prefix) = connect(url)?;
         let part_bytes = match std::env::var(PART_BYTES) {
             Err(_) => DEFAULT_PART_BYTES,
@@ -51,7 +53,12 @@ impl Bucket {
                 expected: "bytes of a part, such as 8388608; S3 takes 5242880 at least",
             })?,
         };
-        Ok(Self { store, prefix, url: url.clone(), part_bytes })
+        Ok(Self { store, prefix, url: url.clone(), part_bytes, context: context.clone() })
+    }
+
+    /// Where the progress of downloads goes, and whether they are to stop.
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
     /// The prefix `folder` below this one.

@@ -17,8 +17,6 @@ use super::bucket::{Bucket, runtime};
 use super::{Error, Wanted};
 use crate::support::atomic::AtomicFile;
 use crate::support::hash::Digest;
-use crate::support::interrupt;
-use crate::support::progress::Progress;
 use crate::support::threads::side_by_side;
 
 /// Files that are on their way at once.
@@ -51,7 +49,7 @@ impl Bucket {
     ) -> Result<(), E> {
         let next = AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
-        let progress = Mutex::new(Progress::new(label, wanted.len() as u64, "files"));
+        let progress = Mutex::new(self.context().progress(label, wanted.len() as u64, "files"));
         let work = |_| {
             while !failed.load(Ordering::Relaxed)
                 && let Some((index, (object, path))) =
@@ -122,7 +120,7 @@ impl Bucket {
                 .map(|joined| joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())));
             let mut chunks = std::pin::pin!(chunks);
             while let Some((bytes, _permit)) = chunks.try_next().await? {
-                if interrupt::requested() {
+                if self.context().is_cancelled() {
                     return Err(Error::Interrupted);
                 }
                 hasher.update(&bytes);

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::support::exit::{ExitKind, Kind};
 use crate::support::hash::Digest;
 use crate::support::text::bytes;
 
@@ -140,5 +141,16 @@ impl Error {
     pub fn local(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Local { action, path, source }
+    }
+}
+
+impl ExitKind for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            _ if self.is_interrupted() => Kind::Interrupted,
+            _ if self.is_damage() => Kind::Damaged,
+            _ if self.is_usage() => Kind::Usage,
+            _ => Kind::Failed,
+        }
     }
 }

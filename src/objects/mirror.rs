@@ -11,8 +11,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::{Error, Url};
+use crate::support::atomic;
+use crate::support::context::Context;
 use crate::support::hash::Digest;
-use crate::support::{atomic, interrupt};
 
 const ORIGIN_FILE: &str = "origin";
 const DIR: &str = "DECANT_OBJECTS_DIR";
@@ -123,10 +124,10 @@ impl Space {
     ///
     /// # Errors
     /// [`Error::Interrupted`], or its lock can't be made.
-    pub fn pulling(copy: &Path) -> Result<Pulling, Error> {
+    pub fn pulling(copy: &Path, context: &Context) -> Result<Pulling, Error> {
         let lock = open_lock(&beside(copy, "pulling"))?;
         while let Err(TryLockError::WouldBlock) = lock.try_lock() {
-            if interrupt::requested() {
+            if context.is_cancelled() {
                 return Err(Error::Interrupted);
             }
             std::thread::sleep(BETWEEN_LOOKS);
@@ -279,10 +280,10 @@ mod tests {
     fn a_copy_has_one_filler_at_a_time() {
         let root = tempfile::tempdir().unwrap();
         let copy = copy(&space(root.path(), 1), "leaves", 0);
-        let first = Space::pulling(&copy).unwrap();
+        let first = Space::pulling(&copy, &Context::silent()).unwrap();
         let waiting = std::thread::spawn({
             let copy = copy.clone();
-            move || Space::pulling(&copy).map(|_| SystemTime::now()).unwrap()
+            move || Space::pulling(&copy, &Context::silent()).map(|_| SystemTime::now()).unwrap()
         });
         std::thread::sleep(2 * BETWEEN_LOOKS);
         let released = SystemTime::now();

@@ -6,6 +6,7 @@ use crate::config::{Pipeline, Provider, ProviderDevice};
 use crate::dataset::Dataset;
 use crate::stage_one::{self, Settings};
 use crate::store::{self, Manifest, ShardSpec};
+use crate::support::context::Context;
 use crate::teacher::{Description, Identity, class_order};
 
 /// A shard, and whether it is there.
@@ -39,6 +40,7 @@ impl PlannedCache {
         pipeline: &Pipeline,
         dataset: &Dataset,
         teacher: &Identity,
+        context: &Context,
     ) -> Result<Self, stage_one::Error> {
         class_order(&teacher.classes, &dataset.classes)?;
         let provider = pipeline.teacher.device.provider().unwrap_or(Provider::Cpu);
@@ -54,12 +56,12 @@ impl PlannedCache {
             cache: &pipeline.cache,
             batch_size: pipeline.teacher.batch(provider),
             part: (0, 1),
-            interrupted: &|| false,
+            context,
         };
         let resizing = teacher.preprocess.resizing();
         let manifest = stage_one::manifest(dataset, &description, teacher.fingerprint, &resizing, &settings)?;
         let dir = pipeline.cache.dir.join(manifest.folder_name());
-        let (missing, complete) = store::left(&dir, &manifest)?;
+        let (missing, complete) = store::left(&dir, &manifest, context)?;
         let mut missing = missing.into_iter().peekable();
         let shards = manifest.shards().into_iter().map(|spec| {
             let done = missing.next_if(|first| *first == spec).is_none();

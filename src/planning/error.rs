@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::support::exit::{ExitKind, Kind};
 use crate::{stage_one, store, teacher};
 
 /// Each is one sentence that names the thing, what was expected and what to do.
@@ -29,4 +30,16 @@ pub enum Error {
     /// Stopped by the user.
     #[error("interrupted; nothing was kept")]
     Interrupted,
+}
+
+impl ExitKind for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Caching(error) => error.kind(),
+            Self::Teacher(error) => error.kind(),
+            Self::Store(error) => error.kind(),
+            Self::Interrupted => Kind::Interrupted,
+            Self::Scratch { .. } => Kind::Failed,
+        }
+    }
 }

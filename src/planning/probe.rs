@@ -11,7 +11,8 @@ use crate::config::{self, Pipeline};
 use crate::dataset::{Dataset, Sample, Split, SplitName};
 use crate::stage_one::{self, Settings, State, Tuned, Tuner};
 use crate::store::{self, Cache, Encoding, Lost, Manifest, ShardRecord, ShardWriter};
-use crate::support::{interrupt, memory};
+use crate::support::context::Context;
+use crate::support::memory;
 use crate::teacher::OnnxModel;
 use crate::view::{self, Preprocess};
 
@@ -56,7 +57,12 @@ impl Probe {
     ///
     /// # Errors
     /// Whatever would stop stage one; [`Error::Interrupted`]; a temporary folder that can't be written.
-    pub fn take(pipeline: &Pipeline, dataset: &Dataset, planned: &PlannedCache) -> Result<Self, Error> {
+    pub fn take(
+        pipeline: &Pipeline,
+        dataset: &Dataset,
+        planned: &PlannedCache,
+        context: &Context,
+    ) -> Result<Self, Error> {
         let scratch = Scratch::new()?;
         let clock = Instant::now();
         let model = OnnxModel::read(&pipeline.teacher)?;
@@ -70,7 +76,7 @@ impl Probe {
         let least = 2 * tuned.teachers.len() * batch.max(tuned.batch_size);
         let mut run = |name: &str, rows: usize| {
             let some = some_of_train(dataset, rows.div_ceil(views));
-            stage_one(pipeline, &some, &mut tuned, batch, &scratch.path().join(name))
+            stage_one(pipeline, &some, &mut tuned, batch, &scratch.path().join(name), context)
         };
         // The first batches warm up.
         let (_, seconds) = run("first", least)?;
@@ -112,6 +118,7 @@ fn stage_one(
     tuned: &mut Tuned,
     batch_size: usize,
     root: &Path,
+    context: &Context,
 ) -> Result<(std::path::PathBuf, f64), Error> {
     let cache = config::Cache {
         dir: root.to_path_buf(),
@@ -120,7 +127,7 @@ fn stage_one(
         zstd: 0,
         ..pipeline.cache.clone()
     };
-    let settings = Settings { cache: &cache, batch_size, part: (0, 1), interrupted: &interrupt::requested };
+    let settings = Settings { cache: &cache, batch_size, part: (0, 1), context };
     let call_size = tuned.batch_size;
     let summary = stage_one::run_all(dataset, &mut tuned.each(), call_size, &settings)?;
     match summary.state {

@@ -12,6 +12,7 @@ use super::{Error, Run, Teacher};
 use crate::config::{self, StudentDevice};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::Cache;
+use crate::support::context::Context;
 
 /// What a caller may choose.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,8 @@ pub struct Options {
     pub runs_dir: PathBuf,
     /// Where the images of a cache are. A run knows its own.
     pub dataset: Option<config::Dataset>,
+    /// Where progress goes.
+    pub context: Context,
 }
 
 /// What a report is about.
@@ -121,7 +124,7 @@ impl Contents {
                 None
             }
             Some(config) => {
-                let dataset = Dataset::open(config)?;
+                let dataset = Dataset::open(config, &options.context)?;
                 cache.check_dataset(dataset.fingerprint(), &dataset.classes)?;
                 Some(dataset)
             }
@@ -165,7 +168,7 @@ impl Contents {
             ));
             return Ok(contents);
         }
-        match student::evaluate(&run, options.split, options.device) {
+        match student::evaluate(&run, options.split, options.device, &options.context) {
             Ok(Evaluated { student, teacher, gallery, mistakes }) => {
                 contents.classes.clone_from(&teacher.manifest.dataset.classes);
                 contents.student = Some(student);

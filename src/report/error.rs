@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::support::exit::{ExitKind, Kind};
 use crate::{dataset, store, sweep, train, view};
 
 /// Each is one sentence that names the thing, what was expected and what to do.
@@ -111,10 +112,23 @@ impl Error {
     /// Whether the input does not match.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Store(error) => error.kind() == store::ErrorKind::Mismatch,
+            Self::Store(error) => error.kind() == Kind::Usage,
             Self::Train(error) => error.is_usage(),
             Self::Write { .. } => false,
             _ => true,
+        }
+    }
+}
+
+impl ExitKind for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::Train(error) => error.kind(),
+            Self::Dataset(error) => error.kind(),
+            _ if self.is_damage() => Kind::Damaged,
+            _ if self.is_usage() => Kind::Usage,
+            _ => Kind::Failed,
         }
     }
 }

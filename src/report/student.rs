@@ -10,6 +10,7 @@ use crate::config::StudentDevice;
 use crate::dataset::SplitName;
 use crate::runs::FinishedRun;
 use crate::store::soften;
+use crate::support::context::Context;
 use crate::train::metrics::{Meter, Metrics, argmax};
 use crate::train::{Answers, Setup};
 
@@ -46,11 +47,16 @@ pub struct Evaluated {
 ///
 /// # Errors
 /// A run that has not finished, a dataset or cache that is gone, damaged or another.
-pub fn evaluate(run: &Run, split: Option<SplitName>, device: StudentDevice) -> Result<Evaluated, Error> {
+pub fn evaluate(
+    run: &Run,
+    split: Option<SplitName>,
+    device: StudentDevice,
+    context: &Context,
+) -> Result<Evaluated, Error> {
     let tested = run.result.as_ref().is_some_and(|result| result.test.is_some());
     let split = split.unwrap_or(if tested { SplitName::Test } else { SplitName::Validation });
     let finished = FinishedRun::open(&run.folder)?;
-    let setup = finished.setup(device)?;
+    let setup = finished.setup(device, context)?;
     let answers = finished.answers(&setup, split)?;
     setup.check_content()?;
     let rows = setup.rows(split)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::config;
 use crate::dataset::SplitName;
 use crate::student::hf;
+use crate::support::context::Context;
 use crate::support::hash::Digest;
 use crate::train::{Answers, BEST, Description, Error, RunResult, Setup, answers, read_json};
 
@@ -46,10 +47,10 @@ impl FinishedRun {
     ///
     /// # Errors
     /// A dataset or cache that is gone or another, a device that can't be had.
-    pub fn setup(&self, device: config::StudentDevice) -> Result<Setup, Error> {
+    pub fn setup(&self, device: config::StudentDevice, context: &Context) -> Result<Setup, Error> {
         let mut pipeline = self.description.pipeline.clone();
         pipeline.train.device = device;
-        let mut setup = Setup::new(pipeline, Some(&self.description.cache), &self.folder)?;
+        let mut setup = Setup::new(pipeline, Some(&self.description.cache), &self.folder, context)?;
         setup.folder.clone_from(&self.folder);
         Ok(setup)
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::support::exit::{ExitKind, Kind};
 use crate::support::hash::Digest;
 use crate::{dataset, store, teacher, view};
 
@@ -46,4 +47,14 @@ pub enum Error {
         /// The cache's folder.
         cache: PathBuf,
     },
+}
+
+impl ExitKind for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::Dataset(error) => error.kind(),
+            _ => Kind::Usage,
+        }
+    }
 }

@@ -63,13 +63,14 @@ pub struct Left {
 /// # Errors
 /// A cache is there and can't be read, or is damaged; a store that can't be reached.
 pub fn left(manifest: &Manifest, settings: &Settings) -> Result<Left, Error> {
-    let (missing, batch_size) = match Site::open(&settings.cache.dir.join(manifest.folder_name())) {
-        Err(store::Error::NoCache { .. }) => (manifest.shards(), None),
-        site => {
-            let site = site?;
-            (site.missing_shards()?, batch_size_of(&site.manifest().teacher.runtime))
-        }
-    };
+    let (missing, batch_size) =
+        match Site::open(&settings.cache.dir.join(manifest.folder_name()), settings.context) {
+            Err(store::Error::NoCache { .. }) => (manifest.shards(), None),
+            site => {
+                let site = site?;
+                (site.missing_shards()?, batch_size_of(&site.manifest().teacher.runtime))
+            }
+        };
     let rows = of_part(manifest, missing, settings.part).iter().map(|spec| spec.rows).sum();
     Ok(Left { rows, batch_size })
 }

@@ -23,6 +23,7 @@ use std::thread::available_parallelism;
 use crate::config;
 use crate::dataset::Dataset;
 use crate::store::{Row, ShardSpec, ShardWriter, Site};
+use crate::support::context::Context;
 use crate::support::progress::Progress;
 use crate::teacher::{Teacher, class_order};
 
@@ -46,8 +47,8 @@ pub struct Settings<'a> {
     pub batch_size: usize,
     /// Which of how many parts to do, such as `(0, 1)` for everything: of the shards `i`, those with `i % of == part`.
     pub part: (usize, usize),
-    /// Asked between batches; once it says so, the shard in hand is given up and [`run`] returns.
-    pub interrupted: &'a dyn Fn() -> bool,
+    /// Where progress goes; once it is cancelled, the shard in hand is given up and [`run`] returns.
+    pub context: &'a Context,
 }
 
 /// [`run_all`] with one teacher that is given `settings.batch_size` images at once.
@@ -87,7 +88,7 @@ pub fn run_all(
         &teacher.preprocess().resizing(),
         settings,
     )?;
-    let site = Site::create_or_open(&settings.cache.dir, &manifest)?;
+    let site = Site::create_or_open(&settings.cache.dir, &manifest, settings.context)?;
 
     let shards = site.manifest().shards();
     let missing = site.missing_shards()?;
@@ -95,9 +96,9 @@ pub fn run_all(
     let to_do = identity::of_part(site.manifest(), missing, settings.part);
 
     let rows: u64 = to_do.iter().map(|spec| spec.rows).sum();
-    let mut progress = Progress::new("teacher", rows, "images");
+    let mut progress = settings.context.progress("teacher", rows, "images");
     let recipe = Recipe::new(dataset, teacher.preprocess(), settings);
-    let work = Work { site: &site, order: &order, interrupted: settings.interrupted };
+    let work = Work { site: &site, order: &order, context: settings.context };
     let workers = available_parallelism().map_or(1, Into::into);
     let pipeline = Pipeline { shards: &to_do, prepare: &recipe, batch_size: call_size, workers };
     let done = pipeline.run(teachers, |answers| work.all(&to_do, answers, &mut progress))?;
@@ -133,7 +134,7 @@ pub fn run_all(
 struct Work<'a> {
     site: &'a Site,
     order: &'a [usize],
-    interrupted: &'a dyn Fn() -> bool,
+    context: &'a Context,
 }
 
 /// What was done in one run.
@@ -178,7 +179,7 @@ impl Work<'_> {
         let mut logits = vec![0.0; self.order.len()];
         let mut written = 0;
         while written < spec.rows {
-            if (self.interrupted)() {
+            if self.context.is_cancelled() {
                 return Ok(None);
             }
             let Some(answer) = answers.next()? else { return Ok(None) };

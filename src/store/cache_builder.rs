@@ -11,6 +11,7 @@ use super::plan::ShardSpec;
 use super::remote::RemoteCache;
 use super::{folder, resume};
 use crate::objects::{Bucket, Url};
+use crate::support::context::Context;
 
 /// A cache that is being made.
 pub struct Site {
@@ -24,12 +25,12 @@ impl Site {
     ///
     /// # Errors
     /// As [`super::create_or_open`]; a store that can't be reached.
-    pub fn create_or_open(root: &Path, manifest: &Manifest) -> Result<Self, Error> {
+    pub fn create_or_open(root: &Path, manifest: &Manifest, context: &Context) -> Result<Self, Error> {
         let Some(url) = Url::of(root) else {
             let (dir, manifest) = folder::create_or_open(root, manifest)?;
             return Ok(Self { dir, manifest: Arc::new(manifest), remote: None });
         };
-        let remote = RemoteCache::held(&Bucket::open(&url)?, &manifest.folder_name())?;
+        let remote = RemoteCache::held(&Bucket::open(&url, context)?, &manifest.folder_name())?;
         remote.begin(manifest)?;
         let mirror = remote.dir().parent().unwrap_or(Path::new("."));
         let (dir, manifest) = folder::create_or_open(mirror, manifest)?;
@@ -40,7 +41,7 @@ impl Site {
     ///
     /// # Errors
     /// [`Error::NoCache`]; a store that can't be reached.
-    pub fn open(dir: &Path) -> Result<Self, Error> {
+    pub fn open(dir: &Path, context: &Context) -> Result<Self, Error> {
         let Some((root, name)) =
             Url::of(dir).as_ref().and_then(Url::split).map(|(root, name)| (root, name.to_owned()))
         else {
@@ -50,7 +51,7 @@ impl Site {
                 remote: None,
             });
         };
-        let remote = RemoteCache::held(&Bucket::open(&root)?, &name)?;
+        let remote = RemoteCache::held(&Bucket::open(&root, context)?, &name)?;
         let Some((manifest, _)) = remote.refresh()? else {
             return Err(Error::NoCache { dir: dir.to_path_buf() });
         };

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::objects;
+use crate::support::exit::{ExitKind, Kind};
 use crate::support::hash::Digest;
 
 /// Why a cache could not be written or is not used.
@@ -499,7 +500,7 @@ pub enum ErrorKind {
 
 impl Error {
     /// Which of the three kinds this is.
-    pub fn kind(&self) -> ErrorKind {
+    pub fn error_kind(&self) -> ErrorKind {
         match self {
             Self::Objects(error) if error.is_damage() => ErrorKind::Damage,
             Self::Objects(error) if error.is_usage() => ErrorKind::Mismatch,
@@ -548,12 +549,23 @@ impl Error {
 
     /// Whether stored data is damaged.
     pub fn is_damage(&self) -> bool {
-        self.kind() == ErrorKind::Damage
+        self.error_kind() == ErrorKind::Damage
     }
 
     /// An input/output error at `path`, for `map_err`.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { action, path, source }
+    }
+}
+
+impl ExitKind for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Objects(error) => error.kind(),
+            _ if self.is_damage() => Kind::Damaged,
+            _ if self.error_kind() == ErrorKind::Mismatch => Kind::Usage,
+            _ => Kind::Failed,
+        }
     }
 }

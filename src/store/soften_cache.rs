@@ -7,7 +7,7 @@ use super::error::Error;
 use super::reader::Cache;
 use super::writer::ShardWriter;
 use super::{complete, folder, resume};
-use crate::support::progress::Progress;
+use crate::support::context::Context;
 
 /// How [`add_temperatures`] ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,16 +22,12 @@ pub struct Softened {
 /// other temperatures make another key, and so another folder. The cache in `dir` stays as it is. Only what float16 loses
 /// at a new temperature stays unmeasured, for the teacher's own logits are not stored.
 ///
-/// `interrupted` is asked between shards.
+/// A request to stop is heard between shards.
 ///
 /// # Errors
 /// A temperature that is none or that the cache has; [`Error::RestUnknown`] for a cache of kept classes; whatever is
 /// damaged or can't be written.
-pub fn add_temperatures(
-    dir: &Path,
-    temperatures: &[f32],
-    interrupted: &dyn Fn() -> bool,
-) -> Result<Softened, Error> {
+pub fn add_temperatures(dir: &Path, temperatures: &[f32], context: &Context) -> Result<Softened, Error> {
     let dir = dir.canonicalize().map_err(Error::io("found", dir))?;
     let cache = Cache::open(&dir)?;
     if let Encoding::TopK(kept) = cache.manifest().encoding {
@@ -42,9 +38,9 @@ pub fn add_temperatures(
     let root = dir.parent().unwrap_or(&dir);
     let (target, manifest) = folder::create_or_open(root, &manifest)?;
     let missing = resume::missing_shards(&target, &manifest)?;
-    let mut progress = Progress::new("soften", missing.iter().map(|spec| spec.rows).sum(), "rows");
+    let mut progress = context.progress("soften", missing.iter().map(|spec| spec.rows).sum(), "rows");
     for spec in missing {
-        if interrupted() {
+        if context.is_cancelled() {
             return Ok(Softened { dir: target, complete: false });
         }
         let rows = cache.split(&spec.split)?;

@@ -3,9 +3,11 @@
 pub mod atomic;
 pub mod calibration;
 pub mod checksummed_json;
+pub mod context;
+pub mod exit;
 pub(crate) mod exp;
+pub mod files;
 pub mod hash;
-pub mod interrupt;
 pub mod labels;
 pub(crate) mod memory;
 pub(crate) mod priority;

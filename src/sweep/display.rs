@@ -1,88 +1,61 @@
-//! What is seen of a sweep while it runs: a line for every run that ends, and on a terminal a bar for each that trains.
+//! What is shown of a sweep while it runs: progress of the whole and of each run that trains, and a line for every run that ends.
 
-use std::io::IsTerminal;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use crate::support::context::Context;
+use crate::support::progress::Progress;
 use crate::train::EpochRecord;
 
-/// Characters of a run's name beside its bar.
+/// Characters of a run's name.
 const NAME: usize = 34;
 
-/// Where the runs are shown.
-pub struct Board {
-    bars: Option<(MultiProgress, ProgressBar)>,
+/// Shows the runs of a sweep through a context.
+pub struct Display<'a> {
+    context: &'a Context,
     total: usize,
-    ended: AtomicUsize,
-    quiet: bool,
+    /// The whole sweep, and how many runs have ended.
+    whole: Mutex<(Progress, usize)>,
 }
 
-impl Board {
-    /// A board for `total` runs; a `quiet` one shows nothing.
-    pub fn new(total: usize, quiet: bool) -> Self {
-        let is_shown = !quiet && std::io::stderr().is_terminal() && std::io::stdout().is_terminal();
-        let bars = is_shown.then(|| {
-            let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-            let whole = all.add(ProgressBar::new(total as u64));
-            whole.set_style(style("{prefix:<34} {bar:14} {pos}/{len} runs, {elapsed} so far"));
-            whole.set_prefix("sweep");
-            whole.tick();
-            (all, whole)
-        });
-        Self { bars, total, ended: AtomicUsize::new(0), quiet }
+impl<'a> Display<'a> {
+    /// A display for `total` runs.
+    pub fn new(context: &'a Context, total: usize) -> Self {
+        let whole = context.progress("sweep", total as u64, "runs");
+        Self { context, total, whole: Mutex::new((whole, 0)) }
     }
 
-    /// The bar of a run of so many steps. A hidden one where there is no terminal.
-    pub fn start(&self, name: &str, steps: u64) -> ProgressBar {
-        let Some((all, whole)) = &self.bars else { return ProgressBar::hidden() };
-        let bar = all.insert_before(whole, ProgressBar::new(steps));
-        bar.set_style(style("{prefix:<34} {bar:14} {percent:>3} %  {wide_msg}"));
-        bar.set_prefix(cut(name));
-        bar
+    /// The context that the display shows itself through.
+    pub fn context(&self) -> &Context {
+        self.context
     }
 
-    /// Takes the bar of a run away and writes its line.
-    pub fn end(&self, bar: &ProgressBar, name: &str, outcome: &str) {
-        bar.finish_and_clear();
-        let ended = self.ended.fetch_add(1, Ordering::SeqCst) + 1;
+    /// The context of a run of `steps` steps: all its progress is shown under `name`.
+    pub fn start(&self, name: &str, steps: u64) -> Context {
+        self.context.within(self.context.task(cut(name), steps, "steps"))
+    }
+
+    /// Writes the line of a run that ended.
+    pub fn end(&self, name: &str, outcome: &str) {
+        let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        whole.1 += 1;
         let digits = self.total.to_string().len();
-        self.line(&format!("[{ended:>digits$}/{}] {:<NAME$} {outcome}", self.total, cut(name)));
-        if let Some((_, whole)) = &self.bars {
-            whole.inc(1);
-        }
+        self.line(&format!("[{:>digits$}/{}] {:<NAME$} {outcome}", whole.1, self.total, cut(name)));
+        whole.0.advance(1);
     }
 
-    /// Writes one line, above the bars.
+    /// Writes one line.
     pub fn line(&self, text: &str) {
-        match &self.bars {
-            _ if self.quiet => {}
-            Some((all, _)) => {
-                let _ = all.println(text);
-            }
-            None => println!("{text}"),
-        }
+        self.context.line(text);
     }
 }
 
-impl Drop for Board {
-    fn drop(&mut self) {
-        if let Some((_, whole)) = &self.bars {
-            whole.finish_and_clear();
-        }
-    }
-}
-
-/// What a bar says of the epoch that ended.
+/// What is shown of the epoch that ended.
 pub(super) fn epoch(record: &EpochRecord, epochs: usize) -> String {
     format!("{}/{epochs}, val {:.1} %", record.epoch, 100.0 * record.validation.accuracy)
 }
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the template is ours")
-}
-
-/// A name that fits beside its bar.
+/// A name that fits its column.
 fn cut(name: &str) -> String {
     if name.chars().count() <= NAME {
         return name.to_owned();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::support::exit::{ExitKind, Kind};
 use crate::{config, store, train};
 
 /// Each is one sentence that names the thing, what was expected and what to do.
@@ -154,5 +155,18 @@ impl Error {
     pub(super) fn write(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Write { path, source }
+    }
+}
+
+impl ExitKind for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Config(error) => error.kind(),
+            Self::Train(error) => error.kind(),
+            Self::Store(error) => error.kind(),
+            Self::Interrupted => Kind::Interrupted,
+            Self::Write { .. } | Self::NotDone { .. } => Kind::Failed,
+            _ => Kind::Usage,
+        }
     }
 }

@@ -4,10 +4,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::display::{self, Board};
+use super::display::{self, Display};
 use super::plan::Planned;
 use crate::dataset::SplitName;
-use crate::support::{interrupt, progress};
+use crate::support::context::Context;
 use crate::train::plan::Plan;
 use crate::train::{self, Event, Outcome};
 
@@ -35,14 +35,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// # Panics
 /// When the names are not as many as the runs, or no thread can be started.
-pub(super) fn execute(runs: &[&Planned], names: &[String], jobs: usize, board: &Board) -> Vec<Ending> {
+pub(super) fn execute(runs: &[&Planned], names: &[String], jobs: usize, context: &Context) -> Vec<Ending> {
     assert_eq!(runs.len(), names.len(), "a name a run");
+    let display = &Display::new(context, runs.len());
     let next = AtomicUsize::new(0);
     let endings = Mutex::new(vec![Ending::Interrupted; runs.len()]);
     let work = || loop {
         let index = next.fetch_add(1, Ordering::SeqCst);
         let Some(run) = runs.get(index) else { return };
-        let ending = one(run, &names[index], board);
+        let ending = one(run, &names[index], display);
         let stop = ending == Ending::Interrupted;
         endings.lock().expect("no worker panics with it")[index] = ending;
         if stop {
@@ -64,64 +65,60 @@ pub(super) fn execute(runs: &[&Planned], names: &[String], jobs: usize, board: &
         });
     }
     let mut endings = endings.into_inner().expect("no worker panics with it");
-    await_others(runs, names, board, &mut endings);
+    await_others(runs, names, display, &mut endings);
     endings
 }
 
 /// Waits for the runs that other processes train.
-fn await_others(runs: &[&Planned], names: &[String], board: &Board, endings: &mut [Ending]) {
+fn await_others(runs: &[&Planned], names: &[String], display: &Display, endings: &mut [Ending]) {
     let held = |endings: &[Ending]| endings.iter().position(|ending| *ending == Ending::Held);
     if held(endings).is_some() && !endings.contains(&Ending::Interrupted) {
         let count = endings.iter().filter(|ending| **ending == Ending::Held).count();
-        board.line(&format!("waiting for {count} of them, which another process trains"));
+        display.line(&format!("waiting for {count} of them, which another process trains"));
     }
     while let Some(first) = held(endings) {
-        if interrupt::requested() {
+        if display.context().is_cancelled() {
             endings[first] = Ending::Interrupted;
             return;
         }
         std::thread::sleep(PATIENCE);
         for index in 0..runs.len() {
             if endings[index] == Ending::Held {
-                endings[index] = one(runs[index], &names[index], board);
+                endings[index] = one(runs[index], &names[index], display);
             }
         }
     }
 }
 
-fn one(run: &Planned, name: &str, board: &Board) -> Ending {
+fn one(run: &Planned, name: &str, display: &Display) -> Ending {
     let setup = &run.setup;
     let epochs = setup.pipeline.train.epochs;
     let images = setup.dataset.split(SplitName::Train).map_or(0, |split| split.samples.len());
     let steps = Plan::new(&setup.pipeline.train, images).steps();
-    let bar = board.start(name, (steps * epochs) as u64);
-    let outcome = progress::within(&bar, || {
-        train::train(setup, &mut |event| match event {
-            Event::Resumed { epoch, step } => bar.set_position((epoch * steps + step) as u64),
-            Event::Epoch(record) => bar.set_message(display::epoch(record, epochs)),
-            Event::Initialised(_) => {}
-        })
+    let context = display.start(name, (steps * epochs) as u64);
+    let outcome = train::train(setup, &context, &mut |event| match event {
+        Event::Resumed { epoch, step } => {
+            context.progress("", 0, "steps").advance((epoch * steps + step) as u64)
+        }
+        Event::Epoch(record) => context.progress("", 0, "steps").message(display::epoch(record, epochs)),
+        Event::Initialised(_) => {}
     });
+    drop(context);
     match outcome {
         Ok(Outcome::Done { result, timing, already }) => {
             let test = result.test.as_ref();
             let test = test.map_or(String::new(), |test| format!(", test {:.1} %", 100.0 * test.accuracy));
-            let time = if already { "done before".to_owned() } else { format!("{:.1} s", timing.seconds) };
-            board.end(&bar, name, &format!("val {:.1} %{test}, {time}", 100.0 * result.validation.accuracy));
+            let time =
+                if already { "already trained".to_owned() } else { format!("{:.1} s", timing.seconds) };
+            display.end(name, &format!("val {:.1} %{test}, {time}", 100.0 * result.validation.accuracy));
             run.forget_failure();
             Ending::Done
         }
-        Ok(Outcome::Interrupted { .. }) => {
-            bar.finish_and_clear();
-            Ending::Interrupted
-        }
-        Err(train::Error::Busy { .. }) => {
-            bar.finish_and_clear();
-            Ending::Held
-        }
+        Ok(Outcome::Interrupted { .. }) => Ending::Interrupted,
+        Err(train::Error::Busy { .. }) => Ending::Held,
         Err(error) => {
             run.note_failure(&error.to_string());
-            board.end(&bar, name, &format!("failed: {error}"));
+            display.end(name, &format!("failed: {error}"));
             Ending::Failed(error.to_string())
         }
     }

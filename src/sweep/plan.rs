@@ -13,7 +13,6 @@ use super::{Error, Results, Row, State};
 use crate::config::{Halving, Pipeline};
 use crate::store::{self, Cache};
 use crate::support::hash::{Digest, FieldHasher};
-use crate::support::interrupt;
 use crate::train::{self, RunResult, Setup, Shared, read_json, write_json};
 
 /// One run of a sweep.
@@ -218,7 +217,7 @@ pub fn soften(
 ) -> Result<(), Error> {
     let own = shared.setup(base.clone(), cache, file)?;
     for &temperature in temperatures {
-        let softened = store::add_temperatures(own.cache.dir(), &[temperature], &interrupt::requested)?;
+        let softened = store::add_temperatures(own.cache.dir(), &[temperature], shared.context())?;
         if !softened.complete {
             return Err(Error::Interrupted);
         }

@@ -1,11 +1,11 @@
 //! A whole sweep: rung after rung where it is halved, else one.
 
-use super::display::Board;
 use super::execute::{Ending, execute};
 use super::halving::promote;
 use super::plan::{Plan, Planned};
 use super::{Error, Results, State};
 use crate::config::Pipeline;
+use crate::support::context::Context;
 
 /// How far a sweep is.
 pub struct Standing {
@@ -19,14 +19,14 @@ pub struct Standing {
     pub interrupted: bool,
 }
 
-/// Trains every run of the plan that is not done, `jobs` side by side, and unless `quiet` shows how it goes. A run that
+/// Trains every run of the plan that is not done, `jobs` side by side. A run that
 /// fails is recorded, and the others go on; one that another process trains is waited for.
 ///
 /// # Errors
 /// A cache that is damaged, before any run; a result that can't be read.
-pub fn run(plan: &Plan, base: &Pipeline, jobs: usize, quiet: bool) -> Result<Standing, Error> {
+pub fn run(plan: &Plan, base: &Pipeline, jobs: usize, context: &Context) -> Result<Standing, Error> {
     plan.check_content()?;
-    walk(plan, base, |runs| train(plan, runs, jobs, quiet))
+    walk(plan, base, |runs| train(plan, runs, jobs, context))
 }
 
 /// How far the sweep is; nothing is trained.
@@ -79,7 +79,7 @@ fn walk(
 }
 
 /// Trains the runs of one rung that are not done.
-fn train(plan: &Plan, runs: &[Planned], jobs: usize, quiet: bool) -> Result<Worked, Error> {
+fn train(plan: &Plan, runs: &[Planned], jobs: usize, context: &Context) -> Result<Worked, Error> {
     let mut todo = Vec::new();
     for (index, run) in runs.iter().enumerate() {
         if run.result()?.is_none() {
@@ -88,7 +88,7 @@ fn train(plan: &Plan, runs: &[Planned], jobs: usize, quiet: bool) -> Result<Work
     }
     let open: Vec<&Planned> = todo.iter().map(|&index| &runs[index]).collect();
     let names: Vec<String> = open.iter().map(|run| plan.label(run)).collect();
-    let endings = execute(&open, &names, jobs, &Board::new(open.len(), quiet));
+    let endings = execute(&open, &names, jobs, context);
     let mut worked = Worked { errors: vec![None; runs.len()], interrupted: false };
     for (index, ending) in todo.into_iter().zip(endings) {
         match ending {

@@ -7,13 +7,13 @@ use std::path::Path;
 
 use toml::Value;
 
-use super::display::Board;
 use super::execute::{Ending, execute};
 use super::plan::{Plan, Planned};
 use super::points::{Points, label};
 use super::runner::{self, Standing};
 use super::{Error, State, halving};
 use crate::config::Pipeline;
+use crate::support::context::Context;
 use crate::support::hash::FieldHasher;
 
 /// Digits of an id.
@@ -165,11 +165,11 @@ pub struct Trained {
 ///
 /// # Errors
 /// [`Error::Interrupted`]; a cache that is gone.
-pub fn train(plan: &Plan, units: &[&Unit], jobs: usize, quiet: bool) -> Result<Vec<Trained>, Error> {
+pub fn train(plan: &Plan, units: &[&Unit], jobs: usize, context: &Context) -> Result<Vec<Trained>, Error> {
     let runs: Vec<Planned> = units.iter().map(|unit| plan.planned(unit)).collect::<Result<_, _>>()?;
     let names: Vec<String> = runs.iter().map(|run| plan.label(run)).collect();
     let open: Vec<&Planned> = runs.iter().collect();
-    let endings = execute(&open, &names, jobs, &Board::new(open.len(), quiet));
+    let endings = execute(&open, &names, jobs, context);
     let trained = units.iter().zip(&runs).zip(endings).map(|((unit, run), ending)| {
         let error = match ending {
             Ending::Failed(error) => Some(error),

@@ -63,7 +63,7 @@ fn again(plan: &Plan, run: &Planned, scratch: &Path) -> Result<Option<String>, E
     let mut pipeline = run.setup.pipeline.clone();
     scratch.clone_into(&mut pipeline.train.dir);
     let setup = plan.shared.setup(pipeline, Some(run.setup.cache.dir()), Path::new(""))?;
-    if let Outcome::Interrupted { .. } = train::train(&setup, &mut |_| {})? {
+    if let Outcome::Interrupted { .. } = train::train(&setup, plan.shared.context(), &mut |_| {})? {
         return Err(Error::Interrupted);
     }
     let (there, here) = (&run.setup.folder, &setup.folder);

@@ -1,5 +1,6 @@
 //! What can be wrong with a teacher or with the library that runs it.
 
+use crate::support::exit::{ExitKind, Kind};
 use std::io;
 use std::path::PathBuf;
 
@@ -136,4 +137,10 @@ pub enum Error {
         /// What ONNX Runtime said, or what is wrong with its logits.
         reason: String,
     },
+}
+
+impl ExitKind for Error {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::support::exit::{ExitKind, Kind};
 use crate::{dataset, store, student, view};
 
 /// Each is one sentence that names the thing, what was expected and what to do.
@@ -254,7 +255,7 @@ impl Error {
             | Self::Decode { .. }
             | Self::Dataset(_) => true,
             Self::Student(error) => !matches!(error, student::hf::Error::Write { .. }),
-            Self::Store(error) => error.kind() == store::ErrorKind::Mismatch,
+            Self::Store(error) => error.kind() == Kind::Usage,
             _ => false,
         }
     }
@@ -262,4 +263,16 @@ impl Error {
 
 fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+impl ExitKind for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::Dataset(error) => error.kind(),
+            _ if self.is_damage() => Kind::Damaged,
+            _ if self.is_usage() => Kind::Usage,
+            _ => Kind::Failed,
+        }
+    }
 }

@@ -21,9 +21,9 @@ use super::{Error, order, schedule};
 use crate::config::{self, Control};
 use crate::dataset::SplitName;
 use crate::student::{hf, parameter_count};
+use crate::support::context::Context;
 use crate::support::hash::Digest;
-use crate::support::interrupt;
-use crate::support::progress::{Progress, clock_time};
+use crate::support::progress::clock_time;
 
 /// The folder of a run that holds the kept weights, as Hugging Face tools open it.
 pub const BEST: &str = "best";
@@ -66,15 +66,20 @@ pub enum Outcome {
 /// # Errors
 /// A dataset or cache that is damaged, a device that fails, a loss that is no number, a file that can't be written; a folder
 /// that another process trains in, or that another run has.
-pub fn train(setup: &Setup, watch: &mut dyn FnMut(Event<'_>)) -> Result<Outcome, Error> {
-    resume(setup, &Resume::Auto, watch)
+pub fn train(setup: &Setup, context: &Context, watch: &mut dyn FnMut(Event<'_>)) -> Result<Outcome, Error> {
+    resume(setup, &Resume::Auto, context, watch)
 }
 
 /// [`train`], from where `from` says.
 ///
 /// # Errors
 /// As [`train`]; what `from` does not want, or names and is not there.
-pub fn resume(setup: &Setup, from: &Resume, watch: &mut dyn FnMut(Event<'_>)) -> Result<Outcome, Error> {
+pub fn resume(
+    setup: &Setup,
+    from: &Resume,
+    context: &Context,
+    watch: &mut dyn FnMut(Event<'_>),
+) -> Result<Outcome, Error> {
     let run = &setup.folder;
     resume::start(setup, from)?;
     if let Some(done) = finished(setup)? {
@@ -96,7 +101,7 @@ pub fn resume(setup: &Setup, from: &Resume, watch: &mut dyn FnMut(Event<'_>)) ->
     let checkpoint = resume::start(setup, from)?;
     record::write_json(run, "run.json", &setup.description())?;
     setup.check_content()?;
-    Trainer::new(setup, checkpoint.as_deref(), watch)?.run(watch)
+    Trainer::new(setup, context, checkpoint.as_deref(), watch)?.run(watch)
 }
 
 /// What the run came to, if it did before.
@@ -108,6 +113,7 @@ fn finished(setup: &Setup) -> Result<Option<Outcome>, Error> {
 
 struct Trainer<'a> {
     setup: &'a Setup,
+    context: &'a Context,
     validation: Images<'a>,
     plan: Plan,
     learner: Learner,
@@ -121,6 +127,7 @@ struct Trainer<'a> {
 impl<'a> Trainer<'a> {
     fn new(
         setup: &'a Setup,
+        context: &'a Context,
         checkpoint: Option<&Path>,
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<Self, Error> {
@@ -149,7 +156,7 @@ impl<'a> Trainer<'a> {
         let mut timing: Timing = record::read_json(&setup.folder, "timing.json")?.unwrap_or_default();
         timing.device = setup.device.name;
         let validation = setup.images(SplitName::Validation)?;
-        Ok(Self { setup, validation, plan, learner, state, timing, board, saved: Instant::now() })
+        Ok(Self { setup, context, validation, plan, learner, state, timing, board, saved: Instant::now() })
     }
 
     fn run(mut self, watch: &mut dyn FnMut(Event<'_>)) -> Result<Outcome, Error> {
@@ -192,10 +199,10 @@ impl<'a> Trainer<'a> {
             while self.state.epoch < config.epochs {
                 let label = format!("epoch {}/{}", self.state.epoch + 1, config.epochs);
                 let left = steps - self.state.step;
-                let mut progress = Progress::new(label, left as u64, "steps");
+                let mut progress = self.context.progress(label, left as u64, "steps");
                 let clock = Instant::now();
                 while self.state.step < steps {
-                    if interrupt::requested() {
+                    if self.context.is_cancelled() {
                         self.timing.train_seconds += clock.elapsed().as_secs_f64();
                         return Ok(false);
                     }

@@ -10,12 +10,14 @@ use super::{Error, device, setup};
 use crate::config::{self, Pipeline};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Cache, SplitRows};
+use crate::support::context::Context;
 
 /// The dataset of many runs, with the caches and the pixels that they have used so far.
 ///
 /// Opening it hashes every image; a [`Setup`] made from it costs next to nothing. Runs on several threads may share it.
 pub struct Shared {
     config: config::Dataset,
+    context: Context,
     dataset: Arc<Dataset>,
     caches: Mutex<HashMap<PathBuf, Arc<Opened>>>,
     found: Mutex<HashMap<String, PathBuf>>,
@@ -44,15 +46,21 @@ impl Shared {
     ///
     /// # Errors
     /// A dataset that can't be had.
-    pub fn open(config: &config::Dataset) -> Result<Arc<Self>, Error> {
-        let dataset = Dataset::open(config)?;
+    pub fn open(config: &config::Dataset, context: &Context) -> Result<Arc<Self>, Error> {
+        let dataset = Dataset::open(config, context)?;
         Ok(Arc::new(Self {
             config: config.clone(),
+            context: context.clone(),
             dataset: Arc::new(dataset),
             caches: Mutex::default(),
             found: Mutex::default(),
             pixels: Kept::default(),
         }))
+    }
+
+    /// Where the progress of the runs goes, and whether they are to stop.
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
     /// The images.
@@ -78,7 +86,11 @@ impl Shared {
     ) -> Result<Setup, Error> {
         assert!(pipeline.dataset == self.config, "a run shares the dataset of its own pipeline");
         let device = device::choose(pipeline.train.device)?;
-        let opened = self.cache(&Wanted { pipeline: &pipeline, dataset: &self.dataset }, cache, file)?;
+        let opened = self.cache(
+            &Wanted { pipeline: &pipeline, dataset: &self.dataset, context: &self.context },
+            cache,
+            file,
+        )?;
         setup::new(Arc::clone(self), pipeline, opened, device)
     }
 
@@ -93,7 +105,7 @@ impl Shared {
             Some(folder) => folder.to_owned(),
             None => wanted.find(file)?,
         };
-        let folder = store::pull(&folder)?;
+        let folder = store::pull(&folder, &self.context)?;
         let mapped = lock(&self.caches).get(&folder).cloned();
         let opened = match mapped {
             Some(opened) => opened,

@@ -15,6 +15,7 @@ use crate::config::{self, Control, Pipeline, StudentDevice, Sweep};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Cache, Encoding, Manifest, SplitRows};
 use crate::student::{MobileNetV2, StudentShape, hf};
+use crate::support::context::Context;
 use crate::support::hash::{Digest, FieldHasher};
 use crate::view::{Policy, Preprocess};
 
@@ -86,8 +87,13 @@ impl Setup {
     ///
     /// # Errors
     /// A dataset or device that can't be had; no cache that fits, or several; a cache without train or validation rows.
-    pub fn new(pipeline: Pipeline, cache: Option<&Path>, file: &Path) -> Result<Self, Error> {
-        Shared::open(&pipeline.dataset)?.setup(pipeline, cache, file)
+    pub fn new(
+        pipeline: Pipeline,
+        cache: Option<&Path>,
+        file: &Path,
+        context: &Context,
+    ) -> Result<Self, Error> {
+        Shared::open(&pipeline.dataset, context)?.setup(pipeline, cache, file)
     }
 
     /// How many classes there are.
@@ -184,6 +190,7 @@ pub(super) fn student(
 pub(super) struct Wanted<'a> {
     pub pipeline: &'a Pipeline,
     pub dataset: &'a Dataset,
+    pub context: &'a Context,
 }
 
 impl Wanted<'_> {
@@ -211,7 +218,7 @@ impl Wanted<'_> {
         let (mut fitting, mut exact) = (Vec::new(), Vec::new());
         let mut nearest = String::new();
         let name = Some(self.pipeline.cache.name.as_str());
-        for folder in store::find(&store::index(root, name)?, name)? {
+        for folder in store::find(&store::index(root, name, self.context)?, name)? {
             let manifest = Manifest::read(&folder)?;
             match self.difference(&manifest) {
                 None if self.has_exactly_the_temperatures(&manifest) => exact.push(folder),

@@ -6,6 +6,7 @@ use std::path::Path;
 use decant::config::{self, Control, Loss, Pipeline, StudentDevice};
 use decant::dataset::Dataset;
 use decant::stage_one::{self, Settings};
+use decant::support::context::Context;
 use decant::train::{self, EpochRecord, Outcome, RunResult, Setup};
 use image::{Rgb, RgbImage};
 
@@ -60,9 +61,9 @@ impl Workshop {
             dir: folder.path().join("runs"),
             ..config::Train::default()
         };
-        let dataset = Dataset::open(&pipeline.dataset).unwrap();
+        let dataset = Dataset::open(&pipeline.dataset, &Context::silent()).unwrap();
         let cache = &pipeline.cache;
-        let settings = Settings { cache, batch_size: 8, part: (0, 1), interrupted: &|| false };
+        let settings = Settings { cache, batch_size: 8, part: (0, 1), context: &Context::silent() };
         stage_one::run(&dataset, &mut GrayTeacher::new(&CLASSES), &settings).unwrap();
         Self { folder, pipeline }
     }
@@ -70,8 +71,8 @@ impl Workshop {
     fn train(&self, change: impl FnOnce(&mut config::Train)) -> (Setup, RunResult) {
         let mut pipeline = self.pipeline.clone();
         change(&mut pipeline.train);
-        let setup = Setup::new(pipeline, None, Path::new("gray.toml")).unwrap();
-        let outcome = train::train(&setup, &mut |_| {}).unwrap();
+        let setup = Setup::new(pipeline, None, Path::new("gray.toml"), &Context::silent()).unwrap();
+        let outcome = train::train(&setup, &Context::silent(), &mut |_| {}).unwrap();
         let Outcome::Done { result, already: false, .. } = outcome else { panic!("it trains to its end") };
         (setup, *result)
     }
@@ -163,7 +164,8 @@ fn a_single_train_image_has_no_other_whose_targets_it_could_take() {
     });
     let mut pipeline = workshop.pipeline.clone();
     pipeline.train.control = Control::PermutedTargets;
-    let refused = Setup::new(pipeline, None, Path::new("gray.toml")).err().expect("it is refused");
+    let refused =
+        Setup::new(pipeline, None, Path::new("gray.toml"), &Context::silent()).err().expect("it is refused");
     assert!(refused.is_usage());
     insta::assert_snapshot!(refused, @"the train split of images has a single image, and permuted targets need another one to come from; leave out --control");
 }

@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, 
 use arrow::datatypes::{DataType, Field};
 use decant::config;
 use decant::dataset::{Dataset, Error, SplitName, leaves};
-use decant::support::progress::Progress;
+use decant::support::context::Context;
 use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
@@ -30,7 +30,7 @@ fn source(path: &Path) -> config::Dataset {
 }
 
 fn open(root: &TempDir) -> Result<Dataset, Error> {
-    Dataset::open(&source(root.path()))
+    Dataset::open(&source(root.path()), &Context::silent())
 }
 
 /// The error's message, with the temporary folder's path replaced.
@@ -111,7 +111,8 @@ fn a_folder_of_classes_is_train_and_gives_the_missing_splits_their_share() {
     );
 
     assert_eq!(open(&root).unwrap().fingerprint(), dataset.fingerprint());
-    let other = Dataset::open(&config::Dataset { seed: 1, ..source(root.path()) }).unwrap();
+    let other =
+        Dataset::open(&config::Dataset { seed: 1, ..source(root.path()) }, &Context::silent()).unwrap();
     assert_ne!(other.fingerprint(), dataset.fingerprint(), "another seed takes other samples");
 }
 
@@ -135,10 +136,13 @@ fn a_split_without_class_folders_is_unlabelled() {
 
 #[test]
 fn a_folder_that_is_no_dataset_says_what_is_wrong() {
-    let missing = Dataset::open(&source(Path::new("no/such/folder"))).unwrap_err().to_string();
+    let missing =
+        Dataset::open(&source(Path::new("no/such/folder")), &Context::silent()).unwrap_err().to_string();
     insta::assert_snapshot!(missing, @r#"there is no folder no/such/folder; dataset.source takes "leaves", a folder of images or parquet files, or "hub:ORG/NAME""#);
     let root = folder(&["train/a/1.jpg"]);
-    let file = Dataset::open(&source(&root.path().join("train/a/1.jpg"))).unwrap_err().to_string();
+    let file = Dataset::open(&source(&root.path().join("train/a/1.jpg")), &Context::silent())
+        .unwrap_err()
+        .to_string();
     insta::assert_snapshot!(file.replace(&root.path().display().to_string(), "ROOT"), @"ROOT/train/a/1.jpg is a file where dataset.source expects the folder that holds the splits");
     insta::assert_snapshot!(message(&folder(&[])), @"ROOT holds no JPEG, PNG or WebP image and no parquet file; expected <split>/<class>/<image> or <split>-00000-of-00001.parquet, found nothing");
     insta::assert_snapshot!(message(&folder(&["README.md", "a.gif"])), @"ROOT holds no JPEG, PNG or WebP image and no parquet file; expected <split>/<class>/<image> or <split>-00000-of-00001.parquet, found README.md, a.gif");
@@ -149,7 +153,7 @@ fn a_folder_that_is_no_dataset_says_what_is_wrong() {
     insta::assert_snapshot!(message(&folder(&["train/1.jpg", "test/1.jpg"])), @"no image in ROOT has a label; expected <split>/<class>/<image> in one split at least");
     insta::assert_snapshot!(message(&folder(&["test/a/1.jpg", "val/a/1.jpg"])), @"ROOT has no train split, found validation, test; name its folder or its files train");
     let small = folder(&["set/train/a/1.jpg", "set/train/a/2.jpg", "set/train/b/1.jpg"]);
-    let error = Dataset::open(&source(&small.path().join("set"))).unwrap_err();
+    let error = Dataset::open(&source(&small.path().join("set")), &Context::silent()).unwrap_err();
     insta::assert_snapshot!(error, @"set has no validation and test split, and the class a with 2 train images is too small to give a share of 0.1 to it; add images or that split");
 }
 
@@ -184,8 +188,11 @@ fn skipped_samples_are_gone_and_noted() {
 #[test]
 fn generated_leaves_are_the_folder_that_data_synth_writes() {
     let leaves = config::Leaves { seed: 3, train: 4, validation: 3, test: 3, severity: 0.0 };
-    let dataset =
-        Dataset::open(&config::Dataset { leaves: leaves.clone(), ..config::Dataset::default() }).unwrap();
+    let dataset = Dataset::open(
+        &config::Dataset { leaves: leaves.clone(), ..config::Dataset::default() },
+        &Context::silent(),
+    )
+    .unwrap();
     assert_eq!(dataset.classes, leaves::CLASSES);
     let counts = SplitName::ALL.map(|split| dataset.split(split).unwrap().samples.len());
     assert_eq!(counts, [4, 3, 3]);
@@ -194,7 +201,7 @@ fn generated_leaves_are_the_folder_that_data_synth_writes() {
     assert!(dataset.notes.is_empty());
 
     let root = tempdir().unwrap();
-    leaves::write_folder(root.path(), &leaves, &mut Progress::new("leaves", 10, "images")).unwrap();
+    leaves::write_folder(root.path(), &leaves, &Context::silent()).unwrap();
     assert_eq!(open(&root).unwrap().fingerprint(), dataset.fingerprint());
 }
 
@@ -204,7 +211,7 @@ fn golden() -> PathBuf {
 
 #[test]
 fn parquet_that_datasets_wrote_is_read() {
-    let dataset = Dataset::open(&source(&golden())).unwrap();
+    let dataset = Dataset::open(&source(&golden()), &Context::silent()).unwrap();
     assert_eq!(dataset.classes, ["angular_leaf_spot", "bean_rust", "healthy"]);
     let labels = |split| dataset.split(split).unwrap().samples.iter().map(|s| s.label).collect::<Vec<_>>();
     assert_eq!(labels(SplitName::Test), [2, 1, 0]);

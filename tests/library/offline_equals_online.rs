@@ -6,6 +6,7 @@ use decant::dataset::{Dataset, SplitName};
 use decant::stage_one::{self, Settings};
 use decant::store::{Cache, soften};
 use decant::student::{MobileNetV2, StudentShape};
+use decant::support::context::Context;
 use decant::teacher::{OnnxTeacher, Teacher, class_order};
 use decant::train::order::epoch_order;
 use decant::train::step::{Batch, Learner, StepLoss};
@@ -34,7 +35,8 @@ fn pixels(dataset: &Dataset, samples: &[usize], preprocess: &Preprocess) -> Vec<
 fn ten_steps_from_the_cache_have_the_losses_of_ten_steps_with_the_teacher() {
     let root = tempfile::tempdir().unwrap();
     let leaves = config::Leaves { train: STEPS * BATCH, validation: 3, test: 3, ..config::Leaves::default() };
-    let dataset = Dataset::open(&config::Dataset { leaves, ..config::Dataset::default() }).unwrap();
+    let dataset =
+        Dataset::open(&config::Dataset { leaves, ..config::Dataset::default() }, &Context::silent()).unwrap();
     // SAFETY: this binary has one test, so nothing else reads the environment meanwhile.
     unsafe { std::env::set_var("ORT_DYLIB_PATH", crate::common::runtime()) };
     let device = config::TeacherDevice::CPU.into();
@@ -45,7 +47,7 @@ fn ten_steps_from_the_cache_have_the_losses_of_ten_steps_with_the_teacher() {
         temperatures: vec![5.0],
         ..config::Cache::default()
     };
-    let settings = Settings { cache: &cache, batch_size: 16, part: (0, 1), interrupted: &|| false };
+    let settings = Settings { cache: &cache, batch_size: 16, part: (0, 1), context: &Context::silent() };
     let dir = stage_one::run(&dataset, &mut teacher, &settings).unwrap().dir;
     let cached = Cache::open(&dir).unwrap().split("train").unwrap();
 

@@ -1,15 +1,16 @@
 //! Stage one: from an image folder and a teacher to a cache.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use decant::config::{self, Count, OnBadImage};
 use decant::dataset::{Dataset, SplitName};
 use decant::stage_one::{self, Left, Settings, State, Summary, Team, Tuned, Tuner};
 use decant::store::Cache;
+use decant::support::context::Context;
 use decant::support::hash::Digest;
 use decant::teacher::{self, Description, OnnxTeacher, Teacher, Tuning};
 use decant::view::{self, Preprocess};
@@ -50,7 +51,8 @@ impl Images {
 
     fn open_with(&self, on_bad_image: OnBadImage) -> Dataset {
         let source = self.0.path().display().to_string();
-        Dataset::open(&config::Dataset { source, on_bad_image, ..config::Dataset::default() }).unwrap()
+        let config = config::Dataset { source, on_bad_image, ..config::Dataset::default() };
+        Dataset::open(&config, &Context::silent()).unwrap()
     }
 }
 
@@ -61,7 +63,7 @@ fn cache_in(dir: &Path) -> config::Cache {
 }
 
 fn run(dataset: &Dataset, teacher: &mut dyn Teacher, cache: &config::Cache) -> Result<Summary, String> {
-    let settings = Settings { cache, batch_size: BATCH, part: (0, 1), interrupted: &|| false };
+    let settings = Settings { cache, batch_size: BATCH, part: (0, 1), context: &Context::silent() };
     stage_one::run(dataset, teacher, &settings).map_err(|error| error.to_string())
 }
 
@@ -127,9 +129,10 @@ fn an_interrupted_run_goes_on_to_the_same_bytes() {
     let cache = cache_in(pieces.path());
     let mut done = 0;
     for patience in 1.. {
-        let asked = Cell::new(0);
-        let interrupted = || asked.replace(asked.get() + 1) == patience;
-        let settings = Settings { cache: &cache, batch_size: BATCH, part: (0, 1), interrupted: &interrupted };
+        let asked = AtomicUsize::new(0);
+        let interrupted = move || asked.fetch_add(1, Ordering::SeqCst) == patience;
+        let context = Context::silent().until(interrupted);
+        let settings = Settings { cache: &cache, batch_size: BATCH, part: (0, 1), context: &context };
         let summary = stage_one::run(&dataset, &mut GrayTeacher::new(&CLASSES), &settings).unwrap();
         assert_eq!(summary.shards_done_before, done, "finished shards stay, and are not done again");
         done += summary.shards_done_now;
@@ -153,7 +156,7 @@ fn parts_done_apart_make_the_same_cache() {
     let expected = run(&dataset, &mut GrayTeacher::new(&CLASSES), &cache_in(whole.path())).unwrap();
     let cache = cache_in(parts.path());
     let part = |part| {
-        let settings = Settings { cache: &cache, batch_size: BATCH, part, interrupted: &|| false };
+        let settings = Settings { cache: &cache, batch_size: BATCH, part, context: &Context::silent() };
         stage_one::run(&dataset, &mut GrayTeacher::new(&CLASSES), &settings).unwrap()
     };
     assert_eq!(part((1, 2)).state, State::PartDone);
@@ -175,7 +178,8 @@ fn any_number_of_teachers_and_any_size_of_a_call_make_the_same_cache() {
         for teacher in &mut several {
             teachers.push(teacher);
         }
-        let settings = Settings { cache: &cache, batch_size: BATCH, part: (0, 1), interrupted: &|| false };
+        let settings =
+            Settings { cache: &cache, batch_size: BATCH, part: (0, 1), context: &Context::silent() };
         let summary = stage_one::run_all(&dataset, &mut teachers, call_size, &settings).unwrap();
         assert_eq!(
             files_of(&summary.dir),
@@ -192,7 +196,7 @@ fn one_of_several_teachers_that_fails_ends_the_run() {
     let mut failing = GrayTeacher { fails_on: |_| true, ..GrayTeacher::new(&CLASSES) };
     // Slow enough for the other one to be given something.
     let mut sound = CallCost { teacher: GrayTeacher::new(&CLASSES), milliseconds: 20, drift: 0.0 };
-    let settings = Settings { cache: &cache, batch_size: 1, part: (0, 1), interrupted: &|| false };
+    let settings = Settings { cache: &cache, batch_size: 1, part: (0, 1), context: &Context::silent() };
     let mut teachers: [&mut dyn Teacher; 2] = [&mut failing, &mut sound];
     let message = stage_one::run_all(&dataset, &mut teachers, 1, &settings).unwrap_err().to_string();
     assert!(message.contains("told to fail"), "{message}");
@@ -297,14 +301,14 @@ fn what_is_left_of_a_cache_and_how_it_was_begun_is_known_beforehand() {
     let (dataset, cache) = (images.open(), cache_in(root.path()));
     let left = |part| {
         let teacher = GrayTeacher::new(&CLASSES);
-        let settings = Settings { cache: &cache, batch_size: BATCH, part, interrupted: &|| false };
+        let settings = Settings { cache: &cache, batch_size: BATCH, part, context: &Context::silent() };
         let (fingerprint, resizing) = (teacher.fingerprint(), teacher.preprocess().resizing());
         let manifest =
             stage_one::manifest(&dataset, &teacher.describe(), fingerprint, &resizing, &settings).unwrap();
         stage_one::left(&manifest, &settings).unwrap()
     };
     assert_eq!(left((0, 1)), Left { rows: 30, batch_size: None });
-    let first = Settings { cache: &cache, batch_size: 5, part: (1, 2), interrupted: &|| false };
+    let first = Settings { cache: &cache, batch_size: 5, part: (1, 2), context: &Context::silent() };
     stage_one::run(&dataset, &mut GrayTeacher::new(&CLASSES), &first).unwrap();
     assert_eq!(left((1, 2)), Left { rows: 0, batch_size: Some(5) });
     assert_eq!(left((0, 1)).batch_size, Some(5));
@@ -396,10 +400,15 @@ fn a_teacher_that_fails_leaves_the_finished_shards() {
 fn going_on_with_another_batch_size_is_refused() {
     let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
     let (dataset, cache) = (images.open(), cache_in(root.path()));
-    let stop = Settings { cache: &cache, batch_size: BATCH, part: (0, 1), interrupted: &|| true };
+    let stop = Settings {
+        cache: &cache,
+        batch_size: BATCH,
+        part: (0, 1),
+        context: &Context::silent().until(|| true),
+    };
     let stopped = stage_one::run(&dataset, &mut GrayTeacher::new(&CLASSES), &stop).unwrap();
     assert_eq!((stopped.state, stopped.shards_done_now), (State::Interrupted, 0));
-    let other = Settings { batch_size: BATCH + 1, interrupted: &|| false, ..stop };
+    let other = Settings { batch_size: BATCH + 1, context: &Context::silent(), ..stop };
     let message = stage_one::run(&dataset, &mut GrayTeacher::new(&CLASSES), &other).unwrap_err().to_string();
     assert!(message.contains("batches of 4") && message.contains("batches of 5"), "{message}");
 }

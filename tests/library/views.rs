@@ -7,6 +7,7 @@ use decant::config::{self, View};
 use decant::dataset::{Dataset, SplitName};
 use decant::stage_one::{self, Settings};
 use decant::store::{Cache, SplitRows};
+use decant::support::context::Context;
 use decant::support::hash::Digest;
 use decant::teacher::Teacher;
 use decant::train::images::Images;
@@ -24,7 +25,7 @@ const SEED: u64 = 5;
 
 fn leaves() -> Dataset {
     let leaves = config::Leaves { train: 12, validation: 3, test: 3, ..config::Leaves::default() };
-    Dataset::open(&config::Dataset { leaves, ..config::Dataset::default() }).unwrap()
+    Dataset::open(&config::Dataset { leaves, ..config::Dataset::default() }, &Context::silent()).unwrap()
 }
 
 /// A cache of three views whose crops are all smaller than the image.
@@ -39,7 +40,7 @@ fn cached(dataset: &Dataset) -> (tempfile::TempDir, Cache) {
         shard_rows: 7,
         ..config::Cache::default()
     };
-    let settings = Settings { cache: &cache, batch_size: 4, part: (0, 1), interrupted: &|| false };
+    let settings = Settings { cache: &cache, batch_size: 4, part: (0, 1), context: &Context::silent() };
     let dir = stage_one::run(dataset, &mut GrayTeacher::new(&CLASSES), &settings).unwrap().dir;
     let cache = Cache::open(&dir).unwrap();
     (root, cache)

@@ -1,5 +1,6 @@
 //! `decant cache inspect`: what a cache holds, and what it is worth.
 
+use crate::cli::output::{out, outln};
 use std::path::Path;
 
 use serde::Serialize;
@@ -65,25 +66,25 @@ fn read_targets(dir: &Path, summary: &Summary) -> Result<Vec<Targets>, Failure> 
 }
 
 fn print(dir: &Path, Inspection { summary, class_names, targets }: &Inspection) {
-    println!("{}  key {}", summary.name, summary.key);
-    println!("  dataset   {}, {} classes", summary.dataset, summary.classes);
-    println!("  teacher   {} on {}", summary.teacher, summary.provider);
-    println!(
+    outln!("{}  key {}", summary.name, summary.key);
+    outln!("  dataset   {}, {} classes", summary.dataset, summary.classes);
+    outln!("  teacher   {} on {}", summary.teacher, summary.provider);
+    outln!(
         "  values    {}, temperatures {}, {} view(s)",
         summary.encoding,
         numbers(&summary.temperatures),
         summary.views
     );
-    println!("  shards    {} of {}, {}", summary.shards_done, summary.shards, bytes(summary.bytes));
+    outln!("  shards    {} of {}, {}", summary.shards_done, summary.shards, bytes(summary.bytes));
     let columns: Vec<String> =
         summary.columns.iter().map(|column| format!("{} {}", column.name, column.kind)).collect();
-    println!("  columns   {}", columns.join(", "));
+    outln!("  columns   {}", columns.join(", "));
     let Some(content) = summary.content else {
-        println!("  not complete: go on with decant teacher-cache, or decant cache merge {}", dir.display());
+        outln!("  not complete: go on with decant teacher-cache, or decant cache merge {}", dir.display());
         return;
     };
-    println!("  content   {content}");
-    print!("{}", quality(summary));
+    outln!("  content   {content}");
+    out!("{}", quality(summary));
     print_losses(summary);
     let temperatures = summary.temperatures.iter().map(|temperature| format!("T = {temperature}"));
     let mut table = Table::new(["  entropy in nats".to_owned()].into_iter().chain(temperatures));
@@ -91,14 +92,14 @@ fn print(dir: &Path, Inspection { summary, class_names, targets }: &Inspection) 
         let cells = entropies.iter().map(|entropy| format!("{:.3}", entropy.mean_nats));
         table.row([format!("  {split}")].into_iter().chain(cells));
     }
-    print!("{table}");
+    out!("{table}");
     for Targets { split, confidences, .. } in targets {
         print_confidences(split, confidences);
     }
     for Targets { split, confusions, .. } in targets {
         for confusion in confusions {
             let (label, predicted) = (&class_names[confusion.label], &class_names[confusion.predicted]);
-            println!("  on {split} it takes {label} for {predicted} {} times", confusion.count);
+            outln!("  on {split} it takes {label} for {predicted} {} times", confusion.count);
         }
     }
 }
@@ -126,7 +127,7 @@ fn quality(summary: &Summary) -> Table {
 /// What the encoding lost of the targets, a line for each split and temperature.
 fn print_losses(summary: &Summary) {
     if summary.lossless {
-        println!("  the encoding lost nothing: every number is the teacher's");
+        outln!("  the encoding lost nothing: every number is the teacher's");
         return;
     }
     let mut table =
@@ -149,20 +150,18 @@ fn print_losses(summary: &Summary) {
             ]);
         }
     }
-    print!("{table}");
-    println!(
-        "  KL(teacher's || stored targets) in nats, measured when they were written; - where it was not"
-    );
+    out!("{table}");
+    outln!("  KL(teacher's || stored targets) in nats, measured when they were written; - where it was not");
 }
 
 /// A histogram of how sure the teacher is, a line a bin.
 fn print_confidences(split: &str, counts: &[u64]) {
     let (rows, most) = (counts.iter().sum::<u64>(), counts.iter().max().copied().unwrap_or(0));
-    println!("  largest probability at T = 1 on {split}");
+    outln!("  largest probability at T = 1 on {split}");
     for (bin, &count) in counts.iter().enumerate() {
         let edge = |bin: usize| bin as f64 / counts.len() as f64;
         let bar = "#".repeat((count * BAR_WIDTH).div_ceil(most.max(1)) as usize);
         let share = percent(count as f64 / rows.max(1) as f64);
-        println!("    {:.1} - {:.1} {share:>8}  {bar}", edge(bin), edge(bin + 1));
+        outln!("    {:.1} - {:.1} {share:>8}  {bar}", edge(bin), edge(bin + 1));
     }
 }

@@ -1,5 +1,7 @@
 //! `decant cache ls`: one line for each cache, and those that can't be used named beside the others.
 
+use crate::cli::output::{out, outln};
+use crate::support::context::Context;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -53,9 +55,9 @@ impl Found {
     }
 }
 
-pub fn run(root: &Path, json: bool) -> Result<(), Failure> {
+pub fn run(root: &Path, json: bool, context: &Context) -> Result<(), Failure> {
     let entries: Vec<Entry> = if let Some(url) = Url::of(root) {
-        store::summaries(&url)?.into_iter().map(Entry::remote).collect()
+        store::summaries(&url, context)?.into_iter().map(Entry::remote).collect()
     } else {
         let entry = |dir: &PathBuf| Entry { age_seconds: age_seconds(dir), found: Found::read(dir) };
         store::find(root, None)?.iter().map(entry).collect()
@@ -65,16 +67,13 @@ pub fn run(root: &Path, json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     if entries.is_empty() {
-        println!(
-            "no cache in {}; make one with decant teacher-cache -p pipelines/leaves.toml",
-            root.display()
-        );
+        outln!("no cache in {}; make one with decant teacher-cache -p pipelines/leaves.toml", root.display());
         return Ok(());
     }
-    print!("{}", table(&entries));
+    out!("{}", table(&entries));
     for entry in &entries {
         if let Found::Damaged { damage, .. } = &entry.found {
-            println!("{damage}");
+            outln!("{damage}");
         }
     }
     Ok(())

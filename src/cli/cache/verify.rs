@@ -1,5 +1,7 @@
 //! `decant cache verify`: is every byte what was written, and would the teacher say the same today?
 
+use crate::cli::output::{out, outln};
+use crate::support::context::Context;
 use std::path::{Path, PathBuf};
 
 use crate::cli::Failure;
@@ -30,11 +32,11 @@ pub struct Args {
     seed: u64,
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
-    let cache = store::pull(&args.cache)?;
+pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let cache = store::pull(&args.cache, context)?;
     bytes_are_sound(&cache)?;
     match (args.recompute, &args.pipeline) {
-        (Some(rows), Some(pipeline)) => teacher_agrees(args, &cache, pipeline, rows),
+        (Some(rows), Some(pipeline)) => teacher_agrees(args, &cache, pipeline, rows, context),
         _ => Ok(()),
     }
 }
@@ -42,7 +44,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 fn bytes_are_sound(dir: &Path) -> Result<(), Failure> {
     let report = store::verify(dir)?;
     if report.damage.is_empty() {
-        println!(
+        outln!(
             "{} is sound: {} shards, {} rows, {}, content {}",
             dir.display(),
             report.shards,
@@ -53,7 +55,7 @@ fn bytes_are_sound(dir: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     for damage in &report.damage {
-        println!("{damage}");
+        outln!("{damage}");
     }
     Err(Failure::damage(format!(
         "{} has {} damaged parts; delete the damaged shards with their records and run decant teacher-cache again",
@@ -62,9 +64,15 @@ fn bytes_are_sound(dir: &Path) -> Result<(), Failure> {
     )))
 }
 
-fn teacher_agrees(args: &Args, cache: &Path, file: &Path, rows: usize) -> Result<(), Failure> {
+fn teacher_agrees(
+    args: &Args,
+    cache: &Path,
+    file: &Path,
+    rows: usize,
+    context: &Context,
+) -> Result<(), Failure> {
     let pipeline = config::load(file, &args.sets)?;
-    let dataset = Dataset::open(&pipeline.dataset)?;
+    let dataset = Dataset::open(&pipeline.dataset, context)?;
     let cache = Cache::open(cache)?;
     let mut teacher = OnnxTeacher::open(&pipeline.teacher)?;
     let batch_size = pipeline.teacher.batch(teacher.describe().device.provider);
@@ -85,12 +93,12 @@ fn teacher_agrees(args: &Args, cache: &Path, file: &Path, rows: usize) -> Result
             found.allowed()
         )));
     }
-    println!("the teacher says the same today, up to rounding ({:.2e} is allowed)", found.allowed());
+    outln!("the teacher says the same today, up to rounding ({:.2e} is allowed)", found.allowed());
     Ok(())
 }
 
 fn print(found: &Recomputed) {
-    println!("recomputed {} rows: |stored - recomputed| logits by batch size", found.rows);
+    outln!("recomputed {} rows: |stored - recomputed| logits by batch size", found.rows);
     let mut table = Table::new(["  batch", "max", "mean"]);
     let mut row = |name: String, (max, mean): (f64, f64)| {
         table.row([format!("  {name}"), format!("{max:.2e}"), format!("{mean:.2e}")]);
@@ -99,5 +107,5 @@ fn print(found: &Recomputed) {
         row(size.to_string(), (difference.max, difference.mean()));
     }
     row("noise floor".to_owned(), (found.floor.max, found.floor.mean()));
-    print!("{table}");
+    out!("{table}");
 }

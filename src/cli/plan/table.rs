@@ -1,6 +1,7 @@
 //! A plan for people, in 80 columns.
 
 use crate::cli::output::{bytes, count, percent, seconds};
+use crate::cli::output::{out, outln};
 use crate::config::Pipeline;
 use crate::dataset::Dataset;
 use crate::planning::{Cost, EncodingCost, PlannedCache};
@@ -8,24 +9,24 @@ use crate::support::table::Table;
 
 /// Prints it.
 pub fn print(cost: &Cost, cache: &PlannedCache, pipeline: &Pipeline, dataset: &Dataset) {
-    println!("plan  {}", pipeline.name);
+    outln!("plan  {}", pipeline.name);
     let splits: Vec<String> =
         dataset.splits.iter().map(|split| format!("{} {}", split.name, split.samples.len())).collect();
-    println!("  data     {}: {}; {} classes", dataset.name, splits.join(", "), dataset.classes.len());
+    outln!("  data     {}: {}; {} classes", dataset.name, splits.join(", "), dataset.classes.len());
     let state = match (cache.complete, cost.rows_left) {
         (true, _) => "complete".to_owned(),
         (false, left) if left == cost.rows => "not begun".to_owned(),
         (false, left) => format!("{left} rows to go"),
     };
-    println!("  cache    {} ({state})", cache.dir.display());
-    println!(
+    outln!("  cache    {} ({state})", cache.dir.display());
+    outln!(
         "  rows     {}, {} of each train image, in {}",
         cost.rows,
         count(pipeline.cache.views.into(), "view"),
         count(cache.shards.len(), "shard")
     );
     print_times(cost);
-    println!();
+    outln!();
     print_encodings(&cost.encodings);
 }
 
@@ -35,22 +36,22 @@ fn print_times(cost: &Cost) {
             0 => "as given".to_owned(),
             rows => format!("measured here on {rows} rows"),
         };
-        println!("  teacher  {:.1} views/s, {source}", stage_one.rows_per_second);
+        outln!("  teacher  {:.1} views/s, {source}", stage_one.rows_per_second);
         let mut parts = vec![format!("{} cold", seconds(stage_one.cold_seconds))];
         if cost.rows_left < cost.rows {
             parts.push(format!("{} for what is left", seconds(stage_one.left_seconds)));
         }
         parts.extend(stage_one.warm_seconds.map(|warm| format!("{} warm", seconds(warm))));
-        println!("  stage 1  {}", parts.join(", "));
+        outln!("  stage 1  {}", parts.join(", "));
         if let Some(memory) = stage_one.memory_bytes {
-            println!("           about {} of memory at its peak", bytes(memory));
+            outln!("           about {} of memory at its peak", bytes(memory));
         }
     }
     let online = |of: Option<f64>| {
         of.map_or(String::new(), |online| format!("; {} with the teacher in every step", seconds(online)))
     };
     if let Some(student) = &cost.student {
-        println!(
+        outln!(
             "  student  {} for {}{}",
             seconds(student.seconds),
             count(student.epochs, "epoch"),
@@ -59,19 +60,19 @@ fn print_times(cost: &Cost) {
     }
     if let Some(sweep) = &cost.sweep {
         let time = sweep.seconds.map_or(String::new(), |time| format!(": {}", seconds(time)));
-        println!("  sweep    {}{time}{}", count(sweep.runs, "run"), online(sweep.online_seconds));
+        outln!("  sweep    {}{time}{}", count(sweep.runs, "run"), online(sweep.online_seconds));
         if sweep.done > 0 {
             let left = sweep.left_seconds.map_or(String::new(), |left| format!(", {} left", seconds(left)));
-            println!("           {} done{left}", sweep.done);
+            outln!("           {} done{left}", sweep.done);
         }
         if sweep.rungs_left > 0 {
-            println!("           and the runs of {}, known later", count(sweep.rungs_left, "rung"));
+            outln!("           and the runs of {}, known later", count(sweep.rungs_left, "rung"));
         }
     }
     let students = cost.student.as_ref().map_or(String::new(), |student| {
         format!(", which is {:.2} students", cost.pays_off_epochs / student.epochs as f64)
     });
-    println!("  pays off after {:.2} epochs of training{students}", cost.pays_off_epochs);
+    outln!("  pays off after {:.2} epochs of training{students}", cost.pays_off_epochs);
 }
 
 fn print_encodings(encodings: &[EncodingCost]) {
@@ -93,5 +94,5 @@ fn print_encodings(encodings: &[EncodingCost]) {
             cost.mean_kept.map_or("-".to_owned(), percent),
         ]);
     }
-    print!("{table}");
+    out!("{table}");
 }

@@ -1,5 +1,6 @@
 //! What a sweep will do, for people and programs.
 
+use crate::cli::output::{out, outln};
 use std::path::PathBuf;
 
 use crate::cli::Failure;
@@ -67,15 +68,11 @@ impl PlanReport {
     }
 
     pub fn print(&self, plan: &Plan, points: &Points) {
-        println!("sweep  {}", self.name);
-        println!(
-            "  data     {}, {} classes",
-            plan.shared.dataset().name,
-            plan.shared.dataset().classes.len()
-        );
-        println!("  cache    {} (T = {})", self.cache.display(), numbers(&plan.own.manifest().temperatures));
+        outln!("sweep  {}", self.name);
+        outln!("  data     {}, {} classes", plan.shared.dataset().name, plan.shared.dataset().classes.len());
+        outln!("  cache    {} (T = {})", self.cache.display(), numbers(&plan.own.manifest().temperatures));
         for axis in points.describe_axes() {
-            println!("  axis     {axis}");
+            outln!("  axis     {axis}");
         }
         let mut notes = String::new();
         if self.merged > 0 {
@@ -84,13 +81,13 @@ impl PlanReport {
         if self.excluded > 0 {
             notes = format!("{notes}; {} are excluded", self.excluded);
         }
-        println!("  runs     {}{notes}", self.runs);
+        outln!("  runs     {}{notes}", self.runs);
         if plan.halving.is_some() {
             let rungs: Vec<String> = self.rungs.iter().map(ToString::to_string).collect();
-            println!("  rungs    {} epochs, each a run of its own", rungs.join(", "));
+            outln!("  rungs    {} epochs, each a run of its own", rungs.join(", "));
         }
         if !self.missing_temperatures.is_empty() {
-            println!(
+            outln!(
                 "  missing  T = {}: give --soften to make them from the stored logits",
                 numbers(&self.missing_temperatures)
             );
@@ -98,18 +95,18 @@ impl PlanReport {
         let todo = plan.runs.len() - self.done;
         let time =
             if todo == 0 { String::new() } else { format!(", about {}", seconds(self.estimated_seconds)) };
-        println!("  done     {}, {todo} to train{time}", self.done);
+        outln!("  done     {}, {todo} to train{time}", self.done);
         if let Some(results) = &self.results {
-            println!("  results  {}", results.display());
+            outln!("  results  {}", results.display());
         }
         let mut table = Table::new(["  configuration", "done", "runs"]);
         for (name, done, runs) in self.configurations.iter().take(LISTED) {
             table.row([format!("  {name}"), done.to_string(), runs.to_string()]);
         }
-        print!("{table}");
+        out!("{table}");
         if self.configurations.len() > LISTED {
-            println!("  ... and {} more", self.configurations.len() - LISTED);
+            outln!("  ... and {} more", self.configurations.len() - LISTED);
         }
-        println!();
+        outln!();
     }
 }

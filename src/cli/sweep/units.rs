@@ -1,5 +1,7 @@
 //! `decant sweep --run ID` and `--part I/N`: some runs of a sweep that several processes share.
 
+use crate::cli::output::outln;
+use crate::support::context::Context;
 use std::sync::Arc;
 
 use super::Args;
@@ -24,6 +26,7 @@ pub fn run(
     points: &Points,
     base: &Pipeline,
     shared: &Arc<Shared>,
+    context: &Context,
 ) -> Result<(), Failure> {
     let (cache, file) = (args.cache.as_deref(), args.pipeline.pipeline.as_path());
     let find = || -> Result<(Plan, Units), sweep::Error> {
@@ -40,13 +43,13 @@ pub fn run(
         sweep::soften(base, shared, cache, file, &missing)?;
         (plan, units) = find()?;
     }
-    let trained = sweep::train(&plan, &units.select(selection, file)?, args.jobs.into(), args.json)?;
+    let trained = sweep::train(&plan, &units.select(selection, file)?, args.jobs.into(), context)?;
     if args.json {
         print_json(&Report { runs: &trained, rungs_left: units.rungs_left });
     } else {
         match units.rungs_left {
-            0 => println!("done here; --collect sums up once every part is"),
-            rungs => println!(
+            0 => outln!("done here; --collect sums up once every part is"),
+            rungs => outln!(
                 "done here; once every part is, the same command goes on with the next of {rungs} rungs"
             ),
         }

@@ -7,6 +7,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+use crate::support::context::Context;
 use std::path::{Component, Path, PathBuf};
 
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
@@ -17,12 +18,12 @@ use settings::Settings;
 
 const REVISIONS: [&str; 2] = ["main", "refs/convert/parquet"];
 
-pub(super) fn open(id: &str) -> Result<Dataset, Error> {
+pub(super) fn open(id: &str, context: &Context) -> Result<Dataset, Error> {
     let settings = Settings::new(|name| std::env::var(name).ok(), std::env::home_dir());
-    open_with(id, settings)
+    open_with(id, settings, context)
 }
 
-fn open_with(id: &str, settings: Settings) -> Result<Dataset, Error> {
+fn open_with(id: &str, settings: Settings, context: &Context) -> Result<Dataset, Error> {
     let plain = |part: &str| {
         let known = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
         !part.is_empty() && !part.starts_with('.') && part.chars().all(known)
@@ -32,7 +33,7 @@ fn open_with(id: &str, settings: Settings) -> Result<Dataset, Error> {
     }
     let hub = Hub { id: id.to_owned(), cache: Cache::new(settings.cache.clone()), settings };
     let (folder, files) = if hub.settings.offline { hub.find()? } else { hub.fetch()? };
-    parquet::open(id.to_owned(), &folder, &files)
+    parquet::open(id.to_owned(), &folder, &files, context)
 }
 
 /// A dataset's id and where to look for it.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::dataset::SplitName;
+use crate::support::context::Context;
 
 /// A parquet file that `datasets` wrote: three PNG images a split.
 const TRAIN: &[u8] = include_bytes!("../../../tests/goldens/parquet/data/train-00000-of-00001.parquet");

@@ -26,8 +26,8 @@ pub(super) use row_groups::RowGroups;
 use super::digest_cache::{Hashed, Note, Noted, Stamp, WORTH_NOTING};
 use super::source::{Location, Source};
 use super::{Dataset, Error, Sample, Split, SplitName};
+use crate::support::context::Context;
 use crate::support::hash::Digest;
-use crate::support::interrupt;
 use crate::support::progress::Progress;
 use columns::Columns;
 use row_groups::Recent;
@@ -46,9 +46,14 @@ struct File {
 }
 
 /// Reads `files`, which lie below `root`.
-pub(super) fn open(name: String, root: &Path, files: &[PathBuf]) -> Result<Dataset, Error> {
+pub(super) fn open(
+    name: String,
+    root: &Path,
+    files: &[PathBuf],
+    context: &Context,
+) -> Result<Dataset, Error> {
     let opening = Opening { kept_bytes: KEPT_BYTES, worth_noting: WORTH_NOTING, note: Note::of(root) };
-    opening.run(name, root, files)
+    opening.run(name, root, files, context)
 }
 
 /// What opening a dataset may keep, and where it notes what it hashed.
@@ -59,7 +64,7 @@ struct Opening {
 }
 
 impl Opening {
-    fn run(&self, name: String, root: &Path, files: &[PathBuf]) -> Result<Dataset, Error> {
+    fn run(&self, name: String, root: &Path, files: &[PathBuf], context: &Context) -> Result<Dataset, Error> {
         let (by_split, notes) = files::by_split(root, files)?;
         let mut opened: Vec<(SplitName, Vec<File>)> = Vec::new();
         for (split, paths) in by_split {
@@ -68,7 +73,7 @@ impl Opening {
         let classes = common_classes(root, &opened)?;
         let all = || opened.iter().flat_map(|(_, files)| files);
         let keep = all().map(|file| file.image_bytes).sum::<u64>() <= self.kept_bytes;
-        let mut progress = Progress::new(&name, all().map(|file| file.rows as u64).sum(), "images");
+        let mut progress = context.progress(&name, all().map(|file| file.rows as u64).sum(), "images");
         let recent = Arc::new(Recent::default());
         // Images that are kept are read anyway.
         let noted = if keep { Noted::default() } else { self.note.read() };
@@ -86,7 +91,7 @@ impl Opening {
                     file.label_all(&groups.labels()?, digests)?
                 } else {
                     all_noted = false;
-                    file.read(*split, keep, &mut groups, &mut progress)?
+                    file.read(*split, keep, &mut groups, &mut progress, context)?
                 };
                 if !keep {
                     let digests = rows.iter().map(|(_, digest)| *digest).collect();
@@ -173,12 +178,13 @@ impl File {
         keep: bool,
         groups: &mut RowGroups,
         progress: &mut Progress,
+        context: &Context,
     ) -> Result<Vec<(i32, Digest)>, Error> {
         let mut found = Vec::with_capacity(self.rows);
         for group in 0..self.groups.len() {
             let batches = groups.batches(group)?;
             for (images, labels) in &batches {
-                if interrupt::requested() {
+                if context.is_cancelled() {
                     return Err(Error::Interrupted { split });
                 }
                 let first = found.len();
@@ -242,7 +248,9 @@ mod tests {
         let (cache, worth_noting) = (tempfile::tempdir().unwrap(), Duration::ZERO);
         let open = |kept_bytes| {
             let opening = Opening { kept_bytes, worth_noting, note: Note::within(cache.path(), root.path()) };
-            opening.run("photos".to_owned(), root.path(), std::slice::from_ref(&path)).unwrap()
+            opening
+                .run("photos".to_owned(), root.path(), std::slice::from_ref(&path), &Context::silent())
+                .unwrap()
         };
         let (kept, again) = (open(KEPT_BYTES), open(0));
         assert_eq!(kept.fingerprint(), again.fingerprint());

@@ -56,7 +56,7 @@ impl RemoteCache {
         let path = self.dir.join(MANIFEST_FILE);
         let here = fs::read(&path).ok();
         if here.as_ref() != Some(&bytes) {
-            let _pulling = Space::pulling(&self.dir)?;
+            let _pulling = Space::pulling(&self.dir, self.bucket.context())?;
             if here.is_some() {
                 // Somebody deleted the cache and made it again: what is here was written under another manifest.
                 fs::remove_dir_all(&self.dir).map_err(Error::io("removed", &self.dir))?;
@@ -147,7 +147,7 @@ impl RemoteCache {
     pub fn pull(&self) -> Result<(), Error> {
         let manifest = Manifest::read(&self.dir)?;
         self.refresh_records(&manifest)?;
-        let _pulling = Space::pulling(&self.dir)?;
+        let _pulling = Space::pulling(&self.dir, self.bucket.context())?;
         let mut missing = Vec::new();
         for spec in manifest.shards() {
             let Some(record) = self.record(&spec) else { continue };

@@ -18,6 +18,7 @@ use super::reader::Cache;
 use super::resume;
 use super::summary::Summary;
 use crate::objects::{Bucket, Space, Url};
+use crate::support::context::Context;
 
 pub(super) use cache::RemoteCache;
 
@@ -26,9 +27,9 @@ pub(super) use cache::RemoteCache;
 ///
 /// # Errors
 /// A store that can't be reached, a manifest that is damaged.
-pub fn index(root: &Path, name: Option<&str>) -> Result<PathBuf, Error> {
+pub fn index(root: &Path, name: Option<&str>, context: &Context) -> Result<PathBuf, Error> {
     let Some(url) = Url::of(root) else { return Ok(root.to_path_buf()) };
-    let bucket = Bucket::open(&url)?;
+    let bucket = Bucket::open(&url, context)?;
     for folder in bucket.folders()? {
         if name.is_none_or(|name| is_called(&folder, name)) {
             RemoteCache::new(&bucket, &folder)?.refresh()?;
@@ -42,10 +43,10 @@ pub fn index(root: &Path, name: Option<&str>) -> Result<PathBuf, Error> {
 ///
 /// # Errors
 /// [`Error::NoCache`]; a store that can't be reached; an object that is not what its record says; no room.
-pub fn pull(folder: &Path) -> Result<PathBuf, Error> {
+pub fn pull(folder: &Path, context: &Context) -> Result<PathBuf, Error> {
     let Some(url) = origin(folder) else { return Ok(folder.to_path_buf()) };
     let Some((root, name)) = url.split() else { return Err(Error::NoCache { dir: folder.to_path_buf() }) };
-    let cache = RemoteCache::held(&Bucket::open(&root)?, name)?;
+    let cache = RemoteCache::held(&Bucket::open(&root, context)?, name)?;
     if cache.refresh()?.is_none() {
         // A cache that was softened from a copy is here alone.
         if cache.dir().join(super::MANIFEST_FILE).is_file() {
@@ -61,7 +62,7 @@ pub fn pull(folder: &Path) -> Result<PathBuf, Error> {
 ///
 /// # Errors
 /// A file that can't be read; a store that can't be reached; what makes a cache unusable.
-pub fn left(folder: &Path, manifest: &Manifest) -> Result<(Vec<ShardSpec>, bool), Error> {
+pub fn left(folder: &Path, manifest: &Manifest, context: &Context) -> Result<(Vec<ShardSpec>, bool), Error> {
     let Some(url) = Url::of(folder) else {
         let missing = resume::missing_shards(folder, manifest)?;
         let complete = missing.is_empty()
@@ -73,7 +74,7 @@ pub fn left(folder: &Path, manifest: &Manifest) -> Result<(Vec<ShardSpec>, bool)
         return Ok((missing, complete));
     };
     let Some((root, name)) = url.split() else { return Ok((manifest.shards(), false)) };
-    let cache = RemoteCache::new(&Bucket::open(&root)?, name)?;
+    let cache = RemoteCache::new(&Bucket::open(&root, context)?, name)?;
     let Some((_, complete)) = cache.refresh()? else { return Ok((manifest.shards(), false)) };
     cache.refresh_records(manifest)?;
     let missing = manifest.shards().into_iter().filter(|spec| cache.record(spec).is_none()).collect();
@@ -98,8 +99,8 @@ pub type Listed = (PathBuf, Result<Summary, Error>);
 ///
 /// # Errors
 /// A store that can't be reached.
-pub fn summaries(root: &Url) -> Result<Vec<Listed>, Error> {
-    let bucket = Bucket::open(root)?;
+pub fn summaries(root: &Url, context: &Context) -> Result<Vec<Listed>, Error> {
+    let bucket = Bucket::open(root, context)?;
     let mut found = Vec::new();
     for folder in bucket.folders()? {
         let cache = RemoteCache::new(&bucket, &folder)?;

@@ -108,7 +108,7 @@ fn a_folder_that_holds_another_cache_is_refused_by_field() {
     let error = store::create_or_open(root.path(), &ours).unwrap_err();
     let message = error.to_string().replace(dir.to_str().unwrap(), "DIR");
     insta::assert_snapshot!(message, @"DIR/manifest.json was made with temperatures [7.0], this run has [1.0, 2.5, 5.0]; give the cache another name or folder");
-    assert_eq!(error.kind(), store::ErrorKind::Mismatch);
+    assert_eq!(error.error_kind(), store::ErrorKind::Mismatch);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn another_format_is_named_whatever_else_it_holds() {
         manifest["new"] = json!(true);
     });
     assert!(matches!(error, Error::Format { expected: 1, found: 2, .. }), "{error}");
-    assert_eq!(error.kind(), store::ErrorKind::Mismatch);
+    assert_eq!(error.error_kind(), store::ErrorKind::Mismatch);
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn what_is_not_there_is_named() {
     split "train" has 10 rows, row 10 was asked for
     a batch of 2 rows takes 6 values, the buffer holds 3
     "#);
-    assert!(errors.iter().all(|error| error.kind() == store::ErrorKind::Mismatch));
+    assert!(errors.iter().all(|error| error.error_kind() == store::ErrorKind::Mismatch));
 }
 
 #[test]

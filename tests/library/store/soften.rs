@@ -77,7 +77,7 @@ fn what_cannot_be_added_is_refused_and_nothing_is_written() {
     the cache's temperatures must be finite and above 0, found 0
     DIR keeps 2 of 3 logits a row, so the mass of the rest at another temperature is not known; add the temperature to [cache] temperatures and run `decant teacher-cache`
     ");
-    assert!(errors.iter().all(|error| error.kind() == store::ErrorKind::Mismatch));
+    assert!(errors.iter().all(|error| error.error_kind() == store::ErrorKind::Mismatch));
     for root in [root, top_root] {
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
     }
