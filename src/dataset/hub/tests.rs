@@ -113,7 +113,7 @@ fn data() -> Vec<(&'static str, &'static [u8])> {
 fn a_dataset_is_fetched_once_and_read_offline_afterwards() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(HashMap::from([("main", data())]));
-    let dataset = open_with("org/leaves", server.settings(home.path(), false)).unwrap();
+    let dataset = open_with("org/leaves", server.settings(home.path(), false), &Context::silent()).unwrap();
     assert_eq!(dataset.name, "org/leaves");
     assert_eq!(dataset.classes, ["angular_leaf_spot", "bean_rust", "healthy"]);
     assert_eq!(dataset.split(SplitName::Train).unwrap().samples.len(), 6);
@@ -121,10 +121,10 @@ fn a_dataset_is_fetched_once_and_read_offline_afterwards() {
     assert!(server.requests.lock().unwrap().iter().all(|(_, token)| token == "Bearer hf_secret"));
 
     let asked = server.asked();
-    let again = open_with("org/leaves", server.settings(home.path(), false)).unwrap();
+    let again = open_with("org/leaves", server.settings(home.path(), false), &Context::silent()).unwrap();
     assert_eq!(again.fingerprint(), dataset.fingerprint());
     assert_eq!(server.asked(), asked + 1, "only the list of files is asked for again");
-    let offline = open_with("org/leaves", server.settings(home.path(), true)).unwrap();
+    let offline = open_with("org/leaves", server.settings(home.path(), true), &Context::silent()).unwrap();
     assert_eq!(offline.fingerprint(), dataset.fingerprint());
     assert_eq!(server.asked(), asked + 1, "offline, nothing is asked for");
 }
@@ -135,9 +135,9 @@ fn a_dataset_without_parquet_is_read_from_the_converted_revision() {
     let converted = vec![("default/train/0000.parquet", TRAIN), ("default/test/0000.parquet", TEST)];
     let main = vec![("leaves.zip", b"PK".as_slice())];
     let server = Server::start(HashMap::from([("main", main), ("refs/convert/parquet", converted)]));
-    let dataset = open_with("org/leaves", server.settings(home.path(), false)).unwrap();
+    let dataset = open_with("org/leaves", server.settings(home.path(), false), &Context::silent()).unwrap();
     assert_eq!(dataset.split(SplitName::Train).unwrap().samples.len(), 6);
-    let offline = open_with("org/leaves", server.settings(home.path(), true)).unwrap();
+    let offline = open_with("org/leaves", server.settings(home.path(), true), &Context::silent()).unwrap();
     assert_eq!(offline.fingerprint(), dataset.fingerprint());
 }
 
@@ -146,7 +146,8 @@ fn what_the_hub_cannot_give_is_named() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(HashMap::from([("main", vec![("leaves.zip", b"PK".as_slice())])]));
     let message = |id: &str, offline: bool| {
-        let error = open_with(id, server.settings(home.path(), offline)).unwrap_err().to_string();
+        let error =
+            open_with(id, server.settings(home.path(), offline), &Context::silent()).unwrap_err().to_string();
         error.replace(&server.endpoint, "http://hub").replace(&home.path().display().to_string(), "HOME")
     };
     insta::assert_snapshot!(message("beans", false), @r#""beans" is no dataset on the hub; expected hub:ORG/NAME, such as hub:AI-Lab-Makerere/beans"#);
@@ -160,7 +161,9 @@ fn what_the_hub_cannot_give_is_named() {
 fn a_file_name_that_leaves_the_folder_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(HashMap::from([("main", vec![("../../train.parquet", TRAIN)])]));
-    let error = open_with("org/leaves", server.settings(home.path(), false)).unwrap_err().to_string();
+    let error = open_with("org/leaves", server.settings(home.path(), false), &Context::silent())
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("../../train.parquet") && error.contains("leaves the dataset's folder"),
         "{error}"

@@ -1,10 +1,11 @@
 //! More temperatures from stored logits, without a teacher.
 
-use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use decant::store::{self, Encoding, Error, Softened, add_temperatures};
+use decant::support::context::Context;
 
 use crate::store::common::{Shape, cache, cache_of, encoded, files, unsealed};
 
@@ -37,7 +38,8 @@ fn a_temperature_that_was_added_makes_the_bytes_of_one_that_was_asked_for_at_fir
         let (_expected_root, expected, _) = cache_of(&shape);
         let (_root, dir, _) = cache_of(&without_five(shape));
         let before = files(&dir);
-        let Softened { dir: softened, complete } = add_temperatures(&dir, &[5.0], &|| false).unwrap();
+        let Softened { dir: softened, complete } =
+            add_temperatures(&dir, &[5.0], &Context::silent()).unwrap();
         assert!(complete);
         assert_eq!(softened.file_name(), expected.file_name());
         assert_eq!(without_losses(&softened), without_losses(&expected));
@@ -50,11 +52,11 @@ fn a_temperature_that_was_added_makes_the_bytes_of_one_that_was_asked_for_at_fir
 fn an_interrupted_softening_goes_on_to_the_same_bytes() {
     let (_expected_root, expected, _) = cache();
     let (_root, dir, _) = cache_of(&without_five(Shape::default()));
-    let asked = Cell::new(0);
-    let third = || asked.replace(asked.get() + 1) == 2;
+    let asked = AtomicUsize::new(0);
+    let third = Context::silent().until(move || asked.fetch_add(1, Ordering::SeqCst) == 2);
     let stopped = add_temperatures(&dir, &[5.0], &third).unwrap();
     assert!(!stopped.complete && !stopped.dir.join(store::COMPLETE_FILE).exists());
-    let softened = add_temperatures(&dir, &[5.0], &|| false).unwrap();
+    let softened = add_temperatures(&dir, &[5.0], &Context::silent()).unwrap();
     assert_eq!(softened, Softened { dir: stopped.dir, complete: true });
     assert_eq!(files(&softened.dir), files(&expected));
 }
@@ -64,9 +66,9 @@ fn what_cannot_be_added_is_refused_and_nothing_is_written() {
     let (root, dir, _) = cache();
     let (top_root, top, _) = cache_of(&Shape { encoding: Encoding::TopK(2), ..Shape::default() });
     let errors = [
-        add_temperatures(&dir, &[5.0], &|| false).unwrap_err(),
-        add_temperatures(&dir, &[0.0], &|| false).unwrap_err(),
-        add_temperatures(&top, &[7.0], &|| false).unwrap_err(),
+        add_temperatures(&dir, &[5.0], &Context::silent()).unwrap_err(),
+        add_temperatures(&dir, &[0.0], &Context::silent()).unwrap_err(),
+        add_temperatures(&top, &[7.0], &Context::silent()).unwrap_err(),
     ];
     let messages: Vec<String> = errors
         .iter()
@@ -91,7 +93,7 @@ fn damage_is_not_carried_over() {
     let middle = bytes.len() / 3;
     bytes[middle] ^= 4;
     fs::write(&path, bytes).unwrap();
-    let error = add_temperatures(&dir, &[7.0], &|| false).unwrap_err();
+    let error = add_temperatures(&dir, &[7.0], &Context::silent()).unwrap_err();
     assert!(matches!(error, Error::Content { .. }), "{error}");
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
 }
@@ -100,7 +102,7 @@ fn damage_is_not_carried_over() {
 fn what_float16_loses_stays_known_and_at_the_new_temperature_unknown() {
     let (_root, dir, _) = cache_of(&without_five(Shape { encoding: Encoding::Float16, ..Shape::default() }));
     let before = store::Summary::read(&dir).unwrap().encoding_loss;
-    let softened = add_temperatures(&dir, &[5.0], &|| false).unwrap().dir;
+    let softened = add_temperatures(&dir, &[5.0], &Context::silent()).unwrap().dir;
     assert_eq!(before.len(), 2 * 3);
     assert_eq!(store::Summary::read(&softened).unwrap().encoding_loss, before);
 }
