@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::objects::{self, Bucket, Object, Space, Url, Wanted};
+use crate::objects::{self, Bucket, Mirror, Object, Url, Wanted};
 use crate::support::atomic;
 use crate::support::context::Context;
 use crate::support::hash::{Digest, FieldHasher};
@@ -34,10 +34,10 @@ pub(super) fn folder(url: &Url, context: &Context) -> Result<PathBuf, Error> {
     if objects.is_empty() {
         return Err(objects::Error::Gone { url: url.to_string() }.into());
     }
-    let space = Space::from_env()?;
-    let copy = space.mirror(url)?.join(key(&objects).short(16));
-    Space::hold(&copy)?;
-    let _pulling = Space::pulling(&copy, context)?;
+    let mirror = Mirror::from_env()?;
+    let copy = mirror.folder(url)?.join(key(&objects).short(16));
+    Mirror::hold(&copy)?;
+    let _filling = Mirror::fill_lock(&copy, context)?;
 
     let listing = copy.join(LISTING_FILE);
     // In a folder of its own, with the name that the dataset goes by.
@@ -48,7 +48,7 @@ pub(super) fn folder(url: &Url, context: &Context) -> Result<PathBuf, Error> {
     if missing.is_empty() && listing.is_file() {
         return Ok(folder);
     }
-    space.make_room(missing.iter().map(|&i| entries[i].object.bytes).sum())?;
+    mirror.make_room(missing.iter().map(|&i| entries[i].object.bytes).sum())?;
     let wanted: Vec<(Wanted, PathBuf)> = missing
         .iter()
         .map(|&i| {

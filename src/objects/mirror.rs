@@ -1,4 +1,4 @@
-//! Where local copies are: bounded in size, locked while in use, evicted by their last use.
+//! The local copies of objects: bounded in size, locked while in use, evicted by their last use.
 //!
 //! `<root>/<16 hexadecimal digits of the prefix's digest>/<folder>/` is one copy, `<folder>.lock` beside it is its lock: shared by the
 //! processes that use the copy, exclusive to the one that evicts it. The time of the lock file is that of the last use. `origin` holds the
@@ -14,6 +14,7 @@ use super::{Error, Url};
 use crate::support::atomic;
 use crate::support::context::Context;
 use crate::support::hash::Digest;
+use crate::support::user_cache;
 
 const ORIGIN_FILE: &str = "origin";
 const DIR: &str = "DECANT_OBJECTS_DIR";
@@ -25,40 +26,36 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// The locks of what this process uses, held until it ends: a map of a file is not to lose it.
 static HELD: Mutex<Option<HashMap<PathBuf, File>>> = Mutex::new(None);
 
-/// The local copies of every store's prefixes.
+/// The folder that holds the local copies of every store's prefixes.
 #[derive(Clone, Debug)]
-pub struct Space {
+pub struct Mirror {
     root: PathBuf,
     most: u64,
 }
 
-/// The right to fill a copy, until it is dropped.
+/// The lock of the one process that fills a copy, held until it is dropped.
 #[derive(Debug)]
-pub struct Pulling {
+pub struct FillLock {
     _lock: File,
 }
 
-impl Space {
-    /// The space that the environment names: `DECANT_OBJECTS_DIR`, else `decant/objects` in the user's cache folder;
+impl Mirror {
+    /// The mirror that the environment names: `DECANT_OBJECTS_DIR`, else `decant/objects` in the user's cache folder;
     /// `DECANT_OBJECTS_MAX_BYTES`, else 200 GB.
     ///
     /// # Errors
-    /// A size that is no number; no home to put it in.
+    /// A size that is not a number; a user without a home folder.
     pub fn from_env() -> Result<Self, Error> {
         Self::new(|name| std::env::var(name).ok())
     }
 
     fn new(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let user = || {
-            let home = || variable("HOME").map(|home| Path::new(&home).join(".cache"));
-            let cache = variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)?;
-            Some(cache.join("decant/objects"))
-        };
+        let user = || Some(user_cache::shared()?.join("decant/objects"));
         let root = variable(DIR).map(PathBuf::from).or_else(user).ok_or_else(|| Error::Setting {
             name: DIR,
             value: String::new(),
-            expected: "a folder for local copies, since neither HOME nor XDG_CACHE_HOME is set",
+            expected: "a folder for local copies, since the user has no home folder",
         })?;
         let most = match variable(MAX_BYTES) {
             None => DEFAULT_MAX_BYTES,
@@ -71,11 +68,11 @@ impl Space {
         Ok(Self { root, most })
     }
 
-    /// The folder that mirrors the prefix `url`, made if it is not there.
+    /// The folder for copies of the prefix `url`, made if it is not there.
     ///
     /// # Errors
     /// It can't be made.
-    pub fn mirror(&self, url: &Url) -> Result<PathBuf, Error> {
+    pub fn folder(&self, url: &Url) -> Result<PathBuf, Error> {
         let folder = self.root.join(Digest::of(url.as_str().as_bytes()).short(16));
         let origin = folder.join(ORIGIN_FILE);
         if fs::read(&origin).ok().as_deref() != Some(url.as_str().as_bytes()) {
@@ -89,7 +86,7 @@ impl Space {
         Url::parse(&fs::read_to_string(mirror.join(ORIGIN_FILE)).ok()?)
     }
 
-    /// Makes the lock of `copy`, a folder in a mirror, so that it can be evicted once nobody uses it.
+    /// Makes the lock of `copy`, a folder in a mirror, so that it can be evicted once no process uses it.
     ///
     /// # Errors
     /// It can't be made.
@@ -97,7 +94,7 @@ impl Space {
         open_lock(&beside(copy, "lock")).map(drop)
     }
 
-    /// Registers `copy` and notes that this process uses it: until the process ends, nobody evicts it.
+    /// Registers `copy` and notes that this process uses it: until the process ends, no other evicts it.
     ///
     /// # Errors
     /// Its lock can't be made or taken.
@@ -107,7 +104,7 @@ impl Space {
         if !held.contains_key(copy) {
             let path = beside(copy, "lock");
             let lock = open_lock(&path)?;
-            // Waits for whoever is evicting the copy this very moment.
+            // Waits for a process that is evicting the copy at this moment.
             match lock.lock_shared() {
                 Err(error) if error.kind() != std::io::ErrorKind::Unsupported => {
                     return Err(Error::local("locked", &path)(error));
@@ -120,11 +117,11 @@ impl Space {
         Ok(())
     }
 
-    /// Waits until no other process fills `copy`.
+    /// Takes the lock to fill `copy`, once no other process has it.
     ///
     /// # Errors
     /// [`Error::Interrupted`], or its lock can't be made.
-    pub fn pulling(copy: &Path, context: &Context) -> Result<Pulling, Error> {
+    pub fn fill_lock(copy: &Path, context: &Context) -> Result<FillLock, Error> {
         let lock = open_lock(&beside(copy, "pulling"))?;
         while let Err(TryLockError::WouldBlock) = lock.try_lock() {
             if context.is_cancelled() {
@@ -132,7 +129,7 @@ impl Space {
             }
             std::thread::sleep(BETWEEN_LOOKS);
         }
-        Ok(Pulling { _lock: lock })
+        Ok(FillLock { _lock: lock })
     }
 
     /// Makes room for `needed` more bytes: evicts the copies that no process uses, the least recently used first.
@@ -195,7 +192,7 @@ fn open_lock(path: &Path) -> Result<File, Error> {
     options.map_err(Error::local("opened", path))
 }
 
-/// Deletes a copy unless a process uses it; says whether it did.
+/// Deletes a copy unless a process uses it; true if it did.
 fn evict(copy: &Path) -> Result<bool, Error> {
     let lock = open_lock(&beside(copy, "lock"))?;
     if lock.try_lock().is_err() {
@@ -209,7 +206,7 @@ fn evict(copy: &Path) -> Result<bool, Error> {
     }
 }
 
-/// What is in `folder`; nothing when it is no folder, or gone.
+/// The entries of `folder`; none when it is not a folder, or gone.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     use std::io::ErrorKind::{NotADirectory, NotFound};
     match fs::read_dir(folder) {
@@ -236,9 +233,9 @@ fn size(folder: &Path) -> Result<u64, Error> {
 mod tests {
     use super::*;
 
-    fn space(root: &Path, most: u64) -> Space {
+    fn mirror(root: &Path, most: u64) -> Mirror {
         let most = most.to_string();
-        Space::new(|name| match name {
+        Mirror::new(|name| match name {
             DIR => Some(root.display().to_string()),
             MAX_BYTES => Some(most.clone()),
             _ => None,
@@ -247,8 +244,8 @@ mod tests {
     }
 
     /// A copy of 100 bytes, last used so many hours ago.
-    fn copy(space: &Space, name: &str, hours: u64) -> PathBuf {
-        let folder = space.mirror(&Url::parse("s3://bucket/caches").unwrap()).unwrap().join(name);
+    fn copy(mirror: &Mirror, name: &str, hours: u64) -> PathBuf {
+        let folder = mirror.folder(&Url::parse("s3://bucket/caches").unwrap()).unwrap().join(name);
         fs::create_dir_all(folder.join("train")).unwrap();
         fs::write(folder.join("train/part"), [0; 100]).unwrap();
         let lock = open_lock(&beside(&folder, "lock")).unwrap();
@@ -259,18 +256,18 @@ mod tests {
     #[test]
     fn the_least_recently_used_copies_make_room_and_those_in_use_stay() {
         let root = tempfile::tempdir().unwrap();
-        let space = space(root.path(), 350);
+        let mirror = mirror(root.path(), 350);
         let (old, older, oldest) =
-            (copy(&space, "old", 1), copy(&space, "older.v2", 2), copy(&space, "oldest", 3));
-        Space::hold(&oldest).unwrap();
-        space.make_room(50).unwrap();
+            (copy(&mirror, "old", 1), copy(&mirror, "older.v2", 2), copy(&mirror, "oldest", 3));
+        Mirror::hold(&oldest).unwrap();
+        mirror.make_room(50).unwrap();
         assert!(old.exists() && older.exists() && oldest.exists());
         fs::remove_file(beside(&old, "lock")).unwrap();
-        copy(&space, "old", 1);
-        space.make_room(100).unwrap();
+        copy(&mirror, "old", 1);
+        mirror.make_room(100).unwrap();
         assert!(old.exists() && !older.exists() && oldest.exists());
         insta::assert_snapshot!(
-            space.make_room(300).unwrap_err().to_string().replace(&root.path().display().to_string(), "DIR"),
+            mirror.make_room(300).unwrap_err().to_string().replace(&root.path().display().to_string(), "DIR"),
             @"300 B more are wanted in DIR, which may hold 350 B and has 100 B in use; raise DECANT_OBJECTS_MAX_BYTES, or let DECANT_OBJECTS_DIR name a larger disk"
         );
         assert!(!old.exists() && oldest.exists());
@@ -279,11 +276,11 @@ mod tests {
     #[test]
     fn a_copy_has_one_filler_at_a_time() {
         let root = tempfile::tempdir().unwrap();
-        let copy = copy(&space(root.path(), 1), "leaves", 0);
-        let first = Space::pulling(&copy, &Context::silent()).unwrap();
+        let copy = copy(&mirror(root.path(), 1), "leaves", 0);
+        let first = Mirror::fill_lock(&copy, &Context::silent()).unwrap();
         let waiting = std::thread::spawn({
             let copy = copy.clone();
-            move || Space::pulling(&copy, &Context::silent()).map(|_| SystemTime::now()).unwrap()
+            move || Mirror::fill_lock(&copy, &Context::silent()).map(|_| SystemTime::now()).unwrap()
         });
         std::thread::sleep(2 * BETWEEN_LOOKS);
         let released = SystemTime::now();
@@ -295,16 +292,16 @@ mod tests {
     fn a_mirror_knows_where_it_came_from() {
         let root = tempfile::tempdir().unwrap();
         let url = Url::parse("gs://bucket/caches").unwrap();
-        let mirror = space(root.path(), 1).mirror(&url).unwrap();
-        assert_eq!(Space::origin(&mirror), Some(url));
-        assert_eq!(Space::origin(root.path()), None);
+        let folder = mirror(root.path(), 1).folder(&url).unwrap();
+        assert_eq!(Mirror::origin(&folder), Some(url));
+        assert_eq!(Mirror::origin(root.path()), None);
     }
 
     #[test]
     fn a_size_that_is_no_number_is_refused() {
         let set = |name: &str| (name == MAX_BYTES).then(|| "50G".to_owned()).or(Some("/x".to_owned()));
         insta::assert_snapshot!(
-            Space::new(set).unwrap_err(),
+            Mirror::new(set).unwrap_err(),
             @"DECANT_OBJECTS_MAX_BYTES=50G: expected a number of bytes, such as 500000000000"
         );
     }

@@ -1,7 +1,7 @@
 //! Object stores: prefixes at `s3://`, `gs://`, `az://` and `file://`, and the local folders that mirror them.
 //!
-//! A [`Bucket`] lists, reads, uploads and commits objects below a [`Url`]; a [`Space`] is where their local copies are, locked while
-//! they are in use and evicted when room is wanted. What stands in a prefix is for others to know: `store` mirrors caches,
+//! A [`Bucket`] lists, reads, uploads and commits objects below a [`Url`]; the [`Mirror`] holds their local copies, locked while
+//! they are in use and evicted when room is needed. Other modules know what a prefix holds: `store` mirrors caches,
 //! `dataset` mirrors images.
 //!
 //! Without the cargo feature `object-store` there is no [`Bucket`], and [`Bucket::open`] says so.
@@ -23,7 +23,7 @@ pub use absent::Bucket;
 #[cfg(feature = "object-store")]
 pub use bucket::Bucket;
 pub use error::Error;
-pub use mirror::{Pulling, Space};
+pub use mirror::{FillLock, Mirror};
 pub use url::Url;
 
 use crate::support::hash::Digest;

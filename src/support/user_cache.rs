@@ -3,9 +3,14 @@
 use std::env;
 use std::path::PathBuf;
 
-/// `decant` under `XDG_CACHE_HOME`, `~/.cache` or the system's temporary folder.
+use etcetera::BaseStrategy;
+
+/// The folder in which programs keep their caches, `XDG_CACHE_HOME` or `~/.cache`; none without a home folder.
+pub fn shared() -> Option<PathBuf> {
+    Some(etcetera::choose_base_strategy().ok()?.cache_dir())
+}
+
+/// `decant` in the user's cache folder, or in the system's temporary folder where there is none.
 pub fn folder() -> PathBuf {
-    let named = |variable: &str| env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")));
-    cache.unwrap_or_else(env::temp_dir).join("decant")
+    shared().unwrap_or_else(env::temp_dir).join("decant")
 }

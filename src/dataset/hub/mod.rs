@@ -7,19 +7,20 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use crate::support::context::Context;
 use std::path::{Component, Path, PathBuf};
 
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 
 use super::{Dataset, Error, parquet};
+use crate::support::context::Context;
+use crate::support::user_cache;
 use settings::Settings;
 
 const REVISIONS: [&str; 2] = ["main", "refs/convert/parquet"];
 
 pub(super) fn open(id: &str, context: &Context) -> Result<Dataset, Error> {
-    let settings = Settings::new(|name| std::env::var(name).ok(), std::env::home_dir());
+    let settings = Settings::new(|name| std::env::var(name).ok(), user_cache::shared());
     open_with(id, settings, context)
 }
 

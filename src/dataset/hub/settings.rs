@@ -12,19 +12,16 @@ pub(super) struct Settings {
     pub cache: PathBuf,
     /// `HF_TOKEN`, or what `hf auth login` left in `HF_HOME`.
     pub token: Option<String>,
-    /// `HF_HUB_OFFLINE`: ask no server, use the local cache alone.
+    /// `HF_HUB_OFFLINE`: ask no server, use only the local cache.
     pub offline: bool,
 }
 
 impl Settings {
-    /// Reads them through `variable`; one that is empty counts as not set.
-    pub fn new(variable: impl Fn(&str) -> Option<String>, home: Option<PathBuf>) -> Self {
+    /// Reads them through `variable`; one that is empty counts as not set. `user_cache` is the user's cache folder.
+    pub fn new(variable: impl Fn(&str) -> Option<String>, user_cache: Option<PathBuf>) -> Self {
         let variable = |name| variable(name).filter(|value: &String| !value.is_empty());
         let hf_home = variable("HF_HOME").map(PathBuf::from);
-        let hf_home = hf_home.unwrap_or_else(|| {
-            let user = home.unwrap_or_default().join(".cache");
-            variable("XDG_CACHE_HOME").map_or(user, PathBuf::from).join("huggingface")
-        });
+        let hf_home = hf_home.unwrap_or_else(|| user_cache.unwrap_or_default().join("huggingface"));
         let token_file = variable("HF_TOKEN_PATH").map_or_else(|| hf_home.join("token"), PathBuf::from);
         let token = variable("HF_TOKEN").or_else(|| std::fs::read_to_string(token_file).ok());
         Self {
@@ -47,14 +44,14 @@ mod tests {
     fn settings(variables: &[(&str, &str)]) -> Settings {
         let variable =
             |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
-        Settings::new(variable, Some(PathBuf::from("/nobody")))
+        Settings::new(variable, Some(PathBuf::from("/user/.cache")))
     }
 
     #[test]
     fn the_environment_says_where_the_hub_and_its_cache_are() {
         let default = settings(&[]);
         assert_eq!(default.endpoint, ENDPOINT);
-        assert_eq!(default.cache, PathBuf::from("/nobody/.cache/huggingface/hub"));
+        assert_eq!(default.cache, PathBuf::from("/user/.cache/huggingface/hub"));
         assert_eq!((default.token, default.offline), (None, false));
         let set = settings(&[
             ("HF_HOME", "/data/hf"),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::objects::{Bucket, Object, Space, Wanted};
+use crate::objects::{Bucket, Mirror, Object, Wanted};
 use crate::store::complete::{COMPLETE_FILE, Complete};
 use crate::store::error::Error;
 use crate::store::manifest::{MANIFEST_FILE, Manifest};
@@ -33,15 +33,15 @@ pub(in crate::store) struct RemoteCache {
 impl RemoteCache {
     /// The cache in `folder` of the prefix `root`, to be looked at.
     pub fn new(root: &Bucket, folder: &str) -> Result<Self, Error> {
-        let dir = Space::from_env()?.mirror(&root.url(""))?.join(folder);
-        Space::register(&dir)?;
+        let dir = Mirror::from_env()?.folder(&root.url(""))?.join(folder);
+        Mirror::register(&dir)?;
         Ok(Self { bucket: root.within(folder), dir, records: Mutex::default() })
     }
 
     /// The same, to be used: its local copy stays until this process ends.
     pub fn held(root: &Bucket, folder: &str) -> Result<Self, Error> {
         let cache = Self::new(root, folder)?;
-        Space::hold(&cache.dir)?;
+        Mirror::hold(&cache.dir)?;
         Ok(cache)
     }
 
@@ -56,7 +56,7 @@ impl RemoteCache {
         let path = self.dir.join(MANIFEST_FILE);
         let here = fs::read(&path).ok();
         if here.as_ref() != Some(&bytes) {
-            let _pulling = Space::pulling(&self.dir, self.bucket.context())?;
+            let _filling = Mirror::fill_lock(&self.dir, self.bucket.context())?;
             if here.is_some() {
                 // Somebody deleted the cache and made it again: what is here was written under another manifest.
                 fs::remove_dir_all(&self.dir).map_err(Error::io("removed", &self.dir))?;
@@ -147,7 +147,7 @@ impl RemoteCache {
     pub fn pull(&self) -> Result<(), Error> {
         let manifest = Manifest::read(&self.dir)?;
         self.refresh_records(&manifest)?;
-        let _pulling = Space::pulling(&self.dir, self.bucket.context())?;
+        let _filling = Mirror::fill_lock(&self.dir, self.bucket.context())?;
         let mut missing = Vec::new();
         for spec in manifest.shards() {
             let Some(record) = self.record(&spec) else { continue };
@@ -155,7 +155,7 @@ impl RemoteCache {
                 missing.push((spec, record));
             }
         }
-        Space::from_env()?.make_room(missing.iter().map(|(_, record)| record.bytes).sum())?;
+        Mirror::from_env()?.make_room(missing.iter().map(|(_, record)| record.bytes).sum())?;
         let wanted: Vec<(Wanted, PathBuf)> = missing
             .iter()
             .map(|(spec, record)| {

@@ -17,7 +17,7 @@ use super::plan::ShardSpec;
 use super::reader::Cache;
 use super::resume;
 use super::summary::Summary;
-use crate::objects::{Bucket, Space, Url};
+use crate::objects::{Bucket, Mirror, Url};
 use crate::support::context::Context;
 
 pub(super) use cache::RemoteCache;
@@ -35,7 +35,7 @@ pub fn index(root: &Path, name: Option<&str>, context: &Context) -> Result<PathB
             RemoteCache::new(&bucket, &folder)?.refresh()?;
         }
     }
-    Ok(Space::from_env()?.mirror(&url)?)
+    Ok(Mirror::from_env()?.folder(&url)?)
 }
 
 /// The cache in `folder` as a folder that can be opened: itself, or the local copy of the cache in an object store that it names or
@@ -83,7 +83,7 @@ pub fn left(folder: &Path, manifest: &Manifest, context: &Context) -> Result<(Ve
 
 /// Where a cache is: the URL that its folder is, or mirrors; none for a plain folder.
 pub fn origin(folder: &Path) -> Option<Url> {
-    let mirrored = || Some(Space::origin(folder.parent()?)?.join(folder.file_name()?.to_str()?));
+    let mirrored = || Some(Mirror::origin(folder.parent()?)?.join(folder.file_name()?.to_str()?));
     Url::of(folder).or_else(mirrored)
 }
 
