@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::check::check;
 use super::{Error, Pipeline};
 
 /// Reads the pipeline file at `path` and applies `overrides`, each a `KEY=VALUE` with a dotted key.
@@ -130,7 +129,7 @@ impl Source {
         if pipeline.cache.name.is_empty() {
             pipeline.cache.name.clone_from(&pipeline.name);
         }
-        check(&pipeline).map_err(|invalid| Error::OutOfRange {
+        pipeline.check().map_err(|invalid| Error::OutOfRange {
             place: self.blame(invalid.key, values),
             key: invalid.key,
             value: invalid.value,

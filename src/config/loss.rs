@@ -1,10 +1,6 @@
-//! What a student is trained on: the loss, how its weights move over the epochs, and the controls.
-
-use std::f64::consts::PI;
+//! Losses, ramps and controls by name.
 
 use serde::{Deserialize, Serialize};
-
-use super::Train;
 
 /// The teacher's term of the loss; `train::loss` has a file for each, with its formula and its paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -101,83 +97,5 @@ impl Control {
             Self::PermutedTargets => "permuted-targets",
             Self::LabelsOnly => "labels-only",
         }
-    }
-}
-
-impl Train {
-    /// The temperature in `epoch`, from 0.
-    pub fn temperature_at(&self, epoch: usize) -> f32 {
-        self.between(self.temperature, self.temperature_end, epoch)
-    }
-
-    /// The weight of the teacher's term in `epoch`, from 0; the labels' weight is one minus it.
-    pub fn lambda_at(&self, epoch: usize) -> f32 {
-        match (self.loss, self.control) {
-            (Loss::Ce, _) | (_, Control::LabelsOnly) => 0.0,
-            _ => self.between(self.lambda, self.lambda_end, epoch),
-        }
-    }
-
-    /// Whether any epoch looks at what the teacher said.
-    pub fn is_taught(&self) -> bool {
-        self.lambda_at(0) > 0.0 || self.lambda_at(self.epochs - 1) > 0.0
-    }
-
-    /// The temperature whose soft targets are read from the cache, which must hold them. Whatever else is taught reads
-    /// the logits.
-    pub fn cached_temperature(&self) -> Option<f32> {
-        let cached = self.is_taught() && self.loss == Loss::Kd && self.temperature_end.is_none();
-        cached.then_some(self.temperature)
-    }
-
-    fn between(&self, first: f32, last: Option<f32>, epoch: usize) -> f32 {
-        let (Some(last), true) = (last, self.epochs > 1) else { return first };
-        let done = epoch as f64 / (self.epochs - 1) as f64;
-        let share = match self.ramp {
-            Ramp::Linear => done,
-            Ramp::Cosine => 0.5 * (1.0 - (PI * done).cos()),
-        };
-        (f64::from(first) * (1.0 - share) + f64::from(last) * share) as f32
-    }
-}
-
-#[cfg(test)]
-#[expect(clippy::float_cmp, reason = "the ends and the middle are exact")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn temperature_and_lambda_go_from_their_first_value_to_their_last() {
-        let mut train = Train {
-            epochs: 5,
-            temperature: 9.0,
-            temperature_end: Some(1.0),
-            lambda: 0.0,
-            lambda_end: Some(1.0),
-            ..Train::default()
-        };
-        let temperatures =
-            |train: &Train| (0..5).map(|epoch| train.temperature_at(epoch)).collect::<Vec<_>>();
-        assert_eq!(temperatures(&train), [9.0, 7.0, 5.0, 3.0, 1.0]);
-        assert_eq!(train.lambda_at(3), 0.75);
-        assert!(train.is_taught());
-        train.ramp = Ramp::Cosine;
-        let cosine = temperatures(&train);
-        assert_eq!([cosine[0], cosine[2], cosine[4]], [9.0, 5.0, 1.0]);
-        assert!((cosine[1] - 7.828_427).abs() < 1e-6);
-        train.epochs = 1;
-        assert_eq!((train.temperature_at(0), train.lambda_at(0)), (9.0, 0.0));
-    }
-
-    #[test]
-    fn the_labels_alone_have_no_use_for_a_teacher() {
-        for (loss, control) in [(Loss::Ce, Control::None), (Loss::Dkd, Control::LabelsOnly)] {
-            let train = Train { loss, control, lambda_end: Some(1.0), ..Train::default() };
-            assert!((0..train.epochs).all(|epoch| train.lambda_at(epoch) == 0.0));
-            assert!(!train.is_taught() && train.cached_temperature().is_none());
-        }
-        assert_eq!(Train::default().cached_temperature(), Some(5.0));
-        assert_eq!(Train { loss: Loss::Mse, ..Train::default() }.cached_temperature(), None);
-        assert_eq!(Train { temperature_end: Some(1.0), ..Train::default() }.cached_temperature(), None);
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use super::rule::{Invalid, within};
+
 /// `[sweep]`: which runs there are.
 ///
 /// A `train.*` or `student.*` key with a list is an axis, and the grid has a run for every combination; with one value
@@ -43,6 +45,25 @@ impl Default for Sweep {
             search: None,
             halving: None,
         }
+    }
+}
+
+impl Sweep {
+    /// Checks every value that a type alone does not bound.
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        if let Some(search) = &self.search {
+            within(
+                "sweep.search.budget",
+                search.budget,
+                (1..=10_000).contains(&search.budget),
+                "1 to 10000",
+            )?;
+        }
+        if let Some(Halving { from, factor }) = self.halving {
+            within("sweep.halving.from", from, (1..=100_000).contains(&from), "1 to 100000")?;
+            within("sweep.halving.factor", factor, (2..=1000).contains(&factor), "2 to 1000")?;
+        }
+        Ok(())
     }
 }
 
