@@ -15,7 +15,8 @@ use burn::{
     optim::{GradientsParams, ModuleOptimizer},
     tensor::{Device, Int, Tensor, TensorData},
 };
-use decant::student::{MobileNetV2, StudentShape, kernels::AdamW};
+use decant::config::Architecture;
+use decant::student::{Student, StudentShape, kernels::AdamW};
 
 const CASES: [(usize, usize); 4] = [(224, 8), (224, 32), (96, 32), (32, 64)];
 
@@ -64,7 +65,7 @@ fn main() {
 /// The fastest of `steps` training steps, after one that is not counted.
 fn measure(size: usize, batch: usize, steps: usize) -> Times {
     let device = Device::flex().autodiff();
-    let mut model = MobileNetV2::new(&StudentShape::new(1.0, 3, size), 0, &device);
+    let mut model = Student::new(&StudentShape::new(Architecture::MobileNetV2, 3, size), 0, &device);
     let mut optimiser = ModuleOptimizer::from(AdamW::new([0.9, 0.999], 1e-8, 0.01));
     let loss = CrossEntropyLossConfig::new().init(&device);
     let pixels: Vec<f32> =

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::Failure;
 use crate::config;
-use crate::student::{MobileNetV2, hf, onnx};
+use crate::student::{Student, hf, onnx};
 use crate::teacher::{OnnxTeacher, Teacher};
 use crate::train::{self, BEST};
 use crate::view::Preprocess;
@@ -56,7 +56,7 @@ pub struct Model {
 }
 
 enum Network {
-    Student(Box<MobileNetV2>, Device),
+    Student(Box<Student>, Device),
     Onnx(Box<OnnxTeacher>),
 }
 

@@ -43,10 +43,7 @@ pub(super) fn show(setup: &Setup, context: &Context) {
         || format!("random weights of seed {}", train.seed),
         |path| format!("weights of {}", path.display()),
     );
-    context.line(format!(
-        "  student  MobileNetV2 x{}, {} px, {init}, on {}",
-        student.width, student.image_size, setup.device.name
-    ));
+    context.line(format!("  student  {}, {init}, on {}", student.describe(), setup.device.name));
     context.line(format!("  loss     {}", loss(train)));
     match train.control {
         Control::None => {}

@@ -3,6 +3,7 @@
 //! A section is a file: its struct, its defaults and its ranges. An unknown key is an error. Relative paths are taken from the
 //! working directory.
 
+mod architecture;
 mod cache;
 mod count;
 mod dataset;
@@ -21,6 +22,7 @@ mod teacher_device;
 mod teacher_devices;
 mod train;
 
+pub use architecture::{Architecture, Traits};
 pub use cache::{Cache, Encoding, View};
 pub use count::Count;
 pub use dataset::{Dataset, Leaves, OnBadImage};

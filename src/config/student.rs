@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Freeze;
+use super::{Architecture, Freeze};
 use super::rule::{Invalid, list, within};
 
 /// `[student]`: a MobileNetV2.
@@ -48,6 +48,16 @@ impl Default for Student {
 }
 
 impl Student {
+    /// The network that is trained.
+    pub fn architecture(&self) -> Architecture {
+        Architecture::default()
+    }
+
+    /// What is trained, in a few words: `MobileNetV2 x0.5, 224 px`.
+    pub fn describe(&self) -> String {
+        self.architecture().describe(self.width, self.image_size)
+    }
+
     /// Checks every value that a type alone does not bound.
     pub(super) fn check(&self) -> Result<(), Invalid> {
         within(

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::FinishedRun;
 use crate::config::{Control, Pipeline, Student, Train};
 use crate::store::Cache;
-use crate::student::onnx;
+use crate::student::{self, onnx};
 use crate::train::metrics::{Metrics, per_class};
 
 /// The files that a card lies beside.
@@ -57,8 +57,9 @@ fn head(run: &FinishedRun, dataset: &str, kind: Kind) -> String {
     };
     let mut text = format!(
         "---\nlibrary_name: {library}\npipeline_tag: image-classification\ntags:\n- image-classification\n\
-         - mobilenet_v2\n- knowledge-distillation\n- decant\ndatasets:\n- {}\nmetrics:\n- accuracy\n- f1\n\
+         - {}\n- knowledge-distillation\n- decant\ndatasets:\n- {}\nmetrics:\n- accuracy\n- f1\n\
          model-index:\n- name: {}\n  results:\n",
+        student::model_type(run.description.pipeline.student.architecture()),
         quoted(dataset),
         quoted(&run.result.name)
     );
@@ -101,11 +102,13 @@ fn introduction(run: &FinishedRun, classes: &[String], kind: Kind) -> String {
             onnx::OPSET
         ),
     };
+    let architecture = student.architecture().traits();
+    let width = architecture.widths.map_or_else(String::new, |_| format!("width {}, ", student.width));
     format!(
-        "# {}\n\nA MobileNetV2 (width {}, {} pixels, {} parameters) that tells {} classes apart: {}. {taught}\n\
+        "# {}\n\nA {} ({width}{} pixels, {} parameters) that tells {} classes apart: {}. {taught}\n\
          It is here {form}, written by decant {}.\n",
         run.result.name,
-        student.width,
+        architecture.title,
         student.image_size,
         run.result.parameters,
         classes.len(),

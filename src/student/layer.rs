@@ -1,14 +1,11 @@
-//! Convolution, batch normalisation and ReLU6: the one layer that the whole network is made of.
+//! Convolution, batch normalisation and activation: the layer that every architecture is made of.
 
 use burn::{
     module::{Module, Param, ParamId, RunningState},
     tensor::{Device, Tensor},
 };
 
-use super::kernels::{self, BatchStatistics, Conv, Layer, LayerTensors, Padding, Statistics, Structure};
-
-/// `layer_norm_eps` of `MobileNetV2Config`, which is the epsilon of its batch normalisation.
-pub const EPSILON: f64 = 1e-3;
+use super::kernels::{Activation, BatchStatistics, Conv, Layer, LayerTensors, Padding, Statistics};
 
 /// Whether batch normalisation uses the batch's statistics and updates the running ones, or uses the running ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +44,17 @@ impl<'a> Slots<'a> {
     }
 }
 
+/// What all layers of a network have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    /// The border of a convolution.
+    pub padding: Padding,
+    /// Added to each variance.
+    pub epsilon: f64,
+    /// Weight of the batch in the running statistics.
+    pub momentum: f64,
+}
+
 /// What a [`ConvLayer`] is made from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LayerSpec {
@@ -56,63 +64,58 @@ pub(super) struct LayerSpec {
     pub stride: usize,
     /// One filter for each channel, in place of one over all channels.
     pub depthwise: bool,
-    pub relu6: bool,
+    pub activation: Activation,
 }
 
-impl LayerSpec {
-    /// A 1x1 convolution.
-    pub fn pointwise(channels_in: usize, channels_out: usize) -> Self {
-        Self { channels_in, channels_out, kernel: 1, stride: 1, depthwise: false, relu6: true }
-    }
-
-    /// A 3x3 convolution of each channel with its own filter.
-    pub fn depthwise(channels: usize, stride: usize) -> Self {
-        Self {
-            channels_in: channels,
-            channels_out: channels,
-            kernel: 3,
-            stride,
-            depthwise: true,
-            relu6: true,
-        }
-    }
-
-    /// The same without an activation.
-    pub fn linear(self) -> Self {
-        Self { relu6: false, ..self }
-    }
-}
-
-/// `MobileNetV2ConvLayer`: TensorFlow's "SAME" padding, convolution without bias, batch normalisation and, unless it
-/// closes a block, ReLU6.
+/// A convolution without bias, batch normalisation and an activation.
 #[derive(Module, Debug)]
-pub struct ConvLayer {
+pub(super) struct ConvLayer {
     convolution: Convolution,
     normalization: BatchNorm,
-    relu6: bool,
+    #[module(skip)]
+    activation: Activation,
+    #[module(skip)]
+    padding: Padding,
 }
 
 impl ConvLayer {
-    pub(super) fn new(spec: LayerSpec, momentum: f64, slots: &mut Slots) -> Self {
+    pub fn new(spec: LayerSpec, style: Style, slots: &mut Slots) -> Self {
         Self {
             convolution: Convolution::new(spec, slots),
-            normalization: BatchNorm::new(spec.channels_out, momentum, slots),
-            relu6: spec.relu6,
+            normalization: BatchNorm::new(spec.channels_out, style, slots),
+            activation: spec.activation,
+            padding: style.padding,
         }
     }
 
-    fn kind(&self) -> Layer {
+    /// The layer as the kernels run it.
+    pub fn kind(&self) -> Layer {
         let Convolution { kernel, stride, depthwise, .. } = self.convolution;
         let conv = match (kernel, depthwise) {
             (1, _) => Conv::Pointwise,
             (_, false) => Conv::Dense { stride },
             (_, true) => Conv::Depthwise { stride },
         };
-        Layer { conv, relu6: self.relu6 }
+        Layer { conv, activation: self.activation }
+    }
+
+    pub fn padding(&self) -> Padding {
+        self.padding
+    }
+
+    pub fn epsilon(&self) -> f64 {
+        self.normalization.epsilon
+    }
+
+    /// Multiplications for one image of `size`, height and width in pixels, which becomes that of the output.
+    pub fn multiplications(&self, size: &mut [usize; 2]) -> usize {
+        let Convolution { weight, kernel, stride, .. } = &self.convolution;
+        *size = size.map(|side| self.padding.along(side, *kernel, *stride).1);
+        size[0] * size[1] * weight.dims().iter().product::<usize>()
     }
 
     /// The layer as one convolution with a bias: batch normalisation of the running statistics is put into it.
-    pub(super) fn folded(&self) -> Folded {
+    pub fn folded(&self) -> Folded {
         let Convolution { weight, kernel, stride, depthwise } = &self.convolution;
         let weight = weight.val().into_data();
         let norm = &self.normalization;
@@ -122,7 +125,7 @@ impl ConvLayer {
         let scales: Vec<f64> = gamma
             .iter()
             .zip(&variance)
-            .map(|(gamma, variance)| gamma / (variance + EPSILON).sqrt())
+            .map(|(gamma, variance)| gamma / (variance + norm.epsilon).sqrt())
             .collect();
         let channels = scales.len();
         let filter = weight.num_elements() / channels;
@@ -139,11 +142,13 @@ impl ConvLayer {
             bias: bias.collect(),
             stride: *stride,
             groups: if *depthwise { channels } else { 1 },
-            relu6: self.relu6,
+            activation: self.activation,
+            padding: self.padding,
         }
     }
 
-    fn tensors(&self, phase: Phase) -> LayerTensors {
+    /// The layer's tensors, with running statistics unless it trains.
+    pub fn tensors(&self, phase: Phase) -> LayerTensors {
         let norm = &self.normalization;
         let tensors = LayerTensors {
             weight: self.convolution.weight.val(),
@@ -154,9 +159,14 @@ impl ConvLayer {
         };
         if phase == Phase::Frozen { tensors.without_autodiff() } else { tensors }
     }
+
+    /// Moves the running statistics towards a batch's.
+    pub fn update_running(&self, batch: BatchStatistics) {
+        self.normalization.update_running(batch);
+    }
 }
 
-/// A [`ConvLayer`] of which a convolution with a bias is left: "SAME" padding, and ReLU6 where it says so.
+/// A [`ConvLayer`] as a convolution with a bias and an activation.
 pub(super) struct Folded {
     /// `[channels_out, channels_in / groups, kernel, kernel]`
     pub dims: [usize; 4],
@@ -165,44 +175,11 @@ pub(super) struct Folded {
     pub bias: Vec<f32>,
     pub stride: usize,
     pub groups: usize,
-    pub relu6: bool,
+    pub activation: Activation,
+    pub padding: Padding,
 }
 
-/// What follows the last layer of a chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    Nothing,
-    /// The chain's input is added.
-    Residual,
-    /// The mean over all positions.
-    Pool,
-}
-
-/// Runs layers one after another, as one operation: `[batch, height, width, channels]`, channels last, in and out; in is
-/// `[batch, 3, height, width]` where the first layer is the network's.
-pub(super) fn chain(layers: &[&ConvLayer], ending: Ending, input: Tensor<4>, phase: Phase) -> Tensor<4> {
-    let structure = Structure {
-        layers: layers.iter().map(|layer| layer.kind()).collect(),
-        padding: Padding::Same,
-        epsilon: EPSILON,
-        residual: ending == Ending::Residual,
-        pool: ending == Ending::Pool,
-    };
-    let tensors: Vec<LayerTensors> = layers.iter().map(|layer| layer.tensors(phase)).collect();
-    let input = match phase {
-        Phase::Frozen => input.without_autodiff(),
-        // It may come from frozen layers.
-        Phase::Train if tensors[0].weight.is_autodiff() => input.autodiff(),
-        Phase::Train | Phase::Evaluate => input,
-    };
-    let (output, statistics) = kernels::run(input, &structure, tensors);
-    for (layer, statistics) in layers.iter().zip(statistics) {
-        layer.normalization.update_running(statistics);
-    }
-    output
-}
-
-/// A convolution with TensorFlow's "SAME" padding and no bias.
+/// A convolution without bias.
 #[derive(Module, Debug)]
 struct Convolution {
     /// `[channels_out, channels_in / groups, kernel, kernel]`
@@ -230,16 +207,18 @@ struct BatchNorm {
     running_mean: RunningState<Tensor<1>>,
     running_var: RunningState<Tensor<1>>,
     momentum: f64,
+    epsilon: f64,
 }
 
 impl BatchNorm {
-    fn new(channels: usize, momentum: f64, slots: &mut Slots) -> Self {
+    fn new(channels: usize, style: Style, slots: &mut Slots) -> Self {
         Self {
             weight: slots.parameter([channels]),
             bias: slots.parameter([channels]),
             running_mean: slots.running(channels),
             running_var: slots.running(channels),
-            momentum,
+            momentum: style.momentum,
+            epsilon: style.epsilon,
         }
     }
 

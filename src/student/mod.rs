@@ -1,20 +1,109 @@
-//! The student: a `MobileNetV2` (arXiv 1801.04381), layer for layer `transformers`' `MobileNetV2ForImageClassification`.
+//! The student: a small classifier, layer for layer a model of `transformers`.
 //!
-//! [`MobileNetV2::new`] gives random weights from a seed, [`hf::load_weights`] those of a Hugging Face checkpoint, and
-//! [`hf::save_folder`] writes a folder that `AutoModelForImageClassification.from_pretrained` opens, [`onnx::save_folder`] an
-//! ONNX file. The fields of the
-//! modules here carry the checkpoint's names, so a parameter's path in the module is its name in the file.
+//! [`Student`] is the one type that the rest of the program knows. [`Student::new`] gives random weights from a seed,
+//! [`hf::load_weights`] those of a Hugging Face checkpoint; [`hf::save_folder`] writes a folder that
+//! `AutoModelForImageClassification.from_pretrained` opens, [`onnx::save_folder`] an ONNX file.
+//!
+//! An architecture is a folder in this module, a line in the list below and a line in the registry of
+//! [`Architecture`]. Its folder says which layers there are, in which order they run, how they start and what `config.json`
+//! says about them. The fields of its modules have the checkpoint's names, so a parameter's path in the module is its name
+//! in the file.
 
+mod block;
+mod classifier;
 pub mod dropout;
 pub mod hf;
 mod initial;
 pub mod kernels;
-pub mod layer;
-mod model;
+mod layer;
+mod mobilenet_v2;
+mod network;
 pub mod onnx;
 mod parameters;
 mod shape;
 
-pub use model::MobileNetV2;
+use burn::module::{Module, ModuleMapper, ModuleVisitor};
+use burn::tensor::{Device, Tensor};
+
 pub use parameters::{parameter_count, visit_parameters};
 pub use shape::StudentShape;
+
+use crate::config::{Architecture, Freeze};
+use layer::{Phase, Slots};
+use network::{Format, Layers, Network, students};
+
+type Devices = Vec<Device>;
+
+students! {
+    MobileNetV2(mobilenet_v2::MobileNetV2),
+}
+
+impl Student {
+    /// A student with random weights, a function of `seed` and a parameter's name only: the same on every device, and
+    /// the same backbone for every number of classes. On an autodiff `device` it is ready to train.
+    pub fn new(shape: &StudentShape, seed: u64, device: &Device) -> Self {
+        let student = Self::zeros(shape, &mut Slots::new(device));
+        initial::randomise(student, format(shape.architecture).initial, seed)
+    }
+
+    /// What this student was made from.
+    pub fn shape(&self) -> &StudentShape {
+        self.layers().shape()
+    }
+
+    /// Number of features that the classifier and its dropout see.
+    pub fn features(&self) -> usize {
+        self.layers().classifier().features()
+    }
+
+    /// Multiplications of one forward pass of one image of the shape's size.
+    pub fn multiplications(&self) -> usize {
+        let side = self.shape().image_size;
+        let blocks = self.layers().blocks();
+        let backbone = blocks.iter().scan([side; 2], |size, block| Some(block.multiplications(size)));
+        backbone.sum::<usize>() + self.features() * self.shape().classes
+    }
+
+    /// Logits `[batch, classes]` of `pixels` `[batch, 3, height, width]`, with the running statistics and no dropout.
+    /// Call it on [`Module::valid`]'s model where no gradient is wanted.
+    pub fn forward(&self, pixels: Tensor<4>) -> Tensor<2> {
+        self.layers().classifier().forward(self.backbone(pixels, |_| Phase::Evaluate))
+    }
+
+    /// Logits `[batch, classes]` of `pixels` `[batch, 3, height, width]`, with the batch's statistics, which also move the
+    /// running ones, except in the layers that the shape has frozen: those evaluate. The pooled features are multiplied by
+    /// `dropout_mask` `[batch, features]` (see [`dropout::mask`]).
+    pub fn forward_train(&self, pixels: Tensor<4>, dropout_mask: Option<Tensor<2>>) -> Tensor<2> {
+        // The stem comes before the blocks that are counted.
+        let frozen = match self.shape().freeze {
+            Freeze::None => 0,
+            Freeze::Blocks(blocks) => 1 + blocks,
+            Freeze::Backbone => usize::MAX,
+        };
+        let phase = |block| if block < frozen { Phase::Frozen } else { Phase::Train };
+        let features = self.backbone(pixels, phase);
+        let classifier = self.layers().classifier();
+        let features = if classifier.is_autodiff() { features.autodiff() } else { features };
+        let features = match dropout_mask {
+            Some(mask) => features * mask,
+            None => features,
+        };
+        classifier.forward(features)
+    }
+
+    /// From `[batch, 3, height, width]` to `[batch, features]`; `phase` is that of each block by its number.
+    fn backbone(&self, pixels: Tensor<4>, phase: impl Fn(usize) -> Phase) -> Tensor<2> {
+        let blocks = self.layers().blocks().into_iter().enumerate();
+        let pooled = blocks.fold(pixels, |input, (number, block)| block.forward(input, phase(number)));
+        let [batch, _, _, features] = pooled.dims();
+        pooled.reshape([batch, features])
+    }
+}
+
+/// The name that the Hugging Face hub has for an architecture: `mobilenet_v2`.
+pub fn model_type(architecture: Architecture) -> &'static str {
+    format(architecture).model_type
+}
+
+#[cfg(test)]
+mod tests;

@@ -157,7 +157,7 @@ pub fn load(folder: &Path, run: Digest, learner: &mut Learner, best: &Path) -> R
     };
     let bytes = |name: &str| read(name).map(burn::tensor::Bytes::from_bytes_vec);
     let unreadable = |name: &'static str| move |error: burn::store::RecordError| format!("{name}: {error}");
-    let model = |name: &'static str, model: crate::student::MobileNetV2| {
+    let model = |name: &'static str, model: crate::student::Student| {
         let record =
             ModuleRecord::from_bytes(bytes(name)?).map_err(|error| damaged(unreadable(name)(error)))?;
         model.try_load_record(record).map_err(|error| damaged(format!("{name}: {error}")))

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::Error;
 use super::images::Images;
 use super::metrics::{Meter, Metrics, argmax, softmax};
-use crate::student::MobileNetV2;
+use crate::student::Student;
 
 /// Images in one forward pass of an evaluation.
 const BATCH: usize = 32;
@@ -26,7 +26,7 @@ pub struct Answers {
 /// # Errors
 /// As [`evaluate`].
 pub fn answers(
-    model: &MobileNetV2,
+    model: &Student,
     images: &Images<'_>,
     temperature: f32,
     device: &Device,
@@ -49,7 +49,7 @@ pub fn answers(
 /// # Errors
 /// An image that can't be read or is not the one the cache was made from.
 pub fn evaluate(
-    model: &MobileNetV2,
+    model: &Student,
     images: &Images<'_>,
     temperature: f32,
     device: &Device,
@@ -99,7 +99,7 @@ pub struct Mistake {
 /// # Errors
 /// As [`evaluate`].
 pub fn worst_mistakes(
-    model: &MobileNetV2,
+    model: &Student,
     images: &Images<'_>,
     device: &Device,
     count: usize,
@@ -138,7 +138,7 @@ fn filled(images: &Images<'_>, rows: &[usize]) -> Result<Vec<f32>, Error> {
 
 /// Logits `[batch, classes]` of normalised pixels `[batch, 3, height, width]` on the host.
 pub(super) fn logits(
-    model: &MobileNetV2,
+    model: &Student,
     pixels: Vec<f32>,
     batch: usize,
     (height, width): (usize, usize),

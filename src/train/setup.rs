@@ -14,7 +14,7 @@ use super::{Error, dataset_diff, run};
 use crate::config::{self, Control, Pipeline, StudentDevice, Sweep};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Cache, Encoding, Manifest, SplitRows};
-use crate::student::{MobileNetV2, StudentShape, hf};
+use crate::student::{Student, StudentShape, hf};
 use crate::support::context::Context;
 use crate::support::hash::{Digest, FieldHasher};
 use crate::view::{Policy, Preprocess};
@@ -47,7 +47,9 @@ pub(super) fn new(
     device: Chosen,
 ) -> Result<Setup, Error> {
     let (dataset, cache) = (Arc::clone(shared.dataset()), Arc::clone(&opened.cache));
-    let init = pipeline.student.init.as_deref().map(weights_digest).transpose()?;
+    let architecture = pipeline.student.architecture();
+    let init =
+        pipeline.student.init.as_deref().map(|path| hf::weights_digest(path, architecture)).transpose()?;
     let key = key(&pipeline, init, &cache, device.name);
     let folder = run::folder(&pipeline.train, &pipeline.name, &key);
     let setup = Setup { pipeline, dataset, cache, device, init, key, folder, shared, opened };
@@ -149,7 +151,7 @@ impl Setup {
 
     /// The student before its first step, with random weights or those of `student.init`, and for those where its
     /// classifier is from.
-    pub(super) fn student(&self, device: &Device) -> Result<(MobileNetV2, Option<hf::Head>), Error> {
+    pub(super) fn student(&self, device: &Device) -> Result<(Student, Option<hf::Head>), Error> {
         student(&self.pipeline, self.classes(), device)
     }
 
@@ -172,16 +174,10 @@ pub(super) fn student(
     pipeline: &Pipeline,
     classes: usize,
     device: &Device,
-) -> Result<(MobileNetV2, Option<hf::Head>), Error> {
-    let student = &pipeline.student;
-    let shape = StudentShape {
-        dropout: student.dropout,
-        batch_norm_momentum: student.batch_norm_momentum,
-        freeze: student.freeze,
-        ..StudentShape::new(student.width, classes, student.image_size)
-    };
-    let model = MobileNetV2::new(&shape, pipeline.train.seed, device);
-    let Some(path) = &student.init else { return Ok((model, None)) };
+) -> Result<(Student, Option<hf::Head>), Error> {
+    let shape = StudentShape::of(&pipeline.student, classes);
+    let model = Student::new(&shape, pipeline.train.seed, device);
+    let Some(path) = &pipeline.student.init else { return Ok((model, None)) };
     let hf::Loaded { model, head } = hf::load_weights(model, path)?;
     Ok((model, Some(head)))
 }
@@ -292,10 +288,6 @@ impl Wanted<'_> {
                 missing.map(|wanted| format!("its temperatures are {found}, expected {wanted} among them"))
             })
     }
-}
-
-fn weights_digest(path: &Path) -> Result<Digest, Error> {
-    Digest::of_file(path).map_err(|source| hf::Error::Read { path: path.to_owned(), source }.into())
 }
 
 /// Over what decides the run's bytes: this program, the student, the weights that it begins with (their content, wherever they

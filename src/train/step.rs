@@ -9,16 +9,16 @@ use super::optimizer::optimizer;
 use super::targets::CachedTargets;
 use super::{clip, loss, schedule};
 use crate::config;
-use crate::student::{MobileNetV2, dropout, visit_parameters};
+use crate::student::{Student, dropout, visit_parameters};
 
 /// A student and its optimiser.
 pub struct Learner {
     /// The student, on an autodiff device.
-    pub model: MobileNetV2,
+    pub model: Student,
     /// What makes steps of gradients, with its moments.
     pub optimizer: ModuleOptimizer,
     /// The weights' moving average, where one is kept.
-    pub ema: Option<Ema<MobileNetV2>>,
+    pub ema: Option<Ema<Student>>,
     class_weights: Option<Vec<f32>>,
     train: config::Train,
     device: Device,
@@ -57,7 +57,7 @@ impl Learner {
     /// A student before its first step, with `train`'s optimiser. `class_weights` has one for each class, or all count the
     /// same.
     pub fn new(
-        model: MobileNetV2,
+        model: Student,
         train: &config::Train,
         class_weights: Option<Vec<f32>>,
         device: &Device,
@@ -131,7 +131,7 @@ impl Learner {
     }
 
     /// The student as it evaluates: the moving average, where there is one.
-    pub fn evaluating(&self) -> MobileNetV2 {
+    pub fn evaluating(&self) -> Student {
         self.ema.as_ref().map_or_else(|| self.model.valid(), Ema::model)
     }
 }
@@ -163,10 +163,15 @@ fn shares(batches: &[Batch], class_weights: Option<&[f32]>) -> Vec<Share> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Freeze, Optimizer, Train};
+    use crate::config::{Architecture, Freeze, Optimizer, Train};
     use crate::student::StudentShape;
 
     const SIDE: usize = 32;
+
+    /// A small student of three classes.
+    fn shape() -> StudentShape {
+        StudentShape::new(Architecture::default(), 3, SIDE).with_width(0.35)
+    }
 
     /// Samples `range` of a made-up dataset; every third is unlabelled.
     fn batch(range: std::ops::Range<usize>) -> Batch {
@@ -188,8 +193,8 @@ mod tests {
     /// Two steps of eight samples each, in parts of `sizes`: the losses, and the weights after them.
     fn two_steps(sizes: &[usize], train: &Train, freeze: Freeze) -> (Vec<StepLoss>, Vec<f32>) {
         let device = Device::flex();
-        let shape = StudentShape { freeze, dropout: 0.5, ..StudentShape::new(0.35, 3, SIDE) };
-        let model = MobileNetV2::new(&shape, 1, &device.clone().autodiff());
+        let shape = StudentShape { freeze, dropout: 0.5, ..shape() };
+        let model = Student::new(&shape, 1, &device.clone().autodiff());
         let mut learner = Learner::new(model, train, Some(vec![0.5, 2.0, 1.0]), &device);
         let losses = (0..2).map(|step| {
             let mut start = 8 * step;
@@ -237,7 +242,7 @@ mod tests {
         let (_, all) = two_steps(&[8], &train, Freeze::None);
         let mut first = Vec::new();
         let device = Device::flex();
-        visit_parameters(&MobileNetV2::new(&StudentShape::new(0.35, 3, SIDE), 1, &device), |_, data| {
+        visit_parameters(&Student::new(&shape(), 1, &device), |_, data| {
             first.extend(data.iter::<f32>());
         });
         let same =
@@ -251,8 +256,8 @@ mod tests {
     fn the_average_is_what_evaluates_and_moves_with_every_step() {
         let device = Device::flex();
         let train = Train { lr: 0.1, ema: 0.9, ..Train::default() };
-        let model = MobileNetV2::new(&StudentShape::new(0.35, 3, SIDE), 1, &device.clone().autodiff());
-        let values = |model: &MobileNetV2| {
+        let model = Student::new(&shape(), 1, &device.clone().autodiff());
+        let values = |model: &Student| {
             let mut values = Vec::new();
             visit_parameters(model, |_, data| values.extend(data.iter::<f32>()));
             values
@@ -274,7 +279,7 @@ mod tests {
     #[test]
     fn a_gradient_that_is_no_number_updates_nothing() {
         let device = Device::flex();
-        let model = MobileNetV2::new(&StudentShape::new(0.35, 3, SIDE), 1, &device.clone().autodiff());
+        let model = Student::new(&shape(), 1, &device.clone().autodiff());
         let mut learner =
             Learner::new(model, &Train { max_grad_norm: 0.0, ..Train::default() }, None, &device);
         let weights = |learner: &Learner| {

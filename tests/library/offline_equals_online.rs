@@ -5,7 +5,7 @@ use decant::config::{self, Train};
 use decant::dataset::{Dataset, SplitName};
 use decant::stage_one::{self, Settings};
 use decant::store::{Cache, soften};
-use decant::student::{MobileNetV2, StudentShape};
+use decant::student::{Student, StudentShape};
 use decant::support::context::Context;
 use decant::teacher::{OnnxTeacher, Teacher, class_order};
 use decant::train::order::epoch_order;
@@ -56,7 +56,8 @@ fn ten_steps_from_the_cache_have_the_losses_of_ten_steps_with_the_teacher() {
     let classes = class_order(teacher.classes(), &dataset.classes).unwrap();
     let run = |targets: &mut dyn FnMut(&[usize]) -> Vec<f32>| -> Vec<StepLoss> {
         let train = Train { lr: 1e-3, lambda: 0.5, temperature: 5.0, ..Train::default() };
-        let model = MobileNetV2::new(&StudentShape::new(0.35, 3, SIZE), 1, &Device::flex().autodiff());
+        let shape = StudentShape::new(config::Architecture::default(), 3, SIZE).with_width(0.35);
+        let model = Student::new(&shape, 1, &Device::flex().autodiff());
         let mut learner = Learner::new(model, &train, None, &Device::flex());
         let step = |(step, samples): (usize, &[usize])| {
             let labels =

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use decant::student::{MobileNetV2, StudentShape, hf, onnx, visit_parameters};
+use decant::config::Architecture;
+use decant::student::{Student, StudentShape, hf, onnx, visit_parameters};
 use decant::teacher::{OnnxTeacher, Teacher};
 use safetensors::{Dtype, tensor::TensorView};
 
@@ -15,9 +16,9 @@ use crate::teacher_support::{CLASSES, on_cpu};
 const CARD: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
 /// A student whose batch normalisation does something, as after some training: a new one's is the identity.
-fn trained(width: f64, side: usize) -> MobileNetV2 {
-    let shape = StudentShape::new(width, CLASSES.len(), side);
-    let model = MobileNetV2::new(&shape, 7, &Device::flex());
+fn trained(width: f64, side: usize) -> Student {
+    let shape = StudentShape::new(Architecture::MobileNetV2, CLASSES.len(), side).with_width(width);
+    let model = Student::new(&shape, 7, &Device::flex());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(hf::WEIGHTS);
     let mut tensors = Vec::new();
@@ -53,13 +54,13 @@ fn pixels(batch: usize, side: usize, seed: u64) -> Vec<f32> {
     noise(batch * 3 * side * side, seed)
 }
 
-fn save(model: &MobileNetV2, folder: &Path) {
+fn save(model: &Student, folder: &Path) {
     let classes = CLASSES.map(str::to_owned);
     let card = hf::Card { classes: &classes, image_mean: CARD.0, image_std: CARD.1, steps: 3 };
     onnx::save_folder(folder, model, &card).unwrap();
 }
 
-fn burns_logits(model: &MobileNetV2, pixels: Vec<f32>, batch: usize) -> Vec<f32> {
+fn burns_logits(model: &Student, pixels: Vec<f32>, batch: usize) -> Vec<f32> {
     let side = model.shape().image_size;
     let pixels = TensorData::new(pixels, [batch, 3, side, side]);
     model.forward(Tensor::from_data(pixels, &Device::flex())).into_data().try_to_vec().unwrap()
@@ -134,8 +135,8 @@ fn a_folder_that_describes_no_student_is_refused_with_what_it_says() {
         let folder = tempfile::tempdir().unwrap();
         let classes = CLASSES.map(str::to_owned);
         let card = hf::Card { classes: &classes, image_mean: CARD.0, image_std: CARD.1, steps: 3 };
-        let shape = StudentShape::new(0.35, 3, 32);
-        hf::save_folder(folder.path(), &MobileNetV2::new(&shape, 0, &Device::flex()), card).unwrap();
+        let shape = StudentShape::new(Architecture::MobileNetV2, 3, 32).with_width(0.35);
+        hf::save_folder(folder.path(), &Student::new(&shape, 0, &Device::flex()), card).unwrap();
         change(&folder.path().join("config.json"));
         hf::open_folder(folder.path(), &Device::flex()).unwrap_err().to_string()
     };

@@ -11,8 +11,8 @@ use burn::{
     tensor::{Device, Int, Tensor, TensorData},
 };
 use decant::{
-    config,
-    student::{MobileNetV2, StudentShape, hf, visit_parameters},
+    config::{self, Architecture},
+    student::{Student, StudentShape, hf, visit_parameters},
     train::{
         clip::clip_global_norm,
         loss::{Loss, Targets, distillation},
@@ -196,7 +196,7 @@ fn recipe() -> config::Train {
 }
 
 /// Ten steps as the Hugging Face `Trainer` takes them: AdamW, linear decay to 0, global clipping at 1, three batches in turn.
-fn train(golden: &TenSteps, mut model: MobileNetV2) -> Trained {
+fn train(golden: &TenSteps, mut model: Student) -> Trained {
     let device = Device::flex().autodiff();
     let mut optimizer = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(golden.weight_decay).init();
     let (mut losses, mut gradient_norms) = (Vec::new(), Vec::new());
@@ -220,8 +220,9 @@ fn train(golden: &TenSteps, mut model: MobileNetV2) -> Trained {
 }
 
 /// A student whose parameters are `value` of their names, by way of a checkpoint file.
-fn golden_model(width: f64, device: &Device) -> MobileNetV2 {
-    let model = MobileNetV2::new(&StudentShape::new(width, CLASSES, SIDE), 0, device);
+fn golden_model(width: f64, device: &Device) -> Student {
+    let shape = StudentShape::new(Architecture::MobileNetV2, CLASSES, SIDE).with_width(width);
+    let model = Student::new(&shape, 0, device);
     let mut tensors = BTreeMap::new();
     visit_parameters(&model, |name, data| {
         let shape = data.shape().to_vec();
@@ -273,7 +274,7 @@ fn soft_targets(batch: usize, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(soft, [BATCH, CLASSES]), device)
 }
 
-fn gradients_by_name(model: &MobileNetV2, gradients: &GradientsParams) -> HashMap<String, Vec<f64>> {
+fn gradients_by_name(model: &Student, gradients: &GradientsParams) -> HashMap<String, Vec<f64>> {
     struct Visitor<'a> {
         gradients: &'a GradientsParams,
         path: Vec<String>,

@@ -12,10 +12,7 @@ struct Fact(&'static str, String, String);
 
 /// What follows the kind in the line under the title.
 pub fn lead(contents: &Contents) -> Markup {
-    let student = |run: &Run| {
-        let student = &run.description.pipeline.student;
-        format!("MobileNetV2 x{}, {} px", student.width, student.image_size)
-    };
+    let student = |run: &Run| run.description.pipeline.student.describe();
     html! {
         @if let Some(run) = contents.runs.first() {
             " · teacher " (run.description.teacher) " · student " (student(run))

@@ -2,60 +2,40 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
 use super::Error;
-use crate::student::{StudentShape, layer};
+use crate::config::Architecture;
+use crate::student::{StudentShape, format};
 use crate::support::labels::class_names;
 
-/// `MobileNetV2Config`.
-#[derive(Serialize)]
+/// The `config.json` of a student.
 pub(super) struct ModelConfig<'a> {
-    architectures: [&'static str; 1],
-    model_type: &'static str,
-    num_channels: usize,
-    image_size: usize,
-    depth_multiplier: f64,
-    depth_divisible_by: usize,
-    min_depth: usize,
-    expand_ratio: f64,
-    output_stride: usize,
-    first_layer_is_expansion: bool,
-    finegrained_output: bool,
-    hidden_act: &'static str,
-    tf_padding: bool,
-    classifier_dropout_prob: f64,
-    initializer_range: f64,
-    layer_norm_eps: f64,
-    problem_type: &'static str,
+    shape: &'a StudentShape,
     pub id2label: BTreeMap<usize, &'a str>,
-    label2id: BTreeMap<&'a str, usize>,
 }
 
 impl<'a> ModelConfig<'a> {
-    pub fn new(shape: &StudentShape, classes: &'a [String]) -> Self {
-        Self {
-            architectures: ["MobileNetV2ForImageClassification"],
-            model_type: "mobilenet_v2",
-            num_channels: 3,
-            image_size: shape.image_size,
-            depth_multiplier: shape.width,
-            depth_divisible_by: 8,
-            min_depth: 8,
-            expand_ratio: 6.0,
-            output_stride: 32,
-            first_layer_is_expansion: true,
-            finegrained_output: true,
-            hidden_act: "relu6",
-            tf_padding: true,
-            classifier_dropout_prob: shape.dropout,
-            initializer_range: 0.02,
-            layer_norm_eps: layer::EPSILON,
-            problem_type: "single_label_classification",
-            id2label: classes.iter().map(String::as_str).enumerate().collect(),
-            label2id: classes.iter().map(String::as_str).zip(0..).collect(),
+    pub fn new(shape: &'a StudentShape, classes: &'a [String]) -> Self {
+        Self { shape, id2label: classes.iter().map(String::as_str).enumerate().collect() }
+    }
+}
+
+impl Serialize for ModelConfig<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let format = format(self.shape.architecture);
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("architectures", &[format.class])?;
+        map.serialize_entry("model_type", format.model_type)?;
+        for (key, value) in (format.config)(self.shape) {
+            map.serialize_entry(key, &value)?;
         }
+        map.serialize_entry("problem_type", "single_label_classification")?;
+        map.serialize_entry("id2label", &self.id2label)?;
+        let label2id: BTreeMap<&str, usize> = self.id2label.iter().map(|(&id, &label)| (label, id)).collect();
+        map.serialize_entry("label2id", &label2id)?;
+        map.end()
     }
 }
 
@@ -101,69 +81,70 @@ impl PreprocessorConfig {
 
 /// A `config.json` of a student, as far as it says which one.
 #[derive(Deserialize)]
-pub(super) struct Described {
-    depth_multiplier: Option<f64>,
+struct Described {
     image_size: Option<usize>,
     id2label: Option<BTreeMap<String, String>>,
     label2id: Option<BTreeMap<String, usize>>,
 }
 
-impl Described {
-    /// Reads `path`, whose network must be one that students have.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = fs::read(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
-        let damaged =
-            |error: serde_json::Error| Error::Config { path: path.to_owned(), reason: error.to_string() };
-        let config: Value = serde_json::from_slice(&bytes).map_err(damaged)?;
-        check(path, &config)?;
-        serde_json::from_value(config).map_err(damaged)
+/// The shape and the class names that the `config.json` at `path` describes; what it leaves out is as `transformers` has it.
+pub(super) fn read(path: &Path) -> Result<(StudentShape, Vec<String>), Error> {
+    let bytes = fs::read(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
+    let bad = |reason: String| Error::Config { path: path.to_owned(), reason };
+    let config: Value = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+    let architecture = architecture(path, &config)?;
+    check(path, &config, architecture)?;
+    let width = width(&config, architecture).map_err(&bad)?;
+    let described: Described = serde_json::from_value(config).map_err(|error| bad(error.to_string()))?;
+    let classes = class_names(described.id2label, described.label2id).map_err(&bad)?;
+    let size = described.image_size.unwrap_or(224);
+    if !(32..=1024).contains(&size) {
+        return Err(bad(format!("image_size is {size}, expected 32 to 1024")));
     }
+    Ok((StudentShape::new(architecture, classes.len(), size).with_width(width), classes))
+}
 
-    /// The shape and the class names; what the file leaves out is as `MobileNetV2Config` has it.
-    pub fn student(self, path: &Path) -> Result<(StudentShape, Vec<String>), Error> {
-        let bad = |reason: String| Error::Config { path: path.to_owned(), reason };
-        let classes = class_names(self.id2label, self.label2id).map_err(bad)?;
-        let width = self.depth_multiplier.unwrap_or(1.0);
-        let size = self.image_size.unwrap_or(224);
-        if !(0.1..=4.0).contains(&width) || !(32..=1024).contains(&size) {
-            let reason = format!(
-                "depth_multiplier is {width} and image_size {size}, expected 0.1 to 4 and 32 to 1024"
-            );
-            return Err(bad(reason));
-        }
-        Ok((StudentShape::new(width, classes.len(), size), classes))
+/// The architecture whose `model_type` a configuration has; that of the first one where it has none.
+fn architecture(path: &Path, config: &Value) -> Result<Architecture, Error> {
+    let Some(found) = config.get("model_type") else { return Ok(Architecture::default()) };
+    let known = |&&architecture: &&Architecture| found == format(architecture).model_type;
+    Architecture::ALL.iter().find(known).copied().ok_or_else(|| {
+        let known: Vec<String> =
+            Architecture::ALL.iter().map(|&known| format(known).model_type.to_owned()).collect();
+        let expected = known.join(" or ");
+        Error::OtherModel { path: path.to_owned(), expected, found: found.to_string() }
+    })
+}
+
+/// The width that a configuration describes; 1 where the architecture has none.
+fn width(config: &Value, architecture: Architecture) -> Result<f64, String> {
+    let Some((key, usual)) = format(architecture).width else { return Ok(1.0) };
+    let Some(found) = config.get(key).filter(|found| !found.is_null()) else { return Ok(usual) };
+    match found.as_f64() {
+        Some(width) if (0.1..=4.0).contains(&width) => Ok(width),
+        _ => Err(format!("{key} is {found}, expected 0.1 to 4")),
     }
 }
 
-/// Refuses a `config.json`, where there is one beside `weights`, whose network has the same tensors but computes
-/// something else from them.
-pub(super) fn check_beside(weights: &Path) -> Result<(), Error> {
+/// Refuses a `config.json`, where there is one beside `weights`, whose network is another one or has the same tensors but
+/// computes something else from them.
+pub(super) fn check_beside(weights: &Path, architecture: Architecture) -> Result<(), Error> {
     let path = weights.with_file_name("config.json");
     let found = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-    found.map_or(Ok(()), |found| check(&path, &found))
+    found.map_or(Ok(()), |found| check(&path, &found, architecture))
 }
 
-fn check(path: &Path, found: &Value) -> Result<(), Error> {
-    let expected = [
-        ("model_type", json!("mobilenet_v2")),
-        ("hidden_act", json!("relu6")),
-        ("tf_padding", json!(true)),
-        ("output_stride", json!(32)),
-        ("layer_norm_eps", json!(layer::EPSILON)),
-        ("num_channels", json!(3)),
-        ("depth_divisible_by", json!(8)),
-        ("min_depth", json!(8)),
-        ("expand_ratio", json!(6.0)),
-        ("first_layer_is_expansion", json!(true)),
-        ("finegrained_output", json!(true)),
-    ];
+fn check(path: &Path, found: &Value, architecture: Architecture) -> Result<(), Error> {
+    let format = format(architecture);
+    let expected = std::iter::once(("model_type", json!(format.model_type))).chain((format.fixed)());
     let same = |found: &Value, expected: &Value| {
         found == expected || found.as_f64().is_some_and(|number| Some(number) == expected.as_f64())
     };
     for (key, expected) in expected {
         if let Some(found) = found.get(key).filter(|found| !same(found, &expected)) {
             let (expected, found) = (expected.to_string(), found.to_string());
-            return Err(Error::OtherNetwork { path: path.to_owned(), key, expected, found });
+            let network = architecture.traits().title;
+            return Err(Error::OtherNetwork { path: path.to_owned(), network, key, expected, found });
         }
     }
     Ok(())

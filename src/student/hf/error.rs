@@ -6,10 +6,12 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file is not there or can't be read.
-    #[error("can't read the initial weights {}: {source}; `student.init` must name the `model.safetensors` of a MobileNetV2", path.display())]
+    #[error("can't read the initial weights {}: {source}; `student.init` must name the `model.safetensors` of a {network}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
+        /// The student's architecture.
+        network: &'static str,
         /// What the file system said.
         source: io::Error,
     },
@@ -46,28 +48,44 @@ pub enum Error {
         reason: String,
     },
     /// Tensors of the student that the file lacks.
-    #[error("{} lacks {names}, so it is not a `MobileNetV2ForImageClassification`: give the weights of one", path.display())]
+    #[error("{} lacks {names}, so it is not a `{class}`: give the weights of one", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
+        /// The class of `transformers` that the student is.
+        class: &'static str,
         /// The names.
         names: String,
     },
     /// Tensors of the file that the student lacks.
-    #[error("{} also holds {names}, which this student has no place for: give a plain `MobileNetV2ForImageClassification`", path.display())]
+    #[error("{} also holds {names}, which this student has no place for: give a plain `{class}`", path.display())]
     Unexpected {
         /// The file.
         path: PathBuf,
+        /// The class of `transformers` that the student is.
+        class: &'static str,
         /// The names.
         names: String,
     },
     /// Tensors of another size.
-    #[error("{} does not fit a student of width {width} (found {differences}): set `student.width` to the file's depth multiplier", path.display())]
-    Shapes {
+    #[error("{} does not fit a student of width {width} (found {differences}): set `student.width` to the file's {key}", path.display())]
+    Width {
         /// The file.
         path: PathBuf,
         /// The student's width.
         width: f64,
+        /// The key of `config.json` that has the file's.
+        key: &'static str,
+        /// Name, expected and found shapes.
+        differences: String,
+    },
+    /// Tensors of another size, of an architecture with one size.
+    #[error("{} does not fit the student (found {differences}): give the weights of a `{class}` of its size", path.display())]
+    Shapes {
+        /// The file.
+        path: PathBuf,
+        /// The class of `transformers` that the student is.
+        class: &'static str,
         /// Name, expected and found shapes.
         differences: String,
     },
@@ -81,11 +99,23 @@ pub enum Error {
         /// Its type.
         found: String,
     },
+    /// A `config.json` of a network that students don't have.
+    #[error("{} says model_type = {found}, expected {expected}: give the folder of a student", path.display())]
+    OtherModel {
+        /// The `config.json`.
+        path: PathBuf,
+        /// What students have.
+        expected: String,
+        /// What the file has.
+        found: String,
+    },
     /// The `config.json` beside the weights describes a network that computes something else.
-    #[error("{} says {key} = {found}, but this student is a MobileNetV2 with {key} = {expected}: give weights trained so", path.display())]
+    #[error("{} says {key} = {found}, but this student is a {network} with {key} = {expected}: give weights trained so", path.display())]
     OtherNetwork {
         /// The `config.json`.
         path: PathBuf,
+        /// The student's architecture.
+        network: &'static str,
         /// The key.
         key: &'static str,
         /// What the student has.

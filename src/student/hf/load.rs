@@ -1,19 +1,21 @@
 //! Weights from a Hugging Face checkpoint.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use burn::tensor::TensorData;
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::{BATCH_COUNTER, Error, config, error::listed};
-use crate::student::{MobileNetV2, parameters, visit_parameters};
+use crate::config::Architecture;
+use crate::student::{Student, format, parameters, visit_parameters};
+use crate::support::hash::Digest;
 
 /// A student with the weights of a file.
 #[derive(Debug)]
 pub struct Loaded {
     /// The student.
-    pub model: MobileNetV2,
+    pub model: Student,
     /// Where its classifier's weights are from.
     pub head: Head,
 }
@@ -30,7 +32,7 @@ pub enum Head {
     },
 }
 
-/// Gives `model` the weights and running statistics of a `MobileNetV2ForImageClassification`'s safetensors file.
+/// Gives `model` the weights and running statistics of a `transformers` checkpoint's safetensors file.
 ///
 /// A classifier for another number of classes is left out, as `ignore_mismatched_sizes` does, and [`Loaded::head`]
 /// says so. Where a `config.json` lies beside the file, the network it describes must be this one.
@@ -38,11 +40,11 @@ pub enum Head {
 /// # Errors
 /// A file that can't be read, is damaged, lacks a tensor, has one too many, one of another shape or type, or belongs to a
 /// network that computes something else.
-pub fn load_weights(model: MobileNetV2, path: &Path) -> Result<Loaded, Error> {
-    let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+pub fn load_weights(model: Student, path: &Path) -> Result<Loaded, Error> {
+    let bytes = fs::read(path).map_err(unreadable(path, model.shape().architecture))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|error| Error::Format { path: path.to_owned(), reason: error.to_string() })?;
-    config::check_beside(path)?;
+    config::check_beside(path, model.shape().architecture)?;
     let head = check_names_and_shapes(&model, &file, path)?;
 
     let mut failure = None;
@@ -61,7 +63,20 @@ pub fn load_weights(model: MobileNetV2, path: &Path) -> Result<Loaded, Error> {
     failure.map_or(Ok(Loaded { model, head }), Err)
 }
 
-fn check_names_and_shapes(model: &MobileNetV2, file: &SafeTensors, path: &Path) -> Result<Head, Error> {
+/// BLAKE3 of the weights at `path`, as [`load_weights`] takes them for a student of this architecture.
+///
+/// # Errors
+/// A file that can't be read.
+pub fn weights_digest(path: &Path, architecture: Architecture) -> Result<Digest, Error> {
+    Digest::of_file(path).map_err(unreadable(path, architecture))
+}
+
+fn unreadable(path: &Path, architecture: Architecture) -> impl FnOnce(io::Error) -> Error {
+    let network = architecture.traits().title;
+    move |source| Error::Read { path: path.to_owned(), network, source }
+}
+
+fn check_names_and_shapes(model: &Student, file: &SafeTensors, path: &Path) -> Result<Head, Error> {
     let (mut known, mut missing, mut differences) = (Vec::new(), Vec::new(), Vec::new());
     let mut head = Head::Loaded;
     visit_parameters(model, |name, data| {
@@ -85,15 +100,19 @@ fn check_names_and_shapes(model: &MobileNetV2, file: &SafeTensors, path: &Path) 
         .collect();
 
     let path = path.to_owned();
+    let class = format(model.shape().architecture).class;
     if !missing.is_empty() {
-        return Err(Error::Missing { path, names: listed(&missing) });
+        return Err(Error::Missing { path, class, names: listed(&missing) });
     }
     if !unexpected.is_empty() {
-        return Err(Error::Unexpected { path, names: listed(&unexpected) });
+        return Err(Error::Unexpected { path, class, names: listed(&unexpected) });
     }
     if !differences.is_empty() {
-        let width = model.shape().width;
-        return Err(Error::Shapes { path, width, differences: listed(&differences) });
+        let (differences, shape) = (listed(&differences), model.shape());
+        return Err(match format(shape.architecture).width {
+            Some((key, _)) => Error::Width { path, width: shape.width, key, differences },
+            None => Error::Shapes { path, class, differences },
+        });
     }
     Ok(head)
 }

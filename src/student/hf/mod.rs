@@ -9,7 +9,7 @@ mod save;
 mod tests;
 
 pub use error::Error;
-pub use load::{Head, Loaded, load_weights};
+pub use load::{Head, Loaded, load_weights, weights_digest};
 pub use open::{Opened, open_folder};
 pub use save::{Card, WEIGHTS, metadata, save_configs, save_folder};
 

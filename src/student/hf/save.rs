@@ -12,7 +12,7 @@ use super::{
     config::{ModelConfig, PreprocessorConfig},
 };
 use crate::{
-    student::{MobileNetV2, StudentShape, visit_parameters},
+    student::{Student, StudentShape, visit_parameters},
     support::atomic,
 };
 
@@ -38,7 +38,7 @@ pub struct Card<'a> {
 ///
 /// # Errors
 /// A file that can't be written.
-pub fn save_folder(dir: &Path, model: &MobileNetV2, card: Card) -> Result<(), Error> {
+pub fn save_folder(dir: &Path, model: &Student, card: Card) -> Result<(), Error> {
     write(&dir.join(WEIGHTS), &weights(model, card.steps))?;
     save_configs(dir, model.shape(), &card)
 }

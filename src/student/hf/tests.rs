@@ -6,10 +6,15 @@ use burn::tensor::{Device, Tensor};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::{Card, Error, Head, Loaded, load_weights, save_folder};
-use crate::student::{MobileNetV2, StudentShape, visit_parameters};
+use crate::config::Architecture;
+use crate::student::{Student, StudentShape, visit_parameters};
 
-fn student(classes: usize, seed: u64) -> MobileNetV2 {
-    MobileNetV2::new(&StudentShape::new(0.35, classes, 32), seed, &Device::flex())
+fn shape(width: f64, classes: usize) -> StudentShape {
+    StudentShape::new(Architecture::MobileNetV2, classes, 32).with_width(width)
+}
+
+fn student(classes: usize, seed: u64) -> Student {
+    Student::new(&shape(0.35, classes), seed, &Device::flex())
 }
 
 /// A folder with an exported student of three classes.
@@ -21,7 +26,7 @@ fn exported(seed: u64) -> tempfile::TempDir {
     folder
 }
 
-fn parameters(model: &MobileNetV2) -> BTreeMap<String, Vec<f32>> {
+fn parameters(model: &Student) -> BTreeMap<String, Vec<f32>> {
     let mut found = BTreeMap::new();
     visit_parameters(model, |name, data| {
         found.insert(name.to_owned(), data.iter::<f32>().collect());
@@ -145,9 +150,9 @@ fn tensors_without_a_place_are_listed() {
 #[test]
 fn weights_of_another_width_are_refused() {
     let folder = exported(4);
-    let wide = MobileNetV2::new(&StudentShape::new(0.5, 3, 32), 0, &Device::flex());
+    let wide = Student::new(&shape(0.5, 3), 0, &Device::flex());
     let error = load_weights(wide, &folder.path().join("model.safetensors")).unwrap_err();
-    insta::assert_snapshot!(error.to_string().replace(folder.path().to_str().unwrap(), "DIR"), @"DIR/model.safetensors does not fit a student of width 0.5 (found mobilenet_v2.layer.0.reduce_1x1.convolution.weight [8, 48, 1, 1] for [16, 48, 1, 1], mobilenet_v2.layer.0.reduce_1x1.normalization.weight [8] for [16], mobilenet_v2.layer.0.reduce_1x1.normalization.bias [8] for [16] and 184 more): set `student.width` to the file's depth multiplier");
+    insta::assert_snapshot!(error.to_string().replace(folder.path().to_str().unwrap(), "DIR"), @"DIR/model.safetensors does not fit a student of width 0.5 (found mobilenet_v2.layer.0.reduce_1x1.convolution.weight [8, 48, 1, 1] for [16, 48, 1, 1], mobilenet_v2.layer.0.reduce_1x1.normalization.weight [8] for [16], mobilenet_v2.layer.0.reduce_1x1.normalization.bias [8] for [16] and 184 more): set `student.width` to the file's depth_multiplier");
 }
 
 #[test]

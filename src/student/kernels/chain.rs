@@ -1,4 +1,4 @@
-//! A chain of convolutions, each followed by BatchNorm and perhaps ReLU6, as one operation: an inverted residual block,
+//! A chain of convolutions, each followed by BatchNorm and an activation, as one operation: an inverted residual block,
 //! the stem or the head.
 //!
 //! Only the raw convolution outputs `z` are kept from forward to backward, and each is written once and read once a
@@ -82,7 +82,7 @@ impl Structure {
                 parameters.gamma,
                 parameters.beta,
                 self.epsilon,
-                layer.relu6,
+                layer.activation,
             ));
             moments.push(measured);
             if !keep && let Some(last) = saved.z.last_mut() {
@@ -162,7 +162,7 @@ impl Structure {
         norm: &Norm,
         dout: &[f32],
     ) -> (Option<Buffer>, Vec<GradientSums>) {
-        if !self.pool && norm.high.is_infinite() {
+        if !self.pool && norm.low.is_infinite() {
             let sums = row_tasks(batch * pixels)
                 .into_par_iter()
                 .map(|task| {

@@ -10,7 +10,7 @@ use burn::tensor::{
 
 use super::{
     BatchStatistics, LayerTensors, Statistics,
-    structure::{Conv, Structure},
+    structure::{Activation, Conv, Structure},
     window::Padding,
 };
 
@@ -45,9 +45,11 @@ pub(super) fn run(
             });
             normalised.output
         };
-        if layer.relu6 {
-            out = relu6(out);
-        }
+        out = match layer.activation {
+            Activation::Linear => out,
+            Activation::Relu => relu(out),
+            Activation::Relu6 => relu6(out),
+        };
     }
     if structure.residual {
         out = out + x;
@@ -67,7 +69,7 @@ fn convolve(x: Tensor<4>, weight: Tensor<4>, conv: Conv, padding: Padding) -> Te
         Conv::Depthwise { stride } => (stride, channels),
     };
     let zeros = [height, width].map(|size| {
-        let (before, outputs) = padding.along(size, stride);
+        let (before, outputs) = padding.along(size, 3, stride);
         (before, ((outputs - 1) * stride + 3).saturating_sub(before + size))
     });
     conv2d(x, weight, None, ConvOptions::new_with_padding([stride; 2], zeros, [1, 1], groups))

@@ -1,7 +1,7 @@
 //! The student's convolutions at the speed of the hardware.
 //!
-//! A [`Structure`] describes a chain of convolutions, each followed by BatchNorm and perhaps ReLU6: an inverted residual
-//! block, the stem or the head of MobileNetV2. [`run`] runs it. On burn's Flex backend (the CPU) a
+//! A [`Structure`] describes a chain of convolutions, each followed by BatchNorm and an activation: an inverted residual
+//! block, a stem. [`run`] runs it. On burn's Flex backend (the CPU) a
 //! chain is one operation with a hand-written gradient; elsewhere it is a composition of burn's own.
 //!
 //! Activations lie channels last, `[batch, height, width, channels]`. That makes a pointwise convolution one matrix
@@ -46,7 +46,7 @@ use burn::{
 
 pub use adamw::AdamW;
 pub use average::move_average;
-pub use structure::{Conv, Layer, Structure};
+pub use structure::{Activation, Conv, Layer, Structure};
 pub use window::Padding;
 
 use extension::{EvaluateChain, TrainChain};

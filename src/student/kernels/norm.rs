@@ -7,7 +7,7 @@
 //! dz = gamma / sqrt(variance + eps) * (dy - Σdy / n - x̂ * Σ(dy * x̂) / n),  dgamma = Σ(dy * x̂),  dbeta = Σdy
 //! ```
 
-use super::rows;
+use super::{rows, structure::Activation};
 
 /// Mean and biased variance of each channel over a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,14 +76,14 @@ pub(super) struct Norm {
 }
 
 impl Norm {
-    pub fn new(moments: &Moments, gamma: &[f32], beta: &[f32], epsilon: f64, relu6: bool) -> Self {
+    pub fn new(moments: &Moments, gamma: &[f32], beta: &[f32], epsilon: f64, activation: Activation) -> Self {
         let inverse_std: Vec<f32> =
             moments.variance.iter().map(|&v| (1.0 / (f64::from(v) + epsilon).sqrt()) as f32).collect();
         let scale: Vec<f32> =
             gamma.iter().zip(&inverse_std).map(|(gamma, inverse)| gamma * inverse).collect();
         let shift =
             beta.iter().zip(&moments.mean).zip(&scale).map(|((b, mean), scale)| b - mean * scale).collect();
-        let (low, high) = if relu6 { (0.0, 6.0) } else { (f32::NEG_INFINITY, f32::INFINITY) };
+        let (low, high) = activation.range();
         Self { mean: moments.mean.clone(), inverse_std, scale, shift, low, high }
     }
 

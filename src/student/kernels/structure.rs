@@ -23,13 +23,35 @@ pub enum Conv {
     },
 }
 
-/// One layer: convolution, BatchNorm, and ReLU6 or nothing.
+/// What follows a BatchNorm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// Nothing.
+    Linear,
+    /// `max(x, 0)`.
+    Relu,
+    /// `min(max(x, 0), 6)`.
+    Relu6,
+}
+
+impl Activation {
+    /// The least and the largest value that comes out.
+    pub(super) fn range(self) -> (f32, f32) {
+        match self {
+            Self::Linear => (f32::NEG_INFINITY, f32::INFINITY),
+            Self::Relu => (0.0, f32::INFINITY),
+            Self::Relu6 => (0.0, 6.0),
+        }
+    }
+}
+
+/// One layer: convolution, BatchNorm and activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layer {
     /// The convolution.
     pub conv: Conv,
-    /// Whether ReLU6 follows the norm.
-    pub relu6: bool,
+    /// What follows the norm.
+    pub activation: Activation,
 }
 
 /// A chain's structure.
@@ -41,7 +63,7 @@ pub struct Structure {
     pub padding: Padding,
     /// Added to each variance.
     pub epsilon: f64,
-    /// Whether the input is added to the output; the last layer then has no ReLU6.
+    /// Whether the input is added to the output; the last layer then has no activation.
     pub residual: bool,
     /// Whether the output is averaged over its pixels.
     pub pool: bool,
@@ -88,10 +110,8 @@ impl Structure {
                 .iter()
                 .all(|layer| matches!(layer.conv, Conv::Pointwise | Conv::Depthwise { stride: 1 }));
             assert!(same && channels == input[3] && !self.pool, "a residual needs an output like its input");
-            assert!(
-                !self.layers[self.layers.len() - 1].relu6,
-                "a residual is added to a layer without ReLU6"
-            );
+            let last = self.layers[self.layers.len() - 1].activation;
+            assert_eq!(last, Activation::Linear, "a residual is added to a layer without activation");
         }
     }
 

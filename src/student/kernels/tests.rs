@@ -8,7 +8,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    AdamW, BatchStatistics, Conv, Layer, LayerTensors, Padding, Statistics, Structure,
+    Activation, AdamW, BatchStatistics, Conv, Layer, LayerTensors, Padding, Statistics, Structure,
     chain::{Parameters, Source},
     composition, run,
 };
@@ -60,9 +60,12 @@ impl Case {
         let last = kinds.len() - 1;
         let structure = Structure {
             layers: (kinds.iter().enumerate())
-                .map(|(i, &conv)| Layer { conv, relu6: i < last || pool })
+                .map(|(i, &conv)| Layer {
+                    conv,
+                    activation: if i < last || pool { Activation::Relu6 } else { Activation::Linear },
+                })
                 .collect(),
-            padding: if rng.random_bool(0.5) { Padding::Same } else { Padding::One },
+            padding: if rng.random_bool(0.5) { Padding::Same } else { Padding::Centred },
             epsilon: 1e-3,
             residual,
             pool,

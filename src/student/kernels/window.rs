@@ -5,8 +5,8 @@
 pub enum Padding {
     /// TensorFlow's `SAME`, `ceil(size / stride)` outputs; an odd zero goes below and to the right.
     Same,
-    /// One zero on every side, as PyTorch's `padding=1`.
-    One,
+    /// `kernel / 2` zeros on every side of an odd kernel: PyTorch's `padding = kernel // 2`.
+    Centred,
 }
 
 /// A 3 x 3 window's extent over one image.
@@ -24,21 +24,21 @@ pub(super) struct Window {
 
 impl Padding {
     /// (zeros before, outputs) along a side of `size` pixels.
-    pub(super) fn along(self, size: usize, stride: usize) -> (usize, usize) {
+    pub(in crate::student) fn along(self, size: usize, kernel: usize, stride: usize) -> (usize, usize) {
         match self {
             Self::Same => {
                 let outputs = size.div_ceil(stride);
-                (((outputs - 1) * stride + 3).saturating_sub(size) / 2, outputs)
+                (((outputs - 1) * stride + kernel).saturating_sub(size) / 2, outputs)
             }
-            Self::One => (1, (size - 1) / stride + 1),
+            Self::Centred => (kernel / 2, (size - 1) / stride + 1),
         }
     }
 }
 
 impl Window {
     pub fn new(padding: Padding, stride: usize, in_height: usize, in_width: usize) -> Self {
-        let (top, out_height) = padding.along(in_height, stride);
-        let (left, out_width) = padding.along(in_width, stride);
+        let (top, out_height) = padding.along(in_height, 3, stride);
+        let (left, out_width) = padding.along(in_width, 3, stride);
         Self { stride, top, left, in_height, in_width, out_height, out_width }
     }
 

@@ -1,33 +1,31 @@
 //! The student's layers as ONNX operators.
 
 use super::proto::{Attribute, Dim, Graph, attribute, node, tensor, value};
-use crate::student::MobileNetV2;
-use crate::student::layer::{Ending, Folded};
-use crate::student::model::Chain;
+use crate::student::block::{Block, Ending};
+use crate::student::kernels::{Activation, Padding};
+use crate::student::layer::Folded;
+use crate::student::{Student, format};
 
 const INPUT: &str = "pixel_values";
 const OUTPUT: &str = "logits";
 
 /// The graph of `model` for square images of its own size.
-pub(super) fn of(model: &MobileNetV2) -> Graph {
+pub(super) fn of(model: &Student) -> Graph {
     let shape = model.shape();
     let side = shape.image_size;
     let mut builder = Builder { size: side, ..Builder::default() };
-    builder.graph.name = "MobileNetV2ForImageClassification";
-    builder.graph.weights.push(tensor("relu6.min", &[], &[0.0]));
-    builder.graph.weights.push(tensor("relu6.max", &[], &[6.0]));
-
-    let mut last = INPUT.to_owned();
-    let blocks = model.chains().count() - 2;
-    for (index, chain) in model.chains().enumerate() {
-        let name = match index {
-            0 => "conv_stem".to_owned(),
-            index if index > blocks => "conv_1x1".to_owned(),
-            index => format!("layer.{}", index - 1),
-        };
-        last = builder.chain(&name, &chain, last);
+    builder.graph.name = format(shape.architecture).class;
+    let blocks = model.layers().blocks();
+    if blocks
+        .iter()
+        .flat_map(|block| &block.layers)
+        .any(|(_, layer)| layer.kind().activation == Activation::Relu6)
+    {
+        builder.graph.weights.push(tensor("relu6.min", &[], &[0.0]));
+        builder.graph.weights.push(tensor("relu6.max", &[], &[6.0]));
     }
-    let (weight, bias) = model.classifier();
+    let last = blocks.iter().fold(INPUT.to_owned(), |last, block| builder.block(block, last));
+    let (weight, bias) = model.layers().classifier().values();
     let floats = |data: &burn::tensor::TensorData| data.iter::<f32>().collect::<Vec<_>>();
     let mut graph = builder.graph;
     graph.weights.push(tensor("classifier.weight", weight.shape(), &floats(&weight)));
@@ -49,16 +47,18 @@ struct Builder {
 }
 
 impl Builder {
-    /// Adds a chain's operators to what `input` names, and gives the name of what comes out.
-    fn chain(&mut self, name: &str, chain: &Chain, input: String) -> String {
+    /// Adds a block's operators to what `input` names, and gives the name of what comes out.
+    fn block(&mut self, block: &Block, input: String) -> String {
         let mut last = input.clone();
-        for (part, layer) in &chain.layers {
-            let name = if part.is_empty() { name.to_owned() } else { format!("{name}.{part}") };
+        for (part, layer) in &block.layers {
+            let name = if part.is_empty() { block.name.clone() } else { format!("{}.{part}", block.name) };
             last = self.layer(&name, &layer.folded(), &last);
         }
-        match chain.ending {
+        match block.ending {
             Ending::Nothing => last,
-            Ending::Residual => self.push("Add", &[&input, &last], format!("{name}.residual"), Vec::new()),
+            Ending::Residual => {
+                self.push("Add", &[&input, &last], format!("{}.residual", block.name), Vec::new())
+            }
             Ending::Pool => {
                 let pooled = self.push("GlobalAveragePool", &[&last], "pooled".to_owned(), Vec::new());
                 let axis = vec![attribute("axis", Attribute::Int(1))];
@@ -72,18 +72,23 @@ impl Builder {
         self.graph.weights.push(tensor(&weight, &layer.dims, &layer.weight));
         self.graph.weights.push(tensor(&bias, &layer.dims[..1], &layer.bias));
         let kernel = layer.dims[2];
+        let (pads, size) = padded(layer.padding, self.size, kernel, layer.stride);
         let attributes = vec![
             attribute("group", Attribute::Int(layer.groups)),
             attribute("kernel_shape", Attribute::Ints(vec![kernel; 2])),
-            attribute("pads", Attribute::Ints(same_padding(self.size, kernel, layer.stride))),
+            attribute("pads", Attribute::Ints(pads)),
             attribute("strides", Attribute::Ints(vec![layer.stride; 2])),
         ];
-        self.size = self.size.div_ceil(layer.stride);
+        self.size = size;
         let convolved = self.push("Conv", &[input, &weight, &bias], format!("{name}.conv"), attributes);
-        if !layer.relu6 {
-            return convolved;
+        match layer.activation {
+            Activation::Linear => convolved,
+            Activation::Relu => self.push("Relu", &[&convolved], format!("{name}.relu"), Vec::new()),
+            Activation::Relu6 => {
+                let inputs = [&convolved, "relu6.min", "relu6.max"];
+                self.push("Clip", &inputs, format!("{name}.relu6"), Vec::new())
+            }
         }
-        self.push("Clip", &[&convolved, "relu6.min", "relu6.max"], format!("{name}.relu6"), Vec::new())
     }
 
     fn push(
@@ -98,11 +103,14 @@ impl Builder {
     }
 }
 
-/// TensorFlow's "SAME" padding as ONNX writes it, `[top, left, bottom, right]`: what is odd goes to bottom and right.
-fn same_padding(size: usize, kernel: usize, stride: usize) -> Vec<usize> {
-    let whole = ((size.div_ceil(stride) - 1) * stride + kernel).saturating_sub(size);
-    let before = whole / 2;
-    vec![before, before, whole - before, whole - before]
+/// The zeros around a square image of `size` as ONNX writes them, `[top, left, bottom, right]`, and the size of the output.
+fn padded(padding: Padding, size: usize, kernel: usize, stride: usize) -> (Vec<usize>, usize) {
+    let (before, outputs) = padding.along(size, kernel, stride);
+    let after = match padding {
+        Padding::Same => ((outputs - 1) * stride + kernel).saturating_sub(before + size),
+        Padding::Centred => before,
+    };
+    (vec![before, before, after, after], outputs)
 }
 
 #[cfg(test)]
@@ -110,10 +118,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn padding_is_tensorflows() {
-        assert_eq!(same_padding(224, 3, 2), [0, 0, 1, 1]);
-        assert_eq!(same_padding(15, 3, 2), [1, 1, 1, 1]);
-        assert_eq!(same_padding(7, 3, 1), [1, 1, 1, 1]);
-        assert_eq!(same_padding(7, 1, 1), [0, 0, 0, 0]);
+    fn padding_is_tensorflows_or_pytorchs() {
+        assert_eq!(padded(Padding::Same, 224, 3, 2), (vec![0, 0, 1, 1], 112));
+        assert_eq!(padded(Padding::Same, 15, 3, 2), (vec![1, 1, 1, 1], 8));
+        assert_eq!(padded(Padding::Same, 7, 3, 1), (vec![1, 1, 1, 1], 7));
+        assert_eq!(padded(Padding::Same, 7, 1, 1), (vec![0, 0, 0, 0], 7));
+        assert_eq!(padded(Padding::Centred, 224, 7, 2), (vec![3, 3, 3, 3], 112));
+        assert_eq!(padded(Padding::Centred, 56, 1, 2), (vec![0, 0, 0, 0], 28));
     }
 }

@@ -8,7 +8,7 @@ mod proto;
 
 use std::path::Path;
 
-use crate::student::{MobileNetV2, hf};
+use crate::student::{Student, hf};
 use crate::support::atomic;
 
 /// The operator set that the file is written in: every ONNX Runtime since 1.12 reads it.
@@ -20,7 +20,7 @@ pub const FILE: &str = "model.onnx";
 
 /// The bytes of an ONNX file of `model`: input `pixel_values` `[batch, 3, size, size]` and output `logits`
 /// `[batch, classes]`, named as `optimum` names them, both float32. The same student gives the same bytes.
-pub fn to_bytes(model: &MobileNetV2, card: &hf::Card) -> Vec<u8> {
+pub fn to_bytes(model: &Student, card: &hf::Card) -> Vec<u8> {
     let metadata = hf::metadata(model.shape(), card);
     proto::model(&graph::of(model), &metadata).into_bytes()
 }
@@ -30,7 +30,7 @@ pub fn to_bytes(model: &MobileNetV2, card: &hf::Card) -> Vec<u8> {
 ///
 /// # Errors
 /// A file that can't be written.
-pub fn save_folder(dir: &Path, model: &MobileNetV2, card: &hf::Card) -> Result<(), hf::Error> {
+pub fn save_folder(dir: &Path, model: &Student, card: &hf::Card) -> Result<(), hf::Error> {
     let path = dir.join(FILE);
     atomic::write(&path, &to_bytes(model, card)).map_err(|source| hf::Error::Write { path, source })?;
     hf::save_configs(dir, model.shape(), card)

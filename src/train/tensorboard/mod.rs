@@ -26,7 +26,7 @@ use super::step::StepLoss;
 use super::{Error, Setup};
 use crate::config::Pipeline;
 use crate::dataset::SplitName;
-use crate::student::MobileNetV2;
+use crate::student::Student;
 use crate::support::protobuf::Message;
 use crate::support::tfrecord::{Records, framed};
 
@@ -145,7 +145,7 @@ impl Board {
         &mut self,
         step: usize,
         setup: &Setup,
-        model: &MobileNetV2,
+        model: &Student,
         validation: &Images<'_>,
     ) -> Result<(), Error> {
         let Some(open) = &mut self.0 else { return Ok(()) };

@@ -1,0 +1,54 @@
+//! The architectures of students.
+
+use serde::{Deserialize, Serialize};
+
+/// What is fixed about an architecture before there is a student of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Traits {
+    /// Its name for people.
+    pub title: &'static str,
+    /// The least and the largest `student.width`, where its layers can be scaled.
+    pub widths: Option<[f64; 2]>,
+    /// Blocks between the stem and the classifier, for `student.freeze`.
+    pub blocks: usize,
+    /// `student.dropout` where it is left out.
+    pub dropout: f64,
+}
+
+macro_rules! registry {
+    ($($variant:ident $name:literal $traits:expr;)*) => {
+        /// The architecture of a student.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+        pub enum Architecture {
+            #[default]
+            $(#[doc = $name] #[serde(rename = $name)] $variant,)*
+        }
+
+        impl Architecture {
+            /// Every architecture.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Its name in a pipeline file.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What is fixed about it.
+            pub const fn traits(self) -> Traits {
+                match self { $(Self::$variant => $traits,)* }
+            }
+        }
+    };
+}
+
+registry! {
+    MobileNetV2 "mobilenet-v2" Traits { title: "MobileNetV2", widths: Some([0.35, 1.4]), blocks: 16, dropout: 0.8 };
+}
+
+impl Architecture {
+    /// A student's architecture, its width where it has one, and the side of its input: `MobileNetV2 x0.5, 224 px`.
+    pub fn describe(self, width: f64, image_size: usize) -> String {
+        let width = self.traits().widths.map_or_else(String::new, |_| format!(" x{width}"));
+        format!("{}{width}, {image_size} px", self.traits().title)
+    }
+}
