@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Architecture, Freeze};
 use super::rule::{Invalid, list, within};
+use super::{Architecture, Freeze};
 
 /// `[student]`: a MobileNetV2.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
