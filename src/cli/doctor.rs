@@ -2,11 +2,12 @@
 
 use super::Failure;
 use crate::cli::output::outln;
+use crate::config::Provider;
 use crate::support::context::Context;
-use crate::teacher::doctor;
+use crate::teacher::doctor::{self, Health};
 use crate::train;
 
-/// Say which devices and libraries were found.
+/// Show which devices and libraries were found.
 ///
 /// And what to do about those that were not.
 #[derive(clap::Args)]
@@ -14,27 +15,20 @@ pub struct Args {}
 
 pub fn run(_: Args, _: &Context) -> Result<(), Failure> {
     let cuda_build = cfg!(feature = "cuda");
-    outln!("decant {}, {} CUDA", env!("CARGO_PKG_VERSION"), if cuda_build { "with" } else { "without" });
+    outln!(
+        "decant {}; teachers: every provider of ONNX Runtime; students: CPU{}",
+        env!("CARGO_PKG_VERSION"),
+        if cuda_build { " and CUDA" } else { "" }
+    );
     outln!("stage one, the teacher:");
     let health = doctor::examine();
-    match &health.library {
-        Ok(found) => {
-            outln!("  ONNX Runtime {}: {} ({})", found.version, found.path.display(), found.origin);
-        }
-        Err(error) => outln!("  ONNX Runtime: {error}"),
-    }
-    for provider in &health.providers {
-        if provider.missing.is_empty() {
-            outln!("  {:<11} ready", provider.device);
-        } else {
-            outln!("  {:<11} {}", provider.device, provider.missing.join("; "));
-        }
-    }
+    print_library(&health);
+    print_providers(&health);
     outln!("stage two, the student:");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     outln!("  cpu         ready, {cores} cores");
     match (cuda_build, train::cuda_devices()) {
-        (false, _) => outln!("  cuda        this build has none; build with make build FEATURES=cuda"),
+        (false, _) => outln!("  cuda        not in this build; `make build FEATURES=cuda` makes one with it"),
         (true, 0) => {
             outln!("  cuda        no device found; install the NVIDIA driver, then nvidia-smi lists it");
         }
@@ -43,5 +37,35 @@ pub fn run(_: Args, _: &Context) -> Result<(), Failure> {
     match health.library {
         Ok(_) => Ok(()),
         Err(_) => Err(Failure::run("stage one can't run until ONNX Runtime is found; stage two can")),
+    }
+}
+
+fn print_library(health: &Health) {
+    match &health.library {
+        Ok(found) => {
+            outln!("  library     ONNX Runtime {}: {} ({})", found.version, found.path.display(), found.origin);
+        }
+        Err(error) => outln!("  library     {error}"),
+    }
+    for (index, place) in health.looked.iter().enumerate() {
+        outln!("  {:<11} {place}", if index == 0 { "looked at" } else { "" });
+    }
+}
+
+/// A line for each provider that the library has, for CUDA, which most people ask for, and one for all others.
+fn print_providers(health: &Health) {
+    let has_line = |provider: &&doctor::ProviderHealth| provider.built_in || provider.device.provider == Provider::Cuda;
+    for provider in health.providers.iter().filter(has_line) {
+        let state = if provider.missing.is_empty() { "ready".to_owned() } else { provider.missing.join("; ") };
+        outln!("  {:<11} {state}", provider.device);
+    }
+    let others: Vec<&str> = health
+        .providers
+        .iter()
+        .filter(|provider| !has_line(provider))
+        .map(|provider| provider.device.provider.name())
+        .collect();
+    if !others.is_empty() {
+        outln!("  others      not in this library: {}", others.join(", "));
     }
 }

@@ -1,8 +1,12 @@
 //! What there is to run a teacher with, as data.
 
+use ort::session::Session;
+use ort::value::TensorRef;
+
 use super::Error;
-use super::provider;
-use super::runtime::{self, Found};
+use super::provider::{self, Options};
+use super::runtime::{self, Found, Runtime, Search};
+use super::session::one_line;
 use crate::config::{Provider, ProviderDevice};
 
 /// The library and what it can run on here.
@@ -10,6 +14,8 @@ use crate::config::{Provider, ProviderDevice};
 pub struct Health {
     /// The ONNX Runtime library, or why there is none.
     pub library: Result<Found, Error>,
+    /// Every place that was looked at, in words.
+    pub looked: Vec<String>,
     /// Each provider; empty without a library.
     pub providers: Vec<ProviderHealth>,
 }
@@ -19,20 +25,50 @@ pub struct Health {
 pub struct ProviderHealth {
     /// The first device of it.
     pub device: ProviderDevice,
-    /// What is missing, each with what to do; empty where it can be used.
+    /// Whether the library was built with it.
+    pub built_in: bool,
+    /// What is missing, each with what to do; empty where it ran a model of one node.
     pub missing: Vec<String>,
 }
 
-/// Looks for the library, loads it, and asks what each provider lacks.
+/// Looks for the library, loads it, and runs a model of one node on each provider that it has.
 pub fn examine() -> Health {
+    let looked = Search::of_this_process().looked();
     match runtime::load() {
-        Err(error) => Health { library: Err(error), providers: Vec::new() },
+        Err(error) => Health { library: Err(error), looked, providers: Vec::new() },
         Ok(runtime) => {
-            let health = |provider| ProviderHealth {
-                device: ProviderDevice { provider, index: 0 },
-                missing: provider::missing(provider, runtime),
-            };
-            Health { library: Ok(runtime.found.clone()), providers: Provider::ALL.map(health).to_vec() }
+            let providers = Provider::ALL.map(|provider| health(provider, runtime)).to_vec();
+            Health { library: Ok(runtime.found.clone()), looked, providers }
         }
     }
+}
+
+fn health(provider: Provider, runtime: &Runtime) -> ProviderHealth {
+    let device = ProviderDevice { provider, index: 0 };
+    let mut missing = provider::missing(provider, runtime);
+    if missing.is_empty() {
+        missing.extend(run_one_node(device, runtime).err());
+    }
+    ProviderHealth { device, built_in: provider::is_built_in(provider), missing }
+}
+
+/// A model of one node, `y = Relu(x)` over one float32.
+const ONE_NODE: &[u8] = b"\x08\x08\x3a\x33\
+    \x0a\x0c\x0a\x01x\x12\x01y\x22\x04Relu\
+    \x12\x01g\
+    \x5a\x0f\x0a\x01x\x12\x0a\x0a\x08\x08\x01\x12\x04\x0a\x02\x08\x01\
+    \x62\x0f\x0a\x01y\x12\x0a\x0a\x08\x08\x01\x12\x04\x0a\x02\x08\x01\
+    \x42\x02\x10\x0d";
+
+fn run_one_node(device: ProviderDevice, runtime: &Runtime) -> Result<(), String> {
+    let reason = |error: ort::Error| one_line(error.message());
+    let dispatches = provider::dispatches(device, runtime, &Options::default())?;
+    let mut session = Session::builder(&runtime.environment)
+        .and_then(|builder| Ok(builder.with_execution_providers(dispatches)?.with_intra_threads(1)?))
+        .and_then(|mut builder| builder.commit_from_memory(ONE_NODE))
+        .map_err(reason)?;
+    let input = TensorRef::from_array_view(([1], &[-1.0_f32][..])).map_err(reason)?;
+    let outputs = session.run([input.into()]).map_err(reason)?;
+    let (_, values) = outputs[0].try_extract_tensor::<f32>().map_err(reason)?;
+    if values == [0.0] { Ok(()) } else { Err(format!("Relu of -1 came out as {values:?}")) }
 }

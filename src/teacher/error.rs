@@ -11,7 +11,8 @@ use crate::config::ProviderDevice;
 pub enum Error {
     /// ONNX Runtime is nowhere.
     #[error(
-        "found no ONNX Runtime library: {looked}; run `make runtime`, or set ORT_DYLIB_PATH to a {} of version 1.{} or later",
+        "found no ONNX Runtime library: {looked}; run `pip install onnxruntime` in an active virtual environment, or `make runtime` in \
+         decant's checkout, or set ORT_DYLIB_PATH to a {} of version 1.{} or later",
         super::runtime::LIBRARY,
         super::runtime::OLDEST_MINOR
     )]
@@ -19,9 +20,18 @@ pub enum Error {
         /// Every place that was looked at.
         looked: String,
     },
+    /// `ORT_DYLIB_PATH` names a file that is not there.
+    #[error(
+        "ORT_DYLIB_PATH names {path}, and there is no such file; correct the variable, or unset it so that decant looks for the library itself"
+    )]
+    NoSuchLibrary {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file that should be ONNX Runtime does not load.
     #[error(
-        "{path} is no ONNX Runtime library that can be loaded here ({reason}); run `make runtime`, or point ORT_DYLIB_PATH at another one"
+        "{path} can't be loaded as ONNX Runtime ({reason}); run `pip install --force-reinstall onnxruntime` or `make runtime`, or set \
+         ORT_DYLIB_PATH to another library"
     )]
     BadLibrary {
         /// The file, or the name that the system's loader was given.
@@ -31,7 +41,8 @@ pub enum Error {
     },
     /// An ONNX Runtime that lacks functions this program calls.
     #[error(
-        "{path} is ONNX Runtime {found}, expected 1.{} or later; run `make runtime`, or point ORT_DYLIB_PATH at a newer one",
+        "{path} is ONNX Runtime {found}, expected 1.{} or later; run `pip install --upgrade onnxruntime` or `make runtime`, or set \
+         ORT_DYLIB_PATH to a newer library",
         super::runtime::OLDEST_MINOR
     )]
     OldLibrary {

@@ -18,6 +18,7 @@ mod model;
 mod onnx;
 mod provider;
 pub mod runtime;
+mod search;
 mod session;
 mod signature;
 mod tuning;

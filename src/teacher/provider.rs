@@ -76,7 +76,7 @@ pub(super) fn dispatches(
 }
 
 /// Whether the library was built with `provider`, and the package whose library is.
-fn is_built_in(provider: Provider) -> (ort::Result<bool>, &'static str) {
+fn build(provider: Provider) -> (ort::Result<bool>, &'static str) {
     match provider {
         Provider::Cpu => (Ok(true), "the wheel onnxruntime"),
         Provider::Cuda => (ep::CUDA::is_available(), "`pip install onnxruntime-gpu`"),
@@ -90,13 +90,13 @@ fn is_built_in(provider: Provider) -> (ort::Result<bool>, &'static str) {
 }
 
 /// Whether ONNX Runtime was built with `provider`; what it needs beside that may still be missing.
-pub(super) fn is_known(provider: Provider) -> bool {
-    matches!(is_built_in(provider), (Ok(true), _))
+pub(super) fn is_built_in(provider: Provider) -> bool {
+    matches!(build(provider), (Ok(true), _))
 }
 
 /// What is missing for `provider` here, each with what to do; nothing where it should work.
 pub(super) fn missing(provider: Provider, runtime: &Runtime) -> Vec<String> {
-    let (built_in, package) = is_built_in(provider);
+    let (built_in, package) = build(provider);
     if !matches!(built_in, Ok(true)) {
         let path = runtime.found.path.display();
         return vec![format!("{path} is built without the provider {provider}; {package} has it")];

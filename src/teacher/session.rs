@@ -62,7 +62,7 @@ impl Opener<'_> {
     pub fn on(&self, device: TeacherDevice) -> Result<Opened, Error> {
         match device {
             TeacherDevice::On(device) => self.open(device),
-            TeacherDevice::Auto if provider::is_known(Provider::Cuda) => {
+            TeacherDevice::Auto if provider::is_built_in(Provider::Cuda) => {
                 self.open(ProviderDevice { provider: Provider::Cuda, index: 0 }).or_else(|error| {
                     let opened = self.open(ProviderDevice::CPU)?;
                     Ok(Opened { notes: vec![format!("auto chose the CPU: {error}")], ..opened })
@@ -158,6 +158,6 @@ impl Opener<'_> {
 }
 
 /// ONNX Runtime's messages may have several lines; ours have one.
-fn one_line(message: &str) -> String {
+pub(super) fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }

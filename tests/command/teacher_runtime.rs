@@ -23,7 +23,8 @@ fn the_projects_library_is_found_from_anywhere_below() {
 #[test]
 fn the_variable_comes_before_the_project() {
     let known = Search { starts: vec![project()], ..Search::default() }.find().unwrap();
-    let search = Search { variable: Some(known.path.clone()), starts: vec![project()], system: true };
+    let variable = Some(known.path.clone());
+    let search = Search { variable, starts: vec![project()], system: true, ..Search::default() };
     assert_eq!(search.find().unwrap().origin, Origin::Variable);
 }
 
@@ -32,7 +33,8 @@ fn without_a_library_every_place_and_the_remedy_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let search = Search { starts: vec![folder.path().to_path_buf()], ..Search::default() };
     let message = search.find().unwrap_err().to_string();
-    for part in ["ORT_DYLIB_PATH is not set", &folder.path().display().to_string(), "make runtime"] {
+    let shown = folder.path().display().to_string();
+    for part in ["ORT_DYLIB_PATH is not set", &shown, "pip install onnxruntime", "make runtime"] {
         assert!(message.contains(part), "{message}");
     }
 }
@@ -41,14 +43,22 @@ fn without_a_library_every_place_and_the_remedy_are_named() {
 fn a_variable_that_names_no_library_is_an_error_and_not_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("libonnxruntime.so");
-    let search = || Search { variable: Some(file.clone()), starts: vec![project()], system: true };
+    let variable = Some(file.clone());
+    let search = || Search { variable: variable.clone(), starts: vec![project()], system: true, ..Search::default() };
     let missing = search().find().unwrap_err().to_string();
-    assert!(
-        missing.contains("no ONNX Runtime library that can be loaded") && missing.contains("make runtime"),
-        "{missing}"
-    );
+    assert!(missing.contains("there is no such file") && missing.contains("ORT_DYLIB_PATH"), "{missing}");
     fs::write(&file, "no library").unwrap();
     assert!(search().find().unwrap_err().to_string().contains(&file.display().to_string()));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_the_library_is_refused_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("libonnxruntime.so");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let message = Search { variable: Some(pipe), ..Search::default() }.find().unwrap_err().to_string();
+    assert!(message.contains("it is not a regular file"), "{message}");
 }
 
 #[test]
@@ -85,5 +95,7 @@ fn the_doctor_tells_what_was_found_and_what_is_missing() {
     let devices: Vec<String> = health.providers.iter().map(|provider| provider.device.to_string()).collect();
     assert_eq!(devices[..3], ["cpu", "cuda:0", "tensorrt:0"]);
     assert_eq!(health.providers[0].missing, Vec::<String>::new());
+    assert!(!health.providers[1].built_in);
+    assert!(health.looked[0].contains("ORT_DYLIB_PATH"), "{:?}", health.looked);
     assert!(health.providers[1].missing[0].contains("pip install onnxruntime-gpu"));
 }
