@@ -123,8 +123,10 @@ impl Search {
             let found = in_folder(folder).or_else(|| in_environment(folder.parent()?));
             places.push((Origin::Program, folder, found));
         }
-        for start in &self.starts {
-            places.push((Origin::Project, start, in_project(start)));
+        for (index, start) in self.starts.iter().enumerate() {
+            if !self.starts[..index].iter().any(|before| before.starts_with(start)) {
+                places.push((Origin::Project, start, in_project(start)));
+            }
         }
         places
     }
@@ -174,16 +176,18 @@ fn in_environment(prefix: &Path) -> Option<PathBuf> {
 
 /// The folders of Python packages of an environment, that of the newest Python first.
 fn site_packages(prefix: &Path) -> Vec<PathBuf> {
-    let pythons = ["lib", "lib64"].iter().flat_map(|lib| std::fs::read_dir(prefix.join(lib)).into_iter().flatten());
-    let mut folders: Vec<PathBuf> = pythons
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("python3"))
-        .map(|entry| entry.path().join("site-packages"))
-        .filter(|folder| folder.is_dir())
-        .collect();
-    folders.sort();
-    folders.reverse();
-    folders.extend(Some(prefix.join("Lib/site-packages")).filter(|folder| folder.is_dir()));
+    let mut folders = Vec::new();
+    for lib in ["lib", "lib64"] {
+        let entries = std::fs::read_dir(prefix.join(lib)).into_iter().flatten().flatten();
+        let mut pythons: Vec<PathBuf> = entries
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("python3"))
+            .map(|entry| entry.path().join("site-packages"))
+            .collect();
+        pythons.sort();
+        folders.extend(pythons.into_iter().rev());
+    }
+    folders.push(prefix.join("Lib/site-packages"));
+    folders.retain(|folder| folder.is_dir());
     folders
 }
 
