@@ -43,7 +43,12 @@ pub fn run(_: Args, _: &Context) -> Result<(), Failure> {
 fn print_library(health: &Health) {
     match &health.library {
         Ok(found) => {
-            outln!("  library     ONNX Runtime {}: {} ({})", found.version, found.path.display(), found.origin);
+            outln!(
+                "  library     ONNX Runtime {}: {} ({})",
+                found.version,
+                found.path.display(),
+                found.origin
+            );
         }
         Err(error) => outln!("  library     {error}"),
     }
@@ -54,9 +59,11 @@ fn print_library(health: &Health) {
 
 /// A line for each provider that the library has, for CUDA, which most people ask for, and one for all others.
 fn print_providers(health: &Health) {
-    let has_line = |provider: &&doctor::ProviderHealth| provider.built_in || provider.device.provider == Provider::Cuda;
+    let has_line =
+        |provider: &&doctor::ProviderHealth| provider.built_in || provider.device.provider == Provider::Cuda;
     for provider in health.providers.iter().filter(has_line) {
-        let state = if provider.missing.is_empty() { "ready".to_owned() } else { provider.missing.join("; ") };
+        let state =
+            if provider.missing.is_empty() { "ready".to_owned() } else { provider.missing.join("; ") };
         outln!("  {:<11} {state}", provider.device);
     }
     let others: Vec<&str> = health

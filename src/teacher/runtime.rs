@@ -61,7 +61,8 @@ impl Runtime {
                 folders.extend(TENSORRT_FOLDERS.map(|name| packages.join(name)));
             }
             for name in CUDA_DYLIBS.iter().chain(CUDNN_DYLIBS).chain(&TENSORRT_DYLIBS) {
-                if let Some(file) = folders.iter().map(|folder| folder.join(name)).find(|file| file.exists()) {
+                if let Some(file) = folders.iter().map(|folder| folder.join(name)).find(|file| file.exists())
+                {
                     // What does not load here is named by the provider, when it is asked for.
                     let _ = ort::util::preload_dylib(file);
                 }

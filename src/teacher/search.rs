@@ -96,7 +96,9 @@ impl Search {
                 Err(Error::NoSuchLibrary { path })
             };
         }
-        if let Some((origin, path)) = self.files().into_iter().find_map(|(origin, _, file)| Some((origin, file?))) {
+        if let Some((origin, path)) =
+            self.files().into_iter().find_map(|(origin, _, file)| Some((origin, file?)))
+        {
             return examine(path, origin);
         }
         let system = self.system.then(|| examine(PathBuf::from(LIBRARY), Origin::System));
@@ -116,7 +118,8 @@ impl Search {
             places.push((Origin::VirtualEnvironment, prefix.as_path(), in_environment(prefix)));
         }
         if let Some(prefix) = &self.conda {
-            let found = in_environment(prefix).or_else(|| in_folders(&[prefix.join("lib"), prefix.join("Library/bin")]));
+            let found = in_environment(prefix)
+                .or_else(|| in_folders(&[prefix.join("lib"), prefix.join("Library/bin")]));
             places.push((Origin::Conda, prefix, found));
         }
         if let Some(folder) = &self.program {
@@ -139,7 +142,12 @@ impl Search {
         };
         let mut looked = vec![variable];
         let active = [("VIRTUAL_ENV", &self.virtual_environment), ("CONDA_PREFIX", &self.conda)];
-        looked.extend(active.iter().filter(|(_, prefix)| prefix.is_none()).map(|(name, _)| format!("{name} is not set")));
+        looked.extend(
+            active
+                .iter()
+                .filter(|(_, prefix)| prefix.is_none())
+                .map(|(name, _)| format!("{name} is not set")),
+        );
         for (origin, folder, file) in self.files() {
             let folder = folder.display();
             let place = match origin {
@@ -155,7 +163,10 @@ impl Search {
         }
         if self.system {
             let known = examine(PathBuf::from(LIBRARY), Origin::System).is_ok();
-            looked.push(format!("the system's loader {} {LIBRARY}", if known { "finds" } else { "does not find" }));
+            looked.push(format!(
+                "the system's loader {} {LIBRARY}",
+                if known { "finds" } else { "does not find" }
+            ));
         }
         looked
     }
@@ -164,7 +175,8 @@ impl Search {
     pub(super) fn packages(&self, library: &Path) -> Vec<PathBuf> {
         let own = library.ancestors().nth(3).map(Path::to_path_buf);
         let program = self.program.as_deref().and_then(Path::parent);
-        let environments = self.virtual_environment.as_deref().into_iter().chain(self.conda.as_deref()).chain(program);
+        let environments =
+            self.virtual_environment.as_deref().into_iter().chain(self.conda.as_deref()).chain(program);
         own.into_iter().chain(environments.flat_map(site_packages)).collect()
     }
 }
@@ -278,7 +290,12 @@ mod tests {
         let expected = wheel(&at("venv/lib/python3.11/site-packages"));
         assert_eq!(first(), Some((Origin::VirtualEnvironment, expected)));
         let looked = search.looked().join("\n");
-        for part in ["ORT_DYLIB_PATH is not set", "the virtual environment", "the conda environment", "a .onnxruntime folder"] {
+        for part in [
+            "ORT_DYLIB_PATH is not set",
+            "the virtual environment",
+            "the conda environment",
+            "a .onnxruntime folder",
+        ] {
             assert!(looked.contains(part), "{looked}");
         }
     }

@@ -44,7 +44,8 @@ fn a_variable_that_names_no_library_is_an_error_and_not_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("libonnxruntime.so");
     let variable = Some(file.clone());
-    let search = || Search { variable: variable.clone(), starts: vec![project()], system: true, ..Search::default() };
+    let search =
+        || Search { variable: variable.clone(), starts: vec![project()], system: true, ..Search::default() };
     let missing = search().find().unwrap_err().to_string();
     assert!(missing.contains("there is no such file") && missing.contains("ORT_DYLIB_PATH"), "{missing}");
     fs::write(&file, "no library").unwrap();
