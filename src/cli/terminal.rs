@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::output::{errln, outln};
-use crate::support::context::{Cancel, Context, Reporter, Task};
-use crate::support::progress::clock_time;
+use crate::support::context::{Cancel, Context, Reporter};
+use crate::support::progress::{Task, clock_time};
 
 /// How soon the first plain line is written; each later one takes twice as long, up to [`LONGEST_INTERVAL`].
 const FIRST_INTERVAL: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::progress::Progress;
+use super::progress::{Progress, Task};
 
 /// A request to stop, shared by all that look at it.
 #[derive(Clone, Debug, Default)]
@@ -31,15 +31,6 @@ pub trait Reporter: Send + Sync {
 
     /// Shows one line, without disturbing the tasks that are shown.
     fn line(&self, text: &str);
-}
-
-/// One task that a [`Reporter`] shows until it is dropped.
-pub trait Task: Send {
-    /// `count` more things are done.
-    fn advance(&mut self, count: u64);
-
-    /// Replaces the text beside the counts.
-    fn message(&mut self, text: &str);
 }
 
 /// Where progress goes, and whether to stop.

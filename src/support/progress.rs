@@ -2,7 +2,14 @@
 
 use std::time::Instant;
 
-use super::context::Task;
+/// One task that a [`Reporter`](super::context::Reporter) shows until it is dropped.
+pub trait Task: Send {
+    /// `count` more things are done.
+    fn advance(&mut self, count: u64);
+
+    /// Replaces the text beside the counts.
+    fn message(&mut self, text: &str);
+}
 
 /// Progress over a known number of things. [`Context::progress`](super::context::Context::progress) makes it.
 pub struct Progress {

@@ -18,3 +18,4 @@ mod student_goldens;
 mod teacher_onnx;
 mod teacher_support;
 mod views;
+mod walls;
