@@ -1,29 +1,27 @@
-//! `decant compare`: two recipes over the same seeds, and whether their difference shows anything.
+//! `decant compare`: two configurations over the same seeds, and whether their difference is significant.
 
-use crate::cli::output::{out, outln};
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use super::output::print_json;
-use crate::config::Pipeline;
+use super::model::runs_dir;
+use super::output::{out, outln, print_json};
 use crate::dataset::SplitName;
-use crate::runs::compare::{Comparison, Measured};
-use crate::runs::recipe;
-use crate::support::statistics::mean_and_deviation;
+use crate::runs::compare::Measured;
+use crate::runs::{self, Comparison, Recipe, Run, Spread};
 use crate::support::table::Table;
+use crate::train;
 use crate::train::metrics::Metrics;
-use crate::train::{self, Description, RunResult};
 
-/// Compare two recipes over the same seeds.
+/// Compare two configurations over the same seeds.
 ///
-/// Pairs the runs by seed and says what they differ by on average, what a paired t-test makes of it, what so many images can
-/// resolve, and whether all that shows anything: one seed never does.
+/// Pairs the runs by seed, and prints their mean difference, a paired t-test, the difference that so many images can tell, and whether
+/// all that is significant: a single seed never is.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Finished runs of one recipe, each of another seed
+    /// Finished runs of one configuration, each of another seed
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Finished runs of the other recipe
+    /// Finished runs of the other configuration
     #[arg(long, required = true, num_args = 1.., value_name = "RUN")]
     against: Vec<PathBuf>,
     /// validation or test
@@ -34,23 +32,24 @@ pub struct Args {
     json: bool,
 }
 
-/// A finished run.
-struct Run {
+/// A finished run on the split that is compared.
+struct Finished {
     folder: PathBuf,
-    pipeline: Pipeline,
+    recipe: Recipe,
+    seed: u64,
     cache: String,
     metrics: Metrics,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let [a, b] = [recipe_of(&args.runs, args.split)?, recipe_of(&args.against, args.split)?];
+    let [a, b] = [configuration(&args.runs, args.split)?, configuration(&args.against, args.split)?];
     let images = same_images(&a[0], &b[0], args.split)?;
-    let comparison = Comparison::new(&measured(&a), &measured(&b), images);
+    let comparison = Comparison::new(&measured(&a)?, &measured(&b)?, images);
     if args.json {
         print_json(&comparison);
         return Ok(());
     }
-    outln!("on {images} {} images, mean and standard deviation:", args.split);
+    outln!("on {images} {} images, mean and standard deviation in %:", args.split);
     let mut table = Table::new(["", "seeds", "accuracy", "macro F1", "agreement"]);
     for (name, runs) in [("  runs", &a), ("  against", &b)] {
         table.row([
@@ -58,54 +57,50 @@ pub fn run(args: Args) -> Result<(), Failure> {
             runs.len().to_string(),
             spread(runs, |metrics| metrics.accuracy),
             spread(runs, |metrics| metrics.macro_f1),
-            spread(runs, |metrics| metrics.teacher_agreement),
+            spread(runs, |metrics| Some(metrics.teacher_agreement)),
         ]);
     }
     out!("{table}");
-    for (key, first, second) in recipe::differences(&a[0].pipeline, &b[0].pipeline) {
+    for (key, first, second) in a[0].recipe.differences(&b[0].recipe) {
         outln!("  {key}: {first} against {second}");
     }
     if a[0].cache != b[0].cache {
         outln!("  the caches differ in content: {} against {}", &a[0].cache[..12], &b[0].cache[..12]);
     }
-    let alone = a.len() + b.len() - 2 * comparison.seeds.len();
-    if alone > 0 && !comparison.seeds.is_empty() {
-        outln!("  {alone} runs have no partner of their seed, and are left out of the difference");
+    let unpaired = a.len() + b.len() - 2 * comparison.pairs;
+    if unpaired > 0 && comparison.pairs > 0 {
+        outln!("  {unpaired} runs have no run of the same seed on the other side, and are left out of the difference");
     }
     outln!("{}", comparison.words());
     Ok(())
 }
 
-/// The runs in `folders`, which must be one recipe with a seed each.
-fn recipe_of(folders: &[PathBuf], split: SplitName) -> Result<Vec<Run>, Failure> {
-    let runs: Vec<Run> = folders.iter().map(|folder| read(folder, split)).collect::<Result<_, _>>()?;
+/// The runs in `folders`, which must be one configuration with a seed each.
+fn configuration(folders: &[PathBuf], split: SplitName) -> Result<Vec<Finished>, Failure> {
+    let runs: Vec<Finished> = folders.iter().map(|folder| read(folder, split)).collect::<Result<_, _>>()?;
     for (index, run) in runs.iter().enumerate() {
         let (first, folder) = (&runs[0], run.folder.display());
-        if let Some((key, ours, theirs)) = recipe::differences(&first.pipeline, &run.pipeline).first() {
+        if let Some((key, ours, theirs)) = first.recipe.differences(&run.recipe).first() {
             return Err(Failure::usage(format!(
-                "{} and {folder} are not one recipe: {key} is {ours} in the first and {theirs} in the second; give the runs of one \
-                 recipe before --against and those of the other after it",
+                "{} and {folder} are not one configuration: {key} is {ours} in the first and {theirs} in the second; give the runs of \
+                 one configuration before --against and those of the other after it",
                 first.folder.display()
             )));
         }
-        let same_seed = |other: &&Run| other.pipeline.train.seed == run.pipeline.train.seed;
-        if let Some(other) = runs[..index].iter().find(same_seed) {
+        if let Some(other) = runs[..index].iter().find(|other| other.seed == run.seed) {
             return Err(Failure::usage(format!(
                 "{} and {folder} both have seed {}; give each seed once",
                 other.folder.display(),
-                run.pipeline.train.seed
+                run.seed
             )));
         }
     }
     Ok(runs)
 }
 
-fn read(folder: &Path, split: SplitName) -> Result<Run, Failure> {
-    let description: Option<Description> = train::read_json(folder, "run.json")?;
-    let result: Option<RunResult> = train::read_json(folder, "result.json")?;
-    let (Some(description), Some(result)) = (description, result) else {
-        return Err(train::Error::NoRun { path: folder.to_owned() }.into());
-    };
+fn read(named: &Path, split: SplitName) -> Result<Finished, Failure> {
+    let Run { folder, description, result, .. } = Run::read(&runs::find(named, &runs_dir())?)?;
+    let Some(result) = result else { return Err(train::Error::NoRun { path: folder }.into()) };
     let metrics = match split {
         SplitName::Validation => Some(result.validation),
         SplitName::Test => result.test,
@@ -117,21 +112,24 @@ fn read(folder: &Path, split: SplitName) -> Result<Run, Failure> {
             "{folder} was not measured on {split}; give --split validation or --split test"
         ))
     })?;
-    let cache = description.cache_content.to_string();
-    Ok(Run { folder: folder.to_owned(), pipeline: description.pipeline, cache, metrics })
+    let recipe = Recipe::of(&description.pipeline, description.init);
+    let (seed, cache) = (description.pipeline.train.seed, description.cache_content.to_string());
+    Ok(Finished { folder, recipe, seed, cache, metrics })
 }
 
 /// How many labelled images both were measured on, which must be as many of each class.
-fn same_images(a: &Run, b: &Run, split: SplitName) -> Result<usize, Failure> {
-    let labels =
-        |run: &Run| -> Vec<u64> { run.metrics.confusion.iter().map(|row| row.iter().sum()).collect() };
-    let (first, second) = (labels(a), labels(b));
+fn same_images(a: &Finished, b: &Finished, split: SplitName) -> Result<usize, Failure> {
+    let (first, second) = (a.metrics.confusion.images(), b.metrics.confusion.images());
     if first != second {
         return Err(Failure::usage(format!(
-            "{} and {} were measured on other {split} images: {first:?} of each class against {second:?}; compare runs of one \
-             dataset",
+            "{} and {} were measured on different {split} images: {} and {} labelled images of {} and {} classes, or another number of \
+             some class; compare runs of one dataset",
             a.folder.display(),
-            b.folder.display()
+            b.folder.display(),
+            first.iter().sum::<u64>(),
+            second.iter().sum::<u64>(),
+            first.len(),
+            second.len()
         )));
     }
     match first.iter().sum::<u64>() {
@@ -140,11 +138,14 @@ fn same_images(a: &Run, b: &Run, split: SplitName) -> Result<usize, Failure> {
     }
 }
 
-fn measured(runs: &[Run]) -> Vec<Measured> {
-    runs.iter().map(|run| (run.pipeline.train.seed, run.metrics.accuracy)).collect()
+fn measured(runs: &[Finished]) -> Result<Vec<Measured>, Failure> {
+    let run = |run: &Finished| Some((run.seed, run.metrics.accuracy?));
+    runs.iter()
+        .map(|finished| run(finished).ok_or_else(|| Failure::usage("a run has no accuracy, since no image has a label")))
+        .collect()
 }
 
-fn spread(runs: &[Run], of: impl Fn(&Metrics) -> f64) -> String {
-    let (mean, deviation) = mean_and_deviation(&runs.iter().map(|run| of(&run.metrics)).collect::<Vec<_>>());
-    format!("{:.1} ± {:.1} %", 100.0 * mean, 100.0 * deviation)
+fn spread(runs: &[Finished], of: impl Fn(&Metrics) -> Option<f64>) -> String {
+    let spread = Spread::of_all(runs.iter().map(|run| of(&run.metrics)));
+    spread.map_or("-".to_owned(), |spread| spread.percents())
 }

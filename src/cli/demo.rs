@@ -1,21 +1,21 @@
-//! `decant demo`: both stages, and what distillation bought.
+//! `decant demo`: both stages, and the gain of distillation.
 
 use crate::cli::output::{out, outln};
 use crate::support::context::Context;
 use std::sync::Arc;
 
 use super::Failure;
-use super::output::{bytes, percent, seconds};
+use super::output::{bytes, count, percent_or_dash, seconds};
 use super::pipeline::PipelineArgs;
 use super::{teacher_cache, train_student};
 use crate::config::{Control, Pipeline};
 use crate::dataset::SplitName;
-use crate::runs::compare::{Comparison, Measured};
+use crate::runs::compare::Measured;
+use crate::runs::{Comparison, Spread};
 use crate::store::Cache;
-use crate::support::statistics::mean_and_deviation;
 use crate::support::table::Table;
 use crate::train::metrics::{Meter, Metrics};
-use crate::train::{RunResult, Shared, Timing};
+use crate::train::{RunResult, Session, Timing};
 
 /// Both stages, distilled against from scratch.
 ///
@@ -40,7 +40,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let pipeline = args.pipeline.load(Vec::new())?;
     if !pipeline.train.is_taught() || pipeline.train.control != Control::None {
         return Err(Failure::usage(
-            "the demo compares with the labels alone, so the pipeline must learn from the teacher: train.lambda above 0, \
+            "the demo compares with the labels only, so the pipeline must learn from the teacher: train.lambda above 0, \
              train.loss other than ce and no train.control",
         ));
     }
@@ -48,9 +48,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     outln!("$ decant teacher-cache -p {file}");
     let stage_one = teacher_cache::cache(&pipeline, (0, 1), context)?;
     if stage_one.bytes().is_none() {
-        return Err(Failure::interrupted("interrupted in stage one; the same command goes on from there"));
+        return Err(Failure::interrupted("interrupted in stage one; the same command resumes from there"));
     }
-    let shared = Shared::open(&pipeline.dataset, context)?;
+    let shared = Session::open(&pipeline.dataset, context)?;
     let first = pipeline.train.seed;
     let mut students: [(String, Control, Vec<Run>); 2] = [
         (
@@ -67,13 +67,16 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
     }
     let cache = Cache::open(&stage_one.dir)?;
-    outln!("\nOn test, {} seed(s) a student, mean and standard deviation:", args.seeds);
+    outln!(
+        "\nOn test, {} for each student, mean and standard deviation:",
+        count(args.seeds as usize, "seed")
+    );
     let mut table = Table::new(["", "accuracy", "macro F1", "agreement", "one run"]);
     let teacher = teacher_on_test(&cache, &pipeline)?;
     table.row([
         "teacher".to_owned(),
-        percent(teacher.accuracy),
-        percent(teacher.macro_f1),
+        percent_or_dash(teacher.accuracy),
+        percent_or_dash(teacher.macro_f1),
         "-".to_owned(),
         "-".to_owned(),
     ]);
@@ -83,14 +86,14 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             name.clone(),
             spread(runs, |metrics| metrics.accuracy),
             spread(runs, |metrics| metrics.macro_f1),
-            spread(runs, |metrics| metrics.teacher_agreement),
+            spread(runs, |metrics| Some(metrics.teacher_agreement)),
             seconds(time),
         ]);
     }
     out!("{table}");
-    outln!("distilled against from scratch, {}", gain(&students[0].2, &students[1].2));
+    outln!("gain of distillation: {}", gain(&students[0].2, &students[1].2));
     let stage_one_time = if stage_one.images == 0 {
-        "done before".to_owned()
+        "cached already".to_owned()
     } else {
         format!("{} ({:.0} images/s)", seconds(stage_one.seconds), stage_one.images_per_second)
     };
@@ -99,14 +102,14 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         2 * args.seeds,
         bytes(stage_one.bytes().unwrap_or(0))
     );
-    outln!("next     decant evaluate --run DIR, or your own images: see README.md");
+    outln!("next     decant evaluate RUN, or your own images: see README.md");
     Ok(())
 }
 
 /// Trains one student, or finds it trained.
 fn student(
     args: &Args,
-    shared: &Arc<Shared>,
+    shared: &Arc<Session>,
     pipeline: &Pipeline,
     control: Control,
     seed: u64,
@@ -135,16 +138,19 @@ fn teacher_on_test(cache: &Cache, pipeline: &Pipeline) -> Result<Metrics, Failur
     Ok(meter.finish())
 }
 
-/// `81.2 +- 1.4 %` over the runs.
-fn spread(runs: &[Run], of: impl Fn(&Metrics) -> f64) -> String {
-    let (mean, deviation) = mean_and_deviation(&runs.iter().map(|run| of(&run.test)).collect::<Vec<_>>());
-    format!("{:.1} ± {:.1} %", 100.0 * mean, 100.0 * deviation)
+/// `81.2 ± 1.4 %` over the runs.
+fn spread(runs: &[Run], of: impl Fn(&Metrics) -> Option<f64>) -> String {
+    let spread = Spread::of_all(runs.iter().map(|run| of(&run.test)));
+    spread.map_or("-".to_owned(), |spread| {
+        format!("{:.1} ± {:.1} %", 100.0 * spread.mean, 100.0 * spread.deviation)
+    })
 }
 
-/// What distillation bought, seed by seed, and whether that shows anything.
+/// The gain of distillation, seed by seed, and whether it is significant.
 fn gain(distilled: &[Run], scratch: &[Run]) -> String {
-    let of =
-        |runs: &[Run]| -> Vec<Measured> { runs.iter().map(|run| (run.seed, run.test.accuracy)).collect() };
-    let labelled = distilled[0].test.confusion.iter().flatten().sum::<u64>();
+    let of = |runs: &[Run]| -> Vec<Measured> {
+        runs.iter().filter_map(|run| Some((run.seed, run.test.accuracy?))).collect()
+    };
+    let labelled = distilled[0].test.confusion.labelled();
     Comparison::new(&of(distilled), &of(scratch), labelled as usize).words()
 }

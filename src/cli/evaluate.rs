@@ -3,18 +3,19 @@
 use crate::cli::output::{out, outln};
 use crate::support::context::Context;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Failure;
-use super::model::{Model, ModelArgs, is_run};
+use super::model::{Model, is_run, runs_dir};
 use super::output::{percent, print_json};
 use crate::config;
 use crate::dataset::SplitName;
-use crate::runs::FinishedRun;
+use crate::runs::{self, FinishedRun};
 use crate::support::table::Table;
+use crate::support::text::{number_or_dash, percent_or_dash};
 use crate::teacher::class_order;
 use crate::train::images::Images;
-use crate::train::metrics::{self, Metrics};
+use crate::train::metrics::Metrics;
 use crate::train::{self, Setup};
 
 /// Measure a trained student, or any classifier in a Hugging Face folder or ONNX file.
@@ -24,7 +25,7 @@ use crate::train::{self, Setup};
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: ModelArgs,
+    measured: Measured,
     /// The pipeline file whose dataset and cache the model is measured on
     #[arg(short, long, value_name = "FILE")]
     pipeline: Option<PathBuf>,
@@ -34,7 +35,7 @@ pub struct Args {
     /// The folder that holds caches [default: the file's cache.dir]
     #[arg(long, value_name = "DIR", env = "DECANT_CACHE")]
     cache_dir: Option<PathBuf>,
-    /// The cache's folder, where more than one fits the pipeline file
+    /// Cache folder, if several match the pipeline file
     #[arg(long, value_name = "DIR", requires = "pipeline")]
     cache: Option<PathBuf>,
     /// train, validation or test; may be given more than once [default: validation and test]
@@ -48,9 +49,39 @@ pub struct Args {
     json: bool,
 }
 
+/// Which classifier is measured.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Measured {
+    /// A run, by its folder or by its name in the folder of runs
+    #[arg(value_name = "RUN")]
+    named: Option<PathBuf>,
+    /// A run's folder
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// A run's folder, a Hugging Face folder, or an ONNX file
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+}
+
+impl Measured {
+    /// The path of the classifier.
+    fn path(&self) -> Result<PathBuf, Failure> {
+        match (&self.model, self.named.as_ref().or(self.run.as_ref())) {
+            (Some(model), _) => Ok(model.clone()),
+            (None, Some(run)) => {
+                let found = runs::find(run, &runs_dir())?;
+                if is_run(&found) { Ok(found) } else { Err(train::Error::NoRun { path: found }.into()) }
+            }
+            (None, None) => Err(Failure::usage("name a run")),
+        }
+    }
+}
+
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let setup = setup(&args, context)?;
-    let mut model = args.model.open(args.device)?;
+    let path = args.measured.path()?;
+    let setup = setup(&args, &path, context)?;
+    let mut model = Model::open(&path, args.device)?;
     let order = class_order(&model.classes, &setup.dataset.classes)?;
     let splits = match &args.splits[..] {
         [] => {
@@ -75,9 +106,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 }
 
 /// The dataset and the cache: those of the pipeline file, else the run's own.
-fn setup(args: &Args, context: &Context) -> Result<Setup, Failure> {
+fn setup(args: &Args, path: &Path, context: &Context) -> Result<Setup, Failure> {
     let Some(file) = &args.pipeline else {
-        let path = args.model.path();
         if is_run(path) {
             return Ok(FinishedRun::open(path)?.setup(args.device, context)?);
         }
@@ -108,20 +138,24 @@ fn measure(setup: &Setup, model: &mut Model, order: &[usize], split: SplitName) 
 
 fn print(setup: &Setup, model: &str, split: SplitName, metrics: &Metrics) {
     outln!("{model} on {} {split} images of {}", metrics.samples, setup.dataset.name);
-    outln!("  accuracy {}, macro F1 {}", percent(metrics.accuracy), percent(metrics.macro_f1));
+    outln!("  accuracy {}, macro F1 {}", percent_or_dash(metrics.accuracy), percent_or_dash(metrics.macro_f1));
     outln!(
-        "  negative log-likelihood {:.3}, calibration error {}",
-        metrics.negative_log_likelihood,
-        percent(metrics.calibration_error)
+        "  negative log-likelihood {}, calibration error {}",
+        number_or_dash(metrics.negative_log_likelihood),
+        percent_or_dash(metrics.calibration_error)
     );
     outln!(
-        "  names the teacher's class for {} of the images, KL to it {:.3} at T = {}",
+        "  agreement with the teacher {}, KL to it {:.3} at T = {}",
         percent(metrics.teacher_agreement),
         metrics.teacher_kl,
         setup.pipeline.train.temperature
     );
+    if metrics.accuracy.is_none() {
+        outln!("  no image has a label, so there is nothing to say of each class");
+        return;
+    }
     out!("{}", per_class(&setup.dataset.classes, metrics));
-    if metrics.confusion.len() <= MOST_CLASSES {
+    if metrics.confusion.classes() <= MOST_CLASSES {
         out!("{}", confusion(&setup.dataset.classes, metrics));
     }
 }
@@ -132,17 +166,15 @@ pub(super) const MOST_CLASSES: usize = 12;
 /// Precision, recall and F1 of each class.
 pub(super) fn per_class(classes: &[String], metrics: &Metrics) -> Table {
     let mut table = Table::new(["  class", "images", "precision", "recall", "F1", "most often taken for"]);
-    for (class, (precision, recall, f1)) in metrics::per_class(&metrics.confusion).into_iter().enumerate() {
-        let row = &metrics.confusion[class];
-        let others = (0..row.len()).filter(|&other| other != class && row[other] > 0);
-        let mistaken = others.max_by_key(|&other| row[other]);
+    let mistaken = metrics.confusion.most_often_taken_for();
+    for ((class, measures), mistaken) in classes.iter().zip(metrics.confusion.per_class()).zip(mistaken) {
         table.row([
-            format!("  {}", classes[class]),
-            row.iter().sum::<u64>().to_string(),
-            percent(precision),
-            percent(recall),
-            percent(f1),
-            mistaken.map_or("-".to_owned(), |other| format!("{} ({})", classes[other], row[other])),
+            format!("  {class}"),
+            measures.images.to_string(),
+            percent(measures.precision),
+            percent(measures.recall),
+            percent(measures.f1),
+            mistaken.map_or("-".to_owned(), |(other, count)| format!("{} ({count})", classes[other])),
         ]);
     }
     table
@@ -151,7 +183,7 @@ pub(super) fn per_class(classes: &[String], metrics: &Metrics) -> Table {
 fn confusion(classes: &[String], metrics: &Metrics) -> Table {
     let head = classes.iter().map(|class| format!("-> {class}"));
     let mut table = Table::new(std::iter::once("  label".to_owned()).chain(head));
-    for (class, row) in classes.iter().zip(&metrics.confusion) {
+    for (class, row) in classes.iter().zip(metrics.confusion.rows()) {
         table.row(std::iter::once(format!("  {class}")).chain(row.iter().map(u64::to_string)));
     }
     table

@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::Failure;
 use crate::config;
 use crate::student::{Student, hf, onnx};
+use crate::runs;
 use crate::teacher::{OnnxTeacher, Teacher};
 use crate::train::{self, BEST};
 use crate::view::Preprocess;
@@ -33,10 +34,18 @@ impl ModelArgs {
     /// Opens what was named.
     pub fn open(&self, device: config::StudentDevice) -> Result<Model, Failure> {
         match &self.run {
-            Some(run) if !is_run(run) => Err(train::Error::NoRun { path: run.clone() }.into()),
-            _ => Model::open(self.path(), device),
+            Some(run) => {
+                let found = runs::find(run, &runs_dir())?;
+                if is_run(&found) { Model::open(&found, device) } else { Err(train::Error::NoRun { path: found }.into()) }
+            }
+            None => Model::open(self.path(), device),
         }
     }
+}
+
+/// The folder that holds runs, where no pipeline file says so.
+pub fn runs_dir() -> PathBuf {
+    std::env::var_os("DECANT_RUNS").map_or_else(|| config::Train::default().dir, PathBuf::from)
 }
 
 /// Whether a folder is a run's, which knows its dataset.

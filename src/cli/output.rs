@@ -3,7 +3,7 @@
 use std::fmt::Arguments;
 use std::io::Write;
 
-pub use crate::support::text::{age, bytes, count, numbers, percent, seconds};
+pub use crate::support::text::{age, bytes, count, numbers, percent, percent_or_dash, seconds};
 
 /// [`println!`], but what can't be written ends the command with a sentence, not a panic.
 macro_rules! outln {

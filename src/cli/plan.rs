@@ -15,7 +15,7 @@ use crate::planning::{Commands, Cost, Decoding, PlannedCache, Probe, Run, SweepC
 use crate::store;
 use crate::sweep::{self, Estimator, Plan, Points, State};
 use crate::teacher;
-use crate::train::{self, Shared};
+use crate::train::{self, Session};
 
 /// What stage one and the sweep will cost here, from a short measurement.
 ///
@@ -64,7 +64,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let teacher = teacher::identify(&base.teacher)?;
     let points = has_runs(&base.sweep).then(|| sweep::expand(&source, &base)).transpose()?;
     let clock = Instant::now();
-    let shared = Shared::open(&base.dataset, context)?;
+    let shared = Session::open(&base.dataset, context)?;
     let dataset_seconds = clock.elapsed().as_secs_f64();
     let cache = PlannedCache::find(&base, shared.dataset(), &teacher, context)?;
     let file = args.pipeline.pipeline.as_path();
@@ -128,7 +128,7 @@ fn has_runs(sweep: &Sweep) -> bool {
 fn sweep_units(
     points: &Points,
     base: &Pipeline,
-    shared: &Arc<Shared>,
+    shared: &Arc<Session>,
     file: &Path,
 ) -> Result<(Option<sweep::Units>, Estimator), sweep::Error> {
     match Plan::new(points, base, Arc::clone(shared), None, file) {

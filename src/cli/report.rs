@@ -37,6 +37,9 @@ pub struct Args {
     /// Where the student is evaluated: cpu, cuda:N or auto
     #[arg(long, default_value = "auto")]
     device: config::StudentDevice,
+    /// Replace files that decant did not write
+    #[arg(long)]
+    force: bool,
     /// Print the report's numbers as JSON on standard output
     #[arg(long)]
     json: bool,
@@ -55,10 +58,13 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         context: context.clone(),
     };
     let paths = args.paths.iter().map(|path| store::pull(path, context)).collect::<Result<Vec<_>, _>>()?;
+    if !args.force {
+        Report::check_places(&args.output, args.charts.as_deref())?;
+    }
     let report = Report::of(&paths, &options)?;
     report.write(&args.output)?;
     if let Some(folder) = &args.charts {
-        report.write_charts(folder)?;
+        report.write_charts(folder, context)?;
     }
     for note in &report.contents.notes {
         errln!("note: {note}");

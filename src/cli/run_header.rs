@@ -57,8 +57,8 @@ pub(super) fn show(setup: &Setup, context: &Context) {
     context.line(format!("  recipe   {}", recipe(student, train)));
     context.line(format!("  run      {}", setup.folder.display()));
     let at_chance = stage_one::at_chance(&setup.dataset, &setup.cache.complete().teacher_quality);
-    for doubt in at_chance.into_iter().chain(warnings::of(setup)) {
-        context.line(format!("  beware   {doubt}"));
+    for warning in at_chance.into_iter().chain(warnings::before(setup)) {
+        context.line(format!("  warning  {warning}"));
     }
 }
 

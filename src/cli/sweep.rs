@@ -13,29 +13,29 @@ use super::output::{numbers, print_json};
 use super::pipeline::PipelineArgs;
 use super::teacher_cache::Part;
 use crate::config::Pipeline;
-use crate::sweep::{self, LOCK_FILE, Lock, Plan, Points, Selection, Standing, Summary, Units, Verified};
-use crate::train::Shared;
+use crate::sweep::{self, LOCK_FILE, Lock, Plan, Points, Selection, SweepProgress, Summary, Units, Verified};
+use crate::train::Session;
 use plan::PlanReport;
 
 /// Train every run of the file's [sweep] that is not done yet.
 ///
-/// The plan comes first. Interrupted or killed, the same command goes on; run again, it trains nothing and leaves the
-/// same results. Several machines that share the folders do a part each, with --run or --part, and --collect sums up.
+/// Prints the plan first. After an interruption the same command resumes; run again, it trains nothing and writes the
+/// same results. Several machines that share the folders each do a part, with --run or --part, and --collect writes the results.
 #[derive(clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "one a switch of the command line")]
 pub struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
-    /// The folder that holds results of sweeps [default: the file's sweep.dir, which is "sweeps"]
+    /// Folder of the results of sweeps [default: the file's sweep.dir, which is "sweeps"]
     #[arg(long, value_name = "DIR", env = "DECANT_SWEEPS")]
     sweeps_dir: Option<PathBuf>,
-    /// The cache's folder, where more than one fits
+    /// Cache folder, if several match
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
     /// Print the plan and stop
     #[arg(long, conflicts_with_all = ["run", "part"])]
     dry_run: bool,
-    /// Make the temperatures that the cache lacks from its logits, without the teacher
+    /// Add the temperatures that the cache lacks from its logits, without the teacher
     #[arg(long, conflicts_with_all = ["dry_run", "cache"])]
     soften: bool,
     /// Train only the run with this id, which decant plan --units json lists
@@ -44,13 +44,13 @@ pub struct Args {
     /// Train only part I of N of the runs, for N processes that share the folders
     #[arg(long, value_name = "I/N", group = "unit")]
     part: Option<Part>,
-    /// Train nothing: sum up what all parts did, once they are done
+    /// Collect results without training
     #[arg(long, group = "unit", conflicts_with_all = ["dry_run", "soften", "verify"])]
     collect: bool,
-    /// Train so many runs side by side, with the threads divided among them
+    /// Number of runs to train in parallel
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: u16,
-    /// Then train K runs, or all, again from nothing and compare their bytes
+    /// Then train K runs, or all, again from the start and compare their bytes
     #[arg(long, value_name = "K|all", num_args = 0..=1, default_missing_value = "1", conflicts_with_all = ["dry_run", "run", "part"])]
     verify: Option<Count>,
     /// Compare with a lockfile [default: FILE's name with .lock.toml]; exit code 3 where results differ
@@ -100,7 +100,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let points = sweep::expand(&source, &base)?;
     let lock = args.lock()?;
     let context = &if args.json { context.without_lines() } else { context.clone() };
-    let shared = Shared::open(&base.dataset, context)?;
+    let shared = Session::open(&base.dataset, context)?;
     if let Some(selection) = args.selection() {
         return units::run(&args, &selection, &points, &base, &shared, context);
     }
@@ -123,14 +123,14 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     summary.write(&folder, &plan)?;
     if finished.interrupted {
         return Err(Failure::interrupted(format!(
-            "interrupted after {} of {} runs; everything that is done is kept, the same command goes on from there",
+            "interrupted after {} of {} runs; what is done is kept, and the same command resumes from there",
             summary.done, summary.runs
         )));
     }
     let here = Lock::of(&plan, &finished.results);
     here.write(&folder)?;
     context.line(format!("\n{}", summary.tables().trim_end()));
-    show_best(&summary, context);
+    context.line(format!("\n{}", summary.best_lines().trim_end()));
     context.line(format!("results  {}", folder.display()));
     let verified = args.verify.map(|count| verify(&plan, &finished, count, &folder, context)).transpose()?;
     let not_reproduced: Vec<String> =
@@ -149,7 +149,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 }
 
 impl Args {
-    /// Which runs alone are trained.
+    /// The runs that are trained, where not all are.
     fn selection(&self) -> Option<Selection> {
         let part = self.part.map(|Part(part, parts)| Selection::Part(part, parts));
         part.or_else(|| self.run.clone().map(Selection::Run))
@@ -164,8 +164,8 @@ impl Args {
         Ok(Some((path, lock)))
     }
 
-    /// Plans, shows the plan, and where it was asked for makes the temperatures that the cache lacks.
-    fn plan(&self, points: &Points, base: &Pipeline, shared: &Arc<Shared>) -> Result<Plan, Failure> {
+    /// Plans, shows the plan, and adds the temperatures that the cache lacks if asked to.
+    fn plan(&self, points: &Points, base: &Pipeline, shared: &Arc<Session>) -> Result<Plan, Failure> {
         let (cache, file) = (self.cache.as_deref(), self.pipeline.pipeline.as_path());
         let new = || Plan::new(points, base, Arc::clone(shared), cache, file);
         let (mut plan, missing) = new()?;
@@ -186,21 +186,9 @@ impl Args {
     }
 }
 
-fn show_best(summary: &Summary, context: &Context) {
-    if let Some(best) = &summary.best_run {
-        let test = best.test.map_or(String::new(), |test| format!(", {:.1} % on test", 100.0 * test));
-        context.line(format!(
-            "\nbest     {}: {:.1} % on validation{test}",
-            best.values,
-            100.0 * best.validation
-        ));
-        context.line(format!("         {}", best.run));
-    }
-}
-
 fn verify(
     plan: &Plan,
-    finished: &Standing,
+    finished: &SweepProgress,
     count: Count,
     folder: &Path,
     context: &Context,
@@ -212,7 +200,7 @@ fn verify(
     Ok(sweep::verify(plan, &finished.runs, count.0, folder, &mut watch)?)
 }
 
-/// Says how this sweep compares with the lock, and gives the runs that differ.
+/// Shows how this sweep compares with the lock, and gives the runs that differ.
 fn compare(lock: &Lock, here: &Lock, context: &Context) -> Vec<String> {
     let differs = lock.differences(here);
     for circumstance in lock.circumstances(here) {
@@ -222,7 +210,7 @@ fn compare(lock: &Lock, here: &Lock, context: &Context) -> Vec<String> {
         context.line(format!("locked   {run}"));
     }
     context.line(format!(
-        "locked   {} of {} runs came to the same",
+        "locked   {} of {} runs have the same result",
         lock.runs.len() - differs.len(),
         lock.runs.len()
     ));
@@ -239,12 +227,12 @@ fn verdict(
     if let [first, rest @ ..] = not_reproduced {
         let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
         return Err(Failure::damage(format!(
-            "a run that was trained again came to something else: {first}{more}; delete that run's folder and run the sweep again"
+            "a run was not reproduced: {first}{more}; delete that run's folder and run the sweep again"
         )));
     }
     if !differs.is_empty() {
         return Err(Failure::damage(format!(
-            "{} runs came to something else than in the lockfile, the first is {}; {LOCK_FILE} in {} is this machine's",
+            "{} runs have other results than in the lockfile, the first is {}; {LOCK_FILE} in {} is this machine's",
             differs.len(),
             differs[0],
             folder.display()
@@ -252,7 +240,7 @@ fn verdict(
     }
     if let [(run, error), ..] = summary.failures.as_slice() {
         return Err(Failure::run(format!(
-            "{} of {} runs failed, the first is {run}: {error}; the others are done, and the same command tries these again",
+            "{} of {} runs failed, the first is {run}: {error}; the others are done, and the same command tries the failed ones again",
             summary.failures.len(),
             summary.runs
         )));

@@ -7,30 +7,32 @@ use super::output::{percent, print_json, seconds};
 use super::pipeline::{PipelineArgs, shortcut};
 use super::{Failure, evaluate, run_header};
 use crate::student::hf::Head;
+use crate::runs::{self, Resume, warnings};
 use crate::support::table::Table;
+use crate::support::text::{number_or_dash, percent_or_dash};
 use crate::train::metrics::Metrics;
-use crate::train::{self, BEST, EpochRecord, Event, Outcome, Resume, RunResult, Setup, Timing};
+use crate::train::{BEST, EpochRecord, Event, Outcome, RunResult, Seal, Setup, Timing, read_epochs};
 
 /// Stage two: train a student from the cache.
 ///
-/// The teacher is neither opened nor needed. Interrupted or killed, the same command goes on, to the same bytes.
+/// The teacher is neither opened nor needed. After an interruption the same command resumes, and ends with the same bytes.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
-    /// The cache's folder, where more than one fits
+    /// Cache folder, if several match
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Softens teacher and student in the distillation term [train.temperature]
+    /// Temperature of teacher and student in the distillation term [train.temperature]
     #[arg(long)]
     temperature: Option<f32>,
-    /// Weight of the distillation term, 0 trains from the labels alone [train.lambda]
+    /// Weight of the distillation term; 0 trains from the labels only [train.lambda]
     #[arg(long)]
     lambda: Option<f32>,
-    /// What is learnt from the teacher: kd, std-kd, dkd, dist, mse or ce [train.loss]
+    /// Distillation loss: kd, std-kd, dkd, dist, mse or ce [train.loss]
     #[arg(long)]
     loss: Option<String>,
-    /// Train a control: permuted-targets (each image taught by those of another) or labels-only [train.control]
+    /// Train a control: permuted-targets (each image with the targets of another) or labels-only [train.control]
     #[arg(long)]
     control: Option<String>,
     /// Fixes initial weights, order and dropout [train.seed]
@@ -45,7 +47,7 @@ pub struct Args {
     /// Peak learning rate [train.lr]
     #[arg(long)]
     lr: Option<f64>,
-    /// What a run that was begun before does: auto goes on, never refuses, a checkpoint's folder goes on from that one
+    /// Resume an existing run: auto, never, or a checkpoint path
     #[arg(long, value_name = "auto|never|PATH", default_value = "auto")]
     resume: Resume,
     /// cpu, cuda:N or auto [train.device]
@@ -87,7 +89,10 @@ fn student_from(resume: &Resume, setup: &Setup, context: &Context) -> Result<(Ru
     run_header::show(setup, context);
     let epochs = setup.pipeline.train.epochs;
     let mut head = Some(EPOCH_HEAD);
-    let outcome = train::resume(setup, resume, context, &mut |event| match event {
+    let outcome = runs::resume(setup, resume, context, &mut |event| match event {
+        Event::Damaged(error) => {
+            context.line(format!("warning: {error}; the checkpoint before it is used"));
+        }
         Event::Initialised(Head::Loaded) => {}
         Event::Initialised(Head::Random { classes_in_file }) => {
             context.line(format!(
@@ -95,18 +100,18 @@ fn student_from(resume: &Resume, setup: &Setup, context: &Context) -> Result<(Ru
             ));
         }
         Event::Resumed { epoch, step } => {
-            context.line(format!("going on in epoch {} of {epochs}, after {step} of its steps", epoch + 1));
+            context.line(format!("resuming at epoch {}/{epochs}, step {step}", epoch + 1));
         }
         Event::Epoch(record) => {
             if let Some(head) = head.take() {
-                context.line(format!("{head}"));
+                context.line(head);
             }
-            context.line(format!("{}", epoch_line(record, epochs)));
+            context.line(epoch_line(record, epochs));
         }
     })?;
     match outcome {
         Outcome::Interrupted { epochs: done } => Err(Failure::interrupted(format!(
-            "interrupted after {done} of {epochs} epochs; the state is saved in {}, the same command goes on from there",
+            "interrupted after {done} of {epochs} epochs; the state is saved in {}, and the same command resumes from there",
             setup.folder.display()
         ))),
         Outcome::Done { result, timing, already } => {
@@ -117,27 +122,27 @@ fn student_from(resume: &Resume, setup: &Setup, context: &Context) -> Result<(Ru
 }
 
 const EPOCH_HEAD: &str =
-    "  epoch      loss       ce       kd  accuracy | on validation: accuracy  agreement    NLL";
+    "  epoch      loss  ce_loss  kd_loss  accuracy | on validation: accuracy  agreement    NLL";
 
 fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
     let validation = &record.validation;
     format!(
-        "{:>3}/{epochs:<3} {:>9.4} {:>8.4} {:>8.4} {:>9} |                {:>8} {:>10} {:>6.3}{}",
+        "{:>3}/{epochs:<3} {:>9.4} {:>8.4} {:>8.4} {:>9} |                {:>8} {:>10} {:>6}{}",
         record.epoch,
         record.train_loss,
-        record.train_hard,
-        record.train_soft,
-        percent(record.train_accuracy),
-        percent(validation.accuracy),
+        record.ce_loss,
+        record.kd_loss,
+        percent_or_dash(record.train_accuracy),
+        percent_or_dash(validation.accuracy),
         percent(validation.teacher_agreement),
-        validation.negative_log_likelihood,
+        number_or_dash(validation.negative_log_likelihood),
         if record.best { " *" } else { "" }
     )
 }
 
 fn show_result(setup: &Setup, result: &RunResult, timing: &Timing, already: bool, context: &Context) {
     if already {
-        context.line(format!("done before: nothing is left to train"));
+        context.line("already trained");
     } else {
         context.line(format!(
             "done in {} ({:.1} images/s in training steps)",
@@ -145,7 +150,11 @@ fn show_result(setup: &Setup, result: &RunResult, timing: &Timing, already: bool
             timing.images_per_second()
         ));
     }
-    context.line(format!("weights of epoch {}, the best on validation (*):", result.best_epoch));
+    context.line(format!(
+        "weights of epoch {}, the best by {} on validation (*):",
+        result.best_epoch,
+        result.chosen_by.name()
+    ));
     let mut table =
         Table::new(["  split", "images", "accuracy", "macro F1", "NLL", "ECE", "agreement", "KL to teacher"]);
     add_row(&mut table, "  validation", &result.validation);
@@ -155,25 +164,26 @@ fn show_result(setup: &Setup, result: &RunResult, timing: &Timing, already: bool
     context.line(table.to_string().trim_end());
     let (split, metrics) =
         result.test.as_ref().map_or(("validation", &result.validation), |test| ("test", test));
-    if metrics.confusion.len() <= evaluate::MOST_CLASSES {
+    if metrics.accuracy.is_some() && metrics.confusion.classes() <= evaluate::MOST_CLASSES {
         context.line(format!("on {split}:"));
         context.line(evaluate::per_class(&setup.dataset.classes, metrics).to_string().trim_end());
     }
+    let epochs = read_epochs(&setup.folder, Seal::Optional).unwrap_or_default();
+    for warning in warnings::after(result, &epochs) {
+        context.line(format!("warning  {warning}"));
+    }
     context.line(format!("student  {}", setup.folder.join(BEST).display()));
-    context.line(format!(
-        "next     decant evaluate --run {0}, or export --to hf --run {0}",
-        setup.folder.display()
-    ));
+    context.line(format!("next     decant evaluate {0}, or export --to hf --run {0}", setup.folder.display()));
 }
 
 fn add_row(table: &mut Table, name: &str, metrics: &Metrics) {
     table.row([
         name.to_owned(),
         metrics.samples.to_string(),
-        percent(metrics.accuracy),
-        percent(metrics.macro_f1),
-        format!("{:.3}", metrics.negative_log_likelihood),
-        percent(metrics.calibration_error),
+        percent_or_dash(metrics.accuracy),
+        percent_or_dash(metrics.macro_f1),
+        number_or_dash(metrics.negative_log_likelihood),
+        percent_or_dash(metrics.calibration_error),
         percent(metrics.teacher_agreement),
         format!("{:.3}", metrics.teacher_kl),
     ]);

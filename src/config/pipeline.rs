@@ -43,6 +43,15 @@ impl Pipeline {
         self.check_targets()
     }
 
+    /// Checks the values of a pipeline that was not read from a TOML file, such as that of a finished run.
+    ///
+    /// # Errors
+    /// The first value out of range, with what is allowed.
+    pub fn validate(&self) -> Result<(), String> {
+        self.check()
+            .map_err(|Invalid { key, value, rule }| format!("{key} = {value} is out of range, it must be {rule}"))
+    }
+
     /// Checks that the cache will hold what the loss reads.
     fn check_targets(&self) -> Result<(), Invalid> {
         let Self { cache, train, .. } = self;

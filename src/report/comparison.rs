@@ -1,63 +1,36 @@
-//! Runs that differ in their seed alone are one group; groups are compared with the same student trained from the labels alone.
+//! Runs that differ in their seed only, side by side, with the names that the page calls them by.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde::Serialize;
-use serde_json::Value;
 
-use super::Run;
-use crate::config::Pipeline;
-use crate::support::statistics::{Paired, mean_and_deviation, paired};
+use crate::runs::{self, Configurations, Entry, Gain, Recipe, Run, Spread, shown};
+use crate::train::metrics::Criterion;
 
 const TEMPERATURE: &str = "train.temperature";
 const LAMBDA: &str = "train.lambda";
-/// Keys that name places and devices, or the seed, over which a group's runs are repeated.
-const NOT_COMPARED: [&str; 12] = [
-    "name",
-    "cache.name",
-    "cache.dir",
-    "train.dir",
-    "train.device",
-    "train.seed",
-    "train.tensorboard",
-    "teacher.device",
-    "teacher.threads",
-    "teacher.sessions",
-    "teacher.gpu.graph",
-    "teacher.gpu.tensorrt-cache",
-];
-/// Keys of the teacher's term of the loss, and sections of them: nothing that students from the labels alone differ by.
-const TEACHERS_TERM: [&str; 8] = [
-    TEMPERATURE,
-    "train.temperature-end",
-    LAMBDA,
-    "train.lambda-end",
-    "train.ramp",
-    "train.loss",
-    "train.dkd",
-    "train.dist",
-];
-/// A run from the labels alone may be one's control.
-const CONTROL: &str = "train.control";
 
-/// Finished runs, group by group.
+/// Finished runs, configuration by configuration.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
+    /// The measure by which configurations are ordered.
+    pub measure: Criterion,
     /// The keys in which the runs differ, the seed left out.
     pub axes: Vec<String>,
-    /// From the best mean validation accuracy to the worst.
+    /// From the best mean on validation to the worst.
     pub groups: Vec<Group>,
-    /// The index, in the report's runs, of the best group's best run on validation.
+    /// The index, in the report's runs, of the best configuration's best run on validation.
     pub best_run: usize,
 }
 
-/// Runs that differ in their seed alone.
+/// Runs that differ in their seed only.
 #[derive(Clone, Debug, Serialize)]
 pub struct Group {
     /// What tells it from the others.
     pub label: String,
-    /// The temperature; none for students that learn from the labels alone, whom it does not concern.
+    /// The temperature; nothing for students from the labels only, which don't depend on it.
     pub temperature: Option<f32>,
     /// Weight of the distillation term.
     pub lambda: f32,
@@ -65,89 +38,49 @@ pub struct Group {
     pub others: BTreeMap<String, String>,
     /// Indices into the report's runs, by seed.
     pub runs: Vec<usize>,
-    /// Validation accuracy.
-    pub validation: Measure,
-    /// Test accuracy, where every run has a test split.
-    pub test: Option<Measure>,
-    /// Against the same student from the labels alone, seed by seed.
+    /// The measure on validation.
+    pub validation: Spread,
+    /// The measure on test, where every run has it.
+    pub test: Option<Spread>,
+    /// Accuracy against the same student from the labels only, seed by seed.
     pub gain: Option<Gain>,
-}
-
-/// One number of several runs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Measure {
-    /// One a run.
-    pub values: Vec<f64>,
-    /// Their mean.
-    pub mean: f64,
-    /// Their sample standard deviation.
-    pub deviation: f64,
-}
-
-/// What distillation bought.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Gain {
-    /// Seeds that both have.
-    pub seeds: Vec<u64>,
-    /// Accuracy on test, or on validation where there is no test split, above that from scratch; one a seed.
-    pub accuracy: Measure,
-    /// Seeds with which the distilled student is ahead.
-    pub ahead: usize,
-    /// Student's paired t-test of the two; none of a single seed.
-    pub test: Option<Paired>,
-}
-
-impl Measure {
-    fn of(values: Vec<f64>) -> Self {
-        let (mean, deviation) = mean_and_deviation(&values);
-        Self { values, mean, deviation }
-    }
+    #[serde(skip)]
+    recipe: Recipe,
 }
 
 impl Group {
-    /// Whether it learns from the labels alone.
+    /// Whether it learns from the labels only.
     pub fn is_scratch(&self) -> bool {
         self.temperature.is_none()
     }
 
-    /// Whether it is the same student as `group`'s, but from the labels alone.
+    /// Whether it is the same student as `group`'s, but from the labels only.
     pub fn is_scratch_of(&self, group: &Self) -> bool {
-        self.is_scratch() && self.others.iter().all(|(key, value)| group.others.get(key) == Some(value))
+        self.recipe.is_baseline_of(&group.recipe)
     }
 
-    /// Test accuracy, or validation's where there is no test split.
-    pub fn final_measure(&self) -> &Measure {
+    /// The measure on test, or on validation where not every run has it.
+    pub fn final_measure(&self) -> &Spread {
         self.test.as_ref().unwrap_or(&self.validation)
     }
 }
 
 impl Comparison {
-    /// Groups the finished ones of `runs`; none when no run has finished.
+    /// Groups the finished ones of `runs`; nothing when no run has finished.
     pub fn of(runs: &[Run]) -> Option<Self> {
         let finished: Vec<usize> = (0..runs.len()).filter(|&index| runs[index].result.is_some()).collect();
-        let configs: BTreeMap<usize, BTreeMap<String, String>> =
-            finished.iter().map(|&index| (index, flat(&runs[index].description.pipeline))).collect();
-        let axes = axes(configs.values());
-        let mut by_config: BTreeMap<&BTreeMap<String, String>, Vec<usize>> = BTreeMap::new();
-        for (&index, config) in &configs {
-            by_config.entry(config).or_default().push(index);
-        }
-        let mut groups: Vec<Group> =
-            by_config.into_iter().map(|(config, members)| group(config, members, runs, &axes)).collect();
-        let gains: Vec<Option<Gain>> = groups.iter().map(|group| gain(group, &groups, runs)).collect();
-        for (group, gain) in groups.iter_mut().zip(gains) {
-            group.gain = gain;
-        }
-        groups.sort_by(|a, b| b.validation.mean.total_cmp(&a.validation.mean));
-        let best = groups.first()?;
-        let accuracy =
-            |index: usize| runs[index].result.as_ref().map_or(0.0, |result| result.validation.accuracy);
-        let best_run = best
-            .runs
-            .iter()
-            .copied()
-            .reduce(|best, next| if accuracy(next) > accuracy(best) { next } else { best })?;
-        Some(Self { axes, groups, best_run })
+        let entries: Vec<Entry<'_>> = finished.iter().map(|&index| entry(&runs[index])).collect();
+        let all = Configurations::of(&entries);
+        let recipes: Vec<&Recipe> = all.configurations.iter().map(|one| &one.recipe).collect();
+        let axes = axes(&recipes);
+        let groups = all.configurations.iter().filter_map(|configuration| {
+            let members: Vec<usize> = configuration.finished.iter().map(|&index| finished[index]).collect();
+            let first = runs.get(*members.first()?)?;
+            Some(group(configuration, first, members, &axes))
+        });
+        let groups: Vec<Group> = groups.collect::<Option<_>>()?;
+        let best_run = finished[all.run_to_take(&entries)?];
+        Some(Self { measure: all.criterion, axes, groups, best_run })
     }
 
     /// The best group that learns from the teacher, if any does.
@@ -155,24 +88,33 @@ impl Comparison {
         self.groups.iter().find(|group| !group.is_scratch())
     }
 
-    /// The group from the labels alone that `group` is compared with.
+    /// The group from the labels only that `group` is compared with.
     pub fn scratch_of(&self, group: &Group) -> Option<&Group> {
         self.groups.iter().find(|other| other.is_scratch_of(group))
     }
+
+    /// The name of the measure in a title: `Accuracy`.
+    pub fn measured(&self) -> &'static str {
+        match self.measure {
+            Criterion::Accuracy => "Accuracy",
+            Criterion::TeacherAgreement => "Agreement with the teacher",
+        }
+    }
 }
 
-fn group(config: &BTreeMap<String, String>, mut members: Vec<usize>, runs: &[Run], axes: &[String]) -> Group {
-    members.sort_by_key(|&index| (runs[index].seed(), index));
-    let results: Vec<_> = members.iter().filter_map(|&index| runs[index].result.as_ref()).collect();
-    let validation = Measure::of(results.iter().map(|result| result.validation.accuracy).collect());
-    let test: Option<Vec<f64>> =
-        results.iter().map(|result| result.test.as_ref().map(|test| test.accuracy)).collect();
-    let train = &runs[members[0]].description.pipeline.train;
-    let temperature = train.is_taught().then_some(train.temperature);
+fn entry(run: &Run) -> Entry<'_> {
+    let recipe = Recipe::of(run.pipeline(), run.description.init);
+    Entry { recipe, seed: run.seed(), result: run.result.as_ref() }
+}
+
+fn group(configuration: &runs::Configuration, first: &Run, members: Vec<usize>, axes: &[String]) -> Option<Group> {
+    let train = &first.pipeline().train;
+    let recipe = &configuration.recipe;
+    let temperature = recipe.is_taught().then_some(train.temperature);
     let others: BTreeMap<String, String> = axes
         .iter()
         .filter(|key| ![TEMPERATURE, LAMBDA].contains(&key.as_str()))
-        .filter_map(|key| Some((key.clone(), config.get(key)?.clone())))
+        .filter_map(|key| Some((key.clone(), shown(recipe.get(key)?))))
         .collect();
     let mut label = match temperature {
         Some(temperature) => format!("T = {temperature}, lambda = {}", train.lambda),
@@ -182,97 +124,28 @@ fn group(config: &BTreeMap<String, String>, mut members: Vec<usize>, runs: &[Run
         let key = key.strip_prefix("train.").unwrap_or(key);
         let _ = write!(label, ", {key} = {value}");
     }
-    Group {
+    Some(Group {
         label,
         temperature,
-        lambda: if train.is_taught() { train.lambda } else { 0.0 },
+        lambda: if recipe.is_taught() { train.lambda } else { 0.0 },
         others,
         runs: members,
-        validation,
-        test: test.map(Measure::of),
-        gain: None,
-    }
-}
-
-/// What `group` has above its like from scratch, over the seeds of both.
-fn gain(group: &Group, groups: &[Group], runs: &[Run]) -> Option<Gain> {
-    if group.is_scratch() {
-        return None;
-    }
-    let scratch = groups.iter().find(|other| other.is_scratch_of(group))?;
-    let accuracies = |group: &Group| -> BTreeMap<u64, f64> {
-        let seeds = group.runs.iter().map(|&index| runs[index].seed());
-        seeds.zip(group.final_measure().values.iter().copied()).collect()
-    };
-    if group.test.is_some() != scratch.test.is_some() {
-        return None;
-    }
-    let (ours, theirs) = (accuracies(group), accuracies(scratch));
-    let pairs: Vec<(u64, f64, f64)> =
-        ours.into_iter().filter_map(|(seed, ours)| Some((seed, ours, *theirs.get(&seed)?))).collect();
-    if pairs.is_empty() {
-        return None;
-    }
-    let ours: Vec<f64> = pairs.iter().map(|pair| pair.1).collect();
-    let theirs: Vec<f64> = pairs.iter().map(|pair| pair.2).collect();
-    let gains: Vec<f64> = ours.iter().zip(&theirs).map(|(ours, theirs)| ours - theirs).collect();
-    Some(Gain {
-        seeds: pairs.iter().map(|pair| pair.0).collect(),
-        ahead: gains.iter().filter(|&&gain| gain > 0.0).count(),
-        accuracy: Measure::of(gains),
-        test: paired(&ours, &theirs),
+        validation: configuration.validation.clone()?,
+        test: configuration.test.clone(),
+        gain: configuration.gain.clone(),
+        recipe: recipe.clone(),
     })
 }
 
-/// The keys with more than one value.
-fn axes<'a>(configs: impl Iterator<Item = &'a BTreeMap<String, String>>) -> Vec<String> {
+/// The keys with more than one value. A key of the teacher's term counts among the runs that hear the teacher.
+fn axes(recipes: &[&Recipe]) -> Vec<String> {
     let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for config in configs {
-        for (key, value) in config {
-            values.entry(key).or_default().insert(value);
+    for recipe in recipes {
+        for key in recipe.keys() {
+            values.entry(key).or_default().extend(recipe.get(key));
         }
     }
     values.into_iter().filter(|(_, values)| values.len() > 1).map(|(key, _)| key.to_owned()).collect()
-}
-
-/// A pipeline's keys and values, as far as they decide what a student learns.
-fn flat(pipeline: &Pipeline) -> BTreeMap<String, String> {
-    let mut flat = BTreeMap::new();
-    let value = serde_json::to_value(pipeline).expect("a pipeline is plain data");
-    flatten(String::new(), &value, &mut flat);
-    let within = |key: &str, section: &str| {
-        key.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    flat.retain(|key, _| !NOT_COMPARED.contains(&key.as_str()) && !within(key, "sweep"));
-    if !pipeline.train.is_taught() {
-        flat.retain(|key, _| key != CONTROL && !TEACHERS_TERM.iter().any(|section| within(key, section)));
-    }
-    flat
-}
-
-fn flatten(key: String, value: &Value, out: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
-                flatten(key, value, out);
-            }
-        }
-        Value::String(text) => {
-            out.insert(key, text.clone());
-        }
-        // `0.9` of a float32, not what it is in float64.
-        Value::Number(number) => {
-            let shown = number.as_f64().filter(|_| number.is_f64()).map(|value| (value as f32).to_string());
-            out.insert(key, shown.unwrap_or_else(|| number.to_string()));
-        }
-        Value::Null => {
-            out.insert(key, "none".to_owned());
-        }
-        other => {
-            out.insert(key, other.to_string());
-        }
-    }
 }
 
 #[cfg(test)]
@@ -280,9 +153,10 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::config::{Pipeline, StudentDevice};
+    use crate::runs::example_result;
     use crate::support::hash::Digest;
-    use crate::train::metrics::Metrics;
-    use crate::train::{Description, RunResult, Timing};
+    use crate::train::{Description, Timing};
 
     fn run(lambda: f32, temperature: f32, seed: u64, [validation, test]: [f64; 2], width: f64) -> Run {
         let mut pipeline = Pipeline::default();
@@ -291,26 +165,27 @@ mod tests {
         pipeline.train.seed = seed;
         pipeline.train.dir = PathBuf::from(format!("runs-{seed}"));
         pipeline.student.width = width;
-        let metrics = |accuracy| Metrics { accuracy, ..Metrics::default() };
-        let result = serde_json::json!({
-            "key": "", "name": "", "temperature": temperature, "lambda": lambda, "seed": seed, "parameters": 1,
-            "best_epoch": 1, "validation": metrics(validation), "test": metrics(test), "weights": "",
-        });
-        let result: RunResult = serde_json::from_value(result).unwrap();
         let zero = Digest([0; 32]);
         let description = Description {
+            format: Description::FORMAT,
+            revision: 1,
             decant: String::new(),
             key: zero,
             cache: PathBuf::new(),
             cache_content: zero,
             init: None,
             teacher: String::new(),
-            device: crate::config::StudentDevice::Auto,
+            device: StudentDevice::Cpu,
             pipeline,
         };
         let folder = PathBuf::from(format!("{lambda}-{temperature}-{seed}-{width}"));
         let timing = Timing::default();
-        Run { folder, description, result: Some(result), timing, weights_bytes: None, epochs: Vec::new() }
+        let result = Some(example_result(seed, validation, 0.5, test));
+        Run { folder, description, result, timing, weights_bytes: None, epochs: Vec::new() }
+    }
+
+    fn mean(gain: &Gain) -> f64 {
+        gain.comparison.accuracy.as_ref().unwrap().mean
     }
 
     #[test]
@@ -327,8 +202,8 @@ mod tests {
         assert_eq!((best.runs.as_slice(), scratch.runs.as_slice()), (&[1, 0][..], &[2, 3][..]));
         assert!((best.validation.mean - 0.7).abs() < 1e-12);
         let gain = best.gain.as_ref().unwrap();
-        assert_eq!((gain.seeds.as_slice(), gain.ahead), (&[0, 1][..], 2));
-        assert!((gain.accuracy.mean - 0.15).abs() < 1e-12);
+        assert_eq!((gain.comparison.seeds.as_slice(), gain.comparison.ahead), (&[0, 1][..], 2));
+        assert!((mean(gain) - 0.15).abs() < 1e-12);
         assert_eq!(comparison.best_run, 0);
     }
 
@@ -350,12 +225,12 @@ mod tests {
         let comparison = Comparison::of(&runs).unwrap();
         let best = &comparison.groups[0];
         assert_eq!(best.label, "T = 5, lambda = 0.5, student.width = 1");
-        assert!((best.gain.as_ref().unwrap().accuracy.mean - 0.2).abs() < 1e-12);
+        assert!((mean(best.gain.as_ref().unwrap()) - 0.2).abs() < 1e-12);
         assert_eq!(comparison.scratch_of(best).unwrap().runs, [2]);
     }
 
     #[test]
-    fn students_from_the_labels_alone_are_one_group_whatever_the_teachers_term_would_be() {
+    fn students_from_the_labels_only_are_one_group_whatever_the_teachers_term_would_be() {
         let mut runs = [
             run(0.5, 5.0, 0, [0.8, 0.8], 1.0),
             run(0.5, 5.0, 0, [0.7, 0.7], 1.0),
@@ -373,6 +248,17 @@ mod tests {
         ];
         assert_eq!(labels, expected);
         assert!(comparison.groups.iter().take(2).all(|group| group.gain.is_some()));
+    }
+
+    #[test]
+    fn how_often_a_run_is_saved_and_which_temperatures_are_cached_tell_no_seeds_apart() {
+        let mut runs = [run(0.5, 5.0, 0, [0.8, 0.8], 1.0), run(0.5, 5.0, 1, [0.7, 0.7], 1.0)];
+        let pipeline = &mut runs[1].description.pipeline;
+        pipeline.train.checkpoint_steps = 10;
+        pipeline.train.checkpoint_minutes = 1.0;
+        pipeline.train.keep_checkpoints = 3;
+        pipeline.cache.temperatures = vec![5.0];
+        assert_eq!(Comparison::of(&runs).unwrap().groups.len(), 1);
     }
 
     #[test]

@@ -8,11 +8,13 @@ use super::comparison::Comparison;
 use super::gallery::{Card, Source};
 use super::input::Input;
 use super::student::{self, Evaluated, Student};
-use super::{Error, Run, Teacher};
+use super::{Error, Teacher};
+use crate::runs::Run;
 use crate::config::{self, StudentDevice};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::Cache;
 use crate::support::context::Context;
+use crate::support::exit::{self, ExitKind};
 
 /// What a caller may choose.
 #[derive(Clone, Debug, Default)]
@@ -152,7 +154,7 @@ impl Contents {
             let unfinished = runs.iter().filter(|run| run.result.is_none()).count();
             if unfinished > 0 {
                 contents.notes.push(format!(
-                    "{unfinished} of {} runs have not finished and are compared with none.",
+                    "{unfinished} of {} runs have not finished and are left out of the comparison.",
                     runs.len()
                 ));
             }
@@ -177,7 +179,9 @@ impl Contents {
                 contents.mistakes = mistakes;
             }
             // A split that was asked for by name, and damage, are the caller's to know.
-            Err(error) if error.is_damage() || options.split.is_some() => return Err(error),
+            Err(error) if error.is_damage() || error.kind() == exit::Kind::Interrupted || options.split.is_some() => {
+                return Err(error);
+            }
             Err(error) => {
                 contents.notes.push(format!("The student's answers are not shown: {error}."));
             }
@@ -187,7 +191,7 @@ impl Contents {
 
     /// Runs of different datasets have nothing to compare; their confusion matrices tell how many classes each knows.
     fn check_classes(runs: &[Run]) -> Result<(), Error> {
-        let classes = |run: &Run| run.result.as_ref().map(|result| result.validation.confusion.len());
+        let classes = |run: &Run| run.result.as_ref().map(|result| result.validation.confusion.classes());
         let mut known = runs.iter().filter_map(|run| Some((run, classes(run)?)));
         let Some((first, count)) = known.next() else { return Ok(()) };
         match known.find(|(_, other)| *other != count) {

@@ -3,27 +3,22 @@
 use std::path::PathBuf;
 
 use crate::support::exit::{ExitKind, Kind};
+use crate::support::overwrite::Refused;
 use crate::{dataset, store, sweep, train, view};
 
 /// Each is one sentence that names the thing, what was expected and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A folder that is nothing a report is about.
+    /// A path that a report can't be about.
     #[error(
-        "{path} is no cache (manifest.json), no run (run.json) and no sweep (sweep.lock.toml); name a folder that teacher-cache, train-student or sweep wrote"
+        "{path} is not a cache (manifest.json), a run (run.json) or a sweep (sweep.lock.toml); name a folder that teacher-cache, train-student or sweep wrote"
     )]
     Unknown {
         /// The folder.
         path: PathBuf,
     },
-    /// Nothing there.
-    #[error("{path} is not there; name a folder that teacher-cache, train-student or sweep wrote")]
-    Missing {
-        /// The folder.
-        path: PathBuf,
-    },
     /// Several folders that are not all runs.
-    #[error("{path} is a cache, and a report is about one cache, or about one or more runs; give it alone")]
+    #[error("{path} is a cache, and a report is about one cache, or about one or more runs; name only the cache")]
     Mixed {
         /// The cache.
         path: PathBuf,
@@ -45,7 +40,7 @@ pub enum Error {
     Sweep(#[from] sweep::Error),
     /// None of the runs has finished.
     #[error(
-        "none of the {runs} runs has finished, so there is nothing to compare; go on with them, or report one by itself"
+        "none of the {runs} runs has finished, so there is nothing to compare; resume them, or report one by itself"
     )]
     NothingFinished {
         /// How many there are.
@@ -81,15 +76,21 @@ pub enum Error {
     #[error(transparent)]
     Train(#[from] train::Error),
     /// An image can't be shown.
-    #[error("{image} can't be shown: {source}; mend or remove it")]
+    #[error("{image} can't be shown: {source}; fix or remove it")]
     Image {
         /// Its file, or file and row.
         image: String,
         /// Why.
         source: view::Error,
     },
+    /// The report would replace a file that decant did not write.
+    #[error(transparent)]
+    Foreign(#[from] Refused),
+    /// Stopped by the user.
+    #[error("interrupted; no report was written")]
+    Interrupted,
     /// A file of the report can't be written.
-    #[error("can't write {path}: {source}; free some space or name another place")]
+    #[error("can't write {path}: {source}; check free space, or name another place")]
     Write {
         /// The file.
         path: PathBuf,
@@ -102,7 +103,7 @@ impl Error {
     /// Whether stored data is damaged.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Sweep(_) => true,
+            Self::Sweep(sweep::Error::Lock { .. } | sweep::Error::DamagedLock { .. }) => true,
             Self::Store(error) => error.is_damage(),
             Self::Train(error) => error.is_damage(),
             _ => false,
@@ -114,6 +115,7 @@ impl Error {
         match self {
             Self::Store(error) => error.kind() == Kind::Usage,
             Self::Train(error) => error.is_usage(),
+            Self::Sweep(error) => error.kind() == Kind::Usage,
             Self::Write { .. } => false,
             _ => true,
         }
@@ -126,6 +128,7 @@ impl ExitKind for Error {
             Self::Store(error) => error.kind(),
             Self::Train(error) => error.kind(),
             Self::Dataset(error) => error.kind(),
+            Self::Interrupted => Kind::Interrupted,
             _ if self.is_damage() => Kind::Damaged,
             _ if self.is_usage() => Kind::Usage,
             _ => Kind::Failed,

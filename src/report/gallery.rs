@@ -1,4 +1,4 @@
-//! Single images: what the teacher says of them at each temperature, beside what the student says.
+//! Single images: the soft targets at each temperature beside the student's probabilities.
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ const MOST_MISTAKES: usize = 8;
 /// Classes of a card at most.
 const MOST_CLASSES: usize = 5;
 
-/// One image and what is said of it.
+/// One image with the probabilities of teacher and student.
 #[derive(Clone, Debug, Serialize)]
 pub struct Card {
     /// Its index in the split.
@@ -35,7 +35,7 @@ pub struct Card {
     pub picture: Option<Picture>,
 }
 
-/// What is said of one class.
+/// The probabilities of one class.
 #[derive(Clone, Debug, Serialize)]
 pub struct Class {
     /// Its name.

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Error, Run};
+use super::Error;
+use crate::runs::{self, Run};
 use crate::store::MANIFEST_FILE;
 use crate::support::hash::Digest;
 use crate::sweep::{LOCK_FILE, Lock};
+use crate::train::RUN_FILE;
 
 /// Digits of a run's key in its folder's name.
 const KEY_DIGITS: usize = 12;
@@ -38,18 +40,16 @@ impl Input {
         let mut notes = Vec::new();
         let mut is_sweep = false;
         for path in paths {
-            if !path.is_dir() {
-                return Err(Error::Missing { path: path.clone() });
-            }
+            let path = &runs::find(path, runs_dir)?;
             if path.join(MANIFEST_FILE).is_file() {
                 return match paths {
                     [_] => Ok(Self::Cache(path.clone())),
                     _ => Err(Error::Mixed { path: path.clone() }),
                 };
             }
-            if path.join("run.json").is_file() {
+            if path.join(RUN_FILE).exists() {
                 folders.push(path.clone());
-            } else if path.join(LOCK_FILE).is_file() {
+            } else if path.join(LOCK_FILE).exists() {
                 is_sweep = true;
                 folders.extend(runs_of_sweep(path, runs_dir, &mut notes)?);
             } else {
@@ -69,9 +69,20 @@ impl Input {
 
 /// The folders of a sweep's runs: a run's key ends its folder's name.
 fn runs_of_sweep(sweep: &Path, runs_dir: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, Error> {
-    let lock = Lock::read(&sweep.join(LOCK_FILE))?;
+    let mut lock = Lock::read(&sweep.join(LOCK_FILE))?;
+    // As in the sweep's own summary, only the runs that were trained to the end are compared.
+    let last = lock.runs.iter().map(|run| run.rung).max().unwrap_or(0);
+    let all = lock.runs.len();
+    lock.runs.retain(|run| run.rung == last);
+    if lock.runs.len() < all {
+        notes.push(format!(
+            "{} runs of {} are from earlier rungs of successive halving, with fewer epochs, and are left out.",
+            all - lock.runs.len(),
+            sweep.display()
+        ));
+    }
     let entries = fs::read_dir(runs_dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let there: Vec<PathBuf> = entries.filter(|folder| folder.join("run.json").is_file()).collect();
+    let there: Vec<PathBuf> = entries.filter(|folder| folder.join(RUN_FILE).is_file()).collect();
     let find = |key: &Digest| {
         let ending = format!("-{}", key.short(KEY_DIGITS));
         let is_it = |folder: &&PathBuf| {

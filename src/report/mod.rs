@@ -13,22 +13,23 @@ mod page;
 mod picture;
 mod plots;
 mod reliability;
-mod run;
 mod student;
 mod teacher;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use comparison::{Comparison, Gain, Group, Measure};
+pub use comparison::{Comparison, Group};
 pub use contents::{Contents, Kind, Options};
 pub use error::Error;
 pub use gallery::{Card, Class};
 pub use reliability::Bin;
-pub use run::Run;
 pub use student::Student;
 pub use teacher::Teacher;
 
 use crate::support::atomic;
+use crate::support::context::Context;
+use crate::support::overwrite::{self, Refused};
 use chart::Chart;
 
 /// A report: what it is about, its charts and its page.
@@ -49,9 +50,27 @@ impl Report {
     /// run that has not finished, leaves a section out, and [`Contents::notes`] says so.
     pub fn of(paths: &[PathBuf], options: &Options) -> Result<Self, Error> {
         let contents = Contents::read(paths, options)?;
+        check_stop(&options.context)?;
         let charts = plots::charts(&contents);
         let html = page::render(&contents, &charts);
         Ok(Self { contents, charts, html })
+    }
+
+    /// Refuses to replace a page or charts that decant did not write.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`] with the first such file.
+    pub fn check_places(page: &Path, charts: Option<&Path>) -> Result<(), Error> {
+        overwrite::check_file(page, page::is_page)?;
+        let files = charts.map(fs::read_dir).into_iter().flatten().flatten().flatten().map(|entry| entry.path());
+        for path in files.filter(|path| path.extension().is_some_and(|end| end == "svg" || end == "png")) {
+            // A PNG has its marked SVG beside it.
+            overwrite::check_file(&path.with_extension("svg"), chart::is_chart)?;
+            if !path.with_extension("svg").exists() {
+                return Err(Refused { path }.into());
+            }
+        }
+        Ok(())
     }
 
     /// Writes the page.
@@ -65,14 +84,20 @@ impl Report {
     /// Writes each chart as SVG and as PNG into `folder`.
     ///
     /// # Errors
-    /// A file that can't be written.
-    pub fn write_charts(&self, folder: &Path) -> Result<(), Error> {
+    /// A file that can't be written; a request to stop.
+    pub fn write_charts(&self, folder: &Path, context: &Context) -> Result<(), Error> {
         for chart in &self.charts {
+            check_stop(context)?;
             write(&folder.join(chart.name).with_extension("svg"), chart.svg().as_bytes())?;
             write(&folder.join(chart.name).with_extension("png"), &chart.png())?;
         }
         Ok(())
     }
+}
+
+/// Stops where the user asked for it.
+fn check_stop(context: &Context) -> Result<(), Error> {
+    if context.is_cancelled() { Err(Error::Interrupted) } else { Ok(()) }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! What a finished run's student answers.
+//! The student of a finished run on one split.
 
 use serde::Serialize;
 
@@ -8,13 +8,12 @@ use super::reliability::{self, Bin};
 use super::teacher::Teacher;
 use crate::config::StudentDevice;
 use crate::dataset::SplitName;
-use crate::runs::FinishedRun;
+use crate::runs::{FinishedRun, Run};
 use crate::store::soften;
 use crate::support::context::Context;
 use crate::train::metrics::{Meter, Metrics, argmax};
 use crate::train::{Answers, Setup};
 
-use super::Run;
 
 /// A student on one split.
 #[derive(Clone, Debug, Serialize)]
@@ -57,7 +56,7 @@ pub fn evaluate(
     let split = split.unwrap_or(if tested { SplitName::Test } else { SplitName::Validation });
     let finished = FinishedRun::open(&run.folder)?;
     let setup = finished.setup(device, context)?;
-    let answers = finished.answers(&setup, split)?;
+    let answers = finished.answers(&setup, split, context)?;
     setup.check_content()?;
     let rows = setup.rows(split)?;
     let source = Source {

@@ -1,4 +1,4 @@
-//! What a cache is worth: the teacher against the labels, and its soft targets.
+//! A cache: the teacher against the labels, and its soft targets.
 
 use serde::Serialize;
 
@@ -6,6 +6,7 @@ use super::Error;
 use super::reliability::{self, Bin};
 use crate::dataset::SplitName;
 use crate::store::{Cache, Entropy, Manifest, TeacherQuality, soften};
+use crate::support::confusion::Confusion;
 use crate::support::hash::Digest;
 use crate::train::metrics::argmax;
 
@@ -24,8 +25,8 @@ pub struct Teacher {
     pub splits: Vec<Split>,
     /// The split that the following are of.
     pub measured: String,
-    /// `confusion[label][predicted]`, in samples.
-    pub confusion: Vec<Vec<u64>>,
+    /// Which classes it takes for which, in samples.
+    pub confusion: Confusion,
     /// Of the labelled samples, at temperature 1.
     pub reliability: Vec<Bin>,
 }
@@ -67,7 +68,7 @@ impl Teacher {
         }
         let rows = cache.split(split.as_str())?;
         let classes = rows.classes();
-        let mut confusion = vec![vec![0; classes]; classes];
+        let mut confusion = Confusion::new(classes);
         let mut answers = Vec::new();
         let (mut logits, mut probabilities) = (vec![0.0; classes], vec![0.0; classes]);
         for row in (0..rows.samples()).filter_map(|sample| rows.row(sample, 0)) {
@@ -75,7 +76,7 @@ impl Teacher {
             rows.gather_logits(&[row], &mut logits)?;
             soften(&logits, 1.0, &mut probabilities);
             let predicted = argmax(&logits);
-            confusion[label][predicted] += 1;
+            confusion.add(label, predicted);
             answers.push((f64::from(probabilities[predicted]), predicted == label));
         }
         Ok(Self {

@@ -9,7 +9,9 @@ use super::FinishedRun;
 use crate::config::{Control, Pipeline, Student, Train};
 use crate::store::Cache;
 use crate::student::{self, onnx};
-use crate::train::metrics::{Metrics, per_class};
+use crate::support::confusion::ClassMeasures;
+use crate::support::text::{number_or_dash, percent, percent_or_dash};
+use crate::train::metrics::Metrics;
 
 /// The files that a card lies beside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,14 +66,13 @@ fn head(run: &FinishedRun, dataset: &str, kind: Kind) -> String {
         quoted(&run.result.name)
     );
     for (split, metrics) in splits(run) {
+        let (Some(accuracy), Some(macro_f1)) = (metrics.accuracy, metrics.macro_f1) else { continue };
         let _ = write!(
             text,
             "  - task:\n      type: image-classification\n    dataset:\n      name: {0}\n      type: {0}\n      \
-             split: {split}\n    metrics:\n    - type: accuracy\n      value: {1:.4}\n    - type: f1\n      \
-             name: macro F1\n      value: {2:.4}\n",
+             split: {split}\n    metrics:\n    - type: accuracy\n      value: {accuracy:.4}\n    - type: f1\n      \
+             name: macro F1\n      value: {macro_f1:.4}\n",
             quoted(dataset),
-            metrics.accuracy,
-            metrics.macro_f1
         );
     }
     text + "---\n"
@@ -86,13 +87,13 @@ fn introduction(run: &FinishedRun, classes: &[String], kind: Kind) -> String {
     let Pipeline { student, train, .. } = &run.description.pipeline;
     let taught = match train.control {
         Control::PermutedTargets => {
-            "**A control, not for use**: its teacher's answers were shuffled, each image was taught by those of another."
+            "**A control, not for use**: its soft targets were shuffled, so that each image was taught with those of another one."
         }
         _ if !train.is_taught() => {
-            "It learned from the labels alone, as a baseline for students with a teacher."
+            "It was trained on the labels only, as a baseline for students with a teacher."
         }
         _ => {
-            "It learned from the answers of a larger teacher, which had been asked once and for all, beside the labels."
+            "It was distilled from the cached logits of a larger teacher, beside the labels."
         }
     };
     let form = match kind {
@@ -105,7 +106,7 @@ fn introduction(run: &FinishedRun, classes: &[String], kind: Kind) -> String {
     let architecture = student.architecture().traits();
     let width = architecture.widths.map_or_else(String::new, |_| format!("width {}, ", student.width));
     format!(
-        "# {}\n\nA {} ({width}{} pixels, {} parameters) that tells {} classes apart: {}. {taught}\n\
+        "# {}\n\nA {} ({width}{} pixels, {} parameters) for {} classes: {}. {taught}\n\
          It is here {form}, written by decant {}.\n",
         run.result.name,
         architecture.title,
@@ -147,29 +148,35 @@ fn usage(kind: Kind) -> String {
 }
 
 fn results(run: &FinishedRun, classes: &[String]) -> String {
-    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let mut text = format!(
-        "## Results\n\nOne run of seed {}; the weights are those of epoch {}, the best on validation.\n\n\
+        "## Results\n\nOne run of seed {}; the weights are those of epoch {}, the best by {} on validation.\n\n\
          | split | images | accuracy | macro F1 | NLL | ECE | agreement with the teacher | KL to it at T = {} |\n\
          | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
-        run.result.seed, run.result.best_epoch, run.result.temperature
+        run.result.seed,
+        run.result.best_epoch,
+        run.result.chosen_by.name(),
+        run.result.temperature
     );
     for (split, metrics) in splits(run) {
         let _ = writeln!(
             text,
-            "| {split} | {} | {} | {} | {:.3} | {} | {} | {:.3} |",
+            "| {split} | {} | {} | {} | {} | {} | {} | {:.3} |",
             metrics.samples,
-            percent(metrics.accuracy),
-            percent(metrics.macro_f1),
-            metrics.negative_log_likelihood,
-            percent(metrics.calibration_error),
+            percent_or_dash(metrics.accuracy),
+            percent_or_dash(metrics.macro_f1),
+            number_or_dash(metrics.negative_log_likelihood),
+            percent_or_dash(metrics.calibration_error),
             percent(metrics.teacher_agreement),
             metrics.teacher_kl
         );
     }
     let Some((split, metrics)) = splits(run).pop() else { return text };
+    if metrics.accuracy.is_none() {
+        return text;
+    }
     let _ = write!(text, "\n| class on {split} | precision | recall | F1 |\n| --- | ---: | ---: | ---: |\n");
-    for (class, (precision, recall, f1)) in classes.iter().zip(per_class(&metrics.confusion)) {
+    for (class, measures) in classes.iter().zip(metrics.confusion.per_class()) {
+        let ClassMeasures { precision, recall, f1, .. } = measures;
         let _ =
             writeln!(text, "| {class} | {} | {} | {} |", percent(precision), percent(recall), percent(f1));
     }

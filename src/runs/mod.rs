@@ -1,9 +1,29 @@
-//! Runs beside each other: what is in a finished run's folder, which keys decide a recipe, and what seeds and recipes differ by.
+//! Runs: a run's folder and its state, the keys that decide a run, configurations over seeds, their comparison and the best, and warnings.
 
 pub mod card;
+mod checks;
 pub mod compare;
 mod finished;
-pub mod recipe;
+mod folder;
+mod group;
+pub mod keys;
+mod lock;
+mod named;
+mod recipe;
+mod record;
+mod resume;
+mod spread;
 pub mod warnings;
 
+pub use compare::Comparison;
 pub use finished::FinishedRun;
+pub use folder::{RunFolder, State, resume, train};
+pub use group::{Configuration, Configurations, Entry, Gain, better};
+pub use named::find;
+pub use recipe::{Recipe, flatten, shown};
+pub use record::Run;
+pub use resume::Resume;
+pub use spread::Spread;
+
+#[cfg(test)]
+pub(crate) use group::tests::result as example_result;

@@ -36,6 +36,19 @@ impl Shard {
         })
     }
 
+    /// Looks again at the file that is mapped: a length that differs is damage, and a file that was written to is digested again. A
+    /// file that was replaced or deleted leaves the map as it was.
+    pub(super) fn recheck(&self) -> Result<(), Error> {
+        let Some(now) = self.stamp_now() else { return Ok(()) };
+        if now.bytes != self.record().bytes {
+            let (expected, found) = (self.record().bytes, now.bytes);
+            return Err(Error::Size { path: self.path.clone(), expected, found });
+        }
+        self.check_digest()?;
+        self.set_stamp(now);
+        Ok(())
+    }
+
     fn check_values(
         &self,
         index: usize,

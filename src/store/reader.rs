@@ -118,6 +118,17 @@ impl Cache {
     }
 }
 
+impl Cache {
+    /// Looks again at every mapped file: a map shows what is written into its file after it was checked. Files are compared by length and
+    /// time, and those that were written to by their digest.
+    ///
+    /// # Errors
+    /// [`Error::Size`] or [`Error::Content`] of the first shard that changed.
+    pub fn recheck(&self) -> Result<(), Error> {
+        self.splits.iter().try_for_each(|split| first_error(&split.rows.shards, Shard::recheck))
+    }
+}
+
 impl fmt::Debug for Cache {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Cache").field("dir", &self.dir).finish_non_exhaustive()

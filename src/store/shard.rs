@@ -1,9 +1,10 @@
 //! One shard, memory-mapped: its footer is read when it is opened, its columns when they are first used.
 
 use std::fmt::Display;
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use memmap2::Mmap;
@@ -31,6 +32,8 @@ pub(super) struct Shard {
     pub(super) path: PathBuf,
     pub(super) spec: ShardSpec,
     record: ShardRecord,
+    /// The file as it was when it was mapped, or found sound again.
+    stamp: Mutex<Stamp>,
     map: Bytes,
     metadata: ParquetMetaData,
     classes: usize,
@@ -38,6 +41,28 @@ pub(super) struct Shard {
     pub(super) layout: Layout,
     values: Vec<(ValueColumn, OnceLock<Values>)>,
     scalars: OnceLock<Scalars>,
+}
+
+/// The state of a file that a write into it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) bytes: u64,
+    modified: Option<SystemTime>,
+    /// Device and inode, where the system has them.
+    inode: Option<(u64, u64)>,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let inode = {
+            use std::os::unix::fs::MetadataExt;
+            Some((metadata.dev(), metadata.ino()))
+        };
+        #[cfg(not(unix))]
+        let inode = None;
+        Self { bytes: metadata.len(), modified: metadata.modified().ok(), inode }
+    }
 }
 
 /// The columns beside logits and targets.
@@ -93,6 +118,24 @@ pub(super) struct Opener<'a> {
     schema: SchemaDescriptor,
 }
 
+impl Shard {
+    /// The state of the mapped file, where it is not what it was.
+    pub(super) fn stamp_now(&self) -> Option<Stamp> {
+        let now = Stamp::of(&fs::metadata(&self.path).ok()?);
+        let before = *self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        (now.inode == before.inode && now != before).then_some(now)
+    }
+
+    /// Notes that the file was found sound in this state.
+    pub(super) fn set_stamp(&self, stamp: Stamp) {
+        *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
+    }
+
+    pub(super) fn record(&self) -> &ShardRecord {
+        &self.record
+    }
+}
+
 impl<'a> Opener<'a> {
     pub(super) fn new(dir: &'a Path, manifest: &'a Manifest) -> Result<Self, Error> {
         let root = dir.canonicalize().map_err(Error::io("found", dir))?;
@@ -103,7 +146,8 @@ impl<'a> Opener<'a> {
     pub(super) fn open(&self, spec: &ShardSpec, record: &ShardRecord) -> Result<Shard, Error> {
         let path = folder::inside(self.dir, &self.root, &spec.path)?;
         let file = File::open(&path).map_err(Error::io("opened", &path))?;
-        let bytes = file.metadata().map_err(Error::io("opened", &path))?.len();
+        let metadata = file.metadata().map_err(Error::io("opened", &path))?;
+        let (bytes, stamp) = (metadata.len(), Mutex::new(Stamp::of(&metadata)));
         if bytes != record.bytes {
             return Err(Error::Size { path, expected: record.bytes, found: bytes });
         }
@@ -124,6 +168,7 @@ impl<'a> Opener<'a> {
             path,
             spec: spec.clone(),
             record: record.clone(),
+            stamp,
             map,
             metadata,
             classes: self.manifest.classes(),

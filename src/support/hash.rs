@@ -1,9 +1,10 @@
 //! BLAKE3 digests: of bytes, of files, and of named fields.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::Path;
+
+use super::files;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -23,7 +24,7 @@ impl Digest {
     /// Whatever opening or reading the file says.
     pub fn of_file(path: &Path) -> io::Result<Self> {
         let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(File::open(path)?)?;
+        hasher.update_reader(files::open_regular(path)?)?;
         Ok(Self(*hasher.finalize().as_bytes()))
     }
 

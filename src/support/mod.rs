@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod calibration;
 pub mod checksummed_json;
+pub mod confusion;
 pub mod context;
 pub mod exit;
 pub(crate) mod exp;
@@ -10,6 +11,7 @@ pub mod files;
 pub mod hash;
 pub mod labels;
 pub(crate) mod memory;
+pub mod overwrite;
 pub(crate) mod priority;
 pub mod progress;
 pub mod protobuf;

@@ -5,6 +5,16 @@ pub fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
+/// `82.8 %`, or `-` for what was not measured.
+pub fn percent_or_dash(share: Option<f64>) -> String {
+    share.map_or("-".to_owned(), percent)
+}
+
+/// A number with three digits, or `-` for what was not measured.
+pub fn number_or_dash(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |value| format!("{value:.3}"))
+}
+
 /// Bytes with a unit, in powers of 1000.
 pub fn bytes(count: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"];

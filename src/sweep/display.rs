@@ -5,7 +5,9 @@ use std::sync::PoisonError;
 
 use crate::support::context::Context;
 use crate::support::progress::Progress;
+use crate::support::text::percent;
 use crate::train::EpochRecord;
+use crate::train::metrics::Criterion;
 
 /// Characters of a run's name.
 const NAME: usize = 34;
@@ -52,7 +54,9 @@ impl<'a> Display<'a> {
 
 /// What is shown of the epoch that ended.
 pub(super) fn epoch(record: &EpochRecord, epochs: usize) -> String {
-    format!("{}/{epochs}, val {:.1} %", record.epoch, 100.0 * record.validation.accuracy)
+    let criterion = Criterion::of(&record.validation);
+    let measure = criterion.measure(&record.validation).map_or("-".to_owned(), percent);
+    format!("{}/{epochs}, val {measure}", record.epoch)
 }
 
 /// A name that fits its column.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::support::exit::{ExitKind, Kind};
+use crate::support::hash::Digest;
 use crate::{config, store, train};
 
 /// Each is one sentence that names the thing, what was expected and what to do.
@@ -79,7 +80,7 @@ pub enum Error {
         /// Runs that are known.
         units: usize,
     },
-    /// Runs that nobody has done yet.
+    /// Runs that are not done yet.
     #[error(
         "{missing} of {known} runs are not done{later}: {named}; train each with decant sweep --run ID, then collect"
     )]
@@ -94,11 +95,11 @@ pub enum Error {
         named: String,
     },
     /// Stopped by the user.
-    #[error("interrupted; everything that is done is kept, the same command goes on from there")]
+    #[error("interrupted; what is done is kept, and the same command resumes from there")]
     Interrupted,
     /// Results that can't be written.
     #[error(
-        "can't write {path}: {source}; free some space or mend its permissions, and run the same command again, which trains nothing twice"
+        "can't write {path}: {source}; check free space and permissions, and run the same command again, which trains nothing twice"
     )]
     Write {
         /// The file.
@@ -114,13 +115,23 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A lockfile that is none.
-    #[error("{path} is no lockfile of a sweep ({reason}); copy one from a finished sweep's folder")]
+    /// A file that is not a lockfile.
+    #[error("{path} is not a lockfile of a sweep ({reason}); copy one from a finished sweep's folder")]
     Lock {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A lockfile whose bytes are not those that were written.
+    #[error("{path} is damaged: its BLAKE3 is {found}, and its last line says {expected}; copy it again from the sweep's folder")]
+    DamagedLock {
+        /// The file.
+        path: PathBuf,
+        /// The digest in its last line.
+        expected: String,
+        /// The digest of the lines before it.
+        found: Digest,
     },
     /// A lockfile of another sweep.
     #[error("{path} is the lockfile of another sweep: {difference}")]
@@ -165,6 +176,7 @@ impl ExitKind for Error {
             Self::Train(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::Interrupted => Kind::Interrupted,
+            Self::DamagedLock { .. } => Kind::Damaged,
             Self::Write { .. } | Self::NotDone { .. } => Kind::Failed,
             _ => Kind::Usage,
         }

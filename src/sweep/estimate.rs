@@ -6,7 +6,7 @@ use super::Error;
 use super::plan::Planned;
 use crate::config::Pipeline;
 use crate::dataset::{Dataset, SplitName};
-use crate::train::{self, Chosen, Timing, read_json};
+use crate::train::{self, Timing, TrainDevice};
 
 /// Shapes that are measured at most; others are scaled from those.
 const MEASURED: usize = 3;
@@ -51,7 +51,7 @@ impl Estimator {
             if estimator.of_shape(shape).is_some() || run.result()?.is_none() {
                 continue;
             }
-            let timing: Timing = read_json(&run.setup.folder, "timing.json")?.unwrap_or_default();
+            let timing = Timing::read_or_default(&run.setup.folder);
             if timing.train_images > 0 && timing.seconds > 0.0 {
                 estimator.known.push((shape, timing.seconds / timing.train_images as f64));
             }
@@ -66,7 +66,7 @@ impl Estimator {
 
     /// Takes a few steps of this pipeline's student, unless a run of its shape is known or enough others are. One that can't be
     /// measured can't be trained, which is said when it is its turn.
-    pub fn measure(&mut self, pipeline: &Pipeline, dataset: &Dataset, device: &Chosen) {
+    pub fn measure(&mut self, pipeline: &Pipeline, dataset: &Dataset, device: &TrainDevice) {
         let shape = Shape::of(pipeline);
         if self.of_shape(shape).is_some() || self.known.len() >= MEASURED {
             return;

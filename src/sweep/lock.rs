@@ -1,6 +1,5 @@
 //! `sweep.lock.toml`: what a sweep was made of and what each run came to, small enough to commit.
 
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -10,13 +9,17 @@ use super::results::put;
 use super::verify::CUDA_TOLERANCE;
 use super::{Error, Plan, Results};
 use crate::config::StudentDevice;
+use crate::support::files;
 use crate::support::hash::Digest;
 use crate::train::RunResult;
 
 /// Its name in the folder of results.
 pub const LOCK_FILE: &str = "sweep.lock.toml";
 
-/// What a sweep was made of, and what came out.
+/// What comes before the checksum of the lines above it.
+const SEAL: &str = "# BLAKE3 of the lines above: ";
+
+/// What a sweep was made of, and its results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Lock {
@@ -51,9 +54,9 @@ pub struct LockedRun {
     pub key: Digest,
     /// Over everything it came to, weights included; nothing for a run that failed.
     pub result: Option<Digest>,
-    /// Accuracy on validation.
+    /// Accuracy on validation, or agreement with the teacher where nothing has a label.
     pub validation: Option<f64>,
-    /// Accuracy on test.
+    /// The same on test.
     pub test: Option<f64>,
 }
 
@@ -78,8 +81,8 @@ impl Lock {
             rung: row.rung,
             key: row.key.parse().expect("a run's key"),
             result: row.result().map(hash),
-            validation: row.result().map(|run| run.validation.accuracy),
-            test: row.result().and_then(|run| run.test.as_ref()).map(|test| test.accuracy),
+            validation: row.result().and_then(|run| run.chosen_by.measure(&run.validation)),
+            test: row.result().and_then(|run| run.chosen_by.measure(run.test.as_ref()?)),
         });
         Self {
             name: results.name.clone(),
@@ -98,8 +101,14 @@ impl Lock {
     /// # Errors
     /// A file that can't be read or is none.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text =
-            fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let text = files::read_text(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        // Decant 0.1.0 wrote no checksum.
+        if let Some((content, expected)) = text.trim_end().rsplit_once(SEAL) {
+            let found = Digest::of(content.as_bytes());
+            if found.to_string() != expected {
+                return Err(Error::DamagedLock { path: path.to_owned(), expected: expected.to_owned(), found });
+            }
+        }
         toml::from_str(&text)
             .map_err(|error| Error::Lock { path: path.to_owned(), reason: error.message().to_owned() })
     }
@@ -109,15 +118,17 @@ impl Lock {
     /// # Errors
     /// A file that can't be written.
     pub fn write(&self, folder: &Path) -> Result<(), Error> {
-        put(&folder.join(LOCK_FILE), &self.text())
+        put(&folder.join(LOCK_FILE), self.text().as_bytes())
     }
 
     /// Its text, with the comment that says what it is for.
     fn text(&self) -> String {
         let values = toml::to_string(self).expect("plain data");
-        format!(
-            "# What a sweep came to. decant sweep -p FILE --locked THIS tells whether it comes to the same elsewhere.\n\n{values}"
-        )
+        let text = format!(
+            "# The results of a sweep. decant sweep -p FILE --locked THIS compares them with a sweep elsewhere.\n\n{values}"
+        );
+        let checksum = Digest::of(text.as_bytes());
+        format!("{text}{SEAL}{checksum}\n")
     }
 
     /// Refuses the lock of another sweep: other data, another teacher, other runs.

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use super::halving;
+use super::rungs;
 use super::points::{Point, Points, label};
 use super::value::{EPOCHS, short};
 use super::{Error, Results, Row, State};
 use crate::config::{Halving, Pipeline};
 use crate::store::{self, Cache};
 use crate::support::hash::{Digest, FieldHasher};
-use crate::train::{self, RunResult, Setup, Shared, read_json, write_json};
+use crate::runs::Run;
+use crate::train::{self, RESULT_FILE, RunResult, Seal, Session, Setup, read_json, write_json};
 
 /// One run of a sweep.
 pub struct Planned {
@@ -33,7 +34,13 @@ impl Planned {
     /// # Errors
     /// A result that can't be read.
     pub fn result(&self) -> Result<Option<RunResult>, Error> {
-        Ok(read_json(&self.setup.folder, "result.json")?)
+        let folder = &self.setup.folder;
+        if std::fs::symlink_metadata(folder.join(RESULT_FILE)).is_err() {
+            return Ok(None);
+        }
+        let run = Run::read(folder)?;
+        // Another run's folder is not this run's result.
+        Ok(run.result.filter(|_| run.description.key == self.setup.key))
     }
 
     /// The run as a row of results, with the error that it failed with just now, else with the one in its folder.
@@ -44,16 +51,17 @@ impl Planned {
         let state = match (self.result()?, error) {
             (Some(result), _) => State::Done(Box::new(result)),
             (None, Some(error)) => State::Failed(error),
-            (None, None) => match read_json::<Failed>(&self.setup.folder, FAILED_FILE)? {
-                Some(Failed { error }) => State::Failed(error),
-                None => State::Missing,
+            // A note that can't be read is as good as none: the run is tried again.
+            (None, None) => match read_json::<Failed>(&self.setup.folder, FAILED_FILE, Seal::Optional) {
+                Ok(Some(Failed { error })) => State::Failed(error),
+                _ => State::Missing,
             },
         };
-        Ok(Row::new(self, state))
+        Ok(Row::new(&self.setup, self.rung, &self.values, state))
     }
 
-    /// Leaves the error in the run's folder, for whoever sums the sweep up elsewhere. One that can't be written is no news:
-    /// the run is then as if it had not been tried.
+    /// Leaves the error in the run's folder, for a process that collects the sweep elsewhere. One that can't be written is ignored: the
+    /// run then counts as not tried.
     pub(super) fn note_failure(&self, error: &str) {
         let _ = write_json(&self.setup.folder, FAILED_FILE, &Failed { error: error.to_owned() });
     }
@@ -84,7 +92,7 @@ pub struct Plan {
     /// How successive halving goes, if it does.
     pub halving: Option<Halving>,
     /// What the runs share.
-    pub shared: Arc<Shared>,
+    pub shared: Arc<Session>,
     /// The cache of the pipeline itself, which has every run's dataset and teacher.
     pub own: Arc<Cache>,
     cache: Option<PathBuf>,
@@ -102,13 +110,13 @@ impl Plan {
     pub fn new(
         points: &Points,
         base: &Pipeline,
-        shared: Arc<Shared>,
+        shared: Arc<Session>,
         cache: Option<&Path>,
         file: &Path,
     ) -> Result<(Self, Vec<f32>), Error> {
         let halving = base.sweep.halving.clone();
         let rungs = match &halving {
-            Some(halving) => halving::rungs(halving, points, file)?,
+            Some(halving) => rungs::rungs(halving, points, file)?,
             None => vec![0],
         };
         // Says that there is no cache, or what is wrong with it, before it is said of a temperature.
@@ -140,7 +148,7 @@ impl Plan {
     /// The runs of a rung, of these configurations' full runs.
     ///
     /// # Errors
-    /// What [`Shared::setup`] says.
+    /// What [`Session::setup`] says.
     pub fn rung(&self, rung: usize, full: &[usize]) -> Result<Vec<Planned>, Error> {
         let shorter = |&index: &usize| {
             let run = &self.runs[index];
@@ -210,7 +218,7 @@ impl Plan {
 /// [`Error::Interrupted`]; a cache that keeps some classes only, is damaged or can't be written.
 pub fn soften(
     base: &Pipeline,
-    shared: &Arc<Shared>,
+    shared: &Arc<Session>,
     cache: Option<&Path>,
     file: &Path,
     temperatures: &[f32],

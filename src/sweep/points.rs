@@ -1,11 +1,15 @@
 //! `[sweep]` multiplied out: every combination as a checked pipeline, those that come to the same run as one.
 
+use std::path::PathBuf;
+
 use toml::Value;
 
 use super::grid::{Grid, tables};
-use super::value::{LAMBDA, SEED, TEMPERATURE, Values, same, short, text};
+use super::value::{LAMBDA, SEED, Values, same, short, text};
 use super::{Error, search};
 use crate::config::{Assignment, Pipeline, Source};
+use crate::runs::keys::{self, is_of};
+use crate::train;
 
 /// Combinations at most.
 const MOST: usize = 100_000;
@@ -13,29 +17,8 @@ const MOST: usize = 100_000;
 /// Characters of an axis in the plan.
 const AXIS_WIDTH: usize = 69;
 
-/// What only the teacher's term reads, tables included: a run from the labels alone is the same whatever these are, short
-/// of the one that makes it so.
-const TEACHER_TERM: [&str; 9] = [
-    TEMPERATURE,
-    "train.temperature-end",
-    "train.ramp",
-    "train.dkd",
-    "train.dist",
-    "train.loss",
-    "train.control",
-    "train.lambda-end",
-    LAMBDA,
-];
-
-/// Whether only the teacher's term reads `key`.
-pub(super) fn is_teachers(key: &str) -> bool {
-    TEACHER_TERM.iter().any(|name| is_of(key, name))
-}
-
-/// Whether `key` is `name`, or in the table of that name.
-fn is_of(key: &str, name: &str) -> bool {
-    key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
+/// The keys that can turn the teacher's term off, which are tried last.
+const SWITCHES: [&str; 4] = ["train.loss", "train.control", "train.lambda-end", LAMBDA];
 
 /// One run that a sweep asks for.
 #[derive(Clone, Debug)]
@@ -90,8 +73,9 @@ pub(super) fn label(axes: &[String], values: &[Option<Value>]) -> String {
 /// Multiplies a pipeline's `[sweep]` out and checks every value. `base` is the pipeline with the folders that are used.
 ///
 /// # Errors
-/// A key nobody knows, a value of the wrong type or out of range, a sweep of no run.
+/// An unknown key, a value of the wrong type or out of range, a sweep without runs.
 pub fn expand(source: &Source, base: &Pipeline) -> Result<Points, Error> {
+    train::check_paths([&base.train.dir, &base.cache.dir, &base.sweep.dir].map(PathBuf::as_path))?;
     let grid = Grid::read(source, base)?;
     let draws = search::draws(source, base)?;
     let excluded = exclusions(source, base)?;
@@ -128,14 +112,15 @@ pub fn expand(source: &Source, base: &Pipeline) -> Result<Points, Error> {
     Ok(found)
 }
 
-/// A run that no teacher is heard in, with the pipeline's own values for what it does not depend on, and the names of
+/// A run from the labels only, with the pipeline's own values for the keys that it does not depend on, and the names of
 /// those.
 fn from_labels_alone(
     source: &Source,
     mut values: Vec<Assignment>,
 ) -> Result<(Pipeline, Vec<&'static str>), Error> {
     let mut dropped = Vec::new();
-    for name in TEACHER_TERM {
+    let others = keys::teacher_term().filter(|name| !SWITCHES.contains(name));
+    for name in others.chain(SWITCHES) {
         let without: Vec<Assignment> =
             values.iter().filter(|given| !is_of(&given.key, name)).cloned().collect();
         if !source.variant(&without)?.train.is_taught() {

@@ -1,24 +1,22 @@
-//! What came out: a row a run, written as parquet, CSV and times apart.
+//! The results of a sweep: a row a run, written as parquet and CSV, and the times apart.
 
-use std::fmt::Write;
 use std::path::Path;
 
 use toml::Value;
 
-use super::plan::Planned;
 use super::points::label;
-use super::value::{EPOCHS, LAMBDA, SEED, TEMPERATURE, Values, same, text_or_dash};
+use super::value::{EPOCHS, LAMBDA, SEED, TEMPERATURE, Values, text};
 use super::{Error, parquet};
+use crate::runs::{Configuration, Configurations, Entry, Recipe};
 use crate::support::atomic;
-use crate::support::statistics::mean_and_deviation;
 use crate::train::metrics::Metrics;
-use crate::train::{RunResult, Timing, read_json};
+use crate::train::{RunResult, Setup, Timing};
 
 /// Columns that results have whether they are axes or not.
 const ALWAYS: [&str; 4] = [TEMPERATURE, LAMBDA, EPOCHS, SEED];
 
 /// One number of many.
-type Measure = fn(&Metrics) -> f64;
+type Measure = fn(&Metrics) -> Option<f64>;
 
 /// How far a run is.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,28 +42,35 @@ pub struct Row {
     pub values: Vec<Option<Value>>,
     /// The value of each of the columns that are always there.
     pub(super) always: Vec<Option<Value>>,
-    /// Whether it heard the teacher.
-    pub(super) is_taught: bool,
+    /// The keys that decide it.
+    pub(super) recipe: Recipe,
+    /// Its seed.
+    pub seed: u64,
     /// How far it is.
     pub state: State,
 }
 
 impl Row {
-    /// The row of a run.
-    pub(super) fn new(run: &Planned, state: State) -> Self {
-        let folder = run.setup.folder.file_name().unwrap_or_default();
-        let values = Values::of(&run.setup.pipeline);
-        let is_taught = run.setup.pipeline.train.is_taught();
-        let always = ALWAYS.iter().map(|key| values.get(key).filter(|_| is_taught || *key != TEMPERATURE));
+    /// The row of a run with these values of the axes.
+    pub(super) fn new(setup: &Setup, rung: usize, values: &[Option<Value>], state: State) -> Self {
+        let folder = setup.folder.file_name().unwrap_or_default();
+        let own = Values::of(&setup.pipeline);
+        let is_taught = setup.pipeline.train.is_taught();
+        let always = ALWAYS.iter().map(|key| own.get(key).filter(|_| is_taught || *key != TEMPERATURE));
         Self {
-            key: run.setup.key.to_string(),
+            key: setup.key.to_string(),
             run: folder.to_string_lossy().into_owned(),
-            rung: run.rung,
-            values: run.values.clone(),
+            rung,
+            values: values.to_vec(),
             always: always.collect(),
-            is_taught,
+            recipe: Recipe::of(&setup.pipeline, setup.init),
+            seed: setup.pipeline.train.seed,
             state,
         }
+    }
+
+    fn entry(&self) -> Entry<'_> {
+        Entry { recipe: self.recipe.clone(), seed: self.seed, result: self.result() }
     }
 
     /// What it came to, if it is done.
@@ -90,66 +95,71 @@ pub struct Results {
     pub rows: Vec<Row>,
 }
 
-/// The runs of one configuration, which differ in their seed.
-#[derive(Clone, Debug)]
-pub struct Group {
-    /// The values of [`Results::axes`] but the seed.
-    pub values: Vec<Option<Value>>,
-    /// Rows, as indices into [`Results::rows`].
-    pub rows: Vec<usize>,
-    /// What those came to that are done, with their seed.
-    pub done: Vec<(u64, RunResult)>,
-    /// Whether one failed.
-    pub failed: bool,
-    /// Whether they heard the teacher; else they are a baseline, from the labels alone.
-    pub is_taught: bool,
+/// The runs of one rung, by configuration.
+pub struct Rung<'a> {
+    results: &'a Results,
+    rows: Vec<&'a Row>,
+    /// The configurations, the best first; their members count the rung's rows.
+    pub configurations: Configurations,
 }
 
-impl Group {
-    /// The mean of a measure over the runs that are done; NaN of none.
-    pub fn mean(&self, of: impl Fn(&RunResult) -> f64) -> f64 {
-        self.spread(of).0
+impl Rung<'_> {
+    /// What lines call a configuration.
+    pub fn label(&self, configuration: &Configuration) -> String {
+        let row = self.rows[configuration.members[0]];
+        let named = self.results.axes.iter().zip(&row.values).filter(|(axis, _)| *axis != SEED);
+        let (axes, values): (Vec<String>, Vec<Option<Value>>) =
+            named.map(|(axis, value)| (axis.clone(), value.clone())).unzip();
+        label(&axes, &values)
     }
 
-    /// The mean of a measure over the runs that are done, and the sample standard deviation.
-    pub fn spread(&self, of: impl Fn(&RunResult) -> f64) -> (f64, f64) {
-        mean_and_deviation(&self.done.iter().map(|(_, run)| of(run)).collect::<Vec<_>>())
+    /// The results of a configuration's finished runs, by seed.
+    pub fn finished(&self, configuration: &Configuration) -> impl Iterator<Item = &RunResult> {
+        configuration.finished.iter().filter_map(|&index| self.rows[index].result())
+    }
+
+    /// The configurations in the plan's order.
+    pub fn in_order(&self) -> Vec<&Configuration> {
+        let mut all: Vec<&Configuration> = self.configurations.configurations.iter().collect();
+        all.sort_by_key(|configuration| configuration.members.iter().min());
+        all
+    }
+
+    /// The run of the best configuration to take: its best seed on validation.
+    pub fn run_to_take(&self) -> Option<&Row> {
+        self.configurations.run_to_take(&self.entries()).map(|index| self.rows[index])
+    }
+
+    /// The rows of the configurations that go on to the next rung, one configuration in `factor` and at least one, as indices into the
+    /// rung's rows. One with a run that failed comes last.
+    pub fn promoted(&self, factor: usize) -> Vec<usize> {
+        let mut all: Vec<&Configuration> = self.configurations.configurations.iter().collect();
+        let failed = |configuration: &Configuration| {
+            configuration.members.iter().any(|&index| matches!(self.rows[index].state, State::Failed(_)))
+        };
+        all.sort_by_key(|configuration| failed(configuration));
+        all.truncate((all.len() / factor).max(1));
+        let mut rows: Vec<usize> = all.into_iter().flat_map(|configuration| configuration.members.clone()).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    fn entries(&self) -> Vec<Entry<'_>> {
+        self.rows.iter().map(|row| row.entry()).collect()
     }
 }
 
 impl Results {
-    /// The axes but the seed.
-    pub fn configuration_axes(&self) -> impl Iterator<Item = &String> {
-        self.axes.iter().filter(|axis| *axis != SEED)
+    /// The runs of a rung, from 0, by configuration.
+    pub fn rung(&self, rung: usize) -> Rung<'_> {
+        let rows: Vec<&Row> = self.rows.iter().filter(|row| row.rung == rung).collect();
+        let entries: Vec<Entry<'_>> = rows.iter().map(|row| row.entry()).collect();
+        Rung { results: self, configurations: Configurations::of(&entries), rows }
     }
 
-    /// The configurations of a rung, in the plan's order.
-    pub fn groups(&self, rung: usize) -> Vec<Group> {
-        let mut groups: Vec<Group> = Vec::new();
-        for (index, row) in self.rows.iter().enumerate().filter(|(_, row)| row.rung == rung) {
-            let values = self.axes.iter().zip(&row.values).filter(|(axis, _)| *axis != SEED);
-            let values: Vec<Option<Value>> = values.map(|(_, value)| value.clone()).collect();
-            let at = groups.iter().position(|group| all_same(&group.values, &values)).unwrap_or_else(|| {
-                let is_taught = row.is_taught;
-                groups.push(Group { values, rows: Vec::new(), done: Vec::new(), failed: false, is_taught });
-                groups.len() - 1
-            });
-            groups[at].rows.push(index);
-            groups[at].failed |= matches!(row.state, State::Failed(_));
-            groups[at].done.extend(row.result().map(|result| (result.seed, result.clone())));
-        }
-        groups
-    }
-
-    /// What lines call a configuration.
-    pub fn label(&self, group: &Group) -> String {
-        let axes: Vec<String> = self.configuration_axes().cloned().collect();
-        label(&axes, &group.values)
-    }
-
-    /// The configurations that were trained to the end.
-    pub fn last_rung(&self) -> Vec<Group> {
-        self.groups(self.rungs - 1)
+    /// The runs that were trained to the end.
+    pub fn last_rung(&self) -> Rung<'_> {
+        self.rung(self.rungs - 1)
     }
 
     /// Runs that failed, with their errors.
@@ -169,14 +179,23 @@ impl Results {
         let columns = self.columns();
         parquet::write(&folder.join("results.parquet"), &columns)?;
         put(&folder.join("results.csv"), &csv(&columns))?;
-        let mut times = String::from("run,seconds,train_seconds,images_per_second,device\n");
+        let mut times = csv::Writer::from_writer(Vec::new());
+        let head = ["run", "seconds", "train_seconds", "images_per_second", "device"];
+        times.write_record(head).expect("memory takes any record");
         for row in self.rows.iter().filter(|row| row.result().is_some()) {
-            let timing: Timing = read_json(&runs.join(&row.run), "timing.json")?.unwrap_or_default();
+            let timing = Timing::read_or_default(&runs.join(&row.run));
             let rate = timing.images_per_second();
             let Timing { seconds, train_seconds, device, .. } = timing;
-            let _ = writeln!(times, "{},{seconds:.2},{train_seconds:.2},{rate:.1},{device}", row.run);
+            let record = [
+                row.run.clone(),
+                format!("{seconds:.2}"),
+                format!("{train_seconds:.2}"),
+                format!("{rate:.1}"),
+                device.to_string(),
+            ];
+            times.write_record(record).expect("memory takes any record");
         }
-        put(&folder.join("timing.csv"), &times)
+        put(&folder.join("timing.csv"), &finished(times))
     }
 
     /// Every column by its name.
@@ -216,49 +235,37 @@ impl Results {
             ("macro_f1", |metrics| metrics.macro_f1),
             ("negative_log_likelihood", |metrics| metrics.negative_log_likelihood),
             ("calibration_error", |metrics| metrics.calibration_error),
-            ("teacher_agreement", |metrics| metrics.teacher_agreement),
-            ("teacher_kl", |metrics| metrics.teacher_kl),
+            ("teacher_agreement", |metrics| Some(metrics.teacher_agreement)),
+            ("teacher_kl", |metrics| Some(metrics.teacher_kl)),
         ];
         for (name, of) in measures {
-            add(&format!("validation_{name}"), &|row| Some(Value::Float(of(&row.result()?.validation))));
+            add(&format!("validation_{name}"), &|row| of(&row.result()?.validation).map(Value::Float));
         }
         for (name, of) in measures {
-            add(&format!("test_{name}"), &|row| Some(Value::Float(of(row.result()?.test.as_ref()?))));
+            add(&format!("test_{name}"), &|row| of(row.result()?.test.as_ref()?).map(Value::Float));
         }
         add("weights", &|row| string(&row.result()?.weights));
         columns
     }
 }
 
-pub(super) fn all_same(a: &[Option<Value>], b: &[Option<Value>]) -> bool {
-    a.iter().zip(b).all(|pair| match pair {
-        (Some(a), Some(b)) => same(a, b),
-        (a, b) => a.is_none() && b.is_none(),
-    })
+pub(super) fn put(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    atomic::write(path, bytes).map_err(Error::write(path))
 }
 
-pub(super) fn put(path: &Path, text: &str) -> Result<(), Error> {
-    atomic::write(path, text.as_bytes()).map_err(Error::write(path))
-}
-
-/// RFC 4180, an empty field for what is not there.
-fn csv(columns: &[(String, Vec<Option<Value>>)]) -> String {
-    let field = |text: String| {
-        if text.contains([',', '"', '\n', '\r']) {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        } else {
-            text
-        }
-    };
-    let line = |fields: Vec<String>| fields.into_iter().map(field).collect::<Vec<_>>().join(",") + "\n";
-    let mut out = line(columns.iter().map(|(name, _)| name.clone()).collect());
+/// CSV as RFC 4180 has it but for its line ends, with an empty field for what is not there.
+fn csv(columns: &[(String, Vec<Option<Value>>)]) -> Vec<u8> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(columns.iter().map(|(name, _)| name)).expect("memory takes any record");
     let rows = columns.first().map_or(0, |(_, values)| values.len());
     for row in 0..rows {
-        let cell = |values: &Vec<Option<Value>>| match &values[row] {
-            None => String::new(),
-            value => text_or_dash(value.as_ref()),
-        };
-        out += &line(columns.iter().map(|(_, values)| cell(values)).collect());
+        let cell = |values: &[Option<Value>]| values[row].as_ref().map_or(String::new(), text);
+        let record = columns.iter().map(|(_, values)| cell(values));
+        table.write_record(record).expect("columns of equal length");
     }
-    out
+    finished(table)
+}
+
+fn finished(table: csv::Writer<Vec<u8>>) -> Vec<u8> {
+    table.into_inner().expect("memory takes any record")
 }

@@ -1,17 +1,17 @@
 //! Runs as units of work that machines share.
 //!
-//! A run's key is over the cache's content, which nobody knows before stage one is done. So a unit has an id of its own,
+//! A run's key is over the cache's content, which is not known before stage one is done. So a unit has an id of its own,
 //! over the run's settings alone, and a place among the others: both are known from the pipeline file.
 
 use std::path::Path;
 
 use toml::Value;
 
-use super::execute::{Ending, execute};
+use super::execute::{RunOutcome, execute};
 use super::plan::{Plan, Planned};
 use super::points::{Points, label};
-use super::runner::{self, Standing};
-use super::{Error, State, halving};
+use super::runner::{self, SweepProgress};
+use super::{Error, State, rungs};
 use crate::config::Pipeline;
 use crate::support::context::Context;
 use crate::support::hash::FieldHasher;
@@ -59,7 +59,7 @@ pub struct Unit {
 pub struct Units {
     /// In their order.
     pub units: Vec<Unit>,
-    /// Rungs of successive halving of which nobody knows yet who is in them: the runs before them are not done.
+    /// Rungs of successive halving whose runs are not known yet, since the runs before them are not done.
     pub rungs_left: usize,
 }
 
@@ -70,7 +70,7 @@ impl Units {
     /// Rungs that don't fit the epochs.
     pub fn before_cache(points: &Points, base: &Pipeline, file: &Path) -> Result<Self, Error> {
         let rungs = base.sweep.halving.as_ref();
-        let rungs = rungs.map(|halving| halving::rungs(halving, points, file)).transpose()?;
+        let rungs = rungs.map(|halving| rungs::rungs(halving, points, file)).transpose()?;
         let units = points.points.iter().enumerate().map(|(index, point)| {
             let mut pipeline = point.pipeline.clone();
             if let Some(rungs) = &rungs {
@@ -92,7 +92,7 @@ impl Units {
     /// A result that can't be read.
     pub fn known(plan: &Plan, points: &Points, base: &Pipeline, file: &Path) -> Result<Self, Error> {
         if plan.runs.len() == points.points.len() {
-            let Standing { runs, results, rungs_left, .. } = runner::standing(plan, base)?;
+            let SweepProgress { runs, results, rungs_left, .. } = runner::standing(plan, base)?;
             let units = runs.into_iter().zip(results.rows).enumerate().map(|(index, (run, row))| {
                 let (pipeline, values, rung) = (run.setup.pipeline, run.values, run.rung);
                 Unit { id: id(&pipeline), index, rung, pipeline, state: row.state, softens: false, values }
@@ -114,7 +114,7 @@ impl Units {
     /// Refuses a sweep that is not done; what has failed is done, as in a sweep of one process.
     ///
     /// # Errors
-    /// [`Error::NotDone`] names the runs that nobody has done or tried; `axes` are the points'.
+    /// [`Error::NotDone`] names the runs that were neither done nor tried; `axes` are the points'.
     pub fn check_done(&self, axes: &[String]) -> Result<(), Error> {
         let missing: Vec<String> = self
             .units
@@ -160,8 +160,8 @@ pub struct Trained {
     pub error: Option<String>,
 }
 
-/// Trains these units, which no unit of the plan's softens, `jobs` side by side. One that fails is recorded in its folder, and the
-/// others go on; one that another process trains is waited for.
+/// Trains these units, none of which needs softening, `jobs` in parallel. One that fails is recorded in its folder, and the others are
+/// trained; one that another process trains is waited for.
 ///
 /// # Errors
 /// [`Error::Interrupted`]; a cache that is gone.
@@ -169,12 +169,12 @@ pub fn train(plan: &Plan, units: &[&Unit], jobs: usize, context: &Context) -> Re
     let runs: Vec<Planned> = units.iter().map(|unit| plan.planned(unit)).collect::<Result<_, _>>()?;
     let names: Vec<String> = runs.iter().map(|run| plan.label(run)).collect();
     let open: Vec<&Planned> = runs.iter().collect();
-    let endings = execute(&open, &names, jobs, context);
-    let trained = units.iter().zip(&runs).zip(endings).map(|((unit, run), ending)| {
-        let error = match ending {
-            Ending::Failed(error) => Some(error),
-            Ending::Done => None,
-            Ending::Interrupted | Ending::Held => return Err(Error::Interrupted),
+    let outcomes = execute(&open, &names, jobs, context);
+    let trained = units.iter().zip(&runs).zip(outcomes).map(|((unit, run), outcome)| {
+        let error = match outcome {
+            RunOutcome::Failed(error) => Some(error),
+            RunOutcome::Done => None,
+            RunOutcome::Interrupted | RunOutcome::Held => return Err(Error::Interrupted),
         };
         let folder = run.setup.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Trained { id: unit.id.clone(), run: folder, error })

@@ -55,11 +55,6 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
-/// [`text`] of a value that may not matter to a run.
-pub(super) fn text_or_dash(value: Option<&Value>) -> String {
-    value.map_or("-".to_owned(), text)
-}
-
 /// What tables and labels call a key: `T`, `lambda`, `lr`.
 pub(super) fn short(key: &str) -> &str {
     match key {
@@ -94,7 +89,7 @@ mod tests {
         pipeline.train.temperature = 5.0;
         pipeline.train.lr = 5e-5;
         let values = Values::of(&pipeline);
-        let text = |key: &str| text_or_dash(values.get(key).as_ref());
+        let text = |key: &str| values.get(key).as_ref().map_or("-".to_owned(), text);
         assert_eq!([LAMBDA, TEMPERATURE, "train.lr"].map(text), ["0.9", "5", "5e-5"]);
         assert_eq!(
             ["train.betas", "student.init", "train.schedule"].map(text),

@@ -8,10 +8,11 @@ use rand::seq::SliceRandom;
 use super::Error;
 use super::plan::{Plan, Planned};
 use crate::support::rng;
-use crate::train::{self, BEST, Outcome, RunResult, read_json};
+use crate::runs::{self, Run};
+use crate::train::{BEST, METRICS_FILE, Outcome, RESULT_FILE, RunResult};
 
 /// What must be the same to the last bit on the CPU.
-const FILES: [&str; 3] = ["best/model.safetensors", "metrics.jsonl", "result.json"];
+const FILES: [&str; 3] = ["best/model.safetensors", METRICS_FILE, RESULT_FILE];
 
 /// On CUDA, sums are made in another order each time: a run counts as reproduced when its validation accuracy is this
 /// close, as a share. Not measured yet.
@@ -47,11 +48,13 @@ pub fn verify(
     chosen.shuffle(&mut rng::keyed("sweep verify", &[key]));
     chosen.truncate(count);
     chosen.sort_unstable();
-    let scratch = Scratch(folder.join(format!("verify-{}.tmp", std::process::id())));
+    fs::create_dir_all(folder).map_err(Error::write(folder))?;
+    let scratch = tempfile::Builder::new().prefix("verify-").suffix(".tmp").tempdir_in(folder);
+    let scratch = scratch.map_err(Error::write(folder))?;
     let mut verified = Vec::new();
     for index in chosen {
         let run = &runs[index];
-        let difference = again(plan, run, &scratch.0)?;
+        let difference = again(plan, run, scratch.path())?;
         let outcome = Verified { folder: run.setup.folder.clone(), difference };
         watch(run, &outcome);
         verified.push(outcome);
@@ -63,7 +66,7 @@ fn again(plan: &Plan, run: &Planned, scratch: &Path) -> Result<Option<String>, E
     let mut pipeline = run.setup.pipeline.clone();
     scratch.clone_into(&mut pipeline.train.dir);
     let setup = plan.shared.setup(pipeline, Some(run.setup.cache.dir()), Path::new(""))?;
-    if let Outcome::Interrupted { .. } = train::train(&setup, plan.shared.context(), &mut |_| {})? {
+    if let Outcome::Interrupted { .. } = runs::train(&setup, plan.shared.context(), &mut |_| {})? {
         return Err(Error::Interrupted);
     }
     let (there, here) = (&run.setup.folder, &setup.folder);
@@ -90,8 +93,9 @@ fn bytes(there: &Path, here: &Path) -> Result<Option<String>, Error> {
 /// Whether the validation accuracies are too far from each other.
 fn close(there: &Path, here: &Path) -> Result<Option<String>, Error> {
     let accuracy = |folder: &Path| -> Result<f64, Error> {
-        let result: Option<RunResult> = read_json(folder, "result.json")?;
-        Ok(result.map_or(f64::NAN, |result| result.validation.accuracy))
+        let result = Run::read(folder)?.result;
+        let measure = |result: RunResult| result.chosen_by.measure(&result.validation);
+        Ok(result.and_then(measure).unwrap_or(f64::NAN))
     };
     let (there_is, here_is) = (accuracy(there)?, accuracy(here)?);
     let is_close = (there_is - here_is).abs() <= CUDA_TOLERANCE;
@@ -101,13 +105,4 @@ fn close(there: &Path, here: &Path) -> Result<Option<String>, Error> {
             there.join(BEST).display()
         )
     }))
-}
-
-/// A folder that goes with its name.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

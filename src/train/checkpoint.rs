@@ -1,4 +1,4 @@
-//! Where a run stands, so that it goes on from there and ends with the same bytes.
+//! Checkpoints: the state of a run, from which it resumes and ends with the same bytes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,12 +9,14 @@ use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::record::EpochRecord;
+use super::plan::Plan;
+use super::record::{EpochRecord, Seal, read_json};
 use super::step::{Learner, StepLoss};
-use crate::support::atomic;
+use crate::support::checksummed_json;
 use crate::support::hash::Digest;
+use crate::support::{atomic, files};
 
-/// The file of a checkpoint that says where it stands.
+/// The file of a checkpoint that holds the state.
 pub const STATE: &str = "state.json";
 const MODEL: &str = "model.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
@@ -23,15 +25,19 @@ const BEST: &str = "best.safetensors";
 const PREFIX: &str = "checkpoint-";
 /// The extension of a checkpoint that is half written or half deleted.
 const TEMPORARY: &str = "tmp";
+/// The extension of a damaged checkpoint, until its run is finished.
+const DAMAGED: &str = "damaged";
+/// The largest file of weights or moments that is read, in bytes.
+const LIMIT: u64 = 64 << 30;
 
-/// Everything of a run but its weights and the optimiser's moments. Order, views and dropout are functions of the seed and
-/// of where it stands.
+/// Everything of a run but its weights and the optimiser's moments. Order, views and dropout are functions of the seed, the epoch
+/// and the step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// The run's key.
     pub run: Digest,
-    /// The epoch in which training goes on, from 0.
+    /// The epoch in which training resumes, from 0.
     pub epoch: usize,
     /// Steps of that epoch that are done. A step with several batches is done as a whole or not at all.
     pub step: usize,
@@ -54,9 +60,31 @@ impl State {
         name(self.epoch, self.step)
     }
 
-    /// The checkpoint at the end of the best epoch so far.
+    /// The name of the checkpoint at the end of the best epoch so far.
     fn best_name(&self) -> Option<String> {
         self.log.iter().rev().find(|record| record.best).map(|record| name(record.epoch, 0))
+    }
+}
+
+impl State {
+    /// What contradicts the run's plan, its folder's name or itself, if anything does.
+    fn contradiction(&self, folder: &Path, plan: &Plan, epochs: usize) -> Option<String> {
+        let (steps, sums) = (plan.steps(), &self.sums);
+        let marks: Vec<bool> = self.log.iter().map(|record| record.best).collect();
+        let in_order = self.log.iter().zip(1..).all(|(record, epoch)| record.epoch == epoch && record.step == epoch * steps);
+        let done = plan.samples_before(self.step);
+        let sound = [
+            (position(folder) == Some((self.epoch, self.step)), "its epoch and step are not those of its folder's name"),
+            (self.epoch <= epochs && self.step < steps.max(1), "its epoch and step are not in the run's plan"),
+            (self.log.len() == self.epoch && in_order, "its epochs are not those before it"),
+            (marks == EpochRecord::best_of(&self.log), "its best epoch is not the best"),
+            (self.best.is_some() != self.log.is_empty(), "the weights of its best epoch are missing"),
+            (
+                sums.samples == done && sums.correct <= sums.labelled && sums.labelled <= sums.samples,
+                "its sums are over other samples",
+            ),
+        ];
+        sound.into_iter().find(|(holds, _)| !holds).map(|(_, reason)| reason.to_owned())
     }
 }
 
@@ -64,7 +92,7 @@ fn name(epoch: usize, step: usize) -> String {
     format!("{PREFIX}{epoch:06}-{step:06}")
 }
 
-/// What `state.json` holds: the state, and what the other files are.
+/// The content of `state.json`: the state, and the digests of the other files.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
@@ -80,18 +108,18 @@ pub struct LossSums {
     pub samples: usize,
     /// Of the whole loss.
     pub total: f64,
-    /// Of the labels' part.
-    pub hard: f64,
-    /// Of the teacher's part.
-    pub soft: f64,
-    /// Labelled samples so far, and how many of them were named rightly.
+    /// Of the cross-entropy with the labels.
+    pub ce: f64,
+    /// Of the distillation loss.
+    pub kd: f64,
+    /// Labelled samples so far, and how many of them were classified correctly.
     pub labelled: usize,
     /// See [`LossSums::labelled`].
     pub correct: usize,
 }
 
 /// Writes a checkpoint into the run's folder, atomically, with the weights of the best epoch, which are in `best`. One of the
-/// same moment is the same to the last bit, and stays.
+/// same epoch and step is the same to the last bit, and stays.
 ///
 /// # Errors
 /// A file that can't be written; the checkpoints before are then still there.
@@ -125,30 +153,49 @@ pub fn save(run: &Path, state: &State, learner: &Learner, best: &Path) -> Result
             .map_err(Error::file("write", path))?;
     }
     let stored = Stored { state: state.clone(), files };
-    let text = serde_json::to_vec_pretty(&stored).expect("a state is plain data");
     let path = temporary.join(STATE);
-    atomic::write(&path, &text).map_err(Error::file("write", path))?;
+    atomic::write(&path, &checksummed_json::to_bytes(&stored)).map_err(Error::file("write", path))?;
     fs::rename(&temporary, &folder).map_err(Error::file("rename", &folder))?;
     atomic::sync_folder(run).map_err(Error::file("sync", run))
 }
 
-/// Puts a checkpoint into `learner`, and the weights of its best epoch into `best`, and says where it stands.
+/// Loads a checkpoint of the run with the key `run` into `learner`, and the weights of its best epoch into `best`, and gives its state.
+/// `plan` and `epochs` are the run's, which the state must fit.
 ///
 /// # Errors
-/// A checkpoint that can't be read, is damaged, or is one of another run.
-pub fn load(folder: &Path, run: Digest, learner: &mut Learner, best: &Path) -> Result<State, Error> {
+/// A checkpoint that can't be read, is damaged, or belongs to another run.
+pub fn load(
+    folder: &Path,
+    run: Digest,
+    (plan, epochs): (&Plan, usize),
+    learner: &mut Learner,
+    best: &Path,
+) -> Result<State, Error> {
     let damaged = |reason: String| Error::Checkpoint { path: folder.to_owned(), reason };
-    let path = folder.join(STATE);
-    let text = fs::read(&path).map_err(Error::file("read", &path))?;
-    let Stored { state, files } =
-        serde_json::from_slice(&text).map_err(|error| damaged(format!("{STATE}: {error}")))?;
+    let stored = read_json::<Stored>(folder, STATE, Seal::Required).map_err(|error| match error {
+        Error::Damaged { reason, .. } => damaged(format!("{STATE}: {reason}")),
+        error => error,
+    })?;
+    let Stored { state, files } = stored.ok_or_else(|| damaged(format!("{STATE} is missing")))?;
     if state.run != run {
         let differences = vec![format!("its key is {} there and {run} here", state.run)];
         return Err(Error::OtherRun { path: folder.to_owned(), differences });
     }
-    let read = |name: &str| {
+    if let Some(reason) = state.contradiction(folder, plan, epochs) {
+        return Err(damaged(format!("{STATE}: {reason}")));
+    }
+    let member = |name: &str| {
         let path = folder.join(name);
-        let bytes = fs::read(&path).map_err(Error::file("read", &path))?;
+        files::read_regular(&path, LIMIT).map_err(|source| match Error::read(&path, source) {
+            Error::Damaged { reason, .. } => damaged(format!("{name}: {reason}")),
+            Error::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                damaged(format!("{name} is missing"))
+            }
+            error => error,
+        })
+    };
+    let read = |name: &str| {
+        let bytes = member(name)?;
         if files.get(name) == Some(&Digest::of(&bytes)) {
             Ok(bytes)
         } else {
@@ -172,8 +219,7 @@ pub fn load(folder: &Path, run: Digest, learner: &mut Learner, best: &Path) -> R
     if let Some(expected) = state.best
         && Digest::of_file(best).ok() != Some(expected)
     {
-        let path = folder.join(BEST);
-        let bytes = fs::read(&path).map_err(Error::file("read", &path))?;
+        let bytes = member(BEST)?;
         if Digest::of(&bytes) != expected {
             return Err(damaged(format!("{BEST} is not what was written")));
         }
@@ -182,7 +228,7 @@ pub fn load(folder: &Path, run: Digest, learner: &mut Learner, best: &Path) -> R
     Ok(state)
 }
 
-/// Deletes what need not be kept while the run goes on: all but the last `keep` checkpoints, one at least, and, where any are to
+/// Deletes what need not be kept while the run is trained: all but the last `keep` checkpoints, at least one, and, where any are to
 /// be kept, that of the best epoch.
 ///
 /// # Errors
@@ -194,7 +240,7 @@ pub fn prune(run: &Path, state: &State, keep: usize) -> Result<(), Error> {
     old.iter().filter(|folder| Some(*folder) != best.as_ref()).try_for_each(|folder| discard(folder))
 }
 
-/// Deletes a finished run's checkpoints unless some are to be kept, and whatever was left of the files of processes that died.
+/// Deletes a finished run's checkpoints unless some are to be kept, and the temporary files of processes that died.
 ///
 /// # Errors
 /// A folder that can't be read, or a file that can't be deleted.
@@ -220,10 +266,32 @@ pub fn clear(run: &Path, keep: usize) -> Result<(), Error> {
 /// # Errors
 /// A folder that can't be read.
 pub fn folders(run: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut folders = entries(run)?;
-    folders.retain(|path| is_checkpoint(path) && path.extension().is_none());
+    let mut folders: Vec<((usize, usize), PathBuf)> = entries(run)?
+        .into_iter()
+        .filter_map(|path| Some((position(&path)?, path)))
+        .filter(|(_, path)| path.is_dir())
+        .collect();
     folders.sort();
-    Ok(folders)
+    Ok(folders.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Epoch and step of a checkpoint's name.
+fn position(folder: &Path) -> Option<(usize, usize)> {
+    let (epoch, step) = folder.file_name()?.to_str()?.strip_prefix(PREFIX)?.split_once('-')?;
+    let number = |digits: &str| {
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+    };
+    Some((number(epoch)?, number(step)?))
+}
+
+/// Takes a damaged checkpoint out of the way, so that the run writes it anew. It stays there until the run is finished.
+///
+/// # Errors
+/// A folder that can't be renamed.
+pub fn set_aside(folder: &Path) -> Result<(), Error> {
+    let aside = folder.with_extension(DAMAGED);
+    delete(&aside)?;
+    fs::rename(folder, &aside).map_err(Error::file("rename", folder))
 }
 
 /// Takes a checkpoint's name away before its files, so that none is ever half deleted.
@@ -264,17 +332,35 @@ impl LossSums {
         self.correct += loss.correct as usize;
         self.samples += samples;
         self.total += f64::from(loss.total) * samples as f64;
-        self.hard += f64::from(loss.hard) * samples as f64;
-        self.soft += f64::from(loss.soft) * samples as f64;
+        self.ce += f64::from(loss.ce) * samples as f64;
+        self.kd += f64::from(loss.kd) * samples as f64;
     }
 
-    /// Share of the labelled samples that were named rightly.
-    pub fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.labelled.max(1) as f64
+    /// Share of the labelled samples that were classified correctly; nothing where none has a label.
+    pub fn accuracy(&self) -> Option<f64> {
+        (self.labelled > 0).then(|| self.correct as f64 / self.labelled as f64)
     }
 
     /// The mean of one of the sums over the samples.
     pub fn mean(&self, sum: f64) -> f64 {
         sum / self.samples.max(1) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_are_ordered_as_numbers_and_nothing_else_is_one() {
+        let run = tempfile::tempdir().unwrap();
+        let there = ["000000-1000000", "000000-999999", "000001-000000", "zzz", "000001-000002.tmp", "000001-x"];
+        for name in there {
+            fs::create_dir(run.path().join(format!("{PREFIX}{name}"))).unwrap();
+        }
+        fs::write(run.path().join("checkpoint-000009-000000"), "a file").unwrap();
+        let found = folders(run.path()).unwrap();
+        let names: Vec<_> = found.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["000000-999999", "000000-1000000", "000001-000000"].map(|name| format!("{PREFIX}{name}")));
     }
 }

@@ -7,7 +7,7 @@ use crate::config::StudentDevice;
 
 /// A device that was found.
 #[derive(Clone, Debug)]
-pub struct Chosen {
+pub struct TrainDevice {
     /// What burn works on.
     pub device: Device,
     /// How it is written in a pipeline file; never `auto`.
@@ -18,7 +18,7 @@ pub struct Chosen {
 ///
 /// # Errors
 /// A CUDA device that this build or machine does not have: nothing falls back silently.
-pub fn choose(asked: StudentDevice) -> Result<Chosen, Error> {
+pub fn choose(asked: StudentDevice) -> Result<TrainDevice, Error> {
     match asked {
         StudentDevice::Cpu => Ok(cpu()),
         StudentDevice::Auto if cuda_devices() == 0 => Ok(cpu()),
@@ -27,8 +27,8 @@ pub fn choose(asked: StudentDevice) -> Result<Chosen, Error> {
     }
 }
 
-fn cpu() -> Chosen {
-    Chosen { device: Device::flex(), name: StudentDevice::Cpu }
+fn cpu() -> TrainDevice {
+    TrainDevice { device: Device::flex(), name: StudentDevice::Cpu }
 }
 
 /// How many CUDA devices burn can reach; none in a build without the feature `cuda`.
@@ -44,10 +44,10 @@ pub fn cuda_devices() -> usize {
 }
 
 #[cfg(feature = "cuda")]
-fn cuda(index: usize) -> Result<Chosen, Error> {
+fn cuda(index: usize) -> Result<TrainDevice, Error> {
     let found = cuda_devices();
     if index < found {
-        return Ok(Chosen { device: Device::cuda(index), name: StudentDevice::Cuda(index) });
+        return Ok(TrainDevice { device: Device::cuda(index), name: StudentDevice::Cuda(index) });
     }
     Err(Error::Device {
         device: StudentDevice::Cuda(index),
@@ -56,7 +56,7 @@ fn cuda(index: usize) -> Result<Chosen, Error> {
 }
 
 #[cfg(not(feature = "cuda"))]
-fn cuda(index: usize) -> Result<Chosen, Error> {
+fn cuda(index: usize) -> Result<TrainDevice, Error> {
     Err(Error::Device {
         device: StudentDevice::Cuda(index),
         reason: "this decant was built without CUDA; build it with cargo build --release --features cuda"

@@ -1,7 +1,8 @@
 //! What can stop stage two.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::record::TIMING_FILE;
 use crate::support::exit::{ExitKind, Kind};
 use crate::{dataset, store, student, view};
 
@@ -101,10 +102,24 @@ pub enum Error {
     },
     /// A folder that holds no finished run.
     #[error(
-        "{path} holds no finished run (run.json and result.json); train one with decant train-student, or go on with one that was interrupted"
+        "{path} holds no finished run (run.json and result.json); train one with decant train-student, or resume one that was interrupted"
     )]
     NoRun {
         /// The folder.
+        path: PathBuf,
+    },
+    /// No run of this name.
+    #[error("there is no run {path}{}", did_you_mean(nearest))]
+    NoSuchRun {
+        /// What was named.
+        path: PathBuf,
+        /// The runs whose names are nearest.
+        nearest: Vec<PathBuf>,
+    },
+    /// A path that JSON can't hold.
+    #[error("{path:?} is not valid UTF-8, and a run's files can't hold such a path; rename the folder")]
+    NotUnicode {
+        /// The path.
         path: PathBuf,
     },
     /// A finished run's weights are not those that it ended with.
@@ -117,17 +132,18 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The device can't be had.
-    #[error("the device {device} can't be had: {reason}")]
+    /// The device is not available.
+    #[error("the device {device} is not available: {reason}")]
     Device {
         /// As it was asked for.
         device: crate::config::StudentDevice,
         /// Why, and what to do.
         reason: String,
     },
-    /// What is trained is no number any more.
+    /// What is trained is not a number any more.
     #[error(
-        "{what} became {value} at step {step} of {steps}, so training stopped; the last good checkpoint is kept in {run}; try a smaller train.lr or a train.max-grad-norm"
+        "{what} became {value} at step {step} of {steps}, so training stopped; {}; try a smaller train.lr or a train.max-grad-norm",
+        if *is_kept { format!("the last good checkpoint is kept in {}", run.display()) } else { "there is no checkpoint yet".to_owned() }
     )]
     Diverged {
         /// The loss, or the gradient's norm, or a weight.
@@ -140,18 +156,31 @@ pub enum Error {
         steps: usize,
         /// The run's folder.
         run: PathBuf,
+        /// Whether there is a checkpoint.
+        is_kept: bool,
     },
+    /// Initial weights that are not numbers.
+    #[error("{path}: the weights have a value that is {value}; export the weights again, or leave out student.init")]
+    BadInit {
+        /// The file that `student.init` names.
+        path: PathBuf,
+        /// The value.
+        value: f32,
+    },
+    /// Stopped by the user, with nothing to keep.
+    #[error("interrupted")]
+    Interrupted,
     /// Another process trains the run.
     #[error(
-        "the run {run} is being trained by another process; wait for it, or stop it and run this command again to go on"
+        "the run {run} is being trained by another process; wait for it, or stop it and run this command again to resume"
     )]
     Busy {
         /// Its folder.
         run: PathBuf,
     },
-    /// The run was begun, which `--resume never` does not want.
+    /// The run was begun before, and `--resume never` starts new runs only.
     #[error(
-        "the run {run} was begun before, and --resume never uses nothing of it; move or delete that folder, or leave --resume out to go on"
+        "the run {run} was begun before, and --resume never starts new runs only; move or delete that folder, or leave out --resume to resume it"
     )]
     Begun {
         /// Its folder.
@@ -166,7 +195,7 @@ pub enum Error {
         differences: Vec<String>,
     },
     /// No checkpoint where `--resume` says.
-    #[error("{path} is no checkpoint; this run has {}", if there.is_empty() { "none".to_owned() } else { list(there) })]
+    #[error("{path} is not a checkpoint; this run has {}", if there.is_empty() { "none".to_owned() } else { list(there) })]
     NoCheckpoint {
         /// What was named.
         path: PathBuf,
@@ -185,7 +214,7 @@ pub enum Error {
     },
     /// A checkpoint that is not what was written.
     #[error(
-        "the checkpoint {path} is damaged ({reason}); delete it to go on from the one before it, or from the start where there is none"
+        "the checkpoint {path} is damaged ({reason}); delete it to resume from the one before it, or from the start if there is none"
     )]
     Checkpoint {
         /// Its folder.
@@ -195,7 +224,7 @@ pub enum Error {
     },
     /// A file of the run can't be read or written.
     #[error(
-        "can't {action} {path}: {source}; free some space or mend its permissions, and run the same command again to go on"
+        "can't {action} {path}: {source}; check free space and permissions, and run the same command again to resume"
     )]
     File {
         /// What was tried.
@@ -206,7 +235,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file of the run is not what was written there.
-    #[error("{path} is damaged ({reason}); delete the folder {} to train this run from its start", path.parent().unwrap_or(path).display())]
+    #[error("{path} is damaged ({reason}); {}", remedy(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -216,6 +245,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// An error from reading a whole file of a run: damage where what is there is not a regular file, or too large for one.
+    pub(crate) fn read(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let path = path.into();
+        match source.kind() {
+            ErrorKind::InvalidInput
+            | ErrorKind::InvalidData
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory
+            | ErrorKind::FileTooLarge => Self::Damaged { path, reason: source.to_string() },
+            _ if !path.is_file() && path.exists() => Self::Damaged { path, reason: source.to_string() },
+            _ => Self::File { action: "read", path, source },
+        }
+    }
+
     /// Wraps an I/O error with what was tried on which file.
     pub(crate) fn file(
         action: &'static str,
@@ -251,6 +295,9 @@ impl Error {
             | Self::Elsewhere { .. }
             | Self::NoStep { .. }
             | Self::NoRun { .. }
+            | Self::NoSuchRun { .. }
+            | Self::NotUnicode { .. }
+            | Self::BadInit { .. }
             | Self::Device { .. }
             | Self::Decode { .. }
             | Self::Dataset(_) => true,
@@ -259,6 +306,18 @@ impl Error {
             _ => false,
         }
     }
+}
+
+/// What to do about a damaged file of a run.
+fn remedy(path: &Path) -> String {
+    if path.file_name().is_some_and(|name| name == TIMING_FILE) {
+        return "delete it: it holds only times".to_owned();
+    }
+    format!("restore it, or delete the folder {} to train this run again", path.parent().unwrap_or(path).display())
+}
+
+fn did_you_mean(paths: &[PathBuf]) -> String {
+    if paths.is_empty() { String::new() } else { format!("; did you mean {}?", list(paths)) }
 }
 
 fn list(paths: &[PathBuf]) -> String {
@@ -270,6 +329,7 @@ impl ExitKind for Error {
         match self {
             Self::Store(error) => error.kind(),
             Self::Dataset(error) => error.kind(),
+            Self::Interrupted => Kind::Interrupted,
             _ if self.is_damage() => Kind::Damaged,
             _ if self.is_usage() => Kind::Usage,
             _ => Kind::Failed,

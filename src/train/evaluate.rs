@@ -6,11 +6,12 @@ use super::Error;
 use super::images::Images;
 use super::metrics::{Meter, Metrics, argmax, softmax};
 use crate::student::Student;
+use crate::support::context::Context;
 
 /// Images in one forward pass of an evaluation.
 const BATCH: usize = 32;
 
-/// What a student and its teacher say of the plain view of every sample of a split, in the order of the samples.
+/// The logits of a student and its teacher for the plain view of every sample of a split, in the order of the samples.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answers {
     /// Class indices `[samples]`, -1 for an unlabelled sample.
@@ -21,7 +22,7 @@ pub struct Answers {
     pub teacher: Vec<f32>,
 }
 
-/// Asks `model` about the plain view of every sample of a split.
+/// Runs `model` on the plain view of every sample of a split.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -30,11 +31,15 @@ pub fn answers(
     images: &Images<'_>,
     temperature: f32,
     device: &Device,
+    context: &Context,
 ) -> Result<Answers, Error> {
     let rows = images.rows();
     let plain = plain_rows(images);
     let mut answers = Answers::default();
     for batch in plain.chunks(BATCH) {
+        if context.is_cancelled() {
+            return Err(Error::Interrupted);
+        }
         let pixels = filled(images, batch)?;
         answers.student.extend(logits(model, pixels, batch.len(), images.size(), device));
         answers.labels.extend(batch.iter().map(|&row| rows.label(row)));
@@ -79,36 +84,38 @@ pub fn measure<E: From<Error>>(
     Ok(meter.finish())
 }
 
-/// A labelled sample that a model takes for another class.
+/// A labelled sample that a model classifies wrongly.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mistake {
     /// The cache row of its plain view.
     pub row: usize,
-    /// What it is.
+    /// Its class.
     pub label: usize,
-    /// What the model says.
+    /// The class that the model predicts.
     pub predicted: usize,
     /// The probability that the model gives to the label.
     pub label_probability: f64,
-    /// And to what it says.
+    /// The probability that it gives to the predicted class.
     pub predicted_probability: f64,
 }
 
-/// The `count` mistakes of `model` on a split that give the label the least probability, the least first.
+/// Measures `model` as [`evaluate`] does, and finds the `count` mistakes that give the label the least probability, the least first.
 ///
 /// # Errors
 /// As [`evaluate`].
-pub fn worst_mistakes(
+pub fn examine(
     model: &Student,
     images: &Images<'_>,
+    temperature: f32,
     device: &Device,
     count: usize,
-) -> Result<Vec<Mistake>, Error> {
+) -> Result<(Metrics, Vec<Mistake>), Error> {
     let rows = images.rows();
+    let mut batches = plain_rows(images).into_iter();
     let mut mistakes = Vec::new();
-    for batch in plain_rows(images).chunks(BATCH) {
-        let logits = logits(model, filled(images, batch)?, batch.len(), images.size(), device);
-        for (&row, logits) in batch.iter().zip(logits.chunks_exact(rows.classes())) {
+    let metrics = measure(images, temperature, |pixels, batch| -> Result<_, Error> {
+        let logits = logits(model, pixels, batch, images.size(), device);
+        for (logits, row) in logits.chunks_exact(rows.classes()).zip(batches.by_ref()) {
             let Ok(label) = usize::try_from(rows.label(row)) else { continue };
             let predicted = argmax(logits);
             if predicted == label {
@@ -118,10 +125,11 @@ pub fn worst_mistakes(
             let (label_probability, predicted_probability) = (probability[label], probability[predicted]);
             mistakes.push(Mistake { row, label, predicted, label_probability, predicted_probability });
         }
-    }
+        Ok(logits)
+    })?;
     mistakes.sort_by(|a, b| a.label_probability.total_cmp(&b.label_probability).then(a.row.cmp(&b.row)));
     mistakes.truncate(count);
-    Ok(mistakes)
+    Ok((metrics, mistakes))
 }
 
 /// The cache rows of every sample's plain view.

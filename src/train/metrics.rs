@@ -1,40 +1,107 @@
-//! What a student's answers are worth: against the labels, and against its teacher.
+//! The measures of a student: against the labels, and against its teacher.
 
 use serde::{Deserialize, Serialize};
 
 use crate::support::calibration::Calibration;
 pub use crate::support::calibration::argmax;
+use crate::support::confusion::Confusion;
 
-/// A student's measures on one split.
+/// A student's measures on one split. What only labels can tell is missing where no image has one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metrics {
     /// Samples, labelled or not.
     pub samples: usize,
     /// Share of labelled samples whose most likely class is the label.
-    pub accuracy: f64,
+    pub accuracy: Option<f64>,
     /// Mean of the classes' F1, a class that never comes or is never predicted counting 0, as scikit-learn's `f1_score(average="macro")`.
-    pub macro_f1: f64,
+    pub macro_f1: Option<f64>,
     /// Mean negative log-likelihood of the labels, in nats.
-    pub negative_log_likelihood: f64,
+    pub negative_log_likelihood: Option<f64>,
     /// Expected calibration error over 15 equal bins of confidence (arXiv 1706.04599).
-    pub calibration_error: f64,
+    pub calibration_error: Option<f64>,
     /// Share of samples on which student and teacher name the same class (arXiv 2106.05945).
     pub teacher_agreement: f64,
     /// Mean KL(teacher || student) of the two softened at the run's temperature, in nats.
     pub teacher_kl: f64,
-    /// `confusion[label][predicted]`, in samples.
-    pub confusion: Vec<Vec<u64>>,
+    /// Which classes were taken for which, in samples. An epoch's line leaves it out.
+    #[serde(default, skip_serializing_if = "Confusion::is_empty")]
+    pub confusion: Confusion,
+}
+
+impl Metrics {
+    /// The measures alone, which don't grow with the classes.
+    #[must_use]
+    pub fn without_confusion(&self) -> Self {
+        Self { confusion: Confusion::default(), ..self.clone() }
+    }
+}
+
+/// By which measure the better of two students is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Criterion {
+    /// Accuracy; where it ties, negative log-likelihood.
+    #[default]
+    Accuracy,
+    /// Agreement with the teacher; where it ties, KL to the teacher. This is for images without labels.
+    TeacherAgreement,
+}
+
+impl Criterion {
+    /// The criterion that these measures allow.
+    pub fn of(metrics: &Metrics) -> Self {
+        if metrics.accuracy.is_some() { Self::Accuracy } else { Self::TeacherAgreement }
+    }
+
+    /// Whether it is accuracy, which files need not say.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+    pub fn is_accuracy(&self) -> bool {
+        *self == Self::Accuracy
+    }
+
+    /// Its name in a sentence.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::TeacherAgreement => "agreement with the teacher",
+        }
+    }
+
+    /// The measure, larger for the better student; nothing where it can't be told.
+    pub fn measure(self, metrics: &Metrics) -> Option<f64> {
+        match self {
+            Self::Accuracy => metrics.accuracy,
+            Self::TeacherAgreement => Some(metrics.teacher_agreement),
+        }
+    }
+
+    /// What decides between students of the same measure, smaller for the better one.
+    pub fn tie_breaker(self, metrics: &Metrics) -> Option<f64> {
+        match self {
+            Self::Accuracy => metrics.negative_log_likelihood,
+            Self::TeacherAgreement => Some(metrics.teacher_kl),
+        }
+    }
+
+    /// Whether an epoch with the measures `new` is better than one with `old`. Between epochs, an accuracy that ties keeps the earlier
+    /// one.
+    pub fn is_better(self, new: &Metrics, old: &Metrics) -> bool {
+        let (better, worse) = (self.measure(new), self.measure(old));
+        match self {
+            Self::Accuracy => better > worse,
+            Self::TeacherAgreement => better > worse || better == worse && new.teacher_kl < old.teacher_kl,
+        }
+    }
 }
 
 /// Gathers a split batch by batch.
 pub struct Meter {
-    classes: usize,
     temperature: f64,
     samples: usize,
     agreed: usize,
     kl: f64,
-    confusion: Vec<Vec<u64>>,
+    confusion: Confusion,
     calibration: Calibration,
 }
 
@@ -42,26 +109,26 @@ impl Meter {
     /// An empty meter for `classes` classes that compares with the teacher at `temperature`.
     pub fn new(classes: usize, temperature: f32) -> Self {
         Self {
-            classes,
             temperature: f64::from(temperature),
             samples: 0,
             agreed: 0,
             kl: 0.0,
-            confusion: vec![vec![0; classes]; classes],
+            confusion: Confusion::new(classes),
             calibration: Calibration::default(),
         }
     }
 
     /// Adds a batch: `student` and `teacher` logits `[batch, classes]`, `labels` `[batch]` with -1 for none.
     pub fn add(&mut self, student: &[f32], teacher: &[f32], labels: &[i32]) {
-        let rows = student.chunks_exact(self.classes).zip(teacher.chunks_exact(self.classes));
+        let classes = self.confusion.classes();
+        let rows = student.chunks_exact(classes).zip(teacher.chunks_exact(classes));
         for ((student, teacher), &label) in rows.zip(labels) {
             let predicted = argmax(student);
             self.samples += 1;
             self.agreed += usize::from(predicted == argmax(teacher));
             self.kl += self.divergence(teacher, student);
             if let Ok(label) = usize::try_from(label) {
-                self.confusion[label][predicted] += 1;
+                self.confusion.add(label, predicted);
                 self.calibration.add(student, label);
             }
         }
@@ -76,35 +143,19 @@ impl Meter {
     /// The measures over everything added.
     pub fn finish(self) -> Metrics {
         let over_samples = |value: f64| if self.samples == 0 { 0.0 } else { value / self.samples as f64 };
+        let is_labelled = self.calibration.labelled() > 0;
+        let of_labels = |value: f64| is_labelled.then_some(value);
         Metrics {
             samples: self.samples,
-            accuracy: self.calibration.accuracy(),
-            macro_f1: macro_f1(&self.confusion),
-            negative_log_likelihood: self.calibration.negative_log_likelihood(),
-            calibration_error: self.calibration.expected_calibration_error(),
+            accuracy: of_labels(self.calibration.accuracy()),
+            macro_f1: self.confusion.macro_f1(),
+            negative_log_likelihood: of_labels(self.calibration.negative_log_likelihood()),
+            calibration_error: of_labels(self.calibration.expected_calibration_error()),
             teacher_agreement: over_samples(self.agreed as f64),
             teacher_kl: over_samples(self.kl),
             confusion: self.confusion,
         }
     }
-}
-
-/// Precision, recall and F1 of each class, from a confusion matrix `[label][predicted]`.
-pub fn per_class(confusion: &[Vec<u64>]) -> Vec<(f64, f64, f64)> {
-    let ratio = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
-    (0..confusion.len())
-        .map(|class| {
-            let hit = confusion[class][class];
-            let labelled: u64 = confusion[class].iter().sum();
-            let predicted: u64 = confusion.iter().map(|row| row[class]).sum();
-            (ratio(hit, predicted), ratio(hit, labelled), ratio(2 * hit, labelled + predicted))
-        })
-        .collect()
-}
-
-fn macro_f1(confusion: &[Vec<u64>]) -> f64 {
-    let classes = confusion.len().max(1) as f64;
-    per_class(confusion).iter().map(|(_, _, f1)| f1).sum::<f64>() / classes
 }
 
 /// The probability of each class of a row of logits.
@@ -131,14 +182,17 @@ mod tests {
             [ln([0.7, 0.2, 0.1]), ln([0.1, 0.8, 0.1]), ln([0.3, 0.3, 0.4]), ln([0.6, 0.3, 0.1])].concat();
         meter.add(&student, &student, &[0, 1, 2, 1]);
         let metrics = meter.finish();
-        assert!((metrics.accuracy - 0.75).abs() < 1e-12);
+        let is = |found: Option<f64>, expected: f64, within: f64| {
+            assert!((found.unwrap() - expected).abs() < within, "{found:?} is not {expected}");
+        };
+        is(metrics.accuracy, 0.75, 1e-12);
         // F1 of the classes: 2/3, 2/3, 1.
-        assert!((metrics.macro_f1 - 7.0 / 9.0).abs() < 1e-12);
+        is(metrics.macro_f1, 7.0 / 9.0, 1e-12);
         let expected = -(0.7f64.ln() + 0.8f64.ln() + 0.4f64.ln() + 0.3f64.ln()) / 4.0;
-        assert!((metrics.negative_log_likelihood - expected).abs() < 1e-6);
-        assert_eq!(metrics.confusion, [[1, 0, 0], [1, 1, 0], [0, 0, 1]]);
+        is(metrics.negative_log_likelihood, expected, 1e-6);
+        assert_eq!(metrics.confusion.rows(), [[1, 0, 0], [1, 1, 0], [0, 0, 1]]);
         // Confidences 0.7, 0.8, 0.4 are right and 0.6 is wrong, each alone in its bin.
-        assert!((metrics.calibration_error - (0.3 + 0.2 + 0.6 + 0.6) / 4.0).abs() < 1e-6);
+        is(metrics.calibration_error, (0.3 + 0.2 + 0.6 + 0.6) / 4.0, 1e-6);
         assert!((metrics.teacher_agreement - 1.0).abs() < 1e-12 && metrics.teacher_kl.abs() < 1e-12);
     }
 
@@ -149,6 +203,18 @@ mod tests {
         let metrics = meter.finish();
         let expected = 0.75 * (0.75f64 / 0.5).ln() + 0.25 * (0.25f64 / 0.5).ln();
         assert!((metrics.teacher_kl - expected).abs() < 1e-6);
-        assert_eq!((metrics.samples, metrics.accuracy), (1, 0.0));
+        // Nothing has a label, so nothing is known of what labels measure.
+        assert_eq!((metrics.samples, metrics.accuracy, metrics.macro_f1), (1, None, None));
+        assert_eq!((metrics.negative_log_likelihood, metrics.calibration_error), (None, None));
+    }
+
+    #[test]
+    fn without_labels_the_better_epoch_agrees_more_and_then_is_nearer() {
+        let metrics = |teacher_agreement, teacher_kl| Metrics { teacher_agreement, teacher_kl, ..Metrics::default() };
+        let criterion = Criterion::of(&metrics(0.5, 1.0));
+        assert_eq!(criterion, Criterion::TeacherAgreement);
+        assert!(criterion.is_better(&metrics(0.6, 2.0), &metrics(0.5, 1.0)));
+        assert!(criterion.is_better(&metrics(0.5, 0.9), &metrics(0.5, 1.0)));
+        assert!(!criterion.is_better(&metrics(0.5, 1.0), &metrics(0.5, 1.0)));
     }
 }

@@ -1,6 +1,6 @@
 //! Stage two: a student trained from a cache. The teacher is neither opened nor needed.
 
-mod checkpoint;
+pub(crate) mod checkpoint;
 pub mod class_weights;
 pub mod clip;
 mod dataset_diff;
@@ -8,17 +8,17 @@ mod device;
 pub mod ema;
 mod error;
 mod evaluate;
+mod identity;
 pub mod images;
 pub mod loader;
-mod lock;
 pub mod loss;
 pub mod metrics;
 pub mod optimizer;
 pub mod order;
+mod open_cache;
 mod pixel_cache;
 pub mod plan;
 mod record;
-mod resume;
 mod run;
 pub mod schedule;
 mod session;
@@ -28,13 +28,16 @@ pub mod targets;
 mod tensorboard;
 mod throughput;
 
-pub use device::{Chosen, choose as choose_device, cuda_devices};
+pub use device::{TrainDevice, choose as choose_device, cuda_devices};
 pub use error::Error;
 pub use evaluate::{Answers, answers, evaluate, measure};
+pub use identity::{REVISION, check_paths};
 pub use pixel_cache::keeps as keeps_pixels;
-pub use record::{EpochRecord, RunResult, Timing, read_epochs, read_json, write_json};
-pub use resume::Resume;
-pub use run::{BEST, Event, Outcome, resume, train};
-pub use session::Shared;
+pub use record::{
+    EpochRecord, METRICS_FILE, RESULT_FILE, RUN_FILE, RunResult, Seal, TIMING_FILE, Timing, read_epochs, read_json,
+    read_sealed, write_epochs, write_json,
+};
+pub use run::{BEST, Event, Outcome, clear, run};
+pub use session::Session;
 pub use setup::{Description, Setup};
 pub use throughput::{Pace, pace};

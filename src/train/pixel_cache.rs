@@ -43,9 +43,9 @@ fn bytes(images: usize, (height, width): (u32, u32)) -> usize {
 
 /// The pixels of several splits and sizes, shared by runs.
 #[derive(Default)]
-pub(super) struct Kept(Mutex<HashMap<PixelKey, Arc<Pixels>>>);
+pub(super) struct PixelCache(Mutex<HashMap<PixelKey, Arc<Pixels>>>);
 
-impl Kept {
+impl PixelCache {
     /// The pixels of `key`, a split of `images` images. Where all would be too many, those that no run uses any more
     /// go first, and with too many in use there are none.
     pub fn get(&self, key: PixelKey, images: usize) -> Option<Arc<Pixels>> {
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_same_split_at_the_same_size_is_kept_once() {
-        let kept = Kept::default();
+        let kept = PixelCache::default();
         let first = kept.get(key(SplitName::Train, 64), 10).unwrap();
         assert!(Arc::ptr_eq(&first, &kept.get(key(SplitName::Train, 64), 10).unwrap()));
         assert!(!Arc::ptr_eq(&first, &kept.get(key(SplitName::Train, 32), 10).unwrap()));
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn what_no_run_uses_makes_room_and_what_one_uses_stays() {
-        let kept = Kept::default();
+        let kept = PixelCache::default();
         // 900 MB each.
         let first = kept.get(key(SplitName::Train, 1000), 300).unwrap();
         drop(kept.get(key(SplitName::Train, 999), 300).unwrap());

@@ -40,6 +40,11 @@ impl Plan {
         left.min(self.step).div_ceil(self.batch)
     }
 
+    /// Samples before step `step` of an epoch.
+    pub fn samples_before(&self, step: usize) -> usize {
+        self.samples().min(step.saturating_mul(self.step))
+    }
+
     /// Batches before step `step`.
     pub fn batches_before(&self, step: usize) -> usize {
         step * (self.step / self.batch)

@@ -1,13 +1,24 @@
-//! What a run writes down: one line an epoch, and its result. No line holds a time, so that a rerun's log is the same.
+//! What a run writes down: one line an epoch, its result and its times, each sealed with a checksum. No line but those of `timing.json`
+//! holds a time, so that a rerun's files are the same.
 
-use std::fs;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::metrics::Metrics;
-use crate::support::atomic;
+use super::metrics::{Criterion, Metrics};
+use crate::support::checksummed_json::{self, Damage};
+use crate::support::{atomic, files};
+
+/// The file of what a run is.
+pub const RUN_FILE: &str = "run.json";
+/// The file of what a finished run came to.
+pub const RESULT_FILE: &str = "result.json";
+/// The file of its epochs.
+pub const METRICS_FILE: &str = "metrics.jsonl";
+/// The file of its times.
+pub const TIMING_FILE: &str = "timing.json";
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,17 +36,41 @@ pub struct EpochRecord {
     pub lambda: f32,
     /// Mean loss over the epoch's samples.
     pub train_loss: f64,
-    /// Its labels' part, before weighting.
-    pub train_hard: f64,
-    /// Its teacher's part, before weighting.
-    pub train_soft: f64,
+    /// Its cross-entropy with the labels, before weighting.
+    #[serde(alias = "train_hard")]
+    pub ce_loss: f64,
+    /// Its distillation loss, before weighting.
+    #[serde(alias = "train_soft")]
+    pub kd_loss: f64,
     /// Share of the epoch's labelled samples whose most likely class was the label, as each step saw them: with its dropout,
-    /// its batch's statistics, and the weights before it.
-    pub train_accuracy: f64,
+    /// its batch's statistics, and the weights before it. Nothing where no sample has a label.
+    pub train_accuracy: Option<f64>,
     /// The validation split after the epoch.
     pub validation: Metrics,
-    /// Whether no epoch before had a better validation accuracy.
+    /// Whether no epoch before was better on validation.
     pub best: bool,
+}
+
+impl EpochRecord {
+    /// Marks each epoch of `log` that is better than all before it.
+    pub fn best_of(log: &[Self]) -> Vec<bool> {
+        let mut best: Option<&Self> = None;
+        let mut marks = Vec::with_capacity(log.len());
+        for record in log {
+            let is_best = record.is_better_than(best);
+            if is_best {
+                best = Some(record);
+            }
+            marks.push(is_best);
+        }
+        marks
+    }
+
+    /// Whether it is better on validation than the best epoch before it.
+    pub fn is_better_than(&self, best: Option<&Self>) -> bool {
+        let criterion = Criterion::of(&self.validation);
+        best.is_none_or(|best| criterion.is_better(&self.validation, &best.validation))
+    }
 }
 
 /// `result.json`: what a finished run comes to.
@@ -56,6 +91,9 @@ pub struct RunResult {
     pub parameters: usize,
     /// The epoch whose weights were kept, from 1.
     pub best_epoch: usize,
+    /// The measure on validation by which it was chosen; accuracy unless it says otherwise.
+    #[serde(default, skip_serializing_if = "Criterion::is_accuracy")]
+    pub chosen_by: Criterion,
     /// Those weights on the validation split.
     pub validation: Metrics,
     /// Those weights on the test split, where the dataset has one.
@@ -83,6 +121,20 @@ impl Timing {
     pub fn images_per_second(&self) -> f64 {
         self.train_images as f64 / self.train_seconds.max(1e-9)
     }
+
+    /// The times of a run; zeros where they are missing or damaged, since times never decide anything.
+    pub fn read_or_default(run: &Path) -> Self {
+        read_json(run, TIMING_FILE, Seal::Optional).ok().flatten().unwrap_or_default()
+    }
+}
+
+/// Whether a file must be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seal {
+    /// It must be.
+    Required,
+    /// It need not be: decant 0.1.0 wrote none.
+    Optional,
 }
 
 /// Writes every epoch's line to `metrics.jsonl`.
@@ -90,57 +142,77 @@ impl Timing {
 /// # Errors
 /// A file that can't be written.
 pub fn write_epochs(run: &Path, log: &[EpochRecord]) -> Result<(), Error> {
-    let line = |record: &EpochRecord| serde_json::to_string(record).expect("a record is plain data") + "\n";
-    let text: String = log.iter().map(line).collect();
-    let path = run.join("metrics.jsonl");
-    atomic::write(&path, text.as_bytes()).map_err(Error::file("write", path))
+    let mut text = Vec::new();
+    for record in log {
+        text.extend(checksummed_json::to_line(record));
+        text.push(b'\n');
+    }
+    let path = run.join(METRICS_FILE);
+    atomic::write(&path, &text).map_err(Error::file("write", path))
 }
 
 /// Reads every epoch's line of `metrics.jsonl`; none before the first epoch has ended.
 ///
 /// # Errors
-/// A file that can't be read, or a line that is no epoch's, by its number.
-pub fn read_epochs(run: &Path) -> Result<Vec<EpochRecord>, Error> {
-    let path = run.join("metrics.jsonl");
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::file("read", path)(error)),
-    };
+/// A file that can't be read, or a line that is damaged, by its number.
+pub fn read_epochs(run: &Path, seal: Seal) -> Result<Vec<EpochRecord>, Error> {
+    let path = run.join(METRICS_FILE);
+    let Some(text) = read_bytes(&path)? else { return Ok(Vec::new()) };
     let lines = text.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
-    let record = |(index, line)| {
-        serde_json::from_slice(line).map_err(|error| Error::Damaged {
+    let record = |(index, line): (usize, &[u8])| {
+        let parsed: Result<EpochRecord, Damage> = match checksummed_json::parse_line(line) {
+            Err(Damage::Unsealed) if seal == Seal::Optional => unsealed(line),
+            parsed => parsed,
+        };
+        let mut record = parsed.map_err(|damage| Error::Damaged {
             path: path.clone(),
-            reason: format!("line {}: {error}", index + 1),
-        })
+            reason: format!("line {}: {damage}", index + 1),
+        })?;
+        record.validation = record.validation.without_confusion();
+        Ok(record)
     };
     lines.map(record).collect()
 }
 
-/// Writes one value as an indented JSON file of the run.
+/// Writes one value as a sealed JSON file of the run.
 ///
 /// # Errors
 /// A file that can't be written.
 pub fn write_json(run: &Path, name: &str, value: &impl Serialize) -> Result<(), Error> {
-    let mut text = serde_json::to_string_pretty(value).expect("plain data");
-    text.push('\n');
     let path = run.join(name);
-    atomic::write(&path, text.as_bytes()).map_err(Error::file("write", path))
+    atomic::write(&path, &checksummed_json::to_bytes(value)).map_err(Error::file("write", path))
 }
 
 /// Reads one JSON file of a run, if it is there.
 ///
 /// # Errors
-/// A file that can't be read, or that holds something else.
-pub fn read_json<T: for<'de> Deserialize<'de>>(run: &Path, name: &str) -> Result<Option<T>, Error> {
-    let path = run.join(name);
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::file("read", path)(error)),
+/// A file that can't be read, or that is damaged.
+pub fn read_json<T: DeserializeOwned>(run: &Path, name: &str, seal: Seal) -> Result<Option<T>, Error> {
+    Ok(read_sealed(&run.join(name), seal)?.map(|(value, _)| value))
+}
+
+/// Reads a JSON file, if it is there, and says whether it is sealed.
+///
+/// # Errors
+/// A file that can't be read, or that is damaged.
+pub fn read_sealed<T: DeserializeOwned>(path: &Path, seal: Seal) -> Result<Option<(T, bool)>, Error> {
+    let Some(bytes) = read_bytes(path)? else { return Ok(None) };
+    let parsed = match checksummed_json::parse(&bytes) {
+        Err(Damage::Unsealed) if seal == Seal::Optional => unsealed(&bytes).map(|value| (value, false)),
+        parsed => parsed.map(|value| (value, true)),
     };
-    match serde_json::from_slice(&text) {
-        Ok(value) => Ok(Some(value)),
-        Err(error) => Err(Error::Damaged { path, reason: error.to_string() }),
+    parsed.map(Some).map_err(|damage| Error::Damaged { path: path.to_owned(), reason: damage.to_string() })
+}
+
+fn unsealed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Damage> {
+    serde_json::from_slice(bytes).map_err(|error| Damage::Malformed(error.to_string()))
+}
+
+/// The bytes of a file of a run, if it is there. What is not a regular file is damage: nothing else belongs under such a name.
+fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match files::read_regular(path, checksummed_json::LIMIT) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::read(path, source)),
     }
 }

@@ -1,38 +1,39 @@
-//! One run: a student trained from a cache, in a folder of its own.
+//! The training loop of one run.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::checkpoint::{self, State};
 use super::class_weights::class_weights;
-use super::evaluate::evaluate;
+use super::evaluate::{evaluate, examine};
 use super::images::Images;
 use super::loader::{self, Source};
-use super::lock::RunLock;
+use super::metrics::Criterion;
 use super::plan::Plan;
-use super::record::{self, EpochRecord, RunResult, Timing};
-use super::resume::{self, Resume};
-use super::setup::{Description, Setup};
+use super::record::{self, EpochRecord, RESULT_FILE, RUN_FILE, RunResult, TIMING_FILE, Timing};
+use super::setup::Setup;
 use super::step::{Batch, Learner};
 use super::targets::Column;
-use super::tensorboard::Board;
+use super::tensorboard::{Board, MISTAKES};
 use super::{Error, order, schedule};
-use crate::config::{self, Control};
+use crate::config::Control;
 use crate::dataset::SplitName;
 use crate::student::{hf, parameter_count};
 use crate::support::context::Context;
 use crate::support::hash::Digest;
 use crate::support::progress::clock_time;
+use crate::support::text::percent;
 
 /// The folder of a run that holds the kept weights, as Hugging Face tools open it.
 pub const BEST: &str = "best";
 
-/// What happens on the way.
+/// What happens during training.
 pub enum Event<'a> {
-    /// The student got the weights of `student.init`; this is where its classifier is from.
+    /// A checkpoint is damaged, and the one before it is taken.
+    Damaged(&'a Error),
+    /// The student got the weights of `student.init`; this is the source of its classifier.
     Initialised(hf::Head),
-    /// Training goes on from a checkpoint, in this epoch after this many steps, both from 0.
+    /// Training resumes from a checkpoint, in this epoch after this many steps, both from 0.
     Resumed {
         /// The epoch.
         epoch: usize,
@@ -45,70 +46,45 @@ pub enum Event<'a> {
 
 /// How a run ended.
 pub enum Outcome {
-    /// It is done; whether it had been before this call.
+    /// It is done.
     Done {
-        /// What it comes to.
+        /// Its result.
         result: Box<RunResult>,
         /// What it cost.
         timing: Timing,
-        /// Nothing was left to do.
+        /// It was done before this call.
         already: bool,
     },
-    /// Stopped by the user; the same command goes on from here.
+    /// Stopped by the user; the same command resumes it.
     Interrupted {
         /// Finished epochs.
         epochs: usize,
     },
 }
 
-/// Trains a prepared run, or what is left of it. `watch` sees what happens on the way.
+/// Trains a prepared run to its end, from the newest of `checkpoints` (oldest first) that is sound, in its folder, which the caller
+/// has locked. `watch` sees what happens on the way.
 ///
 /// # Errors
-/// A dataset or cache that is damaged, a device that fails, a loss that is no number, a file that can't be written; a folder
-/// that another process trains in, or that another run has.
-pub fn train(setup: &Setup, context: &Context, watch: &mut dyn FnMut(Event<'_>)) -> Result<Outcome, Error> {
-    resume(setup, &Resume::Auto, context, watch)
-}
-
-/// [`train`], from where `from` says.
-///
-/// # Errors
-/// As [`train`]; what `from` does not want, or names and is not there.
-pub fn resume(
+/// A dataset or cache that is damaged, a device that fails, a loss that is not a number, a file that can't be written; checkpoints of
+/// which none is sound.
+pub fn run(
     setup: &Setup,
-    from: &Resume,
     context: &Context,
+    checkpoints: &[PathBuf],
     watch: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, Error> {
-    let run = &setup.folder;
-    resume::start(setup, from)?;
-    if let Some(done) = finished(setup)? {
-        // It may have died between its result and this; whoever has the lock is doing it.
-        if let Ok(_lock) = RunLock::take(run) {
-            // What is kept is what was asked for when it was trained.
-            let trained = record::read_json::<Description>(run, "run.json")?;
-            let trained = trained.as_ref().map_or(&setup.pipeline, |run| &run.pipeline);
-            checkpoint::clear(run, trained.train.keep_checkpoints)?;
-        }
-        return Ok(done);
-    }
-    fs::create_dir_all(run).map_err(Error::file("create", run))?;
-    let _lock = RunLock::take(run)?;
-    if let Some(done) = finished(setup)? {
-        return Ok(done);
-    }
-    // Whoever had the lock may have moved on.
-    let checkpoint = resume::start(setup, from)?;
-    record::write_json(run, "run.json", &setup.description())?;
+    record::write_json(&setup.folder, RUN_FILE, &setup.description())?;
     setup.check_content()?;
-    Trainer::new(setup, context, checkpoint.as_deref(), watch)?.run(watch)
+    Trainer::new(setup, context, checkpoints, watch)?.run(watch)
 }
 
-/// What the run came to, if it did before.
-fn finished(setup: &Setup) -> Result<Option<Outcome>, Error> {
-    let Some(result) = record::read_json::<RunResult>(&setup.folder, "result.json")? else { return Ok(None) };
-    let timing = record::read_json(&setup.folder, "timing.json")?.unwrap_or_default();
-    Ok(Some(Outcome::Done { result: Box::new(result), timing, already: true }))
+/// Deletes what a finished run no longer needs: its checkpoints unless `keep` is above 0, and temporary files of processes that died.
+///
+/// # Errors
+/// A file that can't be deleted.
+pub fn clear(folder: &Path, keep: usize) -> Result<(), Error> {
+    checkpoint::clear(folder, keep)
 }
 
 struct Trainer<'a> {
@@ -128,7 +104,7 @@ impl<'a> Trainer<'a> {
     fn new(
         setup: &'a Setup,
         context: &'a Context,
-        checkpoint: Option<&Path>,
+        checkpoints: &[PathBuf],
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<Self, Error> {
         let config = &setup.pipeline.train;
@@ -146,14 +122,13 @@ impl<'a> Trainer<'a> {
             watch(Event::Initialised(head));
         }
         let mut learner = Learner::new(model, config, class_weights, &setup.device.device);
-        let mut state = State::new(setup.key);
-        if let Some(checkpoint) = checkpoint {
-            state = checkpoint::load(checkpoint, setup.key, &mut learner, &best_weights(setup))?;
-            watch(Event::Resumed { epoch: state.epoch, step: state.step });
+        if let (Some(path), Some(value)) = (&setup.pipeline.student.init, learner.not_finite()) {
+            return Err(Error::BadInit { path: path.clone(), value });
         }
+        let state = resumed(setup, checkpoints, &plan, &mut learner, watch)?;
         let done = state.epoch * plan.steps() + state.step;
         let board = Board::open(&setup.folder, &setup.pipeline, done, &state.log)?;
-        let mut timing: Timing = record::read_json(&setup.folder, "timing.json")?.unwrap_or_default();
+        let mut timing = Timing::read_or_default(&setup.folder);
         timing.device = setup.device.name;
         let validation = setup.images(SplitName::Validation)?;
         Ok(Self { setup, context, validation, plan, learner, state, timing, board, saved: Instant::now() })
@@ -171,8 +146,8 @@ impl<'a> Trainer<'a> {
         }
         let result = self.result()?;
         self.timing.seconds = before + started.elapsed().as_secs_f64();
-        record::write_json(run, "timing.json", &self.timing)?;
-        record::write_json(run, "result.json", &result)?;
+        record::write_json(run, TIMING_FILE, &self.timing)?;
+        record::write_json(run, RESULT_FILE, &result)?;
         checkpoint::clear(run, self.setup.pipeline.train.keep_checkpoints)?;
         Ok(Outcome::Done { result: Box::new(result), timing: self.timing, already: false })
     }
@@ -217,8 +192,7 @@ impl<'a> Trainer<'a> {
                 }
                 self.timing.train_seconds += clock.elapsed().as_secs_f64();
                 drop(progress);
-                self.end_epoch()?;
-                watch(Event::Epoch(self.state.log.last().expect("an epoch has just ended")));
+                watch(Event::Epoch(self.end_epoch()?));
             }
             Ok(true)
         })
@@ -239,18 +213,18 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// How the epoch goes, in a line; `clock` has run since its step `first`.
+    /// The progress of the epoch in a line; `clock` has run since its step `first`.
     fn live(&self, first: usize, clock: &Instant) -> String {
         let (state, config) = (&self.state, &self.setup.pipeline.train);
         let (step, steps) = (self.steps_done(), self.steps());
         let a_second = (state.step - first) as f64 / clock.elapsed().as_secs_f64().max(1e-9);
         let sums = &state.sums;
+        let accuracy = sums.accuracy().map_or("-".to_owned(), percent);
         format!(
-            "loss {:.3} (hard {:.3}, soft {:.3}), accuracy {:.1} %, lr {:.1e}, {:.0} images/s, run {} left",
+            "loss {:.3} (ce {:.3}, kd {:.3}), accuracy {accuracy}, lr {:.1e}, {:.0} images/s, run {} left",
             sums.mean(sums.total),
-            sums.mean(sums.hard),
-            sums.mean(sums.soft),
-            100.0 * sums.accuracy(),
+            sums.mean(sums.ce),
+            sums.mean(sums.kd),
             schedule::learning_rate(config, step - 1, steps),
             a_second * self.plan.step_samples() as f64,
             clock_time((steps - step) as f64 / a_second)
@@ -267,13 +241,18 @@ impl<'a> Trainer<'a> {
         self.plan.steps() * self.setup.pipeline.train.epochs
     }
 
-    /// Stops where a value of the step that was just tried is no number.
+    /// Stops when a value of the step that was just tried is not a number.
     fn check(&self, what: &'static str, value: f32) -> Result<(), Error> {
         if value.is_finite() {
             return Ok(());
         }
-        let (step, steps) = (self.steps_done() + 1, self.steps());
-        Err(Error::Diverged { what, value, step, steps, run: self.setup.folder.clone() })
+        Err(self.diverged(what, value, self.steps_done() + 1))
+    }
+
+    fn diverged(&self, what: &'static str, value: f32, step: usize) -> Error {
+        let run = self.setup.folder.clone();
+        let is_kept = checkpoint::folders(&run).is_ok_and(|folders| !folders.is_empty());
+        Error::Diverged { what, value, step, steps: self.steps(), run, is_kept }
     }
 
     /// Whether a checkpoint is to be written in the middle of the epoch.
@@ -287,73 +266,73 @@ impl<'a> Trainer<'a> {
         (by_steps || by_time) && self.state.step < self.plan.steps()
     }
 
-    /// Writes a checkpoint and deletes those that need not be kept. Weights that are no numbers never replace good ones.
+    /// Writes a checkpoint and deletes those that need not be kept. Weights that are not numbers never replace good ones, and neither do
+    /// weights of a cache that changed under the run.
     fn save(&mut self) -> Result<(), Error> {
         let run = &self.setup.folder;
         if let Some(value) = self.learner.not_finite() {
-            let (step, steps) = (self.steps_done(), self.steps());
-            return Err(Error::Diverged { what: "a weight", value, step, steps, run: run.clone() });
+            return Err(self.diverged("a weight", value, self.steps_done()));
         }
+        self.setup.recheck()?;
         self.board.sync()?;
         checkpoint::save(run, &self.state, &self.learner, &best_weights(self.setup))?;
         checkpoint::prune(run, &self.state, self.setup.pipeline.train.keep_checkpoints)?;
         self.saved = Instant::now();
-        record::write_json(run, "timing.json", &self.timing)
+        record::write_json(run, TIMING_FILE, &self.timing)
     }
 
-    /// Validates, keeps the weights if they are the best yet, writes the log and a checkpoint.
-    fn end_epoch(&mut self) -> Result<(), Error> {
+    /// Validates, keeps the weights if they are the best yet, writes the log and a checkpoint. Gives the epoch's line.
+    fn end_epoch(&mut self) -> Result<&EpochRecord, Error> {
         let setup = self.setup;
         let config = &setup.pipeline.train;
         let step = self.steps_done();
         let model = self.learner.evaluating();
         let validation = evaluate(&model, &self.validation, config.temperature, &setup.device.device)?;
-        let best_before =
-            self.state.log.iter().map(|record| record.validation.accuracy).fold(f64::NEG_INFINITY, f64::max);
-        let best = validation.accuracy > best_before;
-        if best {
-            hf::save_folder(&setup.folder.join(BEST), &model, setup.card(step))?;
-            self.state.best = Some(best_digest(setup)?);
-        }
+        // Before any file says what a changed cache made of the student.
+        setup.recheck()?;
         let sums = self.state.sums;
-        self.state.log.push(EpochRecord {
+        let mut record = EpochRecord {
             epoch: self.state.epoch + 1,
             step,
             lr: schedule::learning_rate(config, step - 1, self.steps()),
             temperature: config.temperature_at(self.state.epoch),
             lambda: config.lambda_at(self.state.epoch),
             train_loss: sums.mean(sums.total),
-            train_hard: sums.mean(sums.hard),
-            train_soft: sums.mean(sums.soft),
+            ce_loss: sums.mean(sums.ce),
+            kd_loss: sums.mean(sums.kd),
             train_accuracy: sums.accuracy(),
-            validation,
-            best,
-        });
-        self.board.epoch(self.state.log.last().expect("it was just pushed"))?;
+            validation: validation.without_confusion(),
+            best: false,
+        };
+        record.best = record.is_better_than(best_epoch(&self.state.log));
+        if record.best {
+            hf::save_folder(&setup.folder.join(BEST), &model, setup.card(step))?;
+            self.state.best = Some(best_digest(setup)?);
+        }
+        self.board.epoch(&record)?;
+        self.state.log.push(record);
         self.state.epoch += 1;
         self.state.step = 0;
         self.state.sums = checkpoint::LossSums::default();
         record::write_epochs(&setup.folder, &self.state.log)?;
-        self.save()
+        self.save()?;
+        Ok(&self.state.log[self.state.log.len() - 1])
     }
 
     /// Measures the kept weights, read back from their file, on validation and test.
     fn result(&mut self) -> Result<RunResult, Error> {
         let setup = self.setup;
-        let config = &setup.pipeline.train;
-        let record =
-            self.state.log.iter().rev().find(|record| record.best).expect("the first epoch is the best yet");
+        let (config, device) = (&setup.pipeline.train, &setup.device.device);
         let weights = best_weights(setup);
         let model = hf::load_weights(self.learner.evaluating(), &weights)?.model;
+        let (validation, mistakes) = examine(&model, &self.validation, config.temperature, device, MISTAKES)?;
         let last = self.state.log.last().map_or(0, |record| record.step);
-        self.board.mistakes(last, setup, &model, &self.validation)?;
+        self.board.mistakes(last, setup, &mistakes, &self.validation)?;
         let test = match setup.dataset.split(SplitName::Test) {
-            Some(_) => {
-                let images = setup.images(SplitName::Test)?;
-                Some(evaluate(&model, &images, config.temperature, &setup.device.device)?)
-            }
+            Some(_) => Some(evaluate(&model, &setup.images(SplitName::Test)?, config.temperature, device)?),
             None => None,
         };
+        setup.recheck_content()?;
         Ok(RunResult {
             key: setup.key.to_string(),
             name: setup.pipeline.name.clone(),
@@ -361,12 +340,44 @@ impl<'a> Trainer<'a> {
             lambda: config.lambda_at(0),
             seed: config.seed,
             parameters: parameter_count(&model),
-            best_epoch: record.epoch,
-            validation: record.validation.clone(),
+            best_epoch: best_epoch(&self.state.log).map_or(0, |record| record.epoch),
+            chosen_by: Criterion::of(&validation),
+            validation,
             test,
             weights: best_digest(setup)?.to_string(),
         })
     }
+}
+
+/// The state from which the run resumes: that of the newest sound checkpoint, or the first.
+fn resumed(
+    setup: &Setup,
+    checkpoints: &[PathBuf],
+    plan: &Plan,
+    learner: &mut Learner,
+    watch: &mut dyn FnMut(Event<'_>),
+) -> Result<State, Error> {
+    let best = best_weights(setup);
+    let run = (plan, setup.pipeline.train.epochs);
+    for (index, checkpoint) in checkpoints.iter().enumerate().rev() {
+        match checkpoint::load(checkpoint, setup.key, run, learner, &best) {
+            Ok(state) => {
+                for damaged in &checkpoints[index + 1..] {
+                    checkpoint::set_aside(damaged)?;
+                }
+                watch(Event::Resumed { epoch: state.epoch, step: state.step });
+                return Ok(state);
+            }
+            Err(error @ Error::Checkpoint { .. }) if index > 0 => watch(Event::Damaged(&error)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(State::new(setup.key))
+}
+
+/// The best epoch on validation so far.
+fn best_epoch(log: &[EpochRecord]) -> Option<&EpochRecord> {
+    log.iter().rev().find(|record| record.best)
 }
 
 /// The file of the kept weights.
@@ -377,13 +388,4 @@ fn best_weights(setup: &Setup) -> PathBuf {
 fn best_digest(setup: &Setup) -> Result<Digest, Error> {
     let path = best_weights(setup);
     Digest::of_file(&path).map_err(Error::file("read", path))
-}
-
-/// The run's folder: its readable name, the control that it is, if one, and the first 12 digits of its key.
-pub(super) fn folder(train: &config::Train, name: &str, key: &Digest) -> PathBuf {
-    let control = match train.control {
-        Control::None => String::new(),
-        control => format!("-{}", control.as_str()),
-    };
-    train.dir.join(format!("{name}{control}-{}", key.short(12)))
 }

@@ -1,47 +1,31 @@
-//! What the runs of one dataset share: its hashes, one map of each cache, one copy of the decoded pixels.
+//! A session: the hashes of a dataset, one map of each cache and one copy of the decoded pixels, shared by many runs.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::pixel_cache::{Kept, PixelKey, Pixels};
+use super::open_cache::OpenCache;
+use super::pixel_cache::PixelCache;
 use super::setup::{Setup, Wanted};
 use super::{Error, device, setup};
 use crate::config::{self, Pipeline};
-use crate::dataset::{Dataset, SplitName};
-use crate::store::{self, Cache, SplitRows};
+use crate::dataset::Dataset;
+use crate::store::{self, Cache};
 use crate::support::context::Context;
 
 /// The dataset of many runs, with the caches and the pixels that they have used so far.
 ///
 /// Opening it hashes every image; a [`Setup`] made from it costs next to nothing. Runs on several threads may share it.
-pub struct Shared {
+pub struct Session {
     config: config::Dataset,
     context: Context,
     dataset: Arc<Dataset>,
-    caches: Mutex<HashMap<PathBuf, Arc<Opened>>>,
+    caches: Mutex<HashMap<PathBuf, Arc<OpenCache>>>,
     found: Mutex<HashMap<String, PathBuf>>,
-    pixels: Kept,
+    pixels: Arc<PixelCache>,
 }
 
-/// A cache that is mapped, and whether every byte of it was read and found sound.
-pub(super) struct Opened {
-    pub cache: Arc<Cache>,
-    sound: OnceLock<()>,
-}
-
-impl Opened {
-    /// Reads every byte, unless that was done before.
-    pub fn check_content(&self) -> Result<(), Error> {
-        if self.sound.get().is_none() {
-            self.cache.check_content()?;
-            self.sound.get_or_init(|| ());
-        }
-        Ok(())
-    }
-}
-
-impl Shared {
+impl Session {
     /// Opens the dataset and hashes its images.
     ///
     /// # Errors
@@ -54,7 +38,7 @@ impl Shared {
             dataset: Arc::new(dataset),
             caches: Mutex::default(),
             found: Mutex::default(),
-            pixels: Kept::default(),
+            pixels: Arc::default(),
         }))
     }
 
@@ -91,11 +75,11 @@ impl Shared {
             cache,
             file,
         )?;
-        setup::new(Arc::clone(self), pipeline, opened, device)
+        setup::new(Arc::clone(&self.dataset), pipeline, (opened, Arc::clone(&self.pixels)), device)
     }
 
     /// The cache that is wanted, mapped once.
-    fn cache(&self, wanted: &Wanted<'_>, named: Option<&Path>, file: &Path) -> Result<Arc<Opened>, Error> {
+    fn cache(&self, wanted: &Wanted<'_>, named: Option<&Path>, file: &Path) -> Result<Arc<OpenCache>, Error> {
         let question = format!("{named:?} {}", wanted.question());
         let known = lock(&self.found).get(&question).cloned();
         if let Some(folder) = known {
@@ -109,23 +93,27 @@ impl Shared {
         let mapped = lock(&self.caches).get(&folder).cloned();
         let opened = match mapped {
             Some(opened) => opened,
-            None => Arc::new(Opened { cache: Arc::new(Cache::open(&folder)?), sound: OnceLock::new() }),
+            None => Arc::new(OpenCache::new(Cache::open(&folder)?)),
         };
         wanted.check(&opened.cache)?;
         lock(&self.caches).insert(folder.clone(), Arc::clone(&opened));
         lock(&self.found).insert(question, folder);
         Ok(opened)
     }
+}
 
-    /// Room for the pixels of a split at one size, where they fit into memory.
-    pub(super) fn pixels(
-        &self,
-        cache: &Cache,
-        rows: &SplitRows,
-        split: SplitName,
-        size: (u32, u32),
-    ) -> Option<Arc<Pixels>> {
-        self.pixels.get(PixelKey { cache: cache.dir().to_owned(), split, size }, rows.len())
+impl Setup {
+    /// A run that shares nothing with others; see [`Session::setup`].
+    ///
+    /// # Errors
+    /// A dataset or device that can't be had; no cache that fits, or several; a cache without train or validation rows.
+    pub fn new(
+        pipeline: Pipeline,
+        cache: Option<&Path>,
+        file: &Path,
+        context: &Context,
+    ) -> Result<Self, Error> {
+        Session::open(&pipeline.dataset, context)?.setup(pipeline, cache, file)
     }
 }
 

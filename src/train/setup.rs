@@ -1,4 +1,4 @@
-//! What a run is, settled before any work starts: its dataset, its cache, its device, its folder.
+//! A run before any work starts: its dataset, its cache, its device, its key and its folder.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,16 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use burn::tensor::Device;
 
-use super::device::Chosen;
+use super::device::TrainDevice;
 use super::images::Images;
-use super::session::{Opened, Shared};
-use super::{Error, dataset_diff, run};
-use crate::config::{self, Control, Pipeline, StudentDevice, Sweep};
+use super::open_cache::OpenCache;
+use super::pixel_cache::{PixelCache, PixelKey};
+use super::{Error, dataset_diff, identity};
+use crate::config::{Control, Pipeline, StudentDevice, Sweep};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Cache, Encoding, Manifest, SplitRows};
 use crate::student::{Student, StudentShape, hf};
 use crate::support::context::Context;
-use crate::support::hash::{Digest, FieldHasher};
+use crate::support::hash::Digest;
 use crate::view::{Policy, Preprocess};
 
 /// A run that can start.
@@ -25,34 +26,37 @@ pub struct Setup {
     pub pipeline: Pipeline,
     /// The images.
     pub dataset: Arc<Dataset>,
-    /// The teacher's answers to them.
+    /// The cache of the teacher's logits.
     pub cache: Arc<Cache>,
     /// Where the student trains.
-    pub device: Chosen,
+    pub device: TrainDevice,
     /// BLAKE3 of the file that `student.init` names.
     pub init: Option<Digest>,
     /// Over everything that decides the run's bytes.
     pub key: Digest,
     /// `<runs>/<name>-<first 12 digits of the key>`.
     pub folder: PathBuf,
-    shared: Arc<Shared>,
-    opened: Arc<Opened>,
+    opened: Arc<OpenCache>,
+    pixels: Arc<PixelCache>,
 }
 
 /// Names a run and checks that its cache has what training needs.
 pub(super) fn new(
-    shared: Arc<Shared>,
+    dataset: Arc<Dataset>,
     pipeline: Pipeline,
-    opened: Arc<Opened>,
-    device: Chosen,
+    (opened, pixels): (Arc<OpenCache>, Arc<PixelCache>),
+    device: TrainDevice,
 ) -> Result<Setup, Error> {
-    let (dataset, cache) = (Arc::clone(shared.dataset()), Arc::clone(&opened.cache));
+    let cache = Arc::clone(&opened.cache);
+    let place = store::place(cache.dir());
+    let paths = [&pipeline.train.dir, &pipeline.cache.dir, &place].map(PathBuf::as_path);
+    identity::check_paths(paths.into_iter().chain(pipeline.student.init.as_deref()))?;
     let architecture = pipeline.student.architecture();
     let init =
         pipeline.student.init.as_deref().map(|path| hf::weights_digest(path, architecture)).transpose()?;
-    let key = key(&pipeline, init, &cache, device.name);
-    let folder = run::folder(&pipeline.train, &pipeline.name, &key);
-    let setup = Setup { pipeline, dataset, cache, device, init, key, folder, shared, opened };
+    let key = identity::key(&pipeline, init, cache.complete().content, device.name);
+    let folder = identity::folder(&pipeline.train, &pipeline.name, &key);
+    let setup = Setup { pipeline, dataset, cache, device, init, key, folder, opened, pixels };
     let samples = setup.rows(SplitName::Train)?.samples();
     if setup.pipeline.train.control == Control::PermutedTargets && samples < 2 {
         return Err(Error::NothingToPermute { dataset: setup.dataset.name.clone() });
@@ -65,6 +69,12 @@ pub(super) fn new(
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
+    /// The format of the run's files: [`Description::FORMAT`]; 1 in files of decant 0.1.0, which do not say it.
+    #[serde(default = "first_format")]
+    pub format: u32,
+    /// The revision of the program that decides the run's bytes: [`identity::REVISION`]; 0 in files of decant 0.1.0.
+    #[serde(default)]
+    pub revision: u32,
     /// The version of decant that trains it.
     pub decant: String,
     /// The run's key.
@@ -84,20 +94,16 @@ pub struct Description {
     pub pipeline: Pipeline,
 }
 
-impl Setup {
-    /// A run that shares nothing with others; see [`Shared::setup`].
-    ///
-    /// # Errors
-    /// A dataset or device that can't be had; no cache that fits, or several; a cache without train or validation rows.
-    pub fn new(
-        pipeline: Pipeline,
-        cache: Option<&Path>,
-        file: &Path,
-        context: &Context,
-    ) -> Result<Self, Error> {
-        Shared::open(&pipeline.dataset, context)?.setup(pipeline, cache, file)
-    }
+fn first_format() -> u32 {
+    1
+}
 
+impl Description {
+    /// The format that is written today: every file is sealed.
+    pub const FORMAT: u32 = 2;
+}
+
+impl Setup {
     /// How many classes there are.
     pub fn classes(&self) -> usize {
         self.dataset.classes.len()
@@ -124,6 +130,23 @@ impl Setup {
         self.opened.check_content()
     }
 
+    /// Looks again at the cache's files, which were mapped when the run began: nothing may have written into them since.
+    ///
+    /// # Errors
+    /// A file that changed.
+    pub fn recheck(&self) -> Result<(), Error> {
+        Ok(self.cache.recheck()?)
+    }
+
+    /// Reads every byte of the cache again, whoever read it before.
+    ///
+    /// # Errors
+    /// The first damage.
+    pub fn recheck_content(&self) -> Result<(), Error> {
+        self.recheck()?;
+        Ok(self.cache.check_content()?)
+    }
+
     /// The images of a split at the student's size.
     ///
     /// # Errors
@@ -134,7 +157,8 @@ impl Setup {
             Preprocess::for_student(student.image_size as u32, student.image_mean, student.image_std);
         let same_pixels = self.cache.manifest().view.policy.ends_with(&preprocess.resizing());
         let rows = self.rows(split)?;
-        let kept = self.shared.pixels(&self.cache, &rows, split, preprocess.size());
+        let key = PixelKey { cache: self.cache.dir().to_owned(), split, size: preprocess.size() };
+        let kept = self.pixels.get(key, rows.len());
         Ok(Images::new(&self.dataset, split, rows, preprocess, same_pixels).keeping(kept))
     }
 
@@ -155,8 +179,11 @@ impl Setup {
         student(&self.pipeline, self.classes(), device)
     }
 
-    pub(super) fn description(&self) -> Description {
+    /// What `run.json` says of the run.
+    pub fn description(&self) -> Description {
         Description {
+            format: Description::FORMAT,
+            revision: identity::REVISION,
             decant: env!("CARGO_PKG_VERSION").to_owned(),
             key: self.key,
             cache: store::place(self.cache.dir()),
@@ -290,19 +317,3 @@ impl Wanted<'_> {
     }
 }
 
-/// Over what decides the run's bytes: this program, the student, the weights that it begins with (their content, wherever they
-/// lie) and its training, the cache's content, the device.
-fn key(pipeline: &Pipeline, init: Option<Digest>, cache: &Cache, device: StudentDevice) -> Digest {
-    FieldHasher::new("decant run")
-        .field("program", env!("CARGO_PKG_VERSION"))
-        .field("student", json(&config::Student { init: None, ..pipeline.student.clone() }))
-        .field("init", init.map_or_else(Vec::new, |digest| digest.0.to_vec()))
-        .field("train", json(&pipeline.train.deciding()))
-        .field("cache", cache.complete().content.0)
-        .field("device", device.family())
-        .finish()
-}
-
-fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("a configuration is plain data")
-}

@@ -43,10 +43,10 @@ pub struct Batch {
 pub struct StepLoss {
     /// What is trained on.
     pub total: f32,
-    /// The labels' part, before weighting.
-    pub hard: f32,
-    /// The teacher's part, before weighting.
-    pub soft: f32,
+    /// The cross-entropy with the labels, before weighting.
+    pub ce: f32,
+    /// The distillation loss, before weighting.
+    pub kd: f32,
     /// Samples whose most likely class is the label.
     pub correct: f32,
     /// The gradient's global L2 norm, before clipping. Where it is not finite, nothing was updated.
@@ -101,8 +101,8 @@ impl Learner {
         }
 
         let parts: Vec<f32> = Tensor::stack::<2>(parts, 0).sum_dim(0).into_data().iter::<f32>().collect();
-        let [total, hard, soft, correct] = std::array::from_fn(|index| parts[index]);
-        StepLoss { total, hard, soft, correct, gradient_norm }
+        let [total, ce, kd, correct] = std::array::from_fn(|index| parts[index]);
+        StepLoss { total, ce, kd, correct, gradient_norm }
     }
 
     /// The loss of one batch and how many of its samples were named rightly, `[1]`; moves the running statistics on the way.
@@ -224,7 +224,7 @@ mod tests {
             let (parts, found) = two_steps(sizes, &train, Freeze::Backbone);
             assert_close(&found, &expected, 1e-6);
             for (found, expected) in parts.iter().zip(&large) {
-                let values = |loss: &StepLoss| [loss.total, loss.hard, loss.soft, loss.gradient_norm];
+                let values = |loss: &StepLoss| [loss.total, loss.ce, loss.kd, loss.gradient_norm];
                 assert_close(&values(found), &values(expected), 1e-5);
             }
         }

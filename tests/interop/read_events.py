@@ -28,13 +28,13 @@ EPOCH = {
     "validation/teacher_agreement": lambda record: record["validation"]["teacher_agreement"],
     "validation/teacher_kl": lambda record: record["validation"]["teacher_kl"],
     "epoch/loss": lambda record: record["train_loss"],
-    "epoch/loss_hard": lambda record: record["train_hard"],
-    "epoch/loss_soft": lambda record: record["train_soft"],
+    "epoch/ce_loss": lambda record: record["ce_loss"],
+    "epoch/kd_loss": lambda record: record["kd_loss"],
     "epoch/accuracy": lambda record: record["train_accuracy"],
     "epoch/temperature": lambda record: record["temperature"],
     "epoch/lambda": lambda record: record["lambda"],
 }
-STEP = ["train/loss", "train/loss_hard", "train/loss_soft", "train/gradient_norm", "train/lr", "train/images_per_second"]
+STEP = ["train/loss", "train/ce_loss", "train/kd_loss", "train/gradient_norm", "train/lr", "train/images_per_second"]
 
 
 def ask_tensorboard(run: Path, log: list, mistakes: list) -> None:

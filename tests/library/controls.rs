@@ -7,7 +7,8 @@ use decant::config::{self, Control, Loss, Pipeline, StudentDevice};
 use decant::dataset::Dataset;
 use decant::stage_one::{self, Settings};
 use decant::support::context::Context;
-use decant::train::{self, EpochRecord, Outcome, RunResult, Setup};
+use decant::runs;
+use decant::train::{self, EpochRecord, Outcome, RunResult, Seal, Setup};
 use image::{Rgb, RgbImage};
 
 use crate::teacher_support::{CLASSES, GrayTeacher, level_of};
@@ -72,7 +73,7 @@ impl Workshop {
         let mut pipeline = self.pipeline.clone();
         change(&mut pipeline.train);
         let setup = Setup::new(pipeline, None, Path::new("gray.toml"), &Context::silent()).unwrap();
-        let outcome = train::train(&setup, &Context::silent(), &mut |_| {}).unwrap();
+        let outcome = runs::train(&setup, &Context::silent(), &mut |_| {}).unwrap();
         let Outcome::Done { result, already: false, .. } = outcome else { panic!("it trains to its end") };
         (setup, *result)
     }
@@ -91,8 +92,8 @@ fn gray(level: f32, index: u32) -> RgbImage {
 /// Agreement with the teacher on validation, and KL to it, after the last epoch: the best one is chosen by the labels, from
 /// which a control could learn by being chosen.
 fn last_epoch(run: &Path) -> (f64, f64) {
-    let log = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    let record: EpochRecord = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    let epochs = train::read_epochs(run, Seal::Required).unwrap();
+    let record: &EpochRecord = epochs.last().unwrap();
     (record.validation.teacher_agreement, record.validation.teacher_kl)
 }
 

@@ -89,7 +89,7 @@ fn ten_steps_from_the_cache_have_the_losses_of_ten_steps_with_the_teacher() {
     assert_eq!(offline.len(), STEPS);
     for (offline, online) in offline.iter().zip(&online) {
         assert!((offline.total - online.total).abs() <= TOLERANCE * online.total, "{offline:?} {online:?}");
-        assert!(online.soft > 0.0 && online.hard > 0.0);
+        assert!(online.kd > 0.0 && online.ce > 0.0);
     }
     assert!(offline.windows(2).all(|pair| pair[0] != pair[1]), "the losses must move: {offline:?}");
 }

@@ -1,4 +1,4 @@
-//! What a sweep will do, for people and programs.
+//! The plan of a sweep, for people and programs.
 
 use crate::cli::output::{out, outln};
 use std::path::PathBuf;
@@ -45,10 +45,11 @@ impl PlanReport {
             rows.push(row);
         }
         let results = plan.results(base, rows);
-        let configurations = results
-            .groups(0)
+        let rung = results.rung(0);
+        let configurations = rung
+            .in_order()
             .into_iter()
-            .map(|group| (results.label(&group), group.done.len(), group.rows.len()))
+            .map(|one| (rung.label(one), one.finished.len(), one.members.len()))
             .collect();
         // Later rungs are fewer and longer in the same measure.
         let rungs = plan.rungs.len() as f64;
@@ -76,7 +77,7 @@ impl PlanReport {
         }
         let mut notes = String::new();
         if self.merged > 0 {
-            notes = format!("; {} more are the same, from the labels alone", self.merged);
+            notes = format!("; {} more are the same run, from the labels only", self.merged);
         }
         if self.excluded > 0 {
             notes = format!("{notes}; {} are excluded", self.excluded);
@@ -88,7 +89,7 @@ impl PlanReport {
         }
         if !self.missing_temperatures.is_empty() {
             outln!(
-                "  missing  T = {}: give --soften to make them from the stored logits",
+                "  missing  T = {}: give --soften to add them from the stored logits",
                 numbers(&self.missing_temperatures)
             );
         }

@@ -9,7 +9,7 @@ use crate::cli::Failure;
 use crate::cli::output::{numbers, print_json};
 use crate::config::Pipeline;
 use crate::sweep::{self, Plan, Points, Selection, Trained, Units};
-use crate::train::Shared;
+use crate::train::Session;
 
 /// What was trained here, for programs.
 #[derive(serde::Serialize)]
@@ -19,13 +19,13 @@ struct Report<'a> {
     rungs_left: usize,
 }
 
-/// Trains the runs of a selection. The sweep's results are `--collect`'s to write.
+/// Trains the runs of a selection. `--collect` writes the sweep's results.
 pub fn run(
     args: &Args,
     selection: &Selection,
     points: &Points,
     base: &Pipeline,
-    shared: &Arc<Shared>,
+    shared: &Arc<Session>,
     context: &Context,
 ) -> Result<(), Failure> {
     let (cache, file) = (args.cache.as_deref(), args.pipeline.pipeline.as_path());
@@ -48,9 +48,9 @@ pub fn run(
         print_json(&Report { runs: &trained, rungs_left: units.rungs_left });
     } else {
         match units.rungs_left {
-            0 => outln!("done here; --collect sums up once every part is"),
+            0 => outln!("done here; --collect writes the results once every part is done"),
             rungs => outln!(
-                "done here; once every part is, the same command goes on with the next of {rungs} rungs"
+                "done here; once every part is done, the same command trains the next of {rungs} rungs"
             ),
         }
     }

@@ -18,6 +18,14 @@ pub use spread::{Row, Spread};
 
 use canvas::{Canvas, Drawn, SCALE, WIDTH, px};
 
+/// What tells that decant wrote an SVG file.
+const MARK: &str = "<!-- decant report -->";
+
+/// Whether a file that begins with these bytes is an SVG file that [`Chart::svg`] made.
+pub fn is_chart(head: &[u8]) -> bool {
+    head.windows(MARK.len()).any(|window| window == MARK.as_bytes())
+}
+
 /// Pixels of a PNG for one of the chart.
 const PNG_SCALE: u32 = 2;
 
@@ -62,7 +70,7 @@ impl Chart {
     pub fn svg(&self) -> String {
         let (width, height) = self.size();
         let head = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\">\n<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>\n",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\">\n{MARK}\n<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>\n",
             px(width),
             px(height)
         );
@@ -139,10 +147,18 @@ mod tests {
     fn every_kind_of_series_is_drawn_whatever_its_values() {
         for line in [Line::Solid, Line::Thin, Line::Dashed, Line::Marked] {
             for points in
-                [vec![], vec![(1.0, 2.0)], vec![(1.0, f64::NAN), (2.0, 1e300)], vec![(1.0, 0.0), (2.0, 0.0)]]
+                [
+                    vec![],
+                    vec![(1.0, 2.0)],
+                    vec![(1.0, f64::NAN), (2.0, 1e300)],
+                    vec![(1.0, 0.0), (2.0, 0.0)],
+                    vec![(1.0, 1e308), (2.0, -1e308)],
+                    vec![(1.0, f64::MAX), (2.0, f64::MIN), (3.0, 5e-324)],
+                ]
             {
                 let chart = lines(vec![series(points, line)]);
-                assert!(chart.svg().ends_with("</svg>\n"));
+                assert!(chart.svg().ends_with("</svg>\n") && is_chart(chart.svg().as_bytes()));
+                assert!(chart.png().starts_with(b"\x89PNG"));
                 assert!(chart.inline_svg().contains("a &lt;b&gt;&amp;&quot;"));
             }
         }

@@ -1,4 +1,4 @@
-//! Single images with what is said of them.
+//! Single images with the probabilities of teacher and student.
 
 use maud::{Markup, html};
 
@@ -10,7 +10,7 @@ use crate::support::text::percent;
 pub fn gallery(contents: &Contents) -> Option<Section> {
     let body = html! {
         p {
-            "Of each class the image of which the teacher is least sure, and one of which it is as sure as of most. "
+            "Of each class, the image with the least certain soft targets, and one of median certainty. "
             "Shares are in %; the label is in bold."
         }
         (cards(contents, &contents.gallery))
@@ -26,9 +26,9 @@ pub fn mistakes(contents: &Contents) -> Option<Section> {
     let student = contents.student.as_ref()?;
     let body = html! {
         @if contents.mistakes.is_empty() {
-            p { "None: every labelled image of " (student.split) " is right." }
+            p { "None: every labelled image of " (student.split) " is classified correctly." }
         } @else {
-            p { "The images of " (student.split) " on which the student is most sure of a wrong class." }
+            p { "The images of " (student.split) " with the most confident wrong predictions of the student." }
             (cards(contents, &contents.mistakes))
         }
     };
@@ -42,7 +42,7 @@ fn cards(contents: &Contents, cards: &[Card]) -> Markup {
 
 fn one(card: &Card, temperatures: &[f32]) -> Markup {
     let label = card.label.as_deref().unwrap_or("no label");
-    let says = |who: &str, what: &str| format!("{who} says {what}");
+    let says = |who: &str, what: &str| format!("{who}: {what}");
     let student = card.student_says.as_ref().map(|class| says("student", class));
     let teacher = says("teacher", &card.teacher_says);
     let said: Vec<&str> = student.as_deref().into_iter().chain([&*teacher]).collect();
@@ -53,7 +53,7 @@ fn one(card: &Card, temperatures: &[f32]) -> Markup {
                     alt={ "Image labelled " (label) "; " (said.join(", ")) };
             }
             h3 { (label) @for said in &said { span { (said) } } span { (file_name(&card.image)) } }
-            div.scroll role="region" tabindex="0" aria-label={ "What is said of " (card.image) } {
+            div.scroll role="region" tabindex="0" aria-label={ "Probabilities for " (card.image) } {
                     table {
                         thead { tr {
                             th scope="col" { "class" }

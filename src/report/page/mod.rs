@@ -48,6 +48,7 @@ pub fn render(contents: &Contents, charts: &[Chart]) -> String {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="generator" content={ "decant " (contents.decant) };
                 meta name="color-scheme" content="light dark";
                 link rel="icon" href="data:,";
                 title { (contents.title) " · " (kind) " · decant" }
@@ -77,6 +78,12 @@ pub fn render(contents: &Contents, charts: &[Chart]) -> String {
         }
     };
     page.into_string()
+}
+
+/// Whether a file that begins with these bytes is a page that [`render`] made.
+pub fn is_page(head: &[u8]) -> bool {
+    let marks = ["<meta name=\"generator\" content=\"decant ", " · decant</title>"];
+    marks.iter().any(|mark| head.windows(mark.len()).any(|window| window == mark.as_bytes()))
 }
 
 /// The report's charts by name.

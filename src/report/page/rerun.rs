@@ -6,7 +6,8 @@ use maud::{Markup, html};
 
 use super::Section;
 use crate::report::contents::Contents;
-use crate::report::{Run, Teacher};
+use crate::report::Teacher;
+use crate::runs::Run;
 
 pub fn rerun(contents: &Contents) -> Section {
     let run = contents.shown_run();

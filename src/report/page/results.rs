@@ -1,13 +1,14 @@
-//! How students learned, what they came to, and what that cost.
+//! Learning curves, results and costs.
 
 use maud::{Markup, html};
 
 use super::{Charts, Section, table};
-use crate::report::Run;
 use crate::report::contents::{Contents, Kind};
 use crate::report::plots::MOST_CLASSES;
-use crate::support::text::{bytes, percent, seconds};
-use crate::train::metrics::{Metrics, per_class};
+use crate::runs::Run;
+use crate::support::confusion::Confusion;
+use crate::support::text::{bytes, percent, percent_or_dash, seconds};
+use crate::train::metrics::Metrics;
 
 pub fn learning(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
     let shown = contents.runs.iter().any(|run| !run.epochs.is_empty());
@@ -25,30 +26,30 @@ pub fn student(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
     let metrics = &student.metrics;
     let body = html! {
         p {
-            "The weights of the best epoch on validation, asked about the " (metrics.samples) " images of " (student.split) "."
+            "The weights of the best epoch on validation, measured on the " (metrics.samples) " images of " (student.split) "."
             @if contents.kind == Kind::Sweep { " Of the best configuration, the run with the best validation accuracy: " code { (student.run) } "." }
         }
         (charts.figures(&["confusion", "reliability"]))
-        p.muted { "Each row of the matrix adds up to the images of one class. On the diagonal of the reliability diagram, answers are right as often as they are confident." }
+        p.muted { "Each row of the matrix adds up to the images of one class. On the diagonal of the reliability diagram, predictions are right as often as they are confident." }
         @if contents.classes.len() > MOST_CLASSES { (confusions(&metrics.confusion, &contents.classes)) }
-        (classes(metrics, &contents.classes))
+        @if metrics.accuracy.is_some() { (classes(metrics, &contents.classes)) }
     };
-    Some(Section { id: "student", title: "The student's answers", body })
+    Some(Section { id: "student", title: "The student's predictions", body })
 }
 
 fn classes(metrics: &Metrics, names: &[String]) -> Markup {
-    let rows = names.iter().zip(per_class(&metrics.confusion)).zip(&metrics.confusion);
+    let rows = names.iter().zip(metrics.confusion.per_class());
     table(
         "Each class",
         &["class", "images", "precision", "recall", "F1"],
         html! {
-            @for ((name, (precision, recall, f1)), row) in rows {
+            @for (name, measures) in rows {
                 tr {
                     th scope="row" { (name) }
-                    td { (row.iter().sum::<u64>()) }
-                    td { (percent(precision)) }
-                    td { (percent(recall)) }
-                    td { (percent(f1)) }
+                    td { (measures.images) }
+                    td { (percent(measures.precision)) }
+                    td { (percent(measures.recall)) }
+                    td { (percent(measures.f1)) }
                 }
             }
         },
@@ -56,13 +57,8 @@ fn classes(metrics: &Metrics, names: &[String]) -> Markup {
 }
 
 /// The most frequent confusions, where there are too many classes for a matrix.
-pub fn confusions(counts: &[Vec<u64>], names: &[String]) -> Markup {
-    let mut pairs: Vec<(u64, usize, usize)> = Vec::new();
-    for (label, row) in counts.iter().enumerate() {
-        let others = row.iter().enumerate().filter(|&(said, &count)| said != label && count > 0);
-        pairs.extend(others.map(|(said, &count)| (count, label, said)));
-    }
-    pairs.sort_by_key(|&(count, label, said)| (std::cmp::Reverse(count), label, said));
+pub fn confusions(confusion: &Confusion, names: &[String]) -> Markup {
+    let mut pairs = confusion.mistakes();
     pairs.truncate(20);
     table(
         "The most frequent confusions",
@@ -83,7 +79,7 @@ pub fn costs(contents: &Contents) -> Option<Section> {
         @if !contents.runs.is_empty() {
             (table(
                 "Each run",
-                &["run", "T", "lambda", "seed", "epochs", "best", "validation", "test", "time", "images/s", "parameters", "weights"],
+                &["run", "T", "lambda", "seed", "epochs", "best epoch", "validation", "test", "time", "images/s", "parameters", "weights"],
                 html! { @for run in &contents.runs { (cost(run)) } },
             ))
         }
@@ -102,7 +98,7 @@ pub fn costs(contents: &Contents) -> Option<Section> {
 
 fn cost(run: &Run) -> Markup {
     let train = &run.description.pipeline.train;
-    let name = run.folder.file_name().unwrap_or(run.folder.as_os_str()).to_string_lossy();
+    let name = run.name();
     let result = run.result.as_ref();
     let dash = || "–".to_owned();
     html! {
@@ -113,8 +109,8 @@ fn cost(run: &Run) -> Markup {
             td { (train.seed) }
             td { (run.epochs.len()) " of " (train.epochs) }
             td { (result.map_or_else(dash, |result| result.best_epoch.to_string())) }
-            td { (result.map_or_else(dash, |result| percent(result.validation.accuracy))) }
-            td { (result.and_then(|result| result.test.as_ref()).map_or_else(dash, |test| percent(test.accuracy))) }
+            td { (result.map_or_else(dash, |result| percent_or_dash(result.validation.accuracy))) }
+            td { (result.and_then(|result| result.test.as_ref()).map_or_else(dash, |test| percent_or_dash(test.accuracy))) }
             td { (seconds(run.timing.seconds)) }
             td { (format!("{:.0}", run.timing.images_per_second())) }
             td { (result.map_or_else(dash, |result| result.parameters.to_string())) }

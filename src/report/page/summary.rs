@@ -1,11 +1,12 @@
-//! What a reader wants to know first.
+//! The most important numbers, at the top of the page.
 
 use maud::{Markup, html};
 
-use crate::report::comparison::Measure;
 use crate::report::contents::{Contents, Kind};
-use crate::report::{Run, Teacher};
-use crate::support::text::{bytes, count, numbers, percent, seconds, signed};
+use crate::report::Teacher;
+use crate::runs::{Run, Spread};
+use crate::runs::compare::{Verdict, probability};
+use crate::support::text::{bytes, count, numbers, percent, percent_or_dash, seconds, signed};
 
 /// One number with its name and what it is beside.
 struct Fact(&'static str, String, String);
@@ -71,32 +72,32 @@ fn of_run(run: &Run) -> Vec<Fact> {
         if let Some(test) = &result.test {
             facts.push(Fact(
                 "Test accuracy",
-                percent(test.accuracy),
-                format!("{} images, macro F1 {}", test.samples, percent(test.macro_f1)),
+                percent_or_dash(test.accuracy),
+                format!("{} images, macro F1 {}", test.samples, percent_or_dash(test.macro_f1)),
             ));
         }
         let validation = &result.validation;
         facts.push(Fact(
             "Validation accuracy",
-            percent(validation.accuracy),
-            format!("epoch {}, the best of {}", result.best_epoch, run.epochs.len()),
+            percent_or_dash(validation.accuracy),
+            format!("epoch {}, the best of {} by {}", result.best_epoch, run.epochs.len(), result.chosen_by.name()),
         ));
         let last = result.test.as_ref().unwrap_or(validation);
         facts.push(Fact(
-            "Agrees with the teacher",
+            "Agreement with the teacher",
             percent(last.teacher_agreement),
             format!("KL to it {:.3} nats", last.teacher_kl),
         ));
         facts.push(Fact(
             "Calibration error",
-            percent(last.calibration_error),
+            percent_or_dash(last.calibration_error),
             "expected, 15 bins".to_owned(),
         ));
     }
     let weights = if train.is_taught() {
         format!("temperature {}, seed {}", train.temperature, train.seed)
     } else {
-        format!("the labels alone, seed {}", train.seed)
+        format!("labels only, seed {}", train.seed)
     };
     facts.push(Fact("lambda", train.lambda.to_string(), weights));
     facts.push(Fact(
@@ -107,11 +108,8 @@ fn of_run(run: &Run) -> Vec<Fact> {
     facts
 }
 
-fn spread(measure: &Measure) -> String {
-    if measure.values.len() == 1 {
-        return percent(measure.mean);
-    }
-    format!("{:.1} ± {:.1} %", 100.0 * measure.mean, 100.0 * measure.deviation)
+fn spread(measure: &Spread) -> String {
+    format!("{} %", measure.percents())
 }
 
 fn of_sweep(contents: &Contents) -> Vec<Fact> {
@@ -119,7 +117,8 @@ fn of_sweep(contents: &Contents) -> Vec<Fact> {
     let mut facts =
         vec![Fact("Runs", contents.runs.len().to_string(), count(comparison.groups.len(), "configuration"))];
     if let Some(best) = comparison.groups.first() {
-        facts.push(Fact("Best on validation", spread(&best.validation), best.label.clone()));
+        let beside = format!("{}; the best mean {}", best.label, comparison.measure.name());
+        facts.push(Fact("Best on validation", spread(&best.validation), beside));
         if let Some(test) = &best.test {
             facts.push(Fact(
                 "The same on test",
@@ -136,18 +135,21 @@ fn of_sweep(contents: &Contents) -> Vec<Fact> {
             "the same student, lambda = 0".to_owned(),
         ));
     }
-    if let Some((best, gain)) = comparison.best_distilled().and_then(|best| Some((best, best.gain.as_ref()?)))
-    {
+    let gain = comparison.best_distilled().and_then(|best| {
+        let gain = &best.gain.as_ref()?.comparison;
+        Some((best, gain, gain.accuracy.as_ref()?))
+    });
+    if let Some((best, gain, accuracy)) = gain {
+        let verdict = match gain.verdict {
+            Verdict::NotSignificant => "not significant",
+            Verdict::OnTheseImages => "significant on these images only",
+            Verdict::Significant => "significant",
+        };
+        let p = gain.paired.map_or(String::new(), |paired| format!(", {}", probability(paired.p)));
         facts.push(Fact(
             "Distilled above scratch",
-            format!("{} points", signed(100.0 * gain.accuracy.mean)),
-            format!(
-                "± {:.1}, ahead with {} of {} seeds, {}",
-                100.0 * gain.accuracy.deviation,
-                gain.ahead,
-                gain.seeds.len(),
-                best.label
-            ),
+            format!("{} points", signed(100.0 * accuracy.mean)),
+            format!("{verdict}{p}, n = {}, {}", gain.pairs, best.label),
         ));
     }
     facts

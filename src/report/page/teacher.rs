@@ -12,7 +12,7 @@ pub fn teacher(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
     let alone = contents.kind == Kind::Cache;
     let body = html! {
         (table(
-            "The teacher's answers against the labels, at temperature 1 on the plain view",
+            "The teacher against the labels, at temperature 1 on the plain view",
             &["split", "images", "rows", "accuracy", "NLL", "ECE"],
             html! {
                 @for split in &teacher.splits {
@@ -34,7 +34,7 @@ pub fn teacher(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
         @if alone { (charts.figures(&["confusion", "reliability", "entropy"])) } @else { (charts.figures(&["entropy"])) }
         @if alone && contents.classes.len() > MOST_CLASSES { (results::confusions(&teacher.confusion, &contents.classes)) }
         p.muted {
-            "The entropy is the mean over all rows of a split. Near 0 the targets say no more than labels; near the dashed line they say nothing."
+            "The entropy is the mean over all rows of a split. Near 0 the targets add nothing to the labels; near the dashed line they are uniform."
         }
         @for note in &teacher.manifest.dataset.notes { p.muted { (note) } }
     };

@@ -1,25 +1,27 @@
-//! Answers against labels, and what the soft targets say.
+//! Answers against labels, and the soft targets.
 
 use crate::report::Contents;
 use crate::report::chart::{Calibration, Cell, Chart, Heat, Line, Lines, Plot, Series};
 use crate::report::reliability;
 use crate::report::teacher::Teacher;
+use crate::support::confusion::Confusion;
 use crate::support::text::percent;
 
-/// A matrix of more classes has cells that nobody can read, and is told as a list.
+/// A matrix of more classes has cells too small to read, and is shown as a list.
 pub const MOST_CLASSES: usize = 25;
 
 /// Labels by predictions; none where there is nothing to count, or no place for it.
 pub fn confusion(
     name: &'static str,
     title: String,
-    counts: &[Vec<u64>],
+    confusion: &Confusion,
     classes: &[String],
 ) -> Option<Chart> {
-    let all: u64 = counts.iter().flatten().sum();
+    let (all, right) = (confusion.labelled(), confusion.correct());
     if classes.len() > MOST_CLASSES || all == 0 {
         return None;
     }
+    let counts = confusion.rows();
     let cells = counts.iter().map(|row| {
         let labelled: u64 = row.iter().sum();
         let cell = |&count: &u64| {
@@ -33,18 +35,9 @@ pub fn confusion(
         };
         row.iter().map(cell).collect()
     });
-    let right: u64 = (0..counts.len()).map(|class| counts[class][class]).sum();
-    let worst = (0..counts.len())
-        .flat_map(|label| (0..counts.len()).map(move |said| (label, said)))
-        .filter(|(label, said)| label != said)
-        .max_by_key(|&(label, said)| (counts[label][said], std::cmp::Reverse((label, said))));
-    let worst =
-        worst.filter(|&(label, said)| counts[label][said] > 0).map_or(String::new(), |(label, said)| {
-            format!(
-                " Most often {} is taken for {}: {} times.",
-                classes[label], classes[said], counts[label][said]
-            )
-        });
+    let worst = confusion.mistakes().into_iter().next().map_or(String::new(), |(count, label, said)| {
+        format!(" Most often {} is taken for {}: {count} times.", classes[label], classes[said])
+    });
     Some(Chart {
         name,
         alt: format!("{title}: {right} of {all} images are right.{worst}"),

@@ -3,15 +3,16 @@
 use std::fmt::Write;
 
 use crate::report::chart::{Cell, Chart, Heat, Plot, Row, Spread};
-use crate::report::comparison::{Comparison, Group, Measure};
+use crate::report::comparison::{Comparison, Group};
+use crate::runs::Spread as Measured;
 use crate::support::text::{count, percent, signed};
 
 /// Groups in one chart at most.
 const MOST_GROUPS: usize = 12;
 
-fn percent_and_spread(measure: &Measure) -> Vec<String> {
+fn percent_and_spread(measure: &Measured) -> Vec<String> {
     let mean = format!("{:.1}", 100.0 * measure.mean);
-    if measure.values.len() > 1 {
+    if measure.runs > 1 {
         vec![mean, format!("± {:.1}", 100.0 * measure.deviation)]
     } else {
         vec![mean]
@@ -23,7 +24,7 @@ pub fn grid(
     comparison: &Comparison,
     name: &'static str,
     split: &str,
-    of: impl Fn(&Group) -> Option<&Measure>,
+    of: impl Fn(&Group) -> Option<&Measured>,
 ) -> Option<Chart> {
     let best = comparison.best_distilled()?;
     let shown: Vec<&Group> = comparison
@@ -67,9 +68,10 @@ pub fn grid(
     }
     Some(Chart {
         name,
-        title: format!("Accuracy on {split}, temperature by lambda{kept}"),
+        title: format!("{} on {split}, temperature by lambda{kept}", comparison.measured()),
         alt: format!(
-            "Mean accuracy on {split} over the seeds, for each temperature and lambda, from {} to {}; {} at {}, the best on validation.",
+            "Mean {} on {split} over the seeds, for each temperature and lambda, from {} to {}; {} at {}, the best on validation.",
+            comparison.measure.name(),
             percent(low),
             percent(high),
             percent(best_mean),
@@ -126,13 +128,14 @@ pub fn spread(comparison: &Comparison) -> Option<Chart> {
     });
     Some(Chart {
         name: "spread",
-        title: format!("Accuracy on {split}, run by run"),
+        title: format!("{} on {split}, run by run", comparison.measured()),
         alt: format!(
-            "Accuracy on {split}, mean and standard deviation over the seeds, best on validation first. {}.",
+            "{} on {split}, mean and standard deviation over the seeds, best on validation first. {}.",
+            comparison.measured(),
             said.collect::<Vec<_>>().join("; ")
         ),
         plot: Plot::Spread(Spread {
-            x: format!("accuracy on {split}, %"),
+            x: format!("{} on {split}, %", comparison.measure.name()),
             rows: rows.collect(),
             line: scratch,
         }),
@@ -140,28 +143,29 @@ pub fn spread(comparison: &Comparison) -> Option<Chart> {
     .filter(|_| !groups.is_empty())
 }
 
-/// What each distilled group has above its like from scratch.
+/// The gain of each distilled group over its like from scratch.
 pub fn gains(comparison: &Comparison) -> Option<Chart> {
-    let split = measured_split(comparison);
     let groups: Vec<_> = comparison
         .groups
         .iter()
         .filter_map(|group| Some((group, group.gain.as_ref()?)))
+        .filter_map(|(group, gain)| Some((group, gain, gain.comparison.accuracy.as_ref()?)))
         .take(MOST_GROUPS)
         .collect();
-    let rows = groups.iter().map(|(group, gain)| Row {
+    let split = groups.first()?.1.split;
+    let rows = groups.iter().map(|(group, _, accuracy)| Row {
         name: group.label.clone(),
-        values: gain.accuracy.values.iter().map(|value| 100.0 * value).collect(),
+        values: accuracy.values.iter().map(|value| 100.0 * value).collect(),
         reference: false,
     });
-    let said = groups.iter().map(|(group, gain)| {
+    let said = groups.iter().map(|(group, gain, accuracy)| {
         format!(
             "{}: {} ± {:.1} points, ahead with {} of {}",
             group.label,
-            signed(100.0 * gain.accuracy.mean),
-            100.0 * gain.accuracy.deviation,
-            gain.ahead,
-            count(gain.seeds.len(), "seed")
+            signed(100.0 * accuracy.mean),
+            100.0 * accuracy.deviation,
+            gain.comparison.ahead,
+            count(gain.comparison.pairs, "seed")
         )
     });
     Some(Chart {
@@ -177,5 +181,4 @@ pub fn gains(comparison: &Comparison) -> Option<Chart> {
             line: Some(0.0),
         }),
     })
-    .filter(|_| !groups.is_empty())
 }

@@ -1,17 +1,18 @@
 //! Learning curves.
 
-use crate::report::Run;
 use crate::report::chart::{Chart, Line, Lines, Plot, Series};
 use crate::report::comparison::{Comparison, Group};
-use crate::support::text::percent;
+use crate::runs::Run;
+use crate::support::text::{number_or_dash, percent, percent_or_dash};
 use crate::train::EpochRecord;
 
 fn curve(name: &str, colour: usize, line: Line, points: Vec<(f64, f64)>) -> Series {
     Series { name: Some(name.to_owned()), points, colour, line }
 }
 
-fn over_epochs(epochs: &[EpochRecord], of: impl Fn(&EpochRecord) -> f64) -> Vec<(f64, f64)> {
-    epochs.iter().map(|record| (record.epoch as f64, of(record))).collect()
+/// The points of a measure over the epochs; none where it was not measured.
+fn over_epochs(epochs: &[EpochRecord], of: impl Fn(&EpochRecord) -> Option<f64>) -> Vec<(f64, f64)> {
+    epochs.iter().filter_map(|record| Some((record.epoch as f64, of(record)?))).collect()
 }
 
 /// How one student learned.
@@ -22,15 +23,15 @@ pub fn run(run: &Run) -> Vec<Chart> {
     let best = epochs.iter().rev().find(|record| record.best).unwrap_or(last);
     let mut losses = Vec::new();
     if train.is_taught() {
-        losses.push(curve("labels' part", 1, Line::Dashed, over_epochs(epochs, |record| record.train_hard)));
+        losses.push(curve("ce_loss", 1, Line::Dashed, over_epochs(epochs, |record| Some(record.ce_loss))));
         losses.push(curve(
-            "teacher's part",
+            "kd_loss",
             2,
             Line::Dashed,
-            over_epochs(epochs, |record| record.train_soft),
+            over_epochs(epochs, |record| Some(record.kd_loss)),
         ));
     }
-    losses.push(curve("total", 0, Line::Solid, over_epochs(epochs, |record| record.train_loss)));
+    losses.push(curve("total", 0, Line::Solid, over_epochs(epochs, |record| Some(record.train_loss))));
     let chart = |name, title: &str, alt, y: &str, series, bounds| Chart {
         name,
         title: title.to_owned(),
@@ -53,32 +54,32 @@ pub fn run(run: &Run) -> Vec<Chart> {
             "accuracy",
             "Accuracy and agreement",
             format!(
-                "Validation accuracy by epoch: {} in epoch {}, best {} in epoch {}; the student then names the teacher's class for {} of the images.",
-                percent(first.validation.accuracy),
+                "Validation accuracy by epoch: {} in epoch {}, best {} in epoch {}; the student then agrees with the teacher on {} of the images.",
+                percent_or_dash(first.validation.accuracy),
                 first.epoch,
-                percent(best.validation.accuracy),
+                percent_or_dash(best.validation.accuracy),
                 best.epoch,
                 percent(best.validation.teacher_agreement)
             ),
             "% of images",
             vec![
                 curve(
-                    "right in training",
+                    "training accuracy",
                     2,
                     Line::Dashed,
-                    over_epochs(epochs, |record| 100.0 * record.train_accuracy),
+                    over_epochs(epochs, |record| record.train_accuracy.map(|share| 100.0 * share)),
                 ),
                 curve(
-                    "agrees with the teacher",
+                    "agreement with the teacher",
                     1,
                     Line::Dashed,
-                    over_epochs(epochs, |record| 100.0 * record.validation.teacher_agreement),
+                    over_epochs(epochs, |record| Some(100.0 * record.validation.teacher_agreement)),
                 ),
                 curve(
-                    "right on validation",
+                    "validation accuracy",
                     0,
                     Line::Solid,
-                    over_epochs(epochs, |record| 100.0 * record.validation.accuracy),
+                    over_epochs(epochs, |record| record.validation.accuracy.map(|share| 100.0 * share)),
                 ),
             ],
             (None, None),
@@ -87,10 +88,10 @@ pub fn run(run: &Run) -> Vec<Chart> {
             "likelihood",
             "Distance to labels and teacher on validation",
             format!(
-                "Negative log-likelihood of the validation labels: {:.3} in epoch {}, {:.3} in epoch {}; KL to the teacher {:.3}, then {:.3}.",
-                first.validation.negative_log_likelihood,
+                "Negative log-likelihood of the validation labels: {} in epoch {}, {} in epoch {}; KL to the teacher {:.3}, then {:.3}.",
+                number_or_dash(first.validation.negative_log_likelihood),
                 first.epoch,
-                last.validation.negative_log_likelihood,
+                number_or_dash(last.validation.negative_log_likelihood),
                 last.epoch,
                 first.validation.teacher_kl,
                 last.validation.teacher_kl
@@ -101,7 +102,7 @@ pub fn run(run: &Run) -> Vec<Chart> {
                     &format!("KL to the teacher at T = {}", train.temperature),
                     1,
                     Line::Dashed,
-                    over_epochs(epochs, |record| record.validation.teacher_kl),
+                    over_epochs(epochs, |record| Some(record.validation.teacher_kl)),
                 ),
                 curve(
                     "negative log-likelihood",
@@ -122,7 +123,7 @@ pub fn run(run: &Run) -> Vec<Chart> {
             "10⁻³",
             vec![Series {
                 name: None,
-                points: over_epochs(epochs, |record| 1e3 * record.lr),
+                points: over_epochs(epochs, |record| Some(1e3 * record.lr)),
                 colour: 0,
                 line: Line::Solid,
             }],
@@ -141,7 +142,7 @@ pub fn sweep(comparison: &Comparison, runs: &[Run]) -> Vec<Chart> {
         }
         None => groups.extend(comparison.groups.first().map(|group| (group, 0))),
     }
-    let series = |of: &dyn Fn(&EpochRecord) -> f64| -> Vec<Series> {
+    let series = |of: &dyn Fn(&EpochRecord) -> Option<f64>| -> Vec<Series> {
         let mut series = Vec::new();
         for &(group, colour) in &groups {
             let curves: Vec<Vec<(f64, f64)>> =
@@ -162,10 +163,10 @@ pub fn sweep(comparison: &Comparison, runs: &[Run]) -> Vec<Chart> {
         }
         series
     };
-    let end = |name: &str, unit: &str, of: &dyn Fn(&EpochRecord) -> f64| {
+    let end = |name: &str, unit: &str, of: &dyn Fn(&EpochRecord) -> Option<f64>| {
         let ends = groups.iter().map(|(group, _)| {
             let last: Vec<f64> =
-                group.runs.iter().filter_map(|&index| runs[index].epochs.last().map(of)).collect();
+                group.runs.iter().filter_map(|&index| of(runs[index].epochs.last()?)).collect();
             format!("{}: {:.2}{unit}", group.label, last.iter().sum::<f64>() / last.len().max(1) as f64)
         });
         format!(
@@ -179,10 +180,10 @@ pub fn sweep(comparison: &Comparison, runs: &[Run]) -> Vec<Chart> {
         alt,
         plot: Plot::Lines(Lines { x: "epoch".to_owned(), y: y.to_owned(), series, bounds: (None, None) }),
     };
-    let accuracy = |record: &EpochRecord| 100.0 * record.validation.accuracy;
-    let agreement = |record: &EpochRecord| 100.0 * record.validation.teacher_agreement;
+    let accuracy = |record: &EpochRecord| record.validation.accuracy.map(|share| 100.0 * share);
+    let agreement = |record: &EpochRecord| Some(100.0 * record.validation.teacher_agreement);
     let likelihood = |record: &EpochRecord| record.validation.negative_log_likelihood;
-    let hard = |record: &EpochRecord| record.train_hard;
+    let ce_loss = |record: &EpochRecord| Some(record.ce_loss);
     vec![
         chart(
             "accuracy",
@@ -193,10 +194,10 @@ pub fn sweep(comparison: &Comparison, runs: &[Run]) -> Vec<Chart> {
         ),
         chart(
             "loss",
-            "Training loss on the labels",
-            end("Cross-entropy with the training labels", "", &hard),
+            "Training cross-entropy (ce_loss)",
+            end("Cross-entropy with the training labels", "", &ce_loss),
             "nats",
-            series(&hard),
+            series(&ce_loss),
         ),
         chart(
             "agreement",

@@ -19,14 +19,14 @@ use std::time::{Instant, SystemTime};
 
 use image::ImageFormat;
 
-use super::evaluate::worst_mistakes;
+use super::evaluate::Mistake;
 use super::images::Images;
 use super::record::EpochRecord;
 use super::step::StepLoss;
 use super::{Error, Setup};
 use crate::config::Pipeline;
 use crate::dataset::SplitName;
-use crate::student::Student;
+use crate::support::files;
 use crate::support::protobuf::Message;
 use crate::support::tfrecord::{Records, framed};
 
@@ -35,7 +35,9 @@ const FOLDER: &str = "tensorboard";
 /// TensorBoard takes every file for one of events that has `tfevents` in its name.
 const FILE: &str = "events.out.tfevents.decant";
 /// Mistakes of which a picture is kept.
-const MISTAKES: usize = 8;
+pub const MISTAKES: usize = 8;
+/// The largest event file that is read, in bytes.
+const LIMIT: u64 = 4 << 30;
 /// What marks the events of finished epochs, and those of the end.
 const EPOCH_TAG: &str = "validation/";
 const MISTAKE_TAG: &str = "mistakes/";
@@ -67,7 +69,7 @@ impl Board {
         fs::create_dir_all(&folder).map_err(Error::file("create", &folder))?;
         let path = folder.join(FILE);
         let failed = |action: &'static str| Error::file(action, &path);
-        let old = match fs::read(&path) {
+        let old = match files::read_regular(&path, LIMIT) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(failed("read")(error)),
@@ -108,8 +110,8 @@ impl Board {
             step,
             &[
                 event::scalar("train/loss", f64::from(loss.total)),
-                event::scalar("train/loss_hard", f64::from(loss.hard)),
-                event::scalar("train/loss_soft", f64::from(loss.soft)),
+                event::scalar("train/ce_loss", f64::from(loss.ce)),
+                event::scalar("train/kd_loss", f64::from(loss.kd)),
                 event::scalar("train/gradient_norm", f64::from(loss.gradient_norm)),
                 event::scalar("train/lr", lr),
                 event::scalar("train/images_per_second", rate),
@@ -145,12 +147,11 @@ impl Board {
         &mut self,
         step: usize,
         setup: &Setup,
-        model: &Student,
+        mistakes: &[Mistake],
         validation: &Images<'_>,
     ) -> Result<(), Error> {
         let Some(open) = &mut self.0 else { return Ok(()) };
         let classes = &setup.dataset.classes;
-        let mistakes = worst_mistakes(model, validation, &setup.device.device, MISTAKES)?;
         for (index, mistake) in mistakes.iter().enumerate() {
             let (label, predicted) = (&classes[mistake.label], &classes[mistake.predicted]);
             let (sample, _) = validation.rows().identity(mistake.row);
@@ -179,20 +180,23 @@ impl Open {
 
     fn write_epoch(&mut self, record: &EpochRecord) -> Result<(), Error> {
         let validation = &record.validation;
+        // What labels alone can tell is left out where there are none.
         let values = [
-            event::scalar("validation/accuracy", validation.accuracy),
-            event::scalar("validation/macro_f1", validation.macro_f1),
-            event::scalar("validation/negative_log_likelihood", validation.negative_log_likelihood),
-            event::scalar("validation/calibration_error", validation.calibration_error),
-            event::scalar("validation/teacher_agreement", validation.teacher_agreement),
-            event::scalar("validation/teacher_kl", validation.teacher_kl),
-            event::scalar("epoch/loss", record.train_loss),
-            event::scalar("epoch/loss_hard", record.train_hard),
-            event::scalar("epoch/loss_soft", record.train_soft),
-            event::scalar("epoch/accuracy", record.train_accuracy),
-            event::scalar("epoch/temperature", f64::from(record.temperature)),
-            event::scalar("epoch/lambda", f64::from(record.lambda)),
+            ("validation/accuracy", validation.accuracy),
+            ("validation/macro_f1", validation.macro_f1),
+            ("validation/negative_log_likelihood", validation.negative_log_likelihood),
+            ("validation/calibration_error", validation.calibration_error),
+            ("validation/teacher_agreement", Some(validation.teacher_agreement)),
+            ("validation/teacher_kl", Some(validation.teacher_kl)),
+            ("epoch/loss", Some(record.train_loss)),
+            ("epoch/ce_loss", Some(record.ce_loss)),
+            ("epoch/kd_loss", Some(record.kd_loss)),
+            ("epoch/accuracy", record.train_accuracy),
+            ("epoch/temperature", Some(f64::from(record.temperature))),
+            ("epoch/lambda", Some(f64::from(record.lambda))),
         ];
+        let values: Vec<_> =
+            values.into_iter().filter_map(|(tag, value)| Some(event::scalar(tag, value?))).collect();
         self.write(&event::summary(now(), record.step, &values))
     }
 }

@@ -20,9 +20,9 @@ fn record(epoch: usize) -> EpochRecord {
         temperature: 5.0,
         lambda: 0.5,
         train_loss: 1.0,
-        train_hard: 1.0,
-        train_soft: 1.0,
-        train_accuracy: 0.5,
+        ce_loss: 1.0,
+        kd_loss: 1.0,
+        train_accuracy: Some(0.5),
         validation: Metrics::default(),
         best: true,
     }
@@ -39,7 +39,7 @@ fn train(run: &Path, from: usize, to: usize) {
     let log: Vec<EpochRecord> = (1..=from / BATCHES).map(record).collect();
     let mut board = Board::open(run, &pipeline(1), from, &log).unwrap();
     for step in from + 1..=to {
-        let loss = StepLoss { total: step as f32, hard: 0.0, soft: 0.0, correct: 0.0, gradient_norm: 0.0 };
+        let loss = StepLoss { total: step as f32, ce: 0.0, kd: 0.0, correct: 0.0, gradient_norm: 0.0 };
         board.step(step, &loss, 0.1, 8).unwrap();
         if step.is_multiple_of(BATCHES) {
             board.epoch(&record(step / BATCHES)).unwrap();
@@ -99,7 +99,7 @@ fn what_a_crash_took_of_the_finished_epochs_is_written_again() {
 #[test]
 fn every_few_steps_means_so_and_0_means_no_file() {
     let run = tempfile::tempdir().unwrap();
-    let loss = StepLoss { total: 1.0, hard: 0.0, soft: 0.0, correct: 0.0, gradient_norm: 0.0 };
+    let loss = StepLoss { total: 1.0, ce: 0.0, kd: 0.0, correct: 0.0, gradient_norm: 0.0 };
     let mut board = Board::open(run.path(), &pipeline(0), 0, &[]).unwrap();
     board.step(1, &loss, 0.1, 8).unwrap();
     assert!(!run.path().join(FOLDER).exists());

@@ -1,9 +1,9 @@
-//! One process at a time trains a run.
+//! The lock that lets one process at a time train a run.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-use super::Error;
+use crate::train::Error;
 
 /// The right to write into a run's folder, until it is dropped or its process ends, however it ends.
 #[derive(Debug)]

@@ -1,0 +1,121 @@
+//! What the files of a run say of each other: a result that contradicts its epochs or itself is damaged, whatever its checksum says.
+
+use super::Run;
+use crate::config::StudentDevice;
+use crate::train::metrics::{Criterion, Metrics};
+use crate::train::{EpochRecord, METRICS_FILE, RESULT_FILE, RUN_FILE, RunResult};
+
+/// A measure on a GPU, whose sums are made in another order each time, may differ by this from the same measure.
+const CUDA_TOLERANCE: f64 = 0.03;
+
+/// The first contradiction: the file that is wrong, and what is wrong with it.
+pub(super) fn contradiction(run: &Run) -> Option<(&'static str, String)> {
+    if let Err(reason) = run.description.pipeline.validate() {
+        return Some((RUN_FILE, reason));
+    }
+    if let Some(reason) = epochs(&run.epochs, run.description.pipeline.train.epochs) {
+        return Some((METRICS_FILE, reason));
+    }
+    let result = run.result.as_ref()?;
+    of_result(run, result).map(|reason| (RESULT_FILE, reason))
+}
+
+/// What is wrong with the lines of `metrics.jsonl`.
+fn epochs(log: &[EpochRecord], planned: usize) -> Option<String> {
+    if log.len() > planned {
+        return Some(format!("it has {} epochs, and the run has {planned}", log.len()));
+    }
+    let steps = log.first().map_or(0, |first| first.step);
+    for (record, epoch) in log.iter().zip(1..) {
+        if record.epoch != epoch || Some(record.step) != steps.checked_mul(epoch) {
+            return Some(format!("line {epoch} is that of epoch {} after {} steps", record.epoch, record.step));
+        }
+        let shares = [record.train_accuracy].into_iter().flatten();
+        if let Some(reason) = measures(&record.validation).or_else(|| not_a_share(shares)) {
+            return Some(format!("line {epoch}: {reason}"));
+        }
+    }
+    let marks: Vec<bool> = log.iter().map(|record| record.best).collect();
+    (marks != EpochRecord::best_of(log)).then(|| "the epoch that it calls the best is not the best".to_owned())
+}
+
+fn of_result(run: &Run, result: &RunResult) -> Option<String> {
+    let (description, train) = (&run.description, &run.description.pipeline.train);
+    if result.key != description.key.to_string() {
+        return Some(format!("its key is {}, and the key of {RUN_FILE} is {}", result.key, description.key));
+    }
+    if run.epochs.len() != train.epochs {
+        return Some(format!("{METRICS_FILE} has {} of {} epochs", run.epochs.len(), train.epochs));
+    }
+    let same_settings = result.temperature.total_cmp(&train.temperature).is_eq()
+        && result.lambda.total_cmp(&train.lambda_at(0)).is_eq()
+        && result.seed == train.seed;
+    if !same_settings {
+        return Some(format!("its temperature, lambda or seed is not that of {RUN_FILE}"));
+    }
+    let best = run.epochs.iter().rev().find(|record| record.best)?;
+    if result.best_epoch != best.epoch || result.chosen_by != Criterion::of(&best.validation) {
+        return Some(format!("its best epoch is {}, and that of {METRICS_FILE} is {}", result.best_epoch, best.epoch));
+    }
+    if !same(&result.validation, &best.validation, description.device) {
+        return Some(format!("its validation measures are not those of epoch {} in {METRICS_FILE}", best.epoch));
+    }
+    let classes = result.validation.confusion.classes();
+    for (split, metrics) in [("validation", Some(&result.validation)), ("test", result.test.as_ref())] {
+        let Some(metrics) = metrics else { continue };
+        if metrics.confusion.classes() != classes || classes == 0 {
+            return Some(format!("its confusion matrix on {split} has {} classes", metrics.confusion.classes()));
+        }
+        if let Some(reason) = measures(metrics).or_else(|| confusion(metrics)) {
+            return Some(format!("{split}: {reason}"));
+        }
+    }
+    (result.parameters == 0).then(|| "it has no parameters".to_owned())
+}
+
+/// What is wrong with measures by themselves.
+fn measures(metrics: &Metrics) -> Option<String> {
+    if metrics.samples == 0 {
+        return Some("it is over no images".to_owned());
+    }
+    let of_labels = [metrics.accuracy, metrics.macro_f1, metrics.calibration_error];
+    let labelled = of_labels.iter().flatten().count();
+    if labelled != 0 && labelled != of_labels.len() || (labelled > 0) != metrics.negative_log_likelihood.is_some() {
+        return Some("it has some measures of labelled images, and lacks others".to_owned());
+    }
+    not_a_share(of_labels.into_iter().flatten().chain([metrics.teacher_agreement]))
+}
+
+fn not_a_share(mut shares: impl Iterator<Item = f64>) -> Option<String> {
+    shares.find(|share| !(0.0..=1.0).contains(share)).map(|share| format!("{share} is not a share from 0 to 1"))
+}
+
+/// What of the measures is not what the confusion matrix says.
+#[expect(clippy::float_cmp, reason = "the same division gives the same bits")]
+fn confusion(metrics: &Metrics) -> Option<String> {
+    let (labelled, correct) = (metrics.confusion.labelled(), metrics.confusion.correct());
+    if labelled > metrics.samples as u64 {
+        return Some(format!("its confusion matrix has {labelled} images of {}", metrics.samples));
+    }
+    if (labelled > 0) != metrics.accuracy.is_some() {
+        return Some(format!("it has {labelled} labelled images, and its accuracy is of others"));
+    }
+    let accuracy = (labelled > 0).then(|| correct as f64 / labelled as f64);
+    (metrics.accuracy != accuracy || metrics.macro_f1 != metrics.confusion.macro_f1()).then(|| {
+        format!("its accuracy and macro F1 are not those of its confusion matrix, {correct} of {labelled} images")
+    })
+}
+
+/// Whether two measures of the same weights on the same images agree: to the bit on the CPU.
+fn same(a: &Metrics, b: &Metrics, device: StudentDevice) -> bool {
+    if device == StudentDevice::Cpu {
+        return a.without_confusion() == b.without_confusion();
+    }
+    let is_near = |a: Option<f64>, b: Option<f64>| match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() <= CUDA_TOLERANCE,
+        (a, b) => a.is_none() && b.is_none(),
+    };
+    a.samples == b.samples
+        && is_near(a.accuracy, b.accuracy)
+        && is_near(Some(a.teacher_agreement), Some(b.teacher_agreement))
+}

@@ -1,0 +1,223 @@
+//! A summary as text: for the terminal, and as Markdown.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::axes::{Grid, Marginal};
+use super::results::put;
+use super::summary::{Best, Summary};
+use super::{Error, Plan};
+use crate::runs::Spread;
+use crate::support::checksummed_json;
+use crate::support::table::Table;
+use crate::support::text::{number_or_dash, percent_or_dash};
+
+/// Configurations that the terminal shows.
+const SHOWN: usize = 12;
+
+impl Summary {
+    /// The tables for a terminal of 80 columns.
+    pub fn tables(&self) -> String {
+        let mut out = String::new();
+        let mut table = Table::new(["configuration", "runs", "validation", "test", "gain", "p"]);
+        for configuration in self.configurations.iter().take(SHOWN) {
+            let gain = configuration.gain.as_ref().map(|gain| &gain.comparison);
+            let points = gain.and_then(|gain| gain.accuracy.as_ref());
+            let p = gain.and_then(|gain| gain.paired);
+            table.row([
+                cut(&configuration.values, 32),
+                configuration.runs.to_string(),
+                configuration.validation.percents(),
+                or_dash(configuration.test.as_ref()),
+                points.map_or("-".to_owned(), |points| format!("{:+.1}", 100.0 * points.mean)),
+                p.map_or("-".to_owned(), |paired| format!("{:.3}", paired.p)),
+            ]);
+        }
+        let _ = write!(out, "{table}");
+        if self.configurations.len() > SHOWN {
+            let _ = writeln!(out, "... and {} more in summary.md", self.configurations.len() - SHOWN);
+        }
+        let _ = writeln!(out, "validation, test: {} in %, mean ± standard deviation over the seeds", self.measure.name());
+        if self.configurations.iter().any(|configuration| configuration.gain.is_some()) {
+            out += "gain: points of accuracy over the labels only, seed by seed; p: paired t-test\n";
+        }
+        if let Some(grid) = &self.grid {
+            let _ = write!(
+                out,
+                "\n{} on {}, %, by temperature and lambda:\n{}",
+                self.measure.name(),
+                grid.split,
+                grid.table()
+            );
+        }
+        out
+    }
+
+    /// The best configuration and the run to take, in lines for a terminal.
+    pub fn best_lines(&self) -> String {
+        let Some(Best { values, validation, test, run }) = &self.best else { return String::new() };
+        let on_test = test.as_ref().map_or(String::new(), |test| format!(", {} % on test", test.percents()));
+        let mut out = format!(
+            "best     {values}: {} % on validation{on_test} ({}; the best mean on validation)\n",
+            validation.percents(),
+            crate::support::text::count(validation.runs, "seed")
+        );
+        let on_test = run.test.map_or(String::new(), |test| format!(", {} on test", percent_or_dash(Some(test))));
+        let _ = writeln!(
+            out,
+            "export   {}: seed {}, its best on validation: {}{on_test}",
+            run.run,
+            run.seed,
+            percent_or_dash(run.validation)
+        );
+        out
+    }
+
+    /// Writes `summary.md` and `summary.json`, which hold no time.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn write(&self, folder: &Path, plan: &Plan) -> Result<(), Error> {
+        put(&folder.join("summary.md"), self.markdown(plan).as_bytes())?;
+        put(&folder.join("summary.json"), &checksummed_json::to_bytes(self))
+    }
+
+    fn markdown(&self, plan: &Plan) -> String {
+        let manifest = plan.own.manifest();
+        let mut out = format!("# {}\n\n", self.name);
+        let _ = writeln!(
+            out,
+            "{} of {} runs are done; teacher {}, dataset {} ({}), cache {}.",
+            self.done,
+            self.runs,
+            manifest.teacher.name,
+            manifest.dataset.name,
+            manifest.dataset.fingerprint.short(12),
+            plan.own.complete().content.short(12),
+        );
+        out += &self.best_markdown();
+        out += &self.configurations_markdown();
+        if let Some(grid) = &self.grid {
+            let (measure, split) = (self.measure.name(), grid.split);
+            let _ = writeln!(out, "\n## Temperature and lambda\n\n{measure} on {split} in percent, over all else.\n");
+            out += &grid.markdown();
+        }
+        out += &self.gains_markdown();
+        if !self.marginals.is_empty() {
+            let _ = writeln!(out, "\n## Each axis\n\n{} in percent over every run that has the value.\n", self.measure.name());
+            out += "| axis | value | runs | validation | test |\n| --- | ---: | ---: | ---: | ---: |\n";
+            for marginal in &self.marginals {
+                let Marginal { axis, value, runs, validation, test } = marginal;
+                let test = or_dash(test.as_ref());
+                let _ = writeln!(out, "| {axis} | {value} | {runs} | {} | {test} |", validation.percents());
+            }
+        }
+        if !self.failures.is_empty() {
+            out += "\n## Failed\n\n";
+            for (run, error) in &self.failures {
+                let _ = writeln!(out, "- {run}: {error}");
+            }
+        }
+        out
+    }
+
+    fn best_markdown(&self) -> String {
+        let Some(Best { values, validation, test, run }) = &self.best else { return String::new() };
+        let on_test = test.as_ref().map_or(String::new(), |test| format!(", {} % on test", test.percents()));
+        format!(
+            "\nBest configuration by its mean {} on validation: {values}, {} % on validation{on_test}. Test chose nothing.\n\
+             \nThe run to export is its best seed on validation: `{}` (seed {}), {} on validation, {} on test.\n",
+            self.measure.name(),
+            validation.percents(),
+            run.run,
+            run.seed,
+            percent_or_dash(run.validation),
+            percent_or_dash(run.test)
+        )
+    }
+
+    fn configurations_markdown(&self) -> String {
+        let mut out = format!(
+            "\n## Configurations\n\n{} in percent, mean ± sample standard deviation over the seeds, the best on validation first.\n\n",
+            self.measure.name()
+        );
+        out += "| configuration | runs | validation | NLL | test |\n| --- | ---: | ---: | ---: | ---: |\n";
+        for configuration in &self.configurations {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} | {} |",
+                configuration.values,
+                configuration.runs,
+                configuration.validation.percents(),
+                number_or_dash(configuration.validation_nll),
+                or_dash(configuration.test.as_ref())
+            );
+        }
+        out
+    }
+
+    fn gains_markdown(&self) -> String {
+        let gains: Vec<_> =
+            self.configurations.iter().filter_map(|one| Some((&one.values, one.gain.as_ref()?))).collect();
+        if gains.is_empty() {
+            return String::new();
+        }
+        let mut out = String::from(
+            "\n## Gain over the labels only\n\nPoints of accuracy over lambda = 0, with the same seed and all else equal; p is that of the paired t-test.\n\n\
+             | configuration | split | pairs | gain | 95 % interval | p |\n| --- | --- | ---: | ---: | ---: | ---: |\n",
+        );
+        for (name, gain) in gains {
+            let Some(points) = &gain.comparison.accuracy else { continue };
+            let paired = gain.comparison.paired;
+            let interval = paired.map_or("-".to_owned(), |paired| {
+                format!("{:+.1} to {:+.1}", 100.0 * paired.ci[0], 100.0 * paired.ci[1])
+            });
+            let p = paired.map_or("-".to_owned(), |paired| format!("{:.3}", paired.p));
+            let (mean, deviation) = (100.0 * points.mean, 100.0 * points.deviation);
+            let _ = writeln!(
+                out,
+                "| {name} | {} | {} | {mean:+.1} ± {deviation:.1} | {interval} | {p} |",
+                gain.split, gain.comparison.pairs
+            );
+        }
+        out
+    }
+}
+
+impl Grid {
+    fn cells(cells: &[Option<Spread>]) -> impl Iterator<Item = String> {
+        cells.iter().map(|cell| or_dash(cell.as_ref()))
+    }
+
+    fn table(&self) -> Table {
+        let heads = self.temperatures.iter().map(|temperature| format!("T = {temperature}"));
+        let mut table = Table::new([String::new()].into_iter().chain(heads));
+        for (lambda, cells) in &self.rows {
+            table.row([format!("lambda {lambda}")].into_iter().chain(Self::cells(cells)));
+        }
+        table
+    }
+
+    pub(super) fn markdown(&self) -> String {
+        let mut out = String::from("| lambda |");
+        for temperature in &self.temperatures {
+            let _ = write!(out, " T = {temperature} |");
+        }
+        let _ = writeln!(out, "\n| --- |{}", " ---: |".repeat(self.temperatures.len()));
+        for (lambda, cells) in &self.rows {
+            let _ = writeln!(out, "| {lambda} | {} |", Self::cells(cells).collect::<Vec<_>>().join(" | "));
+        }
+        out
+    }
+}
+
+fn or_dash(spread: Option<&Spread>) -> String {
+    spread.map_or("-".to_owned(), Spread::percents)
+}
+
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width - 1).chain(['…']).collect()
+}
