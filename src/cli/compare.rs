@@ -69,7 +69,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let unpaired = a.len() + b.len() - 2 * comparison.pairs;
     if unpaired > 0 && comparison.pairs > 0 {
-        outln!("  {unpaired} runs have no run of the same seed on the other side, and are left out of the difference");
+        outln!(
+            "  {unpaired} runs have no run of the same seed on the other side, and are left out of the difference"
+        );
     }
     outln!("{}", comparison.words());
     Ok(())
@@ -141,7 +143,9 @@ fn same_images(a: &Finished, b: &Finished, split: SplitName) -> Result<usize, Fa
 fn measured(runs: &[Finished]) -> Result<Vec<Measured>, Failure> {
     let run = |run: &Finished| Some((run.seed, run.metrics.accuracy?));
     runs.iter()
-        .map(|finished| run(finished).ok_or_else(|| Failure::usage("a run has no accuracy, since no image has a label")))
+        .map(|finished| {
+            run(finished).ok_or_else(|| Failure::usage("a run has no accuracy, since no image has a label"))
+        })
         .collect()
 }
 

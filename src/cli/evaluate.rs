@@ -138,7 +138,11 @@ fn measure(setup: &Setup, model: &mut Model, order: &[usize], split: SplitName) 
 
 fn print(setup: &Setup, model: &str, split: SplitName, metrics: &Metrics) {
     outln!("{model} on {} {split} images of {}", metrics.samples, setup.dataset.name);
-    outln!("  accuracy {}, macro F1 {}", percent_or_dash(metrics.accuracy), percent_or_dash(metrics.macro_f1));
+    outln!(
+        "  accuracy {}, macro F1 {}",
+        percent_or_dash(metrics.accuracy),
+        percent_or_dash(metrics.macro_f1)
+    );
     outln!(
         "  negative log-likelihood {}, calibration error {}",
         number_or_dash(metrics.negative_log_likelihood),

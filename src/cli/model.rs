@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::Failure;
 use crate::config;
-use crate::student::{Student, hf, onnx};
 use crate::runs;
+use crate::student::{Student, hf, onnx};
 use crate::teacher::{OnnxTeacher, Teacher};
 use crate::train::{self, BEST};
 use crate::view::Preprocess;
@@ -36,7 +36,11 @@ impl ModelArgs {
         match &self.run {
             Some(run) => {
                 let found = runs::find(run, &runs_dir())?;
-                if is_run(&found) { Model::open(&found, device) } else { Err(train::Error::NoRun { path: found }.into()) }
+                if is_run(&found) {
+                    Model::open(&found, device)
+                } else {
+                    Err(train::Error::NoRun { path: found }.into())
+                }
             }
             None => Model::open(self.path(), device),
         }

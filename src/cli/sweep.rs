@@ -13,7 +13,7 @@ use super::output::{numbers, print_json};
 use super::pipeline::PipelineArgs;
 use super::teacher_cache::Part;
 use crate::config::Pipeline;
-use crate::sweep::{self, LOCK_FILE, Lock, Plan, Points, Selection, SweepProgress, Summary, Units, Verified};
+use crate::sweep::{self, LOCK_FILE, Lock, Plan, Points, Selection, Summary, SweepProgress, Units, Verified};
 use crate::train::Session;
 use plan::PlanReport;
 

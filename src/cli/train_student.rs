@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::output::{percent, print_json, seconds};
 use super::pipeline::{PipelineArgs, shortcut};
 use super::{Failure, evaluate, run_header};
-use crate::student::hf::Head;
 use crate::runs::{self, Resume, warnings};
+use crate::student::hf::Head;
 use crate::support::table::Table;
 use crate::support::text::{number_or_dash, percent_or_dash};
 use crate::train::metrics::Metrics;
@@ -173,7 +173,8 @@ fn show_result(setup: &Setup, result: &RunResult, timing: &Timing, already: bool
         context.line(format!("warning  {warning}"));
     }
     context.line(format!("student  {}", setup.folder.join(BEST).display()));
-    context.line(format!("next     decant evaluate {0}, or export --to hf --run {0}", setup.folder.display()));
+    context
+        .line(format!("next     decant evaluate {0}, or export --to hf --run {0}", setup.folder.display()));
 }
 
 fn add_row(table: &mut Table, name: &str, metrics: &Metrics) {

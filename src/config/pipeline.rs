@@ -48,8 +48,9 @@ impl Pipeline {
     /// # Errors
     /// The first value out of range, with what is allowed.
     pub fn validate(&self) -> Result<(), String> {
-        self.check()
-            .map_err(|Invalid { key, value, rule }| format!("{key} = {value} is out of range, it must be {rule}"))
+        self.check().map_err(|Invalid { key, value, rule }| {
+            format!("{key} = {value} is out of range, it must be {rule}")
+        })
     }
 
     /// Checks that the cache will hold what the loss reads.

@@ -107,7 +107,12 @@ fn entry(run: &Run) -> Entry<'_> {
     Entry { recipe, seed: run.seed(), result: run.result.as_ref() }
 }
 
-fn group(configuration: &runs::Configuration, first: &Run, members: Vec<usize>, axes: &[String]) -> Option<Group> {
+fn group(
+    configuration: &runs::Configuration,
+    first: &Run,
+    members: Vec<usize>,
+    axes: &[String],
+) -> Option<Group> {
     let train = &first.pipeline().train;
     let recipe = &configuration.recipe;
     let temperature = recipe.is_taught().then_some(train.temperature);

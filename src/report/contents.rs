@@ -9,9 +9,9 @@ use super::gallery::{Card, Source};
 use super::input::Input;
 use super::student::{self, Evaluated, Student};
 use super::{Error, Teacher};
-use crate::runs::Run;
 use crate::config::{self, StudentDevice};
 use crate::dataset::{Dataset, SplitName};
+use crate::runs::Run;
 use crate::store::Cache;
 use crate::support::context::Context;
 use crate::support::exit::{self, ExitKind};
@@ -179,7 +179,11 @@ impl Contents {
                 contents.mistakes = mistakes;
             }
             // A split that was asked for by name, and damage, are the caller's to know.
-            Err(error) if error.is_damage() || error.kind() == exit::Kind::Interrupted || options.split.is_some() => {
+            Err(error)
+                if error.is_damage()
+                    || error.kind() == exit::Kind::Interrupted
+                    || options.split.is_some() =>
+            {
                 return Err(error);
             }
             Err(error) => {

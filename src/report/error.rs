@@ -18,7 +18,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// Several folders that are not all runs.
-    #[error("{path} is a cache, and a report is about one cache, or about one or more runs; name only the cache")]
+    #[error(
+        "{path} is a cache, and a report is about one cache, or about one or more runs; name only the cache"
+    )]
     Mixed {
         /// The cache.
         path: PathBuf,

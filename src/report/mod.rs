@@ -62,7 +62,8 @@ impl Report {
     /// [`Error::Foreign`] with the first such file.
     pub fn check_places(page: &Path, charts: Option<&Path>) -> Result<(), Error> {
         overwrite::check_file(page, page::is_page)?;
-        let files = charts.map(fs::read_dir).into_iter().flatten().flatten().flatten().map(|entry| entry.path());
+        let files =
+            charts.map(fs::read_dir).into_iter().flatten().flatten().flatten().map(|entry| entry.path());
         for path in files.filter(|path| path.extension().is_some_and(|end| end == "svg" || end == "png")) {
             // A PNG has its marked SVG beside it.
             overwrite::check_file(&path.with_extension("svg"), chart::is_chart)?;

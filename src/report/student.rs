@@ -14,7 +14,6 @@ use crate::support::context::Context;
 use crate::train::metrics::{Meter, Metrics, argmax};
 use crate::train::{Answers, Setup};
 
-
 /// A student on one split.
 #[derive(Clone, Debug, Serialize)]
 pub struct Student {

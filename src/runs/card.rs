@@ -92,9 +92,7 @@ fn introduction(run: &FinishedRun, classes: &[String], kind: Kind) -> String {
         _ if !train.is_taught() => {
             "It was trained on the labels only, as a baseline for students with a teacher."
         }
-        _ => {
-            "It was distilled from the cached logits of a larger teacher, beside the labels."
-        }
+        _ => "It was distilled from the cached logits of a larger teacher, beside the labels.",
     };
     let form = match kind {
         Kind::HuggingFace => "in the layout of Hugging Face `transformers`".to_owned(),

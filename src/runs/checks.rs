@@ -28,7 +28,10 @@ fn epochs(log: &[EpochRecord], planned: usize) -> Option<String> {
     let steps = log.first().map_or(0, |first| first.step);
     for (record, epoch) in log.iter().zip(1..) {
         if record.epoch != epoch || Some(record.step) != steps.checked_mul(epoch) {
-            return Some(format!("line {epoch} is that of epoch {} after {} steps", record.epoch, record.step));
+            return Some(format!(
+                "line {epoch} is that of epoch {} after {} steps",
+                record.epoch, record.step
+            ));
         }
         let shares = [record.train_accuracy].into_iter().flatten();
         if let Some(reason) = measures(&record.validation).or_else(|| not_a_share(shares)) {
@@ -36,7 +39,8 @@ fn epochs(log: &[EpochRecord], planned: usize) -> Option<String> {
         }
     }
     let marks: Vec<bool> = log.iter().map(|record| record.best).collect();
-    (marks != EpochRecord::best_of(log)).then(|| "the epoch that it calls the best is not the best".to_owned())
+    (marks != EpochRecord::best_of(log))
+        .then(|| "the epoch that it calls the best is not the best".to_owned())
 }
 
 fn of_result(run: &Run, result: &RunResult) -> Option<String> {
@@ -55,16 +59,25 @@ fn of_result(run: &Run, result: &RunResult) -> Option<String> {
     }
     let best = run.epochs.iter().rev().find(|record| record.best)?;
     if result.best_epoch != best.epoch || result.chosen_by != Criterion::of(&best.validation) {
-        return Some(format!("its best epoch is {}, and that of {METRICS_FILE} is {}", result.best_epoch, best.epoch));
+        return Some(format!(
+            "its best epoch is {}, and that of {METRICS_FILE} is {}",
+            result.best_epoch, best.epoch
+        ));
     }
     if !same(&result.validation, &best.validation, description.device) {
-        return Some(format!("its validation measures are not those of epoch {} in {METRICS_FILE}", best.epoch));
+        return Some(format!(
+            "its validation measures are not those of epoch {} in {METRICS_FILE}",
+            best.epoch
+        ));
     }
     let classes = result.validation.confusion.classes();
     for (split, metrics) in [("validation", Some(&result.validation)), ("test", result.test.as_ref())] {
         let Some(metrics) = metrics else { continue };
         if metrics.confusion.classes() != classes || classes == 0 {
-            return Some(format!("its confusion matrix on {split} has {} classes", metrics.confusion.classes()));
+            return Some(format!(
+                "its confusion matrix on {split} has {} classes",
+                metrics.confusion.classes()
+            ));
         }
         if let Some(reason) = measures(metrics).or_else(|| confusion(metrics)) {
             return Some(format!("{split}: {reason}"));
@@ -80,14 +93,18 @@ fn measures(metrics: &Metrics) -> Option<String> {
     }
     let of_labels = [metrics.accuracy, metrics.macro_f1, metrics.calibration_error];
     let labelled = of_labels.iter().flatten().count();
-    if labelled != 0 && labelled != of_labels.len() || (labelled > 0) != metrics.negative_log_likelihood.is_some() {
+    if labelled != 0 && labelled != of_labels.len()
+        || (labelled > 0) != metrics.negative_log_likelihood.is_some()
+    {
         return Some("it has some measures of labelled images, and lacks others".to_owned());
     }
     not_a_share(of_labels.into_iter().flatten().chain([metrics.teacher_agreement]))
 }
 
 fn not_a_share(mut shares: impl Iterator<Item = f64>) -> Option<String> {
-    shares.find(|share| !(0.0..=1.0).contains(share)).map(|share| format!("{share} is not a share from 0 to 1"))
+    shares
+        .find(|share| !(0.0..=1.0).contains(share))
+        .map(|share| format!("{share} is not a share from 0 to 1"))
 }
 
 /// What of the measures is not what the confusion matrix says.
@@ -102,7 +119,9 @@ fn confusion(metrics: &Metrics) -> Option<String> {
     }
     let accuracy = (labelled > 0).then(|| correct as f64 / labelled as f64);
     (metrics.accuracy != accuracy || metrics.macro_f1 != metrics.confusion.macro_f1()).then(|| {
-        format!("its accuracy and macro F1 are not those of its confusion matrix, {correct} of {labelled} images")
+        format!(
+            "its accuracy and macro F1 are not those of its confusion matrix, {correct} of {labelled} images"
+        )
     })
 }
 

@@ -12,7 +12,9 @@ use super::resume::Resume;
 use crate::config::{Student, Train};
 use crate::support::context::Context;
 use crate::support::hash::Digest;
-use crate::train::{self, Description, Error, Event, METRICS_FILE, Outcome, RESULT_FILE, RUN_FILE, Setup, checkpoint};
+use crate::train::{
+    self, Description, Error, Event, METRICS_FILE, Outcome, RESULT_FILE, RUN_FILE, Setup, checkpoint,
+};
 
 /// What a run's folder holds.
 pub enum State {
@@ -65,7 +67,10 @@ impl State {
         let is_there = |name: &str| fs::symlink_metadata(folder.join(name)).is_ok();
         let Some((found, _)) = read_description(folder)? else {
             if is_there(RESULT_FILE) {
-                return Err(Error::Damaged { path: folder.join(RUN_FILE), reason: "it is missing".to_owned() });
+                return Err(Error::Damaged {
+                    path: folder.join(RUN_FILE),
+                    reason: "it is missing".to_owned(),
+                });
             }
             return Self::begun(folder, is_there(METRICS_FILE));
         };

@@ -91,14 +91,19 @@ impl Configurations {
     pub fn run_to_take(&self, entries: &[Entry<'_>]) -> Option<usize> {
         let validation = |index: usize| entries[index].result.map(|result| &result.validation);
         let measure = |index: usize| validation(index).and_then(|metrics| self.criterion.measure(metrics));
-        let tie_breaker = |index: usize| validation(index).and_then(|metrics| self.criterion.tie_breaker(metrics));
+        let tie_breaker =
+            |index: usize| validation(index).and_then(|metrics| self.criterion.tie_breaker(metrics));
         let order = |a: usize, b: usize| {
             let number = |value: Option<f64>| value.unwrap_or(f64::NAN);
             descending(number(measure(a)), number(measure(b)))
                 .then(descending(number(tie_breaker(b)), number(tie_breaker(a))))
         };
         // Of equal ones the first seed.
-        self.best()?.finished.iter().copied().reduce(|best, next| if order(next, best).is_lt() { next } else { best })
+        self.best()?
+            .finished
+            .iter()
+            .copied()
+            .reduce(|best, next| if order(next, best).is_lt() { next } else { best })
     }
 
     /// The configuration from the labels only that `configuration` is compared with.
@@ -114,7 +119,8 @@ fn configuration(
     criterion: Criterion,
 ) -> Configuration {
     members.sort_by_key(|&index| (entries[index].seed, index));
-    let finished: Vec<usize> = members.iter().copied().filter(|&index| entries[index].result.is_some()).collect();
+    let finished: Vec<usize> =
+        members.iter().copied().filter(|&index| entries[index].result.is_some()).collect();
     let results = || finished.iter().filter_map(|&index| entries[index].result);
     let ties = Spread::of_all(results().map(|result| criterion.tie_breaker(&result.validation)));
     Configuration {
@@ -131,7 +137,9 @@ fn configuration(
 /// What `configuration` gains over its baseline, on test where every pair has it, else on validation.
 fn gain(configuration: &Configuration, all: &[Configuration], entries: &[Entry<'_>]) -> Option<Gain> {
     let baseline = all.iter().find(|other| other.recipe.is_baseline_of(&configuration.recipe))?;
-    let runs = |of: &Configuration, metrics: &dyn Fn(&RunResult) -> Option<&Metrics>| -> Option<Vec<(u64, f64)>> {
+    let runs = |of: &Configuration,
+                metrics: &dyn Fn(&RunResult) -> Option<&Metrics>|
+     -> Option<Vec<(u64, f64)>> {
         let run = |&index: &usize| Some((entries[index].seed, metrics(entries[index].result?)?.accuracy?));
         of.finished.iter().map(run).collect()
     };
@@ -143,7 +151,8 @@ fn gain(configuration: &Configuration, all: &[Configuration], entries: &[Entry<'
         );
         (comparison.pairs > 0).then_some(Gain { split, comparison })
     };
-    on("test", &|result| result.test.as_ref()).or_else(|| on("validation", &|result| Some(&result.validation)))
+    on("test", &|result| result.test.as_ref())
+        .or_else(|| on("validation", &|result| Some(&result.validation)))
 }
 
 /// The labelled images behind an accuracy.
@@ -220,7 +229,8 @@ pub(crate) mod tests {
     #[test]
     fn equal_means_are_told_by_likelihood_and_equal_seeds_too_and_test_tells_nothing() {
         let results = [result(0, 0.8, 0.9, 0.99), result(1, 0.8, 0.8, 0.99), result(0, 0.8, 0.6, 0.1)];
-        let entries = [entry(1.0, 0.5, &results[0]), entry(1.0, 0.5, &results[1]), entry(5.0, 0.5, &results[2])];
+        let entries =
+            [entry(1.0, 0.5, &results[0]), entry(1.0, 0.5, &results[1]), entry(5.0, 0.5, &results[2])];
         let found = Configurations::of(&entries);
         assert_eq!(found.best().unwrap().members, [2]);
         let entries = &entries[..2];

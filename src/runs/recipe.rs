@@ -76,7 +76,9 @@ impl Recipe {
             let mut values = recipe.values.clone();
             if self.is_taught != other.is_taught {
                 values.extend(recipe.off.clone());
-                values.retain(|key, _| role(key) != Some(Role::TeacherTerm) || SWITCHES.contains(&key.as_str()));
+                values.retain(|key, _| {
+                    role(key) != Some(Role::TeacherTerm) || SWITCHES.contains(&key.as_str())
+                });
             }
             values
         };
@@ -118,7 +120,9 @@ pub fn shown(json: &str) -> String {
     match serde_json::from_str(json) {
         Ok(Value::String(text)) => text,
         Ok(Value::Null) => "none".to_owned(),
-        Ok(Value::Number(number)) if number.is_f64() => number.as_f64().map_or(json.to_owned(), |it| it.to_string()),
+        Ok(Value::Number(number)) if number.is_f64() => {
+            number.as_f64().map_or(json.to_owned(), |it| it.to_string())
+        }
         _ => json.to_owned(),
     }
 }
@@ -169,7 +173,10 @@ mod tests {
         assert!(off.iter().all(|recipe| recipe.is_same(&off[0]) && !recipe.is_taught()));
         let taught = recipe(|pipeline| pipeline.train.temperature = 2.0);
         assert!(off[0].is_baseline_of(&taught) && !taught.is_baseline_of(&off[0]));
-        assert!(!recipe(|pipeline| (pipeline.train.lambda, pipeline.train.lr) = (0.0, 1.0)).is_baseline_of(&taught));
+        assert!(
+            !recipe(|pipeline| (pipeline.train.lambda, pipeline.train.lr) = (0.0, 1.0))
+                .is_baseline_of(&taught)
+        );
         // The temperature plays no part on one side, so that it is not a difference.
         assert_eq!(
             taught.differences(&off[0]),
@@ -179,6 +186,9 @@ mod tests {
 
     #[test]
     fn values_are_shown_as_people_write_them() {
-        assert_eq!(["5.0", "0.9", "\"kd\"", "null", "[0.9,0.99]"].map(shown), ["5", "0.9", "kd", "none", "[0.9,0.99]"]);
+        assert_eq!(
+            ["5.0", "0.9", "\"kd\"", "null", "[0.9,0.99]"].map(shown),
+            ["5", "0.9", "kd", "none", "[0.9,0.99]"]
+        );
     }
 }

@@ -72,7 +72,8 @@ fn at_chance(split: &str, metrics: &Metrics) -> Option<String> {
 /// A loss that stayed near its first value while the student is not near its teacher.
 fn hardly_moved(epochs: &[EpochRecord], metrics: &Metrics) -> Option<String> {
     let (first, last) = (epochs.first()?, epochs.last()?);
-    let same_loss = first.temperature.total_cmp(&last.temperature).is_eq() && first.lambda.total_cmp(&last.lambda).is_eq();
+    let same_loss = first.temperature.total_cmp(&last.temperature).is_eq()
+        && first.lambda.total_cmp(&last.lambda).is_eq();
     let fell = (first.train_loss - last.train_loss) / first.train_loss.abs().max(f64::MIN_POSITIVE);
     (epochs.len() > 1 && same_loss && fell < HARDLY && metrics.teacher_agreement < 0.9).then(|| {
         format!(
@@ -104,7 +105,8 @@ fn few_images_of(split: &str, images: usize) -> Option<String> {
 
 fn no_test(dataset: &Dataset) -> Option<String> {
     dataset.split(SplitName::Test).is_none().then(|| {
-        "there is no test split: validation accuracy is optimistic, since it also selects the epoch".to_owned()
+        "there is no test split: validation accuracy is optimistic, since it also selects the epoch"
+            .to_owned()
     })
 }
 
@@ -130,8 +132,11 @@ fn seen_by_the_teacher(quality: &[TeacherQuality]) -> Option<String> {
 fn unlabelled(setup: &Setup) -> Option<String> {
     let samples = &setup.dataset.split(SplitName::Train)?.samples;
     let unlabelled = samples.iter().filter(|sample| sample.label < 0).count();
-    let then =
-        if setup.pipeline.train.is_taught() { "the teacher only teaches them" } else { "they teach nothing in this run" };
+    let then = if setup.pipeline.train.is_taught() {
+        "the teacher only teaches them"
+    } else {
+        "they teach nothing in this run"
+    };
     (unlabelled > 0).then(|| {
         let all = samples.len();
         format!("{unlabelled} of {all} train images have no label: {then}")

@@ -117,7 +117,8 @@ impl Confusion {
     /// Count, label and predicted class of what was taken for another class, the most frequent first.
     pub fn mistakes(&self) -> Vec<(u64, usize, usize)> {
         let wrong = self.counts.iter().filter(|((label, predicted), _)| label != predicted);
-        let mut wrong: Vec<_> = wrong.map(|(&(label, predicted), &count)| (count, label, predicted)).collect();
+        let mut wrong: Vec<_> =
+            wrong.map(|(&(label, predicted), &count)| (count, label, predicted)).collect();
         wrong.sort_by_key(|&(count, label, predicted)| (std::cmp::Reverse(count), label, predicted));
         wrong
     }
@@ -145,7 +146,8 @@ impl From<Confusion> for Stored {
         if confusion.classes <= DENSE {
             return Self::Rows(confusion.rows());
         }
-        let counts = confusion.counts.into_iter().map(|((label, predicted), count)| (label, predicted, count));
+        let counts =
+            confusion.counts.into_iter().map(|((label, predicted), count)| (label, predicted, count));
         Self::Counts { classes: confusion.classes, counts: counts.collect() }
     }
 }
@@ -158,7 +160,10 @@ impl TryFrom<Stored> for Confusion {
             Stored::Rows(rows) => {
                 let classes = rows.len();
                 if let Some(row) = rows.iter().find(|row| row.len() != classes) {
-                    return Err(format!("expected a confusion matrix of {classes} columns, found {}", row.len()));
+                    return Err(format!(
+                        "expected a confusion matrix of {classes} columns, found {}",
+                        row.len()
+                    ));
                 }
                 let cells = rows.into_iter().enumerate().flat_map(|(label, row)| {
                     row.into_iter().enumerate().map(move |(predicted, count)| (label, predicted, count))
@@ -174,7 +179,9 @@ impl TryFrom<Stored> for Confusion {
         for (label, predicted, count) in counts {
             let is_new = confusion.counts.insert((label, predicted), count).is_none();
             if label >= classes || predicted >= classes || count == 0 || !is_new {
-                return Err(format!("a confusion matrix of {classes} classes can't hold [{label}, {predicted}, {count}]"));
+                return Err(format!(
+                    "a confusion matrix of {classes} classes can't hold [{label}, {predicted}, {count}]"
+                ));
             }
         }
         Ok(confusion)

@@ -124,7 +124,9 @@ pub enum Error {
         reason: String,
     },
     /// A lockfile whose bytes are not those that were written.
-    #[error("{path} is damaged: its BLAKE3 is {found}, and its last line says {expected}; copy it again from the sweep's folder")]
+    #[error(
+        "{path} is damaged: its BLAKE3 is {found}, and its last line says {expected}; copy it again from the sweep's folder"
+    )]
     DamagedLock {
         /// The file.
         path: PathBuf,

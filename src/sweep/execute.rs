@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::display::{self, Display};
 use super::plan::Planned;
 use crate::dataset::SplitName;
-use crate::support::context::Context;
 use crate::runs;
+use crate::support::context::Context;
 use crate::support::text::percent;
 use crate::train::plan::Plan;
 use crate::train::{self, Event, Outcome};
@@ -37,7 +37,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// # Panics
 /// When there are more or fewer names than runs.
-pub(super) fn execute(runs: &[&Planned], names: &[String], jobs: usize, context: &Context) -> Vec<RunOutcome> {
+pub(super) fn execute(
+    runs: &[&Planned],
+    names: &[String],
+    jobs: usize,
+    context: &Context,
+) -> Vec<RunOutcome> {
     assert_eq!(runs.len(), names.len(), "a name a run");
     let display = &Display::new(context, runs.len());
     let next = AtomicUsize::new(0);
@@ -60,7 +65,9 @@ pub(super) fn execute(runs: &[&Planned], names: &[String], jobs: usize, context:
         let started = std::thread::scope(|scope| {
             for started in 0..jobs {
                 // Where the system starts no more threads, fewer jobs do the work.
-                let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(threads).build() else { return started };
+                let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(threads).build() else {
+                    return started;
+                };
                 let work = &work;
                 scope.spawn(move || pool.install(work));
             }
@@ -107,7 +114,9 @@ fn one(run: &Planned, name: &str, display: &Display) -> RunOutcome {
             context.progress("", 0, "steps").advance((epoch * steps + step) as u64)
         }
         Event::Epoch(record) => context.progress("", 0, "steps").message(display::epoch(record, epochs)),
-        Event::Damaged(error) => display.line(&format!("warning: {name}: {error}; the one before it is used")),
+        Event::Damaged(error) => {
+            display.line(&format!("warning: {name}: {error}; the one before it is used"))
+        }
         Event::Initialised(_) => {}
     });
     drop(context);

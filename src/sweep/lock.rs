@@ -106,7 +106,11 @@ impl Lock {
         if let Some((content, expected)) = text.trim_end().rsplit_once(SEAL) {
             let found = Digest::of(content.as_bytes());
             if found.to_string() != expected {
-                return Err(Error::DamagedLock { path: path.to_owned(), expected: expected.to_owned(), found });
+                return Err(Error::DamagedLock {
+                    path: path.to_owned(),
+                    expected: expected.to_owned(),
+                    found,
+                });
             }
         }
         toml::from_str(&text)

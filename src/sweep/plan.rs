@@ -6,14 +6,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use super::rungs;
 use super::points::{Point, Points, label};
+use super::rungs;
 use super::value::{EPOCHS, short};
 use super::{Error, Results, Row, State};
 use crate::config::{Halving, Pipeline};
+use crate::runs::Run;
 use crate::store::{self, Cache};
 use crate::support::hash::{Digest, FieldHasher};
-use crate::runs::Run;
 use crate::train::{self, RESULT_FILE, RunResult, Seal, Session, Setup, read_json, write_json};
 
 /// One run of a sweep.

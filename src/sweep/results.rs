@@ -139,7 +139,8 @@ impl Rung<'_> {
         };
         all.sort_by_key(|configuration| failed(configuration));
         all.truncate((all.len() / factor).max(1));
-        let mut rows: Vec<usize> = all.into_iter().flat_map(|configuration| configuration.members.clone()).collect();
+        let mut rows: Vec<usize> =
+            all.into_iter().flat_map(|configuration| configuration.members.clone()).collect();
         rows.sort_unstable();
         rows
     }

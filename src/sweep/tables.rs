@@ -37,7 +37,11 @@ impl Summary {
         if self.configurations.len() > SHOWN {
             let _ = writeln!(out, "... and {} more in summary.md", self.configurations.len() - SHOWN);
         }
-        let _ = writeln!(out, "validation, test: {} in %, mean ± standard deviation over the seeds", self.measure.name());
+        let _ = writeln!(
+            out,
+            "validation, test: {} in %, mean ± standard deviation over the seeds",
+            self.measure.name()
+        );
         if self.configurations.iter().any(|configuration| configuration.gain.is_some()) {
             out += "gain: points of accuracy over the labels only, seed by seed; p: paired t-test\n";
         }
@@ -62,7 +66,8 @@ impl Summary {
             validation.percents(),
             crate::support::text::count(validation.runs, "seed")
         );
-        let on_test = run.test.map_or(String::new(), |test| format!(", {} on test", percent_or_dash(Some(test))));
+        let on_test =
+            run.test.map_or(String::new(), |test| format!(", {} on test", percent_or_dash(Some(test))));
         let _ = writeln!(
             out,
             "export   {}: seed {}, its best on validation: {}{on_test}",
@@ -99,12 +104,19 @@ impl Summary {
         out += &self.configurations_markdown();
         if let Some(grid) = &self.grid {
             let (measure, split) = (self.measure.name(), grid.split);
-            let _ = writeln!(out, "\n## Temperature and lambda\n\n{measure} on {split} in percent, over all else.\n");
+            let _ = writeln!(
+                out,
+                "\n## Temperature and lambda\n\n{measure} on {split} in percent, over all else.\n"
+            );
             out += &grid.markdown();
         }
         out += &self.gains_markdown();
         if !self.marginals.is_empty() {
-            let _ = writeln!(out, "\n## Each axis\n\n{} in percent over every run that has the value.\n", self.measure.name());
+            let _ = writeln!(
+                out,
+                "\n## Each axis\n\n{} in percent over every run that has the value.\n",
+                self.measure.name()
+            );
             out += "| axis | value | runs | validation | test |\n| --- | ---: | ---: | ---: | ---: |\n";
             for marginal in &self.marginals {
                 let Marginal { axis, value, runs, validation, test } = marginal;

@@ -7,8 +7,8 @@ use rand::seq::SliceRandom;
 
 use super::Error;
 use super::plan::{Plan, Planned};
-use crate::support::rng;
 use crate::runs::{self, Run};
+use crate::support::rng;
 use crate::train::{BEST, METRICS_FILE, Outcome, RESULT_FILE, RunResult};
 
 /// What must be the same to the last bit on the CPU.

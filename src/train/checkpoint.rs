@@ -71,11 +71,21 @@ impl State {
     fn contradiction(&self, folder: &Path, plan: &Plan, epochs: usize) -> Option<String> {
         let (steps, sums) = (plan.steps(), &self.sums);
         let marks: Vec<bool> = self.log.iter().map(|record| record.best).collect();
-        let in_order = self.log.iter().zip(1..).all(|(record, epoch)| record.epoch == epoch && record.step == epoch * steps);
+        let in_order = self
+            .log
+            .iter()
+            .zip(1..)
+            .all(|(record, epoch)| record.epoch == epoch && record.step == epoch * steps);
         let done = plan.samples_before(self.step);
         let sound = [
-            (position(folder) == Some((self.epoch, self.step)), "its epoch and step are not those of its folder's name"),
-            (self.epoch <= epochs && self.step < steps.max(1), "its epoch and step are not in the run's plan"),
+            (
+                position(folder) == Some((self.epoch, self.step)),
+                "its epoch and step are not those of its folder's name",
+            ),
+            (
+                self.epoch <= epochs && self.step < steps.max(1),
+                "its epoch and step are not in the run's plan",
+            ),
             (self.log.len() == self.epoch && in_order, "its epochs are not those before it"),
             (marks == EpochRecord::best_of(&self.log), "its best epoch is not the best"),
             (self.best.is_some() != self.log.is_empty(), "the weights of its best epoch are missing"),
@@ -354,13 +364,17 @@ mod tests {
     #[test]
     fn checkpoints_are_ordered_as_numbers_and_nothing_else_is_one() {
         let run = tempfile::tempdir().unwrap();
-        let there = ["000000-1000000", "000000-999999", "000001-000000", "zzz", "000001-000002.tmp", "000001-x"];
+        let there =
+            ["000000-1000000", "000000-999999", "000001-000000", "zzz", "000001-000002.tmp", "000001-x"];
         for name in there {
             fs::create_dir(run.path().join(format!("{PREFIX}{name}"))).unwrap();
         }
         fs::write(run.path().join("checkpoint-000009-000000"), "a file").unwrap();
         let found = folders(run.path()).unwrap();
         let names: Vec<_> = found.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-        assert_eq!(names, ["000000-999999", "000000-1000000", "000001-000000"].map(|name| format!("{PREFIX}{name}")));
+        assert_eq!(
+            names,
+            ["000000-999999", "000000-1000000", "000001-000000"].map(|name| format!("{PREFIX}{name}"))
+        );
     }
 }

@@ -160,7 +160,9 @@ pub enum Error {
         is_kept: bool,
     },
     /// Initial weights that are not numbers.
-    #[error("{path}: the weights have a value that is {value}; export the weights again, or leave out student.init")]
+    #[error(
+        "{path}: the weights have a value that is {value}; export the weights again, or leave out student.init"
+    )]
     BadInit {
         /// The file that `student.init` names.
         path: PathBuf,
@@ -313,7 +315,10 @@ fn remedy(path: &Path) -> String {
     if path.file_name().is_some_and(|name| name == TIMING_FILE) {
         return "delete it: it holds only times".to_owned();
     }
-    format!("restore it, or delete the folder {} to train this run again", path.parent().unwrap_or(path).display())
+    format!(
+        "restore it, or delete the folder {} to train this run again",
+        path.parent().unwrap_or(path).display()
+    )
 }
 
 fn did_you_mean(paths: &[PathBuf]) -> String {

@@ -15,7 +15,12 @@ pub const REVISION: u32 = 1;
 
 /// A digest over everything that decides the run's bytes: the revision of this program, the student, the content of its initial
 /// weights, its training, the cache's content, and the kind of device.
-pub fn key(pipeline: &Pipeline, init: Option<Digest>, cache_content: Digest, device: StudentDevice) -> Digest {
+pub fn key(
+    pipeline: &Pipeline,
+    init: Option<Digest>,
+    cache_content: Digest,
+    device: StudentDevice,
+) -> Digest {
     FieldHasher::new("decant run")
         .field("revision", REVISION.to_le_bytes())
         .field("student", json(&config::Student { init: None, ..pipeline.student.clone() }))

@@ -210,7 +210,8 @@ mod tests {
 
     #[test]
     fn without_labels_the_better_epoch_agrees_more_and_then_is_nearer() {
-        let metrics = |teacher_agreement, teacher_kl| Metrics { teacher_agreement, teacher_kl, ..Metrics::default() };
+        let metrics =
+            |teacher_agreement, teacher_kl| Metrics { teacher_agreement, teacher_kl, ..Metrics::default() };
         let criterion = Criterion::of(&metrics(0.5, 1.0));
         assert_eq!(criterion, Criterion::TeacherAgreement);
         assert!(criterion.is_better(&metrics(0.6, 2.0), &metrics(0.5, 1.0)));

@@ -13,9 +13,9 @@ pub mod images;
 pub mod loader;
 pub mod loss;
 pub mod metrics;
+mod open_cache;
 pub mod optimizer;
 pub mod order;
-mod open_cache;
 mod pixel_cache;
 pub mod plan;
 mod record;
@@ -34,8 +34,8 @@ pub use evaluate::{Answers, answers, evaluate, measure};
 pub use identity::{REVISION, check_paths};
 pub use pixel_cache::keeps as keeps_pixels;
 pub use record::{
-    EpochRecord, METRICS_FILE, RESULT_FILE, RUN_FILE, RunResult, Seal, TIMING_FILE, Timing, read_epochs, read_json,
-    read_sealed, write_epochs, write_json,
+    EpochRecord, METRICS_FILE, RESULT_FILE, RUN_FILE, RunResult, Seal, TIMING_FILE, Timing, read_epochs,
+    read_json, read_sealed, write_epochs, write_json,
 };
 pub use run::{BEST, Event, Outcome, clear, run};
 pub use session::Session;

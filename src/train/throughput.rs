@@ -26,7 +26,12 @@ pub struct Pace {
 ///
 /// # Errors
 /// Weights of `student.init` that can't be loaded.
-pub fn pace(pipeline: &Pipeline, classes: usize, device: &TrainDevice, at_most: Duration) -> Result<Pace, Error> {
+pub fn pace(
+    pipeline: &Pipeline,
+    classes: usize,
+    device: &TrainDevice,
+    at_most: Duration,
+) -> Result<Pace, Error> {
     let (train, side) = (&pipeline.train, pipeline.student.image_size);
     let (model, _) = setup::student(pipeline, classes, &device.device.clone().autodiff())?;
     let mut learner = Learner::new(model, train, None, &device.device);

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use decant::config::{self, Control, Loss, Pipeline, StudentDevice};
 use decant::dataset::Dataset;
+use decant::runs;
 use decant::stage_one::{self, Settings};
 use decant::support::context::Context;
-use decant::runs;
 use decant::train::{self, EpochRecord, Outcome, RunResult, Seal, Setup};
 use image::{Rgb, RgbImage};
 

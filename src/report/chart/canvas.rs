@@ -175,7 +175,9 @@ mod tests {
 
     #[test]
     fn a_range_is_never_empty_and_passes_over_what_is_no_number() {
-        for values in [vec![], vec![f64::NAN], vec![2.0], vec![0.0, 0.0], vec![1e300, 1e300], vec![1e308, -1e308]] {
+        for values in
+            [vec![], vec![f64::NAN], vec![2.0], vec![0.0, 0.0], vec![1e300, 1e300], vec![1e308, -1e308]]
+        {
             let (low, high) = range(values, None, None);
             assert!(low < high && (high - low).is_finite());
         }

@@ -84,7 +84,8 @@ impl Lines {
             .draw()?;
         for series in &self.series {
             let colour = theme::series(series.colour);
-            let points = series.points.iter().filter(|(_, y)| y.is_finite()).map(|&(x, y)| (x, canvas::clamped(y)));
+            let points =
+                series.points.iter().filter(|(_, y)| y.is_finite()).map(|&(x, y)| (x, canvas::clamped(y)));
             match series.line {
                 Line::Solid | Line::Marked => {
                     chart.draw_series(LineSeries::new(points.clone(), stroke(&colour, 2.0)))?;

@@ -146,16 +146,14 @@ mod tests {
     #[test]
     fn every_kind_of_series_is_drawn_whatever_its_values() {
         for line in [Line::Solid, Line::Thin, Line::Dashed, Line::Marked] {
-            for points in
-                [
-                    vec![],
-                    vec![(1.0, 2.0)],
-                    vec![(1.0, f64::NAN), (2.0, 1e300)],
-                    vec![(1.0, 0.0), (2.0, 0.0)],
-                    vec![(1.0, 1e308), (2.0, -1e308)],
-                    vec![(1.0, f64::MAX), (2.0, f64::MIN), (3.0, 5e-324)],
-                ]
-            {
+            for points in [
+                vec![],
+                vec![(1.0, 2.0)],
+                vec![(1.0, f64::NAN), (2.0, 1e300)],
+                vec![(1.0, 0.0), (2.0, 0.0)],
+                vec![(1.0, 1e308), (2.0, -1e308)],
+                vec![(1.0, f64::MAX), (2.0, f64::MIN), (3.0, 5e-324)],
+            ] {
                 let chart = lines(vec![series(points, line)]);
                 assert!(chart.svg().ends_with("</svg>\n") && is_chart(chart.svg().as_bytes()));
                 assert!(chart.png().starts_with(b"\x89PNG"));

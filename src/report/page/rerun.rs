@@ -5,8 +5,8 @@ use std::path::Path;
 use maud::{Markup, html};
 
 use super::Section;
-use crate::report::contents::Contents;
 use crate::report::Teacher;
+use crate::report::contents::Contents;
 use crate::runs::Run;
 
 pub fn rerun(contents: &Contents) -> Section {

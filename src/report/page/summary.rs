@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use crate::report::contents::{Contents, Kind};
 use crate::report::Teacher;
-use crate::runs::{Run, Spread};
+use crate::report::contents::{Contents, Kind};
 use crate::runs::compare::{Verdict, probability};
+use crate::runs::{Run, Spread};
 use crate::support::text::{bytes, count, numbers, percent, percent_or_dash, seconds, signed};
 
 /// One number with its name and what it is beside.
@@ -80,7 +80,12 @@ fn of_run(run: &Run) -> Vec<Fact> {
         facts.push(Fact(
             "Validation accuracy",
             percent_or_dash(validation.accuracy),
-            format!("epoch {}, the best of {} by {}", result.best_epoch, run.epochs.len(), result.chosen_by.name()),
+            format!(
+                "epoch {}, the best of {} by {}",
+                result.best_epoch,
+                run.epochs.len(),
+                result.chosen_by.name()
+            ),
         ));
         let last = result.test.as_ref().unwrap_or(validation);
         facts.push(Fact(

@@ -12,11 +12,7 @@ const MOST_GROUPS: usize = 12;
 
 fn percent_and_spread(measure: &Measured) -> Vec<String> {
     let mean = format!("{:.1}", 100.0 * measure.mean);
-    if measure.runs > 1 {
-        vec![mean, format!("± {:.1}", 100.0 * measure.deviation)]
-    } else {
-        vec![mean]
-    }
+    if measure.runs > 1 { vec![mean, format!("± {:.1}", 100.0 * measure.deviation)] } else { vec![mean] }
 }
 
 /// Temperature by lambda. Where other keys differ too, those of the best group hold.

@@ -24,12 +24,7 @@ pub fn run(run: &Run) -> Vec<Chart> {
     let mut losses = Vec::new();
     if train.is_taught() {
         losses.push(curve("ce_loss", 1, Line::Dashed, over_epochs(epochs, |record| Some(record.ce_loss))));
-        losses.push(curve(
-            "kd_loss",
-            2,
-            Line::Dashed,
-            over_epochs(epochs, |record| Some(record.kd_loss)),
-        ));
+        losses.push(curve("kd_loss", 2, Line::Dashed, over_epochs(epochs, |record| Some(record.kd_loss))));
     }
     losses.push(curve("total", 0, Line::Solid, over_epochs(epochs, |record| Some(record.train_loss))));
     let chart = |name, title: &str, alt, y: &str, series, bounds| Chart {
