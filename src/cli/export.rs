@@ -1,25 +1,28 @@
 //! `decant export`: a finished run's student as other tools load it.
 
 use crate::cli::output::outln;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
 use super::Failure;
-use crate::runs::FinishedRun;
+use super::model::runs_dir;
 use crate::runs::card::{self, Kind};
+use crate::runs::{self, FinishedRun};
 use crate::store::Cache;
 use crate::student::{hf, onnx};
-use crate::support::atomic;
+use crate::support::{atomic, files, overwrite};
+
+/// The largest file of a run that is copied, in bytes.
+const LIMIT: u64 = 64 << 30;
 
 /// Write a finished run's student as other tools load it.
 ///
 /// Weights or an ONNX file, with config.json, preprocessor_config.json and a model card.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The run's folder
-    #[arg(long, value_name = "DIR")]
+    /// A run, by its folder or by its name in the folder of runs
+    #[arg(long, value_name = "RUN")]
     run: PathBuf,
     /// The layout
     #[arg(long)]
@@ -27,6 +30,9 @@ pub struct Args {
     /// The folder to write [default: export/hf or export/onnx in the run's folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Write into a folder that decant did not write
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -38,18 +44,33 @@ enum To {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let run = FinishedRun::open(&args.run)?;
+    let folder = runs::find(&args.run, &runs_dir())?;
+    let run = FinishedRun::open(&folder)?;
     let best = run.best();
     let opened = hf::open_folder(&best, &burn::tensor::Device::flex()).map_err(crate::train::Error::from)?;
     let (name, kind) = match args.to {
         To::Hf => ("hf", Kind::HuggingFace),
         To::Onnx => ("onnx", Kind::Onnx),
     };
-    let out = args.out.unwrap_or_else(|| args.run.join("export").join(name));
+    let out = args.out.unwrap_or_else(|| folder.join("export").join(name));
+    if !args.force {
+        overwrite::check_folder(&out, "README.md", card::is_card).map_err(Failure::usage)?;
+    }
+    let cache = Cache::open(&run.description.cache).ok();
+    let cache = cache.filter(|cache| cache.complete().content == run.description.cache_content);
+    if cache.is_none() {
+        outln!(
+            "note: the cache {} is gone or has changed, so the card says less of data and teacher",
+            run.description.cache.display()
+        );
+    }
+    // First, so that the folder is known as ours if the rest can't be written.
+    let card = card::model_card(&run, &opened.classes, cache.as_ref(), kind);
+    write(&out.join("README.md"), card.as_bytes())?;
     match kind {
         Kind::HuggingFace => {
             for file in [hf::WEIGHTS, "config.json", "preprocessor_config.json"] {
-                let bytes = fs::read(best.join(file)).map_err(failed("read", &best.join(file)))?;
+                let bytes = files::read_regular(&best.join(file), LIMIT).map_err(failed("read", &best.join(file)))?;
                 write(&out.join(file), &bytes)?;
             }
         }
@@ -64,16 +85,6 @@ pub fn run(args: Args) -> Result<(), Failure> {
             onnx::save_folder(&out, &opened.model, &card).map_err(crate::train::Error::from)?;
         }
     }
-    let cache = Cache::open(&run.description.cache).ok();
-    let cache = cache.filter(|cache| cache.complete().content == run.description.cache_content);
-    if cache.is_none() {
-        outln!(
-            "note: the cache {} is gone or another by now, so the card says less of data and teacher",
-            run.description.cache.display()
-        );
-    }
-    let card = card::model_card(&run, &opened.classes, cache.as_ref(), kind);
-    write(&out.join("README.md"), card.as_bytes())?;
     outln!("wrote {}", out.display());
     for line in how_to_load(kind, &out) {
         outln!("  {line}");
@@ -99,5 +110,5 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
     let path = path.display().to_string();
-    move |error| Failure::run(format!("can't {action} {path}: {error}; make room or mend its permissions"))
+    move |error| Failure::run(format!("can't {action} {path}: {error}; check free space and permissions"))
 }

@@ -39,6 +39,12 @@ pub fn model_card(run: &FinishedRun, classes: &[String], cache: Option<&Cache>, 
     parts.join("\n")
 }
 
+/// Whether a file that begins with these bytes is a card that decant wrote.
+pub fn is_card(head: &[u8]) -> bool {
+    let mark = b"\n- knowledge-distillation\n- decant\n";
+    head.starts_with(b"---\n") && head.windows(mark.len()).any(|window| window == mark)
+}
+
 /// What a dataset is called where only the pipeline is left to say so.
 fn dataset_name(run: &FinishedRun) -> String {
     let source = &run.description.pipeline.dataset.source;

@@ -1,6 +1,6 @@
 //! Nobody's files are overwritten: a file that decant did not write is replaced only where the user insists.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -35,21 +35,17 @@ pub fn check_file(path: &Path, is_ours: impl Fn(&[u8]) -> bool) -> Result<(), Re
     }
 }
 
-/// Refuses to write the files `names` into `folder` where one of them is there and the folder is not one that decant wrote: `marked`
-/// is the file that tells, by its first bytes.
+/// Refuses to write into a folder that holds something, unless decant wrote it, which its file `marked` tells by its first bytes.
 ///
 /// # Errors
-/// [`Refused`] with the first file that would be replaced.
-pub fn check_folder(
-    folder: &Path,
-    names: &[&str],
-    marked: &str,
-    is_ours: impl Fn(&[u8]) -> bool,
-) -> Result<(), Refused> {
-    let there = names.iter().map(|name| folder.join(name)).find(|path| path.symlink_metadata().is_ok());
-    let Some(there) = there else { return Ok(()) };
+/// [`Refused`] with the folder.
+pub fn check_folder(folder: &Path, marked: &str, is_ours: impl Fn(&[u8]) -> bool) -> Result<(), Refused> {
+    let is_empty = fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
     let mark = folder.join(marked);
-    if mark.is_file() && check_file(&mark, is_ours).is_ok() { Ok(()) } else { Err(Refused { path: there }) }
+    if is_empty || mark.is_file() && check_file(&mark, is_ours).is_ok() {
+        return Ok(());
+    }
+    Err(Refused { path: folder.to_owned() })
 }
 
 #[cfg(test)]
@@ -66,10 +62,13 @@ mod tests {
             std::fs::write(&path, content).unwrap();
             assert_eq!(check_file(&path, is_ours).is_ok(), expected, "{content}");
         }
-        let check = || check_folder(folder.path(), &["a", "b"], "b", is_ours);
-        assert_eq!(check(), Err(Refused { path: path.clone() }));
+        let check = || check_folder(folder.path(), "b", is_ours);
+        assert_eq!(check(), Err(Refused { path: folder.path().to_owned() }));
         std::fs::write(folder.path().join("b"), "decant").unwrap();
         assert_eq!(check(), Ok(()));
-        assert_eq!(check_folder(folder.path(), &["c"], "c", is_ours), Ok(()));
+        let new = folder.path().join("new");
+        assert_eq!(check_folder(&new, "b", is_ours), Ok(()));
+        std::fs::create_dir(&new).unwrap();
+        assert_eq!(check_folder(&new, "b", is_ours), Ok(()));
     }
 }

@@ -184,8 +184,10 @@ mod tests {
             row(0.9, Some(5.0), 1, [0.684, 0.5, 0.719]),
         ]);
         insta::assert_snapshot!(summary.best_lines(), @r"
-        best     lambda=0.9 T=5: 66.5 ± 2.7 % on validation, 71.5 ± 0.6 % on test (2 seeds; the best mean on validation)
-        export   grid-0.9-5-1: seed 1, its best on validation: 68.4 %, 71.9 % on test
+        best     lambda=0.9 T=5, the best mean on validation over its 2 seeds:
+                 66.5 ± 2.7 % on validation, 71.5 ± 0.6 % on test
+        export   grid-0.9-5-1, its best seed on validation (1):
+                 68.4 % on validation, 71.9 % on test
         ");
     }
 

@@ -10,7 +10,7 @@ use super::{Error, Plan};
 use crate::runs::Spread;
 use crate::support::checksummed_json;
 use crate::support::table::Table;
-use crate::support::text::{number_or_dash, percent_or_dash};
+use crate::support::text::{count, number_or_dash, percent_or_dash};
 
 /// Configurations that the terminal shows.
 const SHOWN: usize = 12;
@@ -62,15 +62,15 @@ impl Summary {
         let Some(Best { values, validation, test, run }) = &self.best else { return String::new() };
         let on_test = test.as_ref().map_or(String::new(), |test| format!(", {} % on test", test.percents()));
         let mut out = format!(
-            "best     {values}: {} % on validation{on_test} ({}; the best mean on validation)\n",
+            "best     {values}, the best mean on validation over its {}:\n         {} % on validation{on_test}\n",
+            count(validation.runs, "seed"),
             validation.percents(),
-            crate::support::text::count(validation.runs, "seed")
         );
         let on_test =
             run.test.map_or(String::new(), |test| format!(", {} on test", percent_or_dash(Some(test))));
         let _ = writeln!(
             out,
-            "export   {}: seed {}, its best on validation: {}{on_test}",
+            "export   {}, its best seed on validation ({}):\n         {} on validation{on_test}",
             run.run,
             run.seed,
             percent_or_dash(run.validation)

@@ -20,7 +20,7 @@ fn recipes_are_compared_seed_by_seed_and_one_seed_shows_nothing() {
     assert!(scratch[0].contains("tiny-labels-only-"), "{scratch:?}");
 
     let said = workshop.done(&["compare", &distilled[0], "--against", &scratch[0]]);
-    assert!(said.contains("this shows nothing") && said.contains("with one seed"), "{said}");
+    assert!(said.contains("not significant") && said.contains("with a single seed"), "{said}");
     assert!(said.contains("train.control: \"none\" against \"labels-only\""), "{said}");
     let said = workshop.done(&["compare", &distilled[0], "--against", &scratch[1]]);
     assert!(said.contains("no seed is on both sides"), "{said}");
@@ -34,9 +34,9 @@ fn recipes_are_compared_seed_by_seed_and_one_seed_shows_nothing() {
         let (code, said) = workshop.refused(&[&["compare"], args].concat());
         assert!(code == 2 && said.contains(reason), "{said}");
     };
-    refused(&[a, &scratch[0], "--against", b], "are not one recipe: train.control is \"none\" in the first");
+    refused(&[a, &scratch[0], "--against", b], "are not one configuration: train.control is \"none\" in the first");
     refused(&[a, a, "--against", b], "both have seed 1; give each seed once");
-    refused(&[a, "--against", "nowhere"], "nowhere holds no finished run");
+    refused(&[a, "--against", "nowhere"], "there is no run nowhere; did you mean");
     refused(&[a, "--against", b, "--split", "train"], "was not measured on train");
     refused(&[a], "--against");
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use crate::common::{TINY, Workshop};
+use crate::common::{TINY, Workshop, copy, reseal, unsealed};
 use serde_json::Value;
 
 /// A cache and four finished runs, made once for every test here.
@@ -56,14 +56,6 @@ impl Made {
         let to = self.workshop.path().join(name);
         copy(&self.workshop.path().join(&self.runs[0]), &to);
         to
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
-        let to = to.join(entry.file_name().unwrap());
-        if entry.is_dir() { copy(&entry, &to) } else { assert!(fs::copy(&entry, &to).is_ok()) }
     }
 }
 
@@ -144,7 +136,8 @@ fn the_folder_of_a_sweep_stands_for_the_runs_that_it_lists() {
 
     let lock = fs::read_to_string(workshop.path().join(&sweep).join("sweep.lock.toml")).unwrap();
     let unknown = format!("\n[[runs]]\nrun = \"gone\"\nkey = \"{}\"\n", "0".repeat(64));
-    workshop.file("less/sweep.lock.toml", &format!("{lock}{unknown}"));
+    let end = lock.find("# BLAKE3 of the lines above").unwrap();
+    workshop.file("less/sweep.lock.toml", &format!("{}{unknown}", &lock[..end]));
     let page = MADE.page("less.html", &["less"]);
     assert!(page.contains("1 of the 5 runs of less are not in runs"), "{page}");
     let (code, said) = workshop.refused(&["report", "less", "--runs-dir", "elsewhere"]);
@@ -167,8 +160,7 @@ fn the_same_folders_give_the_same_bytes_in_whatever_order_they_are_named() {
 #[test]
 fn the_numbers_are_those_of_the_runs() {
     let numbers = MADE.numbers("numbers.html", &[&MADE.runs[0]]);
-    let result = fs::read(MADE.workshop.path().join(&MADE.runs[0]).join("result.json")).unwrap();
-    let result: Value = serde_json::from_slice(&result).unwrap();
+    let result = unsealed(&MADE.workshop.path().join(&MADE.runs[0]).join("result.json"));
     assert_eq!(numbers["runs"][0]["result"], result);
     // Evaluating the kept weights again gives what training wrote.
     assert_eq!(numbers["student"]["metrics"], result["test"]);
@@ -261,9 +253,8 @@ fn names_and_paths_are_text_never_markup() {
 fn a_run_without_a_test_split_is_measured_on_validation() {
     let run = MADE.copy_of_a_run("no-test");
     let path = run.join("result.json");
-    let mut result: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    result["test"] = Value::Null;
-    fs::write(&path, result.to_string()).unwrap();
+    reseal(&path, |result| result["test"] = Value::Null);
+    let result = unsealed(&path);
     let numbers = MADE.numbers("no-test.html", &["no-test"]);
     assert_eq!(numbers["student"]["split"], "validation");
     assert_eq!(numbers["student"]["metrics"], result["validation"]);
@@ -290,8 +281,7 @@ fn a_run_that_has_not_finished_shows_its_curves_and_says_so() {
 fn a_run_whose_cache_has_moved_shows_what_it_has_and_says_why() {
     let run = MADE.copy_of_a_run("moved");
     let path = run.join("run.json");
-    let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace(&MADE.cache, "cache/gone")).unwrap();
+    reseal(&path, |run| run["cache"] = "cache/gone".into());
     let page = MADE.page("moved.html", &["moved"]);
     assert!(page.contains("answers are not shown") && page.contains("cache/gone"));
     assert_eq!(sections(&page), ["learning", "costs", "rerun"]);
@@ -334,11 +324,11 @@ fn what_is_no_cache_run_or_sweep_is_refused() {
     fs::create_dir_all(workshop.path().join("empty")).unwrap();
     let (code, said) = workshop.refused(&["report", "empty"]);
     assert_eq!(code, 2);
-    insta::assert_snapshot!(said, @"decant: empty is no cache (manifest.json), no run (run.json) and no sweep (sweep.lock.toml); name a folder that teacher-cache, train-student or sweep wrote");
+    insta::assert_snapshot!(said, @"decant: empty is not a cache (manifest.json), a run (run.json) or a sweep (sweep.lock.toml); name a folder that teacher-cache, train-student or sweep wrote");
     let (code, said) = workshop.refused(&["report", "nowhere"]);
-    assert!(code == 2 && said.contains("nowhere is not there"), "{said}");
+    assert!(code == 2 && said.contains("there is no run nowhere; did you mean"), "{said}");
     let (code, said) = workshop.refused(&["report", &MADE.runs[0], &MADE.cache]);
-    assert!(code == 2 && said.contains("give it alone"), "{said}");
+    assert!(code == 2 && said.contains("name only the cache"), "{said}");
     assert_eq!(workshop.refused(&["report"]).0, 2);
     let (code, said) = workshop.refused(&["report", "-o", "empty", &MADE.cache]);
     assert!(code == 1 && said.contains("can't write empty"), "{said}");

@@ -119,7 +119,7 @@ fn the_last_checkpoints_and_the_best_are_kept_and_any_of_them_leads_to_the_same_
     assert_eq!(checkpoints(&run), expected);
 
     // Looking at it again deletes nothing.
-    assert!(workshop.done(&args).contains("done before"));
+    assert!(workshop.done(&args).contains("already trained"));
     assert_eq!(checkpoints(&run), expected);
 
     // As if it had died there, with the best weights of a later epoch, or none at all.
@@ -127,7 +127,7 @@ fn the_last_checkpoints_and_the_best_are_kept_and_any_of_them_leads_to_the_same_
     fs::remove_dir_all(run.join("best")).unwrap();
     let from = run.join("checkpoint-000005-000001");
     let said = workshop.done(&[&args[..], &keep, &["--resume", from.to_str().unwrap()]].concat());
-    assert!(said.contains("going on in epoch 6 of 6, after 1 of its steps"), "{said}");
+    assert!(said.contains("resuming at epoch 6/6, step 1"), "{said}");
     assert!(products(&run) == whole);
 
     // What is kept has no part in the bytes, so the run is the same one.
@@ -151,7 +151,7 @@ fn resume_never_uses_and_deletes_nothing() {
     let nowhere = ["train-student", "-p", "rich.toml", "--resume", "runs/nowhere"];
     let (code, said) = workshop.refused(&nowhere);
     assert_eq!(code, 2);
-    assert!(said.contains("runs/nowhere is no checkpoint; this run has none"), "{said}");
+    assert!(said.contains("runs/nowhere is not a checkpoint; this run has none"), "{said}");
 }
 
 #[test]
@@ -193,19 +193,35 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_serves() {
     let newest = run.join("checkpoint-000004-000000");
     for name in ["model.bpk", "optimizer.bpk", "ema.bpk"] {
         let path = newest.join(name);
-        let sound = fs::read(&path).unwrap();
-        let mut bytes = sound.clone();
+        let mut bytes = fs::read(&path).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 16;
         fs::write(&path, bytes).unwrap();
-        let (code, said) = workshop.refused(&args);
+        // By name it is refused, and without a name the one before it is taken.
+        let (code, said) = workshop.refused(&[&args[..], &["--resume", newest.to_str().unwrap()]].concat());
         assert_eq!(code, 3, "{said}");
         assert!(said.contains("checkpoint-000004-000000 is damaged") && said.contains(name), "{said}");
-        fs::write(&path, sound).unwrap();
+        let said = workshop.done(&args);
+        assert!(said.contains("warning: the checkpoint") && said.contains(name), "{said}");
+        assert!(said.contains("resuming at epoch 4/4, step 2"), "{said}");
+        assert!(products(&run) == whole);
+        assert!(newest.join(name).exists() && !newest.with_extension("damaged").exists());
+        fs::remove_file(run.join("result.json")).unwrap();
     }
-    fs::write(newest.join("state.json"), "{").unwrap();
-    assert_eq!(workshop.refused(&args).0, 3);
-    fs::remove_dir_all(&newest).unwrap();
+    for damage in [("state.json", Some("{")), ("model.bpk", None)] {
+        for checkpoint in checkpoints(&run) {
+            let path = run.join(checkpoint).join(damage.0);
+            match damage.1 {
+                Some(text) => fs::write(path, text).unwrap(),
+                None => drop(fs::remove_file(path)),
+            }
+        }
+        let (code, said) = workshop.refused(&args);
+        assert!(code == 3 && said.contains(damage.0) && said.contains("is damaged"), "{said}");
+    }
+    for checkpoint in checkpoints(&run) {
+        fs::remove_dir_all(run.join(checkpoint)).unwrap();
+    }
     workshop.done(&args);
     assert!(products(&run) == whole);
 }

@@ -123,7 +123,7 @@ fn a_finished_run_is_not_trained_again() {
     let written = || fs::metadata(run.join("best/model.safetensors")).unwrap().modified().unwrap();
     let before = written();
     let said = workshop.done(&["train-student", "-p", "tiny.toml"]);
-    assert!(said.contains("done before"), "{said}");
+    assert!(said.contains("already trained"), "{said}");
     assert_eq!(written(), before);
 }
 

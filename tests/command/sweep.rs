@@ -60,9 +60,9 @@ fn a_sweep_is_planned_run_once_and_left_as_it_is() {
 
     // A run of the sweep is the run of train-student.
     let single = ["train-student", "-p", "grid.toml", "--temperature", "1", "--lambda", "0.5", "--seed", "1"];
-    assert!(workshop.done(&single).contains("done before"));
+    assert!(workshop.done(&single).contains("already trained"));
     let baseline = ["train-student", "-p", "grid.toml", "--lambda", "0", "--seed", "0"];
-    assert!(workshop.done(&baseline).contains("done before"));
+    assert!(workshop.done(&baseline).contains("already trained"));
 
     // Another value of an axis: its own runs alone.
     let more = workshop.done(&with(&["--set", "sweep.train.temperature=[1, 2, 5]"]));
@@ -128,9 +128,19 @@ fn verify_reproduces_runs_and_catches_one_that_was_tampered_with() {
     assert!(!left.into_iter().any(|name| name.starts_with("verify")));
 
     let run = fs::read_dir(workshop.path().join("runs")).unwrap().next().unwrap().unwrap().path();
-    let log = run.join("metrics.jsonl");
-    let text = fs::read_to_string(&log).unwrap();
-    fs::write(&log, text.replacen("\"epoch\":1", "\"epoch\":9", 1)).unwrap();
+    // Sealed as before, so that only training it again can tell.
+    let seal = |path: &Path| {
+        let mut sealed = Vec::new();
+        for line in fs::read_to_string(path).unwrap().lines() {
+            let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
+            record.as_object_mut().unwrap().remove("checksum");
+            record["lr"] = 0.5.into();
+            sealed.extend(decant::support::checksummed_json::to_line(&record));
+            sealed.push(b'\n');
+        }
+        fs::write(path, sealed).unwrap();
+    };
+    seal(&run.join("metrics.jsonl"));
     let (code, said) = workshop.refused(&with(&["--verify", "all"]));
     assert!(code == 3 && said.contains("metrics.jsonl differs"), "{said}");
 }
@@ -144,11 +154,19 @@ fn locked_says_whether_a_sweep_came_to_the_same_elsewhere() {
     workshop.file("grid.lock.toml", &lock);
     let elsewhere = ["--locked", "--runs-dir", "other", "--sweeps-dir", "elsewhere"];
     let said = workshop.done(&with(&elsewhere));
-    assert!(said.contains("2 of 2 runs came to the same"), "{said}");
+    assert!(said.contains("2 of 2 runs have the same result"), "{said}");
 
     let at = lock.find("result = \"").unwrap() + "result = \"".len();
-    let mut other = lock.clone();
+    // Without its last line a lockfile is one of decant 0.1.0, which sealed none.
+    let end = lock.find("# BLAKE3 of the lines above").unwrap();
+    let mut other = lock[..end].to_owned();
     other.replace_range(at..at + 4, if lock[at..].starts_with("0000") { "1111" } else { "0000" });
+    let mut flipped = lock.clone();
+    flipped.replace_range(at..at + 4, &other[at..at + 4]);
+    flipped.replace_range(at..=at, if lock[at..].starts_with('0') { "1" } else { "0" });
+    workshop.file("grid.lock.toml", &flipped);
+    let (code, said) = workshop.refused(&with(&elsewhere));
+    assert!(code == 3 && said.contains("grid.lock.toml is damaged"), "{said}");
     workshop.file("grid.lock.toml", &other);
     let (code, said) = workshop.refused(&with(&elsewhere));
     assert!(code == 3 && said.contains("seed=0") && said.contains("than in the lockfile"), "{said}");
@@ -158,7 +176,7 @@ fn locked_says_whether_a_sweep_came_to_the_same_elsewhere() {
     assert!(code == 2 && said.contains("seed=2"), "{said}");
     workshop.file("grid.lock.toml", "name = 3\n");
     let (code, said) = workshop.refused(&with(&["--locked"]));
-    assert!(code == 2 && said.contains("no lockfile"), "{said}");
+    assert!(code == 2 && said.contains("not a lockfile"), "{said}");
 }
 
 #[test]

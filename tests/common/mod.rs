@@ -87,6 +87,29 @@ impl Workshop {
     }
 }
 
+/// A sealed JSON file without its checksum.
+pub fn unsealed(path: &Path) -> serde_json::Value {
+    let mut value: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    value.as_object_mut().unwrap().remove("checksum").expect("it is sealed");
+    value
+}
+
+/// Changes a sealed JSON file, and seals it again.
+pub fn reseal(path: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let mut value = unsealed(path);
+    change(&mut value);
+    std::fs::write(path, decant::support::checksummed_json::to_bytes(&value)).unwrap();
+}
+
+/// A copy of a folder.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
+        let to = to.join(entry.file_name().unwrap());
+        if entry.is_dir() { copy(&entry, &to) } else { assert!(std::fs::copy(&entry, &to).is_ok()) }
+    }
+}
+
 /// The ONNX Runtime library that `make runtime` installed, or that the tester names.
 pub fn runtime() -> PathBuf {
     if let Some(path) = std::env::var_os("ORT_DYLIB_PATH") {
