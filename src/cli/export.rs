@@ -70,7 +70,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     match kind {
         Kind::HuggingFace => {
             for file in [hf::WEIGHTS, "config.json", "preprocessor_config.json"] {
-                let bytes = files::read_regular(&best.join(file), LIMIT).map_err(failed("read", &best.join(file)))?;
+                let bytes =
+                    files::read_regular(&best.join(file), LIMIT).map_err(failed("read", &best.join(file)))?;
                 write(&out.join(file), &bytes)?;
             }
         }

@@ -34,7 +34,10 @@ fn recipes_are_compared_seed_by_seed_and_one_seed_shows_nothing() {
         let (code, said) = workshop.refused(&[&["compare"], args].concat());
         assert!(code == 2 && said.contains(reason), "{said}");
     };
-    refused(&[a, &scratch[0], "--against", b], "are not one configuration: train.control is \"none\" in the first");
+    refused(
+        &[a, &scratch[0], "--against", b],
+        "are not one configuration: train.control is \"none\" in the first",
+    );
     refused(&[a, a, "--against", b], "both have seed 1; give each seed once");
     refused(&[a, "--against", "nowhere"], "there is no run nowhere; did you mean");
     refused(&[a, "--against", b, "--split", "train"], "was not measured on train");
