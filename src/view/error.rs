@@ -7,9 +7,9 @@ use super::{MAX_PIXELS, MAX_SIDE};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The bytes are none of the formats that are read.
-    #[error("is no JPEG, PNG or WebP image: {found}; convert it or take it out")]
+    #[error("is not a JPEG, PNG, WebP, GIF, BMP or TIFF image: {found}; convert it or take it out")]
     Format {
-        /// What the bytes look like.
+        /// What the bytes are, as in "it is text".
         found: String,
     },
     /// The header states a size that is refused before anything is allocated.
@@ -25,13 +25,21 @@ pub enum Error {
     /// The file ends before its last pixel.
     #[error("is a {format} image that ends early; copy it again or take it out")]
     Truncated {
-        /// `JPEG`.
+        /// `JPEG`, `PNG`, ...
         format: &'static str,
+    },
+    /// A variant of a format that is not read.
+    #[error("is a {format} image {what}, which is not supported; convert it or take it out")]
+    Unsupported {
+        /// `JPEG`, `TIFF`, ...
+        format: &'static str,
+        /// What is unusual about it, as in "of 12 bits".
+        what: String,
     },
     /// The decoder gave up.
     #[error("is a damaged {format} image ({reason}); copy it again or take it out")]
     Damaged {
-        /// `JPEG`, `PNG` or `WebP`.
+        /// `JPEG`, `PNG`, ...
         format: &'static str,
         /// What the decoder said.
         reason: String,

@@ -3,11 +3,10 @@
 //! [`decode`] gives the pixels that Hugging Face `datasets` gives, [`Geometry`] says which part of them is seen and
 //! whether it is mirrored, and [`Preprocess`] resizes and normalises as `transformers`' `ViTImageProcessor` does.
 
-mod decode;
 mod error;
 mod filter;
+mod formats;
 mod geometry;
-mod jpeg;
 mod preprocess;
 mod processor_config;
 mod render;
@@ -15,9 +14,9 @@ mod resample;
 #[cfg(target_arch = "x86_64")]
 mod resample_avx2;
 
-pub use decode::{MAX_PIXELS, MAX_SIDE, decode};
 pub use error::Error;
 pub use filter::Filter;
+pub use formats::{MAX_PIXELS, MAX_SIDE, decode};
 pub use geometry::{Geometry, Policy, geometry};
 pub use preprocess::Preprocess;
 pub use render::{Rendered, render, render_decoded, thumbnail};

@@ -1,0 +1,359 @@
+//! PNG as Pillow reads it: the checksums before the image data count, those of the data don't, and what follows them is
+//! read for its metadata.
+//!
+//! The container is read here. The data then go to the crate `png` as the only chunk of a clean file, without palette, so
+//! that it inflates and unfilters and nothing else.
+
+use std::io::Cursor;
+
+use flate2::{Decompress, FlushDecompress};
+use image::RgbImage;
+
+use super::orientation::upright;
+use super::{Palette, check_size, damaged, fill, from_samples, truncated, unpack};
+use crate::view::Error;
+
+const FORMAT: &str = "PNG";
+/// What Pillow inflates of a text or a colour profile; a longer one makes it refuse the file.
+const MAX_TEXT: usize = 1 << 20;
+/// Working memory of the decoder beside the rows.
+const DECODER_BYTES: usize = 64 << 20;
+
+/// The pixels of a PNG, upright, without alpha; of an animation, its first frame.
+pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
+    let mut file = File { bytes, at: 8, header: None, palette: Vec::new(), metadata: Metadata::default() };
+    let data = file.read_to_data()?;
+    let header = file.header.ok_or_else(|| damaged(FORMAT, "it has no header"))?;
+    check_size(header.width, header.height)?;
+    let data = file.data(data);
+    let samples = header.samples(&data)?;
+    let pixels = header.pixels(samples, &file.palette);
+    file.read_rest()?;
+    let exif = file.metadata.exif();
+    Ok(upright(pixels, exif.as_deref(), file.metadata.xmp.as_deref()))
+}
+
+/// What the header chunk says.
+#[derive(Clone, Copy)]
+struct Header {
+    width: u32,
+    height: u32,
+    depth: u8,
+    colour: u8,
+    interlaced: bool,
+}
+
+/// Where an orientation can stand, each in the last of its chunks.
+#[derive(Default)]
+struct Metadata {
+    exif: Option<Vec<u8>>,
+    /// `Raw profile type exif`, as ImageMagick writes EXIF: hexadecimal digits behind three lines.
+    raw_profile: Option<Vec<u8>>,
+    xmp: Option<Vec<u8>>,
+}
+
+impl Metadata {
+    fn exif(&self) -> Option<Vec<u8>> {
+        if self.exif.is_some() {
+            return self.exif.clone();
+        }
+        let lines = self.raw_profile.as_ref()?.split(|&byte| byte == b'\n').skip(3);
+        let digits: Vec<u8> = lines.flatten().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let nibble = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
+        digits.chunks(2).map(|pair| Some(nibble(pair[0])? << 4 | nibble(*pair.get(1)?)?)).collect()
+    }
+
+    fn text(&mut self, key: &[u8], value: Vec<u8>) {
+        match key {
+            b"exif" => self.exif = Some(value),
+            b"Raw profile type exif" => self.raw_profile = Some(value),
+            b"XML:com.adobe.xmp" => self.xmp = Some(value),
+            _ => {}
+        }
+    }
+}
+
+/// A PNG that is read chunk by chunk.
+struct File<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    header: Option<Header>,
+    palette: Vec<u8>,
+    metadata: Metadata,
+}
+
+impl<'a> File<'a> {
+    /// The name and the length of the next chunk.
+    fn next(&mut self) -> Result<([u8; 4], usize), Error> {
+        let Some((&length, rest)) = self.bytes.get(self.at..).and_then(<[u8]>::split_first_chunk::<4>) else {
+            return Err(truncated(FORMAT));
+        };
+        let name = *rest.first_chunk().ok_or_else(|| truncated(FORMAT))?;
+        if !name.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return Err(damaged(FORMAT, "a chunk has no name"));
+        }
+        self.at += 8;
+        Ok((name, u32::from_be_bytes(length) as usize))
+    }
+
+    /// The next `length` bytes.
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Error> {
+        let data = self.bytes.get(self.at..).and_then(|rest| rest.get(..length));
+        self.at += length;
+        data.ok_or_else(|| truncated(FORMAT))
+    }
+
+    /// Reads up to the image data, and gives the length of their first chunk.
+    fn read_to_data(&mut self) -> Result<usize, Error> {
+        loop {
+            let (name, length) = self.next()?;
+            match &name {
+                b"IDAT" => return Ok(length),
+                b"IEND" | b"fdAT" => return Err(damaged(FORMAT, "it holds no image data")),
+                _ => {}
+            }
+            let start = self.at - 4;
+            let data = self.take(length)?;
+            self.chunk(name, data)?;
+            let stated = self.take(4)?;
+            if crc32(&self.bytes[start..start + 4 + length]).to_be_bytes() != stated {
+                return Err(damaged(FORMAT, "a checksum does not match"));
+            }
+        }
+    }
+
+    /// The image data from the current chunk on: all chunks that follow each other without another between them.
+    fn data(&mut self, first: usize) -> Vec<u8> {
+        let mut data = Vec::new();
+        let mut length = first;
+        loop {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            data.extend_from_slice(&rest[..length.min(rest.len())]);
+            self.at += length;
+            let after = self.at + 4;
+            let Some(&[a, b, c, d, b'I' | b'D', b'D', b'A', b'T']) =
+                self.bytes.get(after..).and_then(|rest| rest.first_chunk::<8>())
+            else {
+                return data;
+            };
+            self.at = after + 8;
+            length = u32::from_be_bytes([a, b, c, d]) as usize;
+        }
+    }
+
+    /// Reads what follows the image data; a chunk without a name ends the file.
+    fn read_rest(&mut self) -> Result<(), Error> {
+        loop {
+            self.at += 4;
+            let Ok((name, length)) = self.next() else { return Ok(()) };
+            if &name == b"IEND" || &name == b"fcTL" {
+                return Ok(());
+            }
+            let data = self.take(length)?;
+            self.chunk(name, data)?;
+        }
+    }
+
+    fn chunk(&mut self, name: [u8; 4], data: &[u8]) -> Result<(), Error> {
+        let at_least = |length: usize| {
+            if data.len() < length { Err(damaged(FORMAT, "a chunk is too short")) } else { Ok(()) }
+        };
+        match &name {
+            b"IHDR" => {
+                at_least(13)?;
+                let side = |at: usize| u32::from_be_bytes([data[at], data[at + 1], data[at + 2], data[at + 3]]);
+                if data[11] != 0 {
+                    return Err(damaged(FORMAT, "its filter method is unknown"));
+                }
+                let known = matches!(
+                    (data[8], data[9]),
+                    (1 | 2 | 4 | 8 | 16, 0) | (8 | 16, 2 | 4 | 6) | (1 | 2 | 4 | 8, 3)
+                );
+                let (width, height) = (side(0), side(4));
+                if !known || width == 0 || height == 0 {
+                    return Err(damaged(FORMAT, "its header states no image"));
+                }
+                self.header =
+                    Some(Header { width, height, depth: data[8], colour: data[9], interlaced: data[12] != 0 });
+            }
+            b"PLTE" => self.palette = data.to_vec(),
+            b"tRNS" => match self.header.map(|header| header.colour) {
+                Some(0) => at_least(2)?,
+                Some(2) => at_least(6)?,
+                _ => {}
+            },
+            b"gAMA" => at_least(4)?,
+            b"cHRM" => at_least(32)?,
+            b"sRGB" => at_least(1)?,
+            b"pHYs" => at_least(9)?,
+            b"acTL" => at_least(8)?,
+            b"fcTL" => at_least(26)?,
+            b"eXIf" => self.metadata.exif = Some(data.to_vec()),
+            b"tEXt" => {
+                let (key, text) = split(data).unwrap_or((data, &[]));
+                self.metadata.text(key, text.to_vec());
+            }
+            b"zTXt" => {
+                let (key, rest) = split(data).unwrap_or((data, &[]));
+                if rest.first().is_some_and(|&method| method != 0) {
+                    return Err(damaged(FORMAT, "a text's compression is unknown"));
+                }
+                let text = inflate(rest.get(1..).unwrap_or_default())?.unwrap_or_default();
+                self.metadata.text(key, text);
+            }
+            b"iTXt" => self.international_text(data)?,
+            b"iCCP" => {
+                let (_, rest) = split(data).ok_or_else(|| damaged(FORMAT, "a colour profile has no name"))?;
+                if rest.first() != Some(&0) {
+                    return Err(damaged(FORMAT, "a colour profile's compression is unknown"));
+                }
+                inflate(&rest[1..])?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn international_text(&mut self, data: &[u8]) -> Result<(), Error> {
+        let Some((key, [compressed, method, rest @ ..])) = split(data) else { return Ok(()) };
+        let Some((_, text)) = split(rest).and_then(|(_, rest)| split(rest)) else { return Ok(()) };
+        let text = match (compressed, method) {
+            (0, _) => Some(text.to_vec()),
+            (_, 0) => inflate(text)?,
+            _ => None,
+        };
+        // As `exif` it would be text to Pillow, which it can't read.
+        if let (Some(text), true) = (text, key != b"exif") {
+            self.metadata.text(key, text);
+        }
+        Ok(())
+    }
+}
+
+impl Header {
+    /// Bits of one pixel.
+    fn bits(self) -> usize {
+        let channels = match self.colour {
+            2 => 3,
+            4 => 2,
+            6 => 4,
+            _ => 1,
+        };
+        channels * usize::from(self.depth)
+    }
+
+    /// Inflates and unfilters the image data: rows of packed samples.
+    fn samples(self, data: &[u8]) -> Result<Vec<u8>, Error> {
+        let stride = (self.width as usize * self.bits()).div_ceil(8);
+        let clean = self.clean_file(data);
+        let mut options = png::DecodeOptions::default();
+        options.set_ignore_crc(true);
+        options.set_ignore_adler32(false);
+        let mut decoder = png::Decoder::new_with_options(Cursor::new(clean), options);
+        decoder.set_limits(png::Limits { bytes: stride.saturating_mul(4) + DECODER_BYTES });
+        decoder.set_transformations(png::Transformations::IDENTITY);
+        let reason = |error: png::DecodingError| match error {
+            png::DecodingError::IoError(_) => truncated(FORMAT),
+            other => damaged(FORMAT, other),
+        };
+        let mut reader = decoder.read_info().map_err(reason)?;
+        let mut samples = vec![0; stride * self.height as usize];
+        if self.interlaced {
+            while let Some(row) = reader.next_interlaced_row().map_err(reason)? {
+                let png::InterlaceInfo::Adam7(info) = row.interlace() else {
+                    return Err(damaged(FORMAT, "its rows are not interlaced"));
+                };
+                png::expand_interlaced_row(&mut samples, stride, row.data(), info, self.bits() as u8);
+            }
+        } else {
+            for row in samples.chunks_exact_mut(stride) {
+                reader.read_row(row).map_err(reason)?;
+            }
+        }
+        Ok(samples)
+    }
+
+    /// A file of this header and `data`, palette indices as gray levels.
+    fn clean_file(self, data: &[u8]) -> Vec<u8> {
+        let colour = if self.colour == 3 { 0 } else { self.colour };
+        let mut file = Vec::with_capacity(data.len() + 64);
+        file.extend_from_slice(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
+        file.extend_from_slice(&self.width.to_be_bytes());
+        file.extend_from_slice(&self.height.to_be_bytes());
+        file.extend_from_slice(&[self.depth, colour, 0, 0, u8::from(self.interlaced), 0, 0, 0, 0]);
+        file.extend_from_slice(&(data.len() as u32).to_be_bytes());
+        file.extend_from_slice(b"IDAT");
+        file.extend_from_slice(data);
+        file.extend_from_slice(b"\0\0\0\0\0\0\0\0IEND\0\0\0\0");
+        file
+    }
+
+    /// Samples as RGB. Of 16 bits the high byte counts, but in gray, which Pillow clips at 255.
+    fn pixels(self, samples: Vec<u8>, palette: &[u8]) -> RgbImage {
+        if (self.colour, self.depth) == (2, 8) {
+            return RgbImage::from_raw(self.width, self.height, samples).expect("rows of this size");
+        }
+        let stride = (self.width as usize * self.bits()).div_ceil(8);
+        let rows = samples.chunks_exact(stride);
+        let palette = Palette::from_rgb(palette);
+        let high = |pair: &[u8]| pair[0];
+        from_samples(self.width, self.height, rows, |row, out| match (self.colour, self.depth) {
+            (0 | 3, depth @ 1..8) => {
+                let scale = if self.colour == 3 { 1 } else { 255 / ((1 << depth) - 1) };
+                let levels = unpack(row, depth).map(|level| level * scale);
+                fill(out, levels.map(|level| if self.colour == 3 { palette.colour(level) } else { [level; 3] }));
+            }
+            (0, 8) => fill(out, row.iter().map(|&level| [level; 3])),
+            (0, _) => {
+                let clip = |pair: &[u8]| if pair[0] > 0 { 255 } else { pair[1] };
+                fill(out, row.chunks_exact(2).map(|pair| [clip(pair); 3]));
+            }
+            (3, _) => fill(out, row.iter().map(|&index| palette.colour(index))),
+            (2, _) => fill(out, row.chunks_exact(6).map(|p| [p[0], p[2], p[4]])),
+            (4, 8) => fill(out, row.chunks_exact(2).map(|pair| [pair[0]; 3])),
+            (4, _) => fill(out, row.chunks_exact(4).map(|pair| [high(pair); 3])),
+            (_, 8) => fill(out, row.chunks_exact(4).map(|p| [p[0], p[1], p[2]])),
+            (..) => fill(out, row.chunks_exact(8).map(|p| [p[0], p[2], p[4]])),
+        })
+    }
+}
+
+/// What stands before and behind the first zero byte.
+fn split(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = data.iter().position(|&byte| byte == 0)?;
+    Some((&data[..end], &data[end + 1..]))
+}
+
+/// A zlib stream's content as far as it goes, or none where it is damaged.
+///
+/// # Errors
+/// More than Pillow inflates.
+fn inflate(data: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    let mut out = Vec::with_capacity((data.len() * 8).clamp(256, MAX_TEXT));
+    let mut state = Decompress::new(true);
+    loop {
+        let start = state.total_in() as usize;
+        let before = (state.total_in(), state.total_out());
+        let status = state.decompress_vec(&data[start..], &mut out, FlushDecompress::None);
+        match status {
+            Err(_) => return Ok(None),
+            Ok(flate2::Status::StreamEnd) => return Ok(Some(out)),
+            Ok(_) if out.len() >= MAX_TEXT => {
+                if (state.total_in() as usize) < data.len() {
+                    return Err(damaged(FORMAT, "a text or a colour profile is longer than 1 MB"));
+                }
+                return Ok(Some(out));
+            }
+            Ok(_) if out.len() == out.capacity() => out.reserve_exact((MAX_TEXT - out.len()).min(out.len())),
+            Ok(_) if before == (state.total_in(), state.total_out()) => return Ok(Some(out)),
+            Ok(_) => {}
+        }
+    }
+}
+
+/// The checksum of PNG's chunks.
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
