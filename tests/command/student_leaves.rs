@@ -161,7 +161,7 @@ fn predict_names_what_it_can_not_read_and_goes_on() {
     let output = workshop.run(&args);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
-    for name in ["broken.jpg is no JPEG", "gone.png can't be read", "empty holds no", "3 inputs"] {
+    for name in ["broken.jpg is not a JPEG", "gone.png can't be read", "empty holds no", "3 inputs"] {
         assert!(said.contains(name), "{name}: {said}");
     }
     let printed = lines(std::str::from_utf8(&output.stdout).unwrap());

@@ -26,7 +26,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
     let header = file.header.ok_or_else(|| damaged(FORMAT, "it has no header"))?;
     check_size(header.width, header.height)?;
     let data = file.data(data);
-    let samples = header.samples(&data)?;
+    let is_cut = file.at >= bytes.len();
+    let samples = header.samples(&data).map_err(|error| if is_cut { truncated(FORMAT) } else { error })?;
     let pixels = header.pixels(samples, &file.palette);
     file.read_rest()?;
     let exif = file.metadata.exif();
