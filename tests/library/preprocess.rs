@@ -134,7 +134,10 @@ fn an_image_that_cannot_be_read_says_what_it_is() {
         (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "it is AVIF"),
         (b"\xff\x0a\xfa\x7f", "it is JPEG XL"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "it is SVG"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer; `git lfs pull` fetches the image"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "it is a Git LFS pointer; `git lfs pull` fetches the image",
+        ),
         (b"%PDF-1.7\n", "it is PDF"),
         (&[0; 600], "it holds nothing but zeros"),
         (b"\x07\x01\xfe\x02", "its content is of no known format"),
@@ -150,7 +153,10 @@ fn an_image_that_cannot_be_read_says_what_it_is() {
     flipped[60] ^= 1;
     let message = |bytes: &[u8]| message(bytes).split(" (").next().unwrap().to_owned();
     assert_eq!(message(&flipped), "leaf.jpg is a damaged PNG image");
-    assert_eq!(message(&png[..png.len() / 2]), "leaf.jpg is a PNG image that ends early; copy it again or take it out");
+    assert_eq!(
+        message(&png[..png.len() / 2]),
+        "leaf.jpg is a PNG image that ends early; copy it again or take it out"
+    );
 }
 
 #[test]

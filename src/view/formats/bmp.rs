@@ -251,7 +251,8 @@ impl Header {
         if table.len() / size > 256 {
             return Err(unsupported(FORMAT, format!("with a palette of {count} colours")));
         }
-        let colours: Vec<u8> = table.chunks_exact(size).flat_map(|colour| [colour[2], colour[1], colour[0]]).collect();
+        let colours: Vec<u8> =
+            table.chunks_exact(size).flat_map(|colour| [colour[2], colour[1], colour[0]]).collect();
         Ok(Samples::Indices(bits, Box::new(Palette::from_rgb(&colours))))
     }
 

@@ -41,7 +41,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
 
 /// A table of colours, or none where it is but the ramp of gray levels, which Pillow takes for no table.
 fn colours(table: &[u8]) -> Option<Palette> {
-    let is_ramp = table.chunks(3).enumerate().all(|(index, colour)| colour.iter().all(|&level| usize::from(level) == index));
+    let is_ramp = table
+        .chunks(3)
+        .enumerate()
+        .all(|(index, colour)| colour.iter().all(|&level| usize::from(level) == index));
     (!is_ramp).then(|| Palette::from_rgb(table))
 }
 
@@ -141,7 +144,9 @@ impl<'a> File<'a> {
             return Ok(indices);
         }
         let (width, height) = (frame.width as usize, frame.height as usize);
-        let order = [(0, 8), (4, 8), (2, 4), (1, 2)].into_iter().flat_map(|(first, step)| (first..height).step_by(step));
+        let order = [(0, 8), (4, 8), (2, 4), (1, 2)]
+            .into_iter()
+            .flat_map(|(first, step)| (first..height).step_by(step));
         let mut upright = vec![0; indices.len()];
         for (row, y) in indices.chunks_exact(width).zip(order) {
             upright[y * width..][..width].copy_from_slice(row);

@@ -162,7 +162,8 @@ impl<'a> File<'a> {
         match &name {
             b"IHDR" => {
                 at_least(13)?;
-                let side = |at: usize| u32::from_be_bytes([data[at], data[at + 1], data[at + 2], data[at + 3]]);
+                let side =
+                    |at: usize| u32::from_be_bytes([data[at], data[at + 1], data[at + 2], data[at + 3]]);
                 if data[11] != 0 {
                     return Err(damaged(FORMAT, "its filter method is unknown"));
                 }
@@ -174,8 +175,13 @@ impl<'a> File<'a> {
                 if !known || width == 0 || height == 0 {
                     return Err(damaged(FORMAT, "its header states no image"));
                 }
-                self.header =
-                    Some(Header { width, height, depth: data[8], colour: data[9], interlaced: data[12] != 0 });
+                self.header = Some(Header {
+                    width,
+                    height,
+                    depth: data[8],
+                    colour: data[9],
+                    interlaced: data[12] != 0,
+                });
             }
             b"PLTE" => self.palette = data.to_vec(),
             b"tRNS" => match self.header.map(|header| header.colour) {
@@ -302,7 +308,10 @@ impl Header {
             (0 | 3, depth @ 1..8) => {
                 let scale = if self.colour == 3 { 1 } else { 255 / ((1 << depth) - 1) };
                 let levels = unpack(row, depth).map(|level| level * scale);
-                fill(out, levels.map(|level| if self.colour == 3 { palette.colour(level) } else { [level; 3] }));
+                fill(
+                    out,
+                    levels.map(|level| if self.colour == 3 { palette.colour(level) } else { [level; 3] }),
+                );
             }
             (0, 8) => fill(out, row.iter().map(|&level| [level; 3])),
             (0, _) => {

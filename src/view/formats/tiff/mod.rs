@@ -57,7 +57,8 @@ impl Grid {
             Self { width, height, part_width: width, part_height: rows, tiled: false, offsets, lengths }
         } else {
             let offsets = numbers(tag::TILE_OFFSETS);
-            let (Some(part_width), Some(part_height)) = (size(tag::TILE_WIDTH), size(tag::TILE_HEIGHT)) else {
+            let (Some(part_width), Some(part_height)) = (size(tag::TILE_WIDTH), size(tag::TILE_HEIGHT))
+            else {
                 return Err(damaged(FORMAT, "it does not say where its pixels are"));
             };
             let lengths = numbers(tag::TILE_LENGTHS);
@@ -147,7 +148,10 @@ impl File<'_> {
             return Err(unsupported(FORMAT, "whose channels lie apart"));
         }
         // Where one part is the whole image, Pillow takes the last one that is listed.
-        let whole = planes == 1 && grid.parts() == 1 && self.compression == Compression::None && !grid.offsets.is_empty();
+        let whole = planes == 1
+            && grid.parts() == 1
+            && self.compression == Compression::None
+            && !grid.offsets.is_empty();
         for plane in 0..planes {
             for part in 0..grid.parts() {
                 let index = if whole && grid.part_width == grid.width && grid.part_height == grid.height {
@@ -159,7 +163,9 @@ impl File<'_> {
             }
         }
         let rows = samples.chunks_exact(stride);
-        Ok(from_samples(grid.width as u32, grid.height as u32, rows, |row, out| self.samples.convert(row, out)))
+        Ok(from_samples(grid.width as u32, grid.height as u32, rows, |row, out| {
+            self.samples.convert(row, out)
+        }))
     }
 
     /// Decompresses one part into the image's samples.
@@ -206,7 +212,8 @@ impl File<'_> {
 
     /// Undoes differences from pixel to pixel.
     fn undo_predictor(&self, data: &mut [u8], row_bytes: usize, planes: usize) -> Result<(), Error> {
-        let differs = matches!(self.compression, Compression::Lzw | Compression::Deflate | Compression::Zstandard);
+        let differs =
+            matches!(self.compression, Compression::Lzw | Compression::Deflate | Compression::Zstandard);
         match (self.directory.number(tag::PREDICTOR).unwrap_or(1), differs) {
             (1, _) | (_, false) => return Ok(()),
             (2, _) => {}
@@ -220,13 +227,21 @@ impl File<'_> {
                     16 => {
                         let value = |at: usize| self.samples.order.u16(row, at).unwrap_or(0);
                         let sum = value(at).wrapping_add(value(at - step));
-                        let sum = if self.samples.order == ByteOrder::Little { sum.to_le_bytes() } else { sum.to_be_bytes() };
+                        let sum = if self.samples.order == ByteOrder::Little {
+                            sum.to_le_bytes()
+                        } else {
+                            sum.to_be_bytes()
+                        };
                         row[at..at + 2].copy_from_slice(&sum);
                     }
                     32 => {
                         let value = |at: usize| self.samples.order.u32(row, at).unwrap_or(0);
                         let sum = value(at).wrapping_add(value(at - step));
-                        let sum = if self.samples.order == ByteOrder::Little { sum.to_le_bytes() } else { sum.to_be_bytes() };
+                        let sum = if self.samples.order == ByteOrder::Little {
+                            sum.to_le_bytes()
+                        } else {
+                            sum.to_be_bytes()
+                        };
                         row[at..at + 4].copy_from_slice(&sum);
                     }
                     _ => return Err(damaged(FORMAT, "its predictor does not fit its samples")),
@@ -262,7 +277,8 @@ impl File<'_> {
                 image[start..start + columns * 3].copy_from_slice(source);
             }
         }
-        Ok(RgbImage::from_raw(self.grid.width as u32, self.grid.height as u32, image).expect("three bytes a pixel"))
+        Ok(RgbImage::from_raw(self.grid.width as u32, self.grid.height as u32, image)
+            .expect("three bytes a pixel"))
     }
 
     fn orientation(&self) -> Option<u8> {

@@ -9,14 +9,18 @@ use crate::view::formats::{Palette, damaged, fill, from_cmyk, unpack, unsupporte
 /// The meaning of a pixel's samples.
 pub(super) enum Meaning {
     /// Levels of 1, 2, 4 or 8 bits.
-    Gray { inverted: bool },
+    Gray {
+        inverted: bool,
+    },
     /// 12 or 16 bits, clipped at 255 as Pillow does.
     WideGray,
     Signed,
     Float,
     Palette(Box<Palette>),
     /// Three channels and some that are dropped, of 8 or 16 bits.
-    Rgb { premultiplied: bool },
+    Rgb {
+        premultiplied: bool,
+    },
     /// Ink.
     Cmyk,
     YCbCr,
@@ -65,14 +69,22 @@ impl Samples {
         let unknown = || {
             unsupported(
                 FORMAT,
-                format!("of colours {photometric} in samples of {bits:?} bits, extra {extra:?}, format {format:?}"),
+                format!(
+                    "of colours {photometric} in samples of {bits:?} bits, extra {extra:?}, format {format:?}"
+                ),
             )
         };
-        if bits.is_empty() || bits.len() != count || format.len() != 1 || bits.iter().any(|&one| one != bits[0]) {
+        if bits.is_empty()
+            || bits.len() != count
+            || format.len() != 1
+            || bits.iter().any(|&one| one != bits[0])
+        {
             return Err(unknown());
         }
         let (first, format) = (bits[0] as usize, format[0]);
-        if reversed_bits && !(extra.is_empty() && (count == 1 && first <= 8 || photometric == 2 && count == 3)) {
+        if reversed_bits
+            && !(extra.is_empty() && (count == 1 && first <= 8 || photometric == 2 && count == 3))
+        {
             return Err(unknown());
         }
         match (photometric, format, first, count, &extra[..]) {
@@ -175,7 +187,8 @@ impl Samples {
 }
 
 fn palette(directory: &Directory) -> Result<Palette, Error> {
-    let levels = directory.numbers(tag::COLOUR_MAP).ok_or_else(|| damaged(FORMAT, "its palette is missing"))?;
+    let levels =
+        directory.numbers(tag::COLOUR_MAP).ok_or_else(|| damaged(FORMAT, "its palette is missing"))?;
     let each = levels.len() / 3;
     if each > 256 {
         return Err(damaged(FORMAT, "its palette is too long"));
@@ -198,9 +211,5 @@ fn from_ycbcr([luma, blue, red]: [u8; 3]) -> [u8; 3] {
     // The cast cuts towards zero, as it did when Pillow's tables were made.
     let scaled = |factor: f64, level: u8| (factor * (f64::from(level) - 128.0) * 64.0 + 0.5) as i32;
     let add = |difference: i32| (i32::from(luma) + (difference >> 6)).clamp(0, 255) as u8;
-    [
-        add(scaled(1.402, red)),
-        add(scaled(-0.34414, blue) + scaled(-0.71414, red)),
-        add(scaled(1.772, blue)),
-    ]
+    [add(scaled(1.402, red)), add(scaled(-0.34414, blue) + scaled(-0.71414, red)), add(scaled(1.772, blue))]
 }
