@@ -19,7 +19,9 @@ pub fn recipe(student: &Student, train: &Train) -> String {
     }
     match student.freeze {
         Freeze::None => {}
-        Freeze::Blocks(blocks) => parts.push(format!("stem and {blocks} of 16 blocks frozen")),
+        Freeze::Blocks(blocks) => {
+            parts.push(format!("stem and {blocks} of {} blocks frozen", student.architecture.traits().blocks))
+        }
         Freeze::Backbone => parts.push("backbone frozen".to_owned()),
     }
     parts.join(", ")

@@ -44,11 +44,3 @@ macro_rules! registry {
 registry! {
     MobileNetV2 "mobilenet-v2" Traits { title: "MobileNetV2", widths: Some([0.35, 1.4]), blocks: 16, dropout: 0.8 };
 }
-
-impl Architecture {
-    /// A student's architecture, its width where it has one, and the side of its input: `MobileNetV2 x0.5, 224 px`.
-    pub fn describe(self, width: f64, image_size: usize) -> String {
-        let width = self.traits().widths.map_or_else(String::new, |_| format!(" x{width}"));
-        format!("{}{width}, {image_size} px", self.traits().title)
-    }
-}

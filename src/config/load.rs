@@ -129,6 +129,7 @@ impl Source {
         if pipeline.cache.name.is_empty() {
             pipeline.cache.name.clone_from(&pipeline.name);
         }
+        pipeline.student.settle();
         pipeline.check().map_err(|invalid| Error::OutOfRange {
             place: self.blame(invalid.key, values),
             key: invalid.key,

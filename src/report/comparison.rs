@@ -169,7 +169,7 @@ mod tests {
         pipeline.train.temperature = temperature;
         pipeline.train.seed = seed;
         pipeline.train.dir = PathBuf::from(format!("runs-{seed}"));
-        pipeline.student.width = width;
+        pipeline.student.width = Some(width);
         let zero = Digest([0; 32]);
         let description = Description {
             format: Description::FORMAT,

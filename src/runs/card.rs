@@ -67,7 +67,7 @@ fn head(run: &FinishedRun, dataset: &str, kind: Kind) -> String {
         "---\nlibrary_name: {library}\npipeline_tag: image-classification\ntags:\n- image-classification\n\
          - {}\n- knowledge-distillation\n- decant\ndatasets:\n- {}\nmetrics:\n- accuracy\n- f1\n\
          model-index:\n- name: {}\n  results:\n",
-        student::model_type(run.description.pipeline.student.architecture()),
+        student::model_type(run.description.pipeline.student.architecture),
         quoted(dataset),
         quoted(&run.result.name)
     );
@@ -107,8 +107,8 @@ fn introduction(run: &FinishedRun, classes: &[String], kind: Kind) -> String {
             onnx::OPSET
         ),
     };
-    let architecture = student.architecture().traits();
-    let width = architecture.widths.map_or_else(String::new, |_| format!("width {}, ", student.width));
+    let architecture = student.architecture.traits();
+    let width = student.width.map_or_else(String::new, |width| format!("width {width}, "));
     format!(
         "# {}\n\nA {} ({width}{} pixels, {} parameters) for {} classes: {}. {taught}\n\
          It is here {form}, written by decant {}.\n",

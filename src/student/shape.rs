@@ -45,10 +45,10 @@ impl StudentShape {
     /// The shape that a pipeline file asks for.
     pub fn of(student: &config::Student, classes: usize) -> Self {
         Self {
-            dropout: student.dropout,
+            dropout: student.dropout(),
             batch_norm_momentum: student.batch_norm_momentum,
             freeze: student.freeze,
-            ..Self::new(student.architecture(), classes, student.image_size).with_width(student.width)
+            ..Self::new(student.architecture, classes, student.image_size).with_width(student.width())
         }
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::Error;
 use super::plan::Planned;
-use crate::config::Pipeline;
+use crate::config::{Architecture, Pipeline};
 use crate::dataset::{Dataset, SplitName};
 use crate::train::{self, Timing, TrainDevice};
 
-/// Shapes that are measured at most; others are scaled from those.
+/// Shapes of an architecture that are measured at most; others are scaled from those.
 const MEASURED: usize = 3;
 /// Seconds for each.
 const MEASURE: Duration = Duration::from_secs(1);
@@ -16,6 +16,7 @@ const MEASURE: Duration = Duration::from_secs(1);
 /// What decides how long an image takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Shape {
+    architecture: Architecture,
     width: f64,
     size: usize,
     batch: usize,
@@ -24,7 +25,12 @@ struct Shape {
 impl Shape {
     fn of(pipeline: &Pipeline) -> Self {
         let (student, train) = (&pipeline.student, &pipeline.train);
-        Self { width: student.width, size: student.image_size, batch: train.batch_size * train.accumulate }
+        Self {
+            architecture: student.architecture,
+            width: student.width(),
+            size: student.image_size,
+            batch: train.batch_size * train.accumulate,
+        }
     }
 
     /// The work of one image, in a unit of its own: pixels times channels, which is what the memory moves.
@@ -68,7 +74,7 @@ impl Estimator {
     /// measured can't be trained, which is said when it is its turn.
     pub fn measure(&mut self, pipeline: &Pipeline, dataset: &Dataset, device: &TrainDevice) {
         let shape = Shape::of(pipeline);
-        if self.of_shape(shape).is_some() || self.known.len() >= MEASURED {
+        if self.of_shape(shape).is_some() || self.of_architecture(shape).count() >= MEASURED {
             return;
         }
         if let Ok(pace) = train::pace(pipeline, dataset.classes.len(), device, MEASURE) {
@@ -81,10 +87,17 @@ impl Estimator {
     /// Seconds of a whole run of this pipeline; none where nothing is known.
     pub fn seconds(&self, pipeline: &Pipeline, dataset: &Dataset) -> Option<f64> {
         let shape = Shape::of(pipeline);
-        let scaled = || self.known.last().map(|(other, seconds)| seconds * shape.work() / other.work());
+        let scaled = || {
+            self.of_architecture(shape).last().map(|(other, seconds)| seconds * shape.work() / other.work())
+        };
         let an_image = self.of_shape(shape).or_else(scaled)?;
         let images = dataset.split(SplitName::Train).map_or(0, |split| split.samples.len());
         Some(an_image * (images * pipeline.train.epochs) as f64)
+    }
+
+    /// What is known of shapes of the same architecture.
+    fn of_architecture(&self, shape: Shape) -> impl Iterator<Item = &(Shape, f64)> {
+        self.known.iter().filter(move |(known, _)| known.architecture == shape.architecture)
     }
 
     fn of_shape(&self, shape: Shape) -> Option<f64> {

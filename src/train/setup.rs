@@ -51,7 +51,7 @@ pub(super) fn new(
     let place = store::place(cache.dir());
     let paths = [&pipeline.train.dir, &pipeline.cache.dir, &place].map(PathBuf::as_path);
     identity::check_paths(paths.into_iter().chain(pipeline.student.init.as_deref()))?;
-    let architecture = pipeline.student.architecture();
+    let architecture = pipeline.student.architecture;
     let init =
         pipeline.student.init.as_deref().map(|path| hf::weights_digest(path, architecture)).transpose()?;
     let key = identity::key(&pipeline, init, cache.complete().content, device.name);

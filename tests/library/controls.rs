@@ -46,9 +46,9 @@ impl Workshop {
             pipeline.cache.top_k = Some(2);
         }
         pipeline.student = config::Student {
-            width: 0.1,
+            width: Some(0.1),
             image_size: 32,
-            dropout: 0.0,
+            dropout: Some(0.0),
             batch_norm_momentum: 0.3,
             ..config::Student::default()
         };
