@@ -1,27 +1,33 @@
-//! A block of layers as one operation: an inverted residual, a stem, the last convolution.
+//! A block of layers as one operation: a stem, an inverted residual, a residual with a shortcut.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, activation::relu};
 
 use super::{
-    kernels::{self, LayerTensors, Structure},
+    kernels::{self, LayerTensors, Structure, max_pool},
     layer::{ConvLayer, Phase},
 };
+
+/// A layer and its name in its block.
+pub(super) type Named<'a> = (&'static str, &'a ConvLayer);
 
 /// Layers that run one after another, and what follows them.
 pub(super) struct Block<'a> {
     /// Its name in an ONNX graph.
     pub name: String,
-    /// Each with its name in the block; a block's only layer may have none.
-    pub layers: Vec<(&'static str, &'a ConvLayer)>,
-    pub ending: Ending,
+    /// A block's only layer may have an empty name.
+    pub layers: Vec<Named<'a>>,
+    pub ending: Ending<'a>,
 }
 
 /// What follows the last layer of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum Ending<'a> {
     Nothing,
     /// The block's input is added.
     Residual,
+    /// The block's input is added, by way of a layer where its shape changes, and a ReLU follows.
+    Shortcut(Option<Named<'a>>),
+    /// The largest value of each 3 x 3 window at every second pixel.
+    MaxPool,
     /// The mean over all positions.
     Pool,
 }
@@ -31,29 +37,69 @@ impl Block<'_> {
     /// where the first layer is the network's.
     pub fn forward(&self, input: Tensor<4>, phase: Phase) -> Tensor<4> {
         let layers: Vec<&ConvLayer> = self.layers.iter().map(|(_, layer)| *layer).collect();
-        let structure = Structure {
-            layers: layers.iter().map(|layer| layer.kind()).collect(),
-            padding: layers[0].padding(),
-            epsilon: layers[0].epsilon(),
-            residual: self.ending == Ending::Residual,
-            pool: self.ending == Ending::Pool,
-        };
-        let tensors: Vec<LayerTensors> = layers.iter().map(|layer| layer.tensors(phase)).collect();
-        let input = match phase {
-            Phase::Frozen => input.without_autodiff(),
-            // It may come from frozen layers.
-            Phase::Train if tensors[0].weight.is_autodiff() => input.autodiff(),
-            Phase::Train | Phase::Evaluate => input,
-        };
-        let (output, statistics) = kernels::run(input, &structure, tensors);
-        for (layer, statistics) in layers.iter().zip(statistics) {
-            layer.update_running(statistics);
+        let (residual, pool) = (matches!(self.ending, Ending::Residual), matches!(self.ending, Ending::Pool));
+        match self.ending {
+            Ending::Nothing | Ending::Residual | Ending::Pool => chain(&layers, residual, pool, input, phase),
+            Ending::MaxPool => max_pool(chain(&layers, false, false, input, phase)),
+            Ending::Shortcut(layer) => {
+                let shortcut = match layer {
+                    Some((_, layer)) => chain(&[layer], false, false, input.clone(), phase),
+                    None => input.clone(),
+                };
+                relu(chain(&layers, false, false, input, phase) + shortcut)
+            }
         }
-        output
+    }
+
+    /// Every layer of the block.
+    pub fn all_layers(&self) -> impl Iterator<Item = Named<'_>> {
+        let shortcut = if let Ending::Shortcut(layer) = self.ending { layer } else { None };
+        self.layers.iter().copied().chain(shortcut)
     }
 
     /// Multiplications for one image of `size`, height and width in pixels, which becomes that of the output.
     pub fn multiplications(&self, size: &mut [usize; 2]) -> usize {
-        self.layers.iter().map(|(_, layer)| layer.multiplications(size)).sum()
+        let mut shortcut_size = *size;
+        let count: usize = self.layers.iter().map(|(_, layer)| layer.multiplications(size)).sum();
+        match self.ending {
+            Ending::Shortcut(Some((_, layer))) => count + layer.multiplications(&mut shortcut_size),
+            Ending::MaxPool => {
+                *size = size.map(|side| side.div_ceil(2));
+                count
+            }
+            _ => count,
+        }
     }
+}
+
+/// Layers one after another, then `residual` adds the input and `pool` takes the mean over all positions.
+fn chain(layers: &[&ConvLayer], residual: bool, pool: bool, input: Tensor<4>, phase: Phase) -> Tensor<4> {
+    let Some(first) = layers.first() else {
+        return if pool { mean(input) } else { input };
+    };
+    let structure = Structure {
+        layers: layers.iter().map(|layer| layer.kind()).collect(),
+        padding: first.padding(),
+        epsilon: first.epsilon(),
+        residual,
+        pool,
+    };
+    let tensors: Vec<LayerTensors> = layers.iter().map(|layer| layer.tensors(phase)).collect();
+    let input = match phase {
+        Phase::Frozen => input.without_autodiff(),
+        // It may come from frozen layers.
+        Phase::Train if tensors[0].weight.is_autodiff() => input.autodiff(),
+        Phase::Train | Phase::Evaluate => input,
+    };
+    let (output, statistics) = kernels::run(input, &structure, tensors);
+    for (layer, statistics) in layers.iter().zip(statistics) {
+        layer.update_running(statistics);
+    }
+    output
+}
+
+/// `[batch, height, width, channels]` to `[batch, 1, 1, channels]`.
+fn mean(input: Tensor<4>) -> Tensor<4> {
+    let [batch, height, width, channels] = input.dims();
+    input.reshape([batch, 1, height * width, channels]).mean_dim(2)
 }

@@ -60,10 +60,7 @@ pub(super) struct Style {
 pub(super) struct LayerSpec {
     pub channels_in: usize,
     pub channels_out: usize,
-    pub kernel: usize,
-    pub stride: usize,
-    /// One filter for each channel, in place of one over all channels.
-    pub depthwise: bool,
+    pub conv: Conv,
     pub activation: Activation,
 }
 
@@ -90,13 +87,7 @@ impl ConvLayer {
 
     /// The layer as the kernels run it.
     pub fn kind(&self) -> Layer {
-        let Convolution { kernel, stride, depthwise, .. } = self.convolution;
-        let conv = match (kernel, depthwise) {
-            (1, _) => Conv::Pointwise,
-            (_, false) => Conv::Dense { stride },
-            (_, true) => Conv::Depthwise { stride },
-        };
-        Layer { conv, activation: self.activation }
+        Layer { conv: self.convolution.conv, activation: self.activation }
     }
 
     pub fn padding(&self) -> Padding {
@@ -109,14 +100,15 @@ impl ConvLayer {
 
     /// Multiplications for one image of `size`, height and width in pixels, which becomes that of the output.
     pub fn multiplications(&self, size: &mut [usize; 2]) -> usize {
-        let Convolution { weight, kernel, stride, .. } = &self.convolution;
-        *size = size.map(|side| self.padding.along(side, *kernel, *stride).1);
+        let Convolution { weight, conv } = &self.convolution;
+        *size = size.map(|side| self.padding.along(side, conv.kernel(), conv.stride()).1);
         size[0] * size[1] * weight.dims().iter().product::<usize>()
     }
 
     /// The layer as one convolution with a bias: batch normalisation of the running statistics is put into it.
     pub fn folded(&self) -> Folded {
-        let Convolution { weight, kernel, stride, depthwise } = &self.convolution;
+        let Convolution { weight, conv } = &self.convolution;
+        let weight_dims = weight.dims();
         let weight = weight.val().into_data();
         let norm = &self.normalization;
         let values = |tensor: Tensor<1>| tensor.into_data().iter::<f64>().collect::<Vec<_>>();
@@ -137,11 +129,11 @@ impl ConvLayer {
         }
         let bias = (0..channels).map(|channel| (beta[channel] - mean[channel] * scales[channel]) as f32);
         Folded {
-            dims: [channels, filter / (kernel * kernel), *kernel, *kernel],
+            dims: weight_dims,
             weight: folded.into_iter().map(|value| value as f32).collect(),
             bias: bias.collect(),
-            stride: *stride,
-            groups: if *depthwise { channels } else { 1 },
+            stride: conv.stride(),
+            groups: if matches!(conv, Conv::Depthwise { .. }) { channels } else { 1 },
             activation: self.activation,
             padding: self.padding,
         }
@@ -184,16 +176,14 @@ pub(super) struct Folded {
 struct Convolution {
     /// `[channels_out, channels_in / groups, kernel, kernel]`
     weight: Param<Tensor<4>>,
-    kernel: usize,
-    stride: usize,
-    depthwise: bool,
+    #[module(skip)]
+    conv: Conv,
 }
 
 impl Convolution {
     fn new(spec: LayerSpec, slots: &mut Slots) -> Self {
-        let LayerSpec { channels_in, channels_out, kernel, stride, depthwise, .. } = spec;
-        let filter = if depthwise { 1 } else { channels_in };
-        Self { weight: slots.parameter([channels_out, filter, kernel, kernel]), kernel, stride, depthwise }
+        let LayerSpec { channels_in, channels_out, conv, .. } = spec;
+        Self { weight: slots.parameter(conv.weight(channels_in, channels_out)), conv }
     }
 }
 

@@ -8,7 +8,7 @@
 use rayon::prelude::*;
 
 use super::{
-    depthwise,
+    dense, depthwise,
     norm::{GradientSums, Moments, Norm, NormBackward},
     partition::{row_tasks, split},
     patches::Patches,
@@ -215,7 +215,14 @@ impl Extent {
         moments: bool,
     ) -> (Buffer, Option<Moments>) {
         match self {
-            Self::Dense { rows, planes, window } => {
+            Self::Dense(extent) => {
+                let w = extent.window;
+                let mut z = Buffer::new(extent.batch * w.out_height * w.out_width * extent.outputs);
+                let (input, norm) = before.map_or((x, None), |(z, norm)| (z, Some(norm)));
+                let moments = dense::forward(extent, (input, norm), weight, &mut z, moments);
+                (z, moments)
+            }
+            Self::Planes { rows, planes, window } => {
                 let mut z = Buffer::new(rows.rows * rows.outputs);
                 let patches = Patches { pixels: x, planes, window };
                 let moments = pointwise::forward(rows, &Input::Patches(&patches), weight, &mut z, moments);
@@ -249,7 +256,11 @@ impl Extent {
         target: Option<(&mut [f32], Option<&[f32]>)>,
     ) -> (Vec<f32>, Vec<GradientSums>) {
         match self {
-            Self::Dense { rows, planes, window } => {
+            Self::Dense(extent) => {
+                let input = before.map_or((x, None), |(z, norm)| (z, Some(norm)));
+                dense::backward(extent, input, weight, here, norm, target)
+            }
+            Self::Planes { rows, planes, window } => {
                 let patches = Patches { pixels: x, planes, window };
                 let input = Input::Patches(&patches);
                 let Some((dx, _)) = target else {

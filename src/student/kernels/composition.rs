@@ -23,8 +23,8 @@ pub(super) fn run(
     let mut statistics = Vec::new();
     // Channels first, as burn's convolution wants it; for a tensor that came out of here, this is its own order.
     let x = match structure.layers[0].conv {
-        Conv::Dense { .. } => x,
-        Conv::Pointwise | Conv::Depthwise { .. } => x.permute([0, 3, 1, 2]),
+        Conv::Planes { .. } => x,
+        Conv::Dense { .. } | Conv::Pointwise | Conv::Depthwise { .. } => x.permute([0, 3, 1, 2]),
     };
     let mut out = x.clone();
     for (layer, tensors) in structure.layers.iter().zip(layers) {
@@ -63,14 +63,14 @@ pub(super) fn run(
 
 fn convolve(x: Tensor<4>, weight: Tensor<4>, conv: Conv, padding: Padding) -> Tensor<4> {
     let [_, channels, height, width] = x.dims();
-    let (stride, groups) = match conv {
-        Conv::Pointwise => return conv2d(x, weight, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1)),
-        Conv::Dense { stride } => (stride, 1),
-        Conv::Depthwise { stride } => (stride, channels),
-    };
+    let groups = if matches!(conv, Conv::Depthwise { .. }) { channels } else { 1 };
+    let (kernel, stride) = (conv.kernel(), conv.stride());
+    if kernel == 1 {
+        return conv2d(x, weight, None, ConvOptions::new([stride; 2], [0, 0], [1, 1], groups));
+    }
     let zeros = [height, width].map(|size| {
-        let (before, outputs) = padding.along(size, 3, stride);
-        (before, ((outputs - 1) * stride + 3).saturating_sub(before + size))
+        let (before, outputs) = padding.along(size, kernel, stride);
+        (before, ((outputs - 1) * stride + kernel).saturating_sub(before + size))
     });
     conv2d(x, weight, None, ConvOptions::new_with_padding([stride; 2], zeros, [1, 1], groups))
 }

@@ -57,28 +57,30 @@ fn product(
     }
 }
 
-/// `out[rows, outputs] = x[rows, inputs] * weight[outputs, inputs]ᵀ`: a pointwise convolution.
+/// `out[rows, outputs] (+)= x[rows, inputs] * weight[outputs, inputs]ᵀ`: a pointwise convolution.
 pub(super) fn forward(
     rows: usize,
     inputs: usize,
     outputs: usize,
     x: &[f32],
     weight: &[f32],
+    add: bool,
     out: &mut [f32],
 ) {
-    product([rows, outputs, inputs], out, false, (x, Strides(inputs, 1)), (weight, Strides(1, inputs)));
+    product([rows, outputs, inputs], out, add, (x, Strides(inputs, 1)), (weight, Strides(1, inputs)));
 }
 
-/// `dx[rows, inputs] = dz[rows, outputs] * weight[outputs, inputs]`: its input gradient.
+/// `dx[rows, inputs] (+)= dz[rows, outputs] * weight[outputs, inputs]`: its input gradient.
 pub(super) fn input_gradient(
     rows: usize,
     inputs: usize,
     outputs: usize,
     dz: &[f32],
     weight: &[f32],
+    add: bool,
     dx: &mut [f32],
 ) {
-    product([rows, inputs, outputs], dx, false, (dz, Strides(outputs, 1)), (weight, Strides(inputs, 1)));
+    product([rows, inputs, outputs], dx, add, (dz, Strides(outputs, 1)), (weight, Strides(inputs, 1)));
 }
 
 /// `dw[outputs, inputs] += dz[rows, outputs]ᵀ * x[rows, inputs]`: its weight gradient.

@@ -21,10 +21,12 @@ mod adamw;
 mod average;
 mod chain;
 mod composition;
+mod dense;
 mod depthwise;
 mod depthwise_rows;
 mod extension;
 mod gemm;
+mod max_pool;
 mod norm;
 mod partition;
 mod patches;
@@ -46,6 +48,7 @@ use burn::{
 
 pub use adamw::AdamW;
 pub use average::move_average;
+pub use max_pool::max_pool;
 pub use structure::{Activation, Conv, Layer, Structure};
 pub use window::Padding;
 
@@ -102,7 +105,7 @@ impl LayerTensors {
 }
 
 /// Runs a chain of one to three layers on `x`, `[batch, height, width, channels]`, or `[batch, planes, height, width]`
-/// where the first layer is [`Conv::Dense`]. Returns the output, `[batch, height, width, channels]` (with `height` and
+/// where the first layer is [`Conv::Planes`]. Returns the output, `[batch, height, width, channels]` (with `height` and
 /// `width` one where it is pooled), and the batch statistics of each layer that has no running ones.
 ///
 /// # Panics

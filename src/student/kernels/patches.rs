@@ -1,11 +1,11 @@
-//! The 3 x 3 neighbourhoods of the student's first convolution, gathered so that it becomes a matrix product too.
+//! The neighbourhoods of the student's first convolution, gathered so that it becomes a matrix product too.
 
 use std::ops::Range;
 
 use super::window::Window;
 
-/// Neighbourhoods of `pixels`, `[batch, planes, height, width]`, one row of `planes * 9` values an output pixel, in the
-/// order of a convolution's weight `[out, planes, 3, 3]`.
+/// Neighbourhoods of `pixels`, `[batch, planes, height, width]`, one row of `planes * kernel * kernel` values an output
+/// pixel, in the order of a convolution's weight `[out, planes, kernel, kernel]`.
 pub(super) struct Patches<'a> {
     pub pixels: &'a [f32],
     pub planes: usize,
@@ -14,7 +14,7 @@ pub(super) struct Patches<'a> {
 
 impl Patches<'_> {
     pub fn width(&self) -> usize {
-        self.planes * 9
+        self.planes * self.window.kernel * self.window.kernel
     }
 
     /// Calls `visit(index into pixels, index into the row)` for every pixel that output pixel `row` sees.
@@ -24,19 +24,19 @@ impl Patches<'_> {
         let (image, y, x) =
             (row / (w.out_height * w.out_width), row / w.out_width % w.out_height, row % w.out_width);
         for plane in 0..self.planes {
-            for ky in 0..3 {
+            for ky in 0..w.kernel {
                 let Some(y) = w.in_row(y, ky) else { continue };
                 let line = ((image * self.planes + plane) * w.in_height + y) * w.in_width;
-                for kx in 0..3 {
+                for kx in 0..w.kernel {
                     if let Some(x) = w.in_column(x, kx) {
-                        visit(line + x, plane * 9 + ky * 3 + kx);
+                        visit(line + x, (plane * w.kernel + ky) * w.kernel + kx);
                     }
                 }
             }
         }
     }
 
-    /// `out[row, planes * 9]`: the pixels that the given output pixels see, zero outside the image.
+    /// `out[row, width]`: the pixels that the given output pixels see, zero outside the image.
     pub fn gather(&self, rows: Range<usize>, out: &mut [f32]) {
         out.fill(0.0);
         for (row, out) in rows.zip(out.chunks_exact_mut(self.width())) {

@@ -26,7 +26,7 @@ pub(super) enum Input<'a> {
     Rows(&'a [f32]),
     /// The raw output of the layer before, and the norm that stands between.
     Normed(&'a [f32], &'a Norm),
-    /// The 3 x 3 neighbourhoods of an image.
+    /// The neighbourhoods of an image.
     Patches(&'a Patches<'a>),
 }
 
@@ -78,7 +78,7 @@ pub(super) fn forward(
             for chunk in row_chunks(task.clone(), extent.chunk_floats()) {
                 let z = &mut z[(chunk.start - task.start) * outputs..(chunk.end - task.start) * outputs];
                 let a = input.rows(chunk.clone(), inputs, &mut scratch);
-                gemm::forward(chunk.len(), inputs, outputs, a, weight, z);
+                gemm::forward(chunk.len(), inputs, outputs, a, weight, false, z);
                 if moments {
                     sums.add(z);
                 }
@@ -139,7 +139,7 @@ pub(super) fn backward(
                 let Some(target) = &mut target else { continue };
                 let target =
                     &mut target[(chunk.start - task.start) * inputs..(chunk.end - task.start) * inputs];
-                gemm::input_gradient(chunk.len(), inputs, outputs, dz, weight, target);
+                gemm::input_gradient(chunk.len(), inputs, outputs, dz, weight, false, target);
                 let span = chunk.start * inputs..chunk.end * inputs;
                 if let Some((z, norm)) = before {
                     rows::activation_backward(&z[span], norm, target, &mut sums);

@@ -1,16 +1,25 @@
 //! What a chain is made of, and how large each of its layers is on an input.
 
 use super::{
-    depthwise, pointwise,
+    dense, depthwise, pointwise,
     window::{Padding, Window},
 };
 
 /// What a layer convolves with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conv {
-    /// 3 x 3 over all planes of an image; weight `[out, planes, 3, 3]`. Only as first layer, on `[batch, planes, height,
+    /// Over all planes of an image; weight `[out, planes, kernel, kernel]`. Only as first layer, on `[batch, planes, height,
     /// width]`.
+    Planes {
+        /// Height and width of the window, odd.
+        kernel: usize,
+        /// Pixels between neighbouring outputs: 1 or 2.
+        stride: usize,
+    },
+    /// Over all channels; weight `[out, in, kernel, kernel]`.
     Dense {
+        /// Height and width of the window, odd.
+        kernel: usize,
         /// Pixels between neighbouring outputs: 1 or 2.
         stride: usize,
     },
@@ -21,6 +30,31 @@ pub enum Conv {
         /// Pixels between neighbouring outputs: 1 or 2.
         stride: usize,
     },
+}
+
+impl Conv {
+    /// Height and width of its window.
+    pub fn kernel(self) -> usize {
+        match self {
+            Self::Planes { kernel, .. } | Self::Dense { kernel, .. } => kernel,
+            Self::Pointwise => 1,
+            Self::Depthwise { .. } => 3,
+        }
+    }
+
+    /// Pixels between neighbouring outputs.
+    pub fn stride(self) -> usize {
+        match self {
+            Self::Planes { stride, .. } | Self::Dense { stride, .. } | Self::Depthwise { stride } => stride,
+            Self::Pointwise => 1,
+        }
+    }
+
+    /// The shape of its weight.
+    pub fn weight(self, inputs: usize, outputs: usize) -> [usize; 4] {
+        let filter = if matches!(self, Self::Depthwise { .. }) { 1 } else { inputs };
+        [outputs, filter, self.kernel(), self.kernel()]
+    }
 }
 
 /// What follows a BatchNorm.
@@ -59,7 +93,7 @@ pub struct Layer {
 pub struct Structure {
     /// First to last.
     pub layers: Vec<Layer>,
-    /// The border of 3 x 3 convolutions.
+    /// The border of the convolutions.
     pub padding: Padding,
     /// Added to each variance.
     pub epsilon: f64,
@@ -72,7 +106,8 @@ pub struct Structure {
 /// A layer's extent.
 #[derive(Clone, Copy)]
 pub(super) enum Extent {
-    Dense { rows: pointwise::Extent, planes: usize, window: Window },
+    Planes { rows: pointwise::Extent, planes: usize, window: Window },
+    Dense(dense::Extent),
     Pointwise(pointwise::Extent),
     Depthwise(depthwise::Extent),
 }
@@ -89,18 +124,17 @@ impl Structure {
         assert_eq!(weights.len(), self.layers.len(), "a chain needs one weight a layer");
         assert!(input.iter().all(|&side| side > 0), "a chain's input is empty: {input:?}");
         let mut channels =
-            if matches!(self.layers[0].conv, Conv::Dense { .. }) { input[1] } else { input[3] };
+            if matches!(self.layers[0].conv, Conv::Planes { .. }) { input[1] } else { input[3] };
         for (i, (layer, &weight)) in self.layers.iter().zip(weights).enumerate() {
             let out = weight[0];
-            let (expected, stride) = match layer.conv {
-                Conv::Dense { stride } => {
-                    assert_eq!(i, 0, "a dense convolution is a chain's first layer, not its number {i}");
-                    ([out, channels, 3, 3], stride)
-                }
-                Conv::Pointwise => ([out, channels, 1, 1], 1),
-                Conv::Depthwise { stride } => ([channels, 1, 3, 3], stride),
-            };
+            let (kernel, stride) = (layer.conv.kernel(), layer.conv.stride());
+            let outputs = if matches!(layer.conv, Conv::Depthwise { .. }) { channels } else { out };
+            if matches!(layer.conv, Conv::Planes { .. }) {
+                assert_eq!(i, 0, "planes are read by a chain's first layer, not its number {i}");
+            }
+            let expected = layer.conv.weight(channels, outputs);
             assert_eq!(weight, expected, "the weight of a chain's layer {i} does not fit its input");
+            assert!(kernel % 2 == 1, "a kernel is odd, not {kernel}");
             assert!(stride == 1 || stride == 2, "a stride is 1 or 2, not {stride}");
             channels = out;
         }
@@ -108,7 +142,7 @@ impl Structure {
             let same = self
                 .layers
                 .iter()
-                .all(|layer| matches!(layer.conv, Conv::Pointwise | Conv::Depthwise { stride: 1 }));
+                .all(|layer| layer.conv.stride() == 1 && !matches!(layer.conv, Conv::Planes { .. }));
             assert!(same && channels == input[3] && !self.pool, "a residual needs an output like its input");
             let last = self.layers[self.layers.len() - 1].activation;
             assert_eq!(last, Activation::Linear, "a residual is added to a layer without activation");
@@ -123,32 +157,30 @@ impl Structure {
         widths: impl Iterator<Item = usize>,
     ) -> (Vec<Extent>, [usize; 4]) {
         let [batch, mut height, mut width, mut channels] = match self.layers[0].conv {
-            Conv::Dense { .. } => [input[0], input[2], input[3], input[1]],
+            Conv::Planes { .. } => [input[0], input[2], input[3], input[1]],
             _ => input,
         };
         let mut extents = Vec::with_capacity(self.layers.len());
         for (layer, outputs) in self.layers.iter().zip(widths) {
-            let window = |stride| Window::new(self.padding, stride, height, width);
+            let (kernel, stride) = (layer.conv.kernel(), layer.conv.stride());
+            let window = Window::new(self.padding, kernel, stride, height, width);
             let extent = match layer.conv {
-                Conv::Dense { stride } => {
-                    let window = window(stride);
+                Conv::Planes { .. } => {
                     let rows = batch * window.out_height * window.out_width;
-                    let rows = pointwise::Extent { rows, inputs: channels * 9, outputs };
-                    Extent::Dense { rows, planes: channels, window }
+                    let rows = pointwise::Extent { rows, inputs: channels * kernel * kernel, outputs };
+                    Extent::Planes { rows, planes: channels, window }
+                }
+                Conv::Dense { .. } => {
+                    Extent::Dense(dense::Extent { batch, inputs: channels, outputs, window })
                 }
                 Conv::Pointwise => Extent::Pointwise(pointwise::Extent {
                     rows: batch * height * width,
                     inputs: channels,
                     outputs,
                 }),
-                Conv::Depthwise { stride } => {
-                    Extent::Depthwise(depthwise::Extent { batch, channels, window: window(stride) })
-                }
+                Conv::Depthwise { .. } => Extent::Depthwise(depthwise::Extent { batch, channels, window }),
             };
-            if let Extent::Dense { window, .. } | Extent::Depthwise(depthwise::Extent { window, .. }) = extent
-            {
-                (height, width) = (window.out_height, window.out_width);
-            }
+            (height, width) = (window.out_height, window.out_width);
             channels = outputs;
             extents.push(extent);
         }
@@ -159,8 +191,9 @@ impl Structure {
     pub(super) fn counts(&self, input: [usize; 4], weights: &[[usize; 4]]) -> Vec<usize> {
         let (extents, _) = self.extents(input, weights.iter().map(|weight| weight[0]));
         let rows = |extent: &Extent| match *extent {
-            Extent::Dense { rows, .. } | Extent::Pointwise(rows) => rows.rows,
-            Extent::Depthwise(depthwise::Extent { batch, window, .. }) => {
+            Extent::Planes { rows, .. } | Extent::Pointwise(rows) => rows.rows,
+            Extent::Dense(dense::Extent { batch, window, .. })
+            | Extent::Depthwise(depthwise::Extent { batch, window, .. }) => {
                 batch * window.out_height * window.out_width
             }
         };

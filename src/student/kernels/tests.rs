@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{
     Activation, AdamW, BatchStatistics, Conv, Layer, LayerTensors, Padding, Statistics, Structure,
     chain::{Parameters, Source},
-    composition, run,
+    composition, max_pool, run,
 };
 use crate::support::rng;
 
@@ -45,24 +45,29 @@ impl Case {
         let stride = rng.random_range(1..3);
         let (inputs, inside, outputs) = (channels(rng), channels(rng), channels(rng));
         let depthwise = Conv::Depthwise { stride };
-        let (kinds, widths) = match number % 5 {
+        let dense = |stride| Conv::Dense { kernel: 3, stride };
+        let (kinds, widths) = match number % 8 {
             0 => (
-                vec![Conv::Dense { stride }, Conv::Depthwise { stride: 1 }, Conv::Pointwise],
+                vec![Conv::Planes { kernel: 3, stride }, Conv::Depthwise { stride: 1 }, Conv::Pointwise],
                 vec![inside, inside, outputs],
             ),
             1 => (vec![Conv::Pointwise], vec![outputs]),
             2 => (vec![depthwise, Conv::Pointwise], vec![inputs, outputs]),
             3 => (vec![Conv::Pointwise, depthwise, Conv::Pointwise], vec![inside, inside, inputs]),
+            4 => (vec![dense(stride), dense(1)], vec![inside, outputs]),
+            5 => (vec![Conv::Dense { kernel: 1, stride }], vec![outputs]),
+            6 => (vec![Conv::Planes { kernel: 7, stride: 2 }, dense(1)], vec![inside, outputs]),
             _ => (vec![Conv::Pointwise, depthwise, Conv::Pointwise], vec![inside, inside, outputs]),
         };
-        let pool = kinds.len() == 1;
-        let residual = number % 5 == 3 && stride == 1;
+        let pool = kinds == [Conv::Pointwise];
+        let residual = number % 8 == 3 && stride == 1;
         let last = kinds.len() - 1;
+        let rectifier = if number % 8 < 4 { Activation::Relu6 } else { Activation::Relu };
         let structure = Structure {
             layers: (kinds.iter().enumerate())
                 .map(|(i, &conv)| Layer {
                     conv,
-                    activation: if i < last || pool { Activation::Relu6 } else { Activation::Linear },
+                    activation: if i < last || pool { rectifier } else { Activation::Linear },
                 })
                 .collect(),
             padding: if rng.random_bool(0.5) { Padding::Same } else { Padding::Centred },
@@ -74,17 +79,13 @@ impl Case {
             (rng.random_range(1..4), rng.random_range(5..23), rng.random_range(5..23));
         let planes = rng.random_range(1..4);
         let (input, mut before) = match kinds[0] {
-            Conv::Dense { .. } => ([batch, planes, height, width], planes),
+            Conv::Planes { .. } => ([batch, planes, height, width], planes),
             _ => ([batch, height, width, inputs], inputs),
         };
         let x = floats(rng, input.iter().product(), 0.3, 2.0);
         let mut layers = Vec::new();
         for (conv, out) in kinds.into_iter().zip(widths) {
-            let shape = match conv {
-                Conv::Dense { .. } => [out, before, 3, 3],
-                Conv::Pointwise => [out, before, 1, 1],
-                Conv::Depthwise { .. } => [out, 1, 3, 3],
-            };
+            let shape = conv.weight(before, out);
             let taps = shape[1..].iter().product::<usize>();
             layers.push(LayerCase {
                 shape,
@@ -174,7 +175,7 @@ fn assert_close(case: u64, name: &str, ours: &[f32], theirs: &[f32]) {
 
 #[test]
 fn values_statistics_and_gradients_are_those_of_the_composition() {
-    for number in 0..60 {
+    for number in 0..80 {
         let case = Case::random(number);
         let (ours, theirs) = (case.train(run), case.train(composition::run));
         for ((name, ours), (_, theirs)) in ours.iter().zip(&theirs) {
@@ -197,7 +198,7 @@ fn evaluation_is_that_of_the_composition() {
 
 #[test]
 fn a_tracked_chain_with_running_statistics_has_gradients() {
-    let case = Case::random(4);
+    let case = Case::random(7);
     let device = Device::flex().autodiff();
     let x = case.x(&device).require_grad();
     let (out, statistics) = run(x.clone(), &case.structure, case.tensors(&device, true));
@@ -232,6 +233,83 @@ fn results_are_the_same_bits_on_any_number_of_threads() {
         let one = on_threads(1);
         assert!(one == on_threads(2) && one == on_threads(3), "case {number}");
     }
+}
+
+#[test]
+fn dense_gradients_of_many_channels_are_those_of_the_composition() {
+    // So many that products are cut, and gradients are made for a tap at a time.
+    for (inputs, outputs, kernel, stride) in
+        [(300, 130, 3, 1), (130, 300, 3, 2), (257, 520, 1, 2), (64, 64, 5, 2)]
+    {
+        let rng = &mut rng::keyed("kernels test wide", &[inputs as u64]);
+        let layer = |rng: &mut ChaCha8Rng, shape: [usize; 4]| LayerCase {
+            shape,
+            weight: floats(
+                rng,
+                shape.iter().product(),
+                0.0,
+                (3.0 / (shape[1] * shape[2] * shape[3]) as f32).sqrt(),
+            ),
+            gamma: floats(rng, shape[0], 1.0, 0.5),
+            beta: floats(rng, shape[0], 0.5, 1.5),
+            running: [floats(rng, shape[0], 0.0, 0.3), floats(rng, shape[0], 1.0, 0.5)],
+        };
+        let convs = [Conv::Pointwise, Conv::Dense { kernel, stride }];
+        let activations = [Activation::Relu, Activation::Linear];
+        let input = [2, 13, 14, 20];
+        let case = Case {
+            structure: Structure {
+                layers: convs
+                    .into_iter()
+                    .zip(activations)
+                    .map(|(conv, activation)| Layer { conv, activation })
+                    .collect(),
+                padding: Padding::Centred,
+                epsilon: 1e-5,
+                residual: false,
+                pool: false,
+            },
+            input,
+            x: floats(rng, input.iter().product(), 0.3, 2.0),
+            layers: vec![
+                layer(rng, convs[0].weight(20, inputs)),
+                layer(rng, convs[1].weight(inputs, outputs)),
+            ],
+        };
+        let (ours, theirs) = (case.train(run), case.train(composition::run));
+        for ((name, ours), (_, theirs)) in ours.iter().zip(&theirs) {
+            assert_close(inputs as u64, name, ours, theirs);
+        }
+    }
+}
+
+#[test]
+fn the_max_pool_is_that_of_burn_and_its_gradient() {
+    for shape in [[2, 7, 8, 5], [1, 8, 7, 64], [1, 1, 1, 3], [3, 2, 3, 17]] {
+        let rng = &mut rng::keyed("kernels test max pool", &[shape[1] as u64]);
+        let values = floats(rng, shape.iter().product(), 0.0, 1.0);
+        let device = Device::flex().autodiff();
+        let x = || Tensor::<4>::from_data(TensorData::new(values.clone(), shape), &device).require_grad();
+        let (ours, theirs) = (x(), x());
+        let out = max_pool::max_pool(ours.clone());
+        let expected = max_pool::composition(theirs.clone());
+        assert_eq!(read(out.clone()), read(expected.clone()));
+        let direction = floats(rng, out.dims().iter().product(), 0.1, 1.0);
+        let direction = Tensor::<4>::from_data(TensorData::new(direction, out.dims()), &device);
+        let gradients = (out * direction.clone()).sum().backward();
+        let theirs = theirs.grad(&(expected * direction).sum().backward()).unwrap();
+        assert_close(0, "gradient", &read(ours.grad(&gradients).unwrap()), &read(theirs));
+    }
+}
+
+#[test]
+fn of_equal_values_the_first_passes_the_gradient_on_and_a_nan_is_taken() {
+    let device = Device::flex().autodiff();
+    let x = Tensor::<4>::ones([1, 2, 2, 1], &device).require_grad();
+    let gradients = max_pool::max_pool(x.clone()).sum().backward();
+    assert_eq!(read(x.grad(&gradients).unwrap()), [1.0, 0.0, 0.0, 0.0]);
+    let x = Tensor::<4>::from_data(TensorData::new(vec![2.0, f32::NAN, 3.0, 1.0], [1, 2, 2, 1]), &device);
+    assert!(read(max_pool::max_pool(x))[0].is_nan());
 }
 
 #[test]

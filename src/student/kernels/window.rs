@@ -1,6 +1,6 @@
-//! Where a 3 x 3 convolution's output pixels look.
+//! Where a convolution's output pixels look.
 
-/// How the border is filled up with zeros before a 3 x 3 convolution.
+/// How the border is filled up with zeros before a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
     /// TensorFlow's `SAME`, `ceil(size / stride)` outputs; an odd zero goes below and to the right.
@@ -9,9 +9,10 @@ pub enum Padding {
     Centred,
 }
 
-/// A 3 x 3 window's extent over one image.
+/// A square window's extent over one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Window {
+    pub kernel: usize,
     pub stride: usize,
     /// Rows of zeros above and columns of zeros before the image.
     pub top: usize,
@@ -36,10 +37,10 @@ impl Padding {
 }
 
 impl Window {
-    pub fn new(padding: Padding, stride: usize, in_height: usize, in_width: usize) -> Self {
-        let (top, out_height) = padding.along(in_height, 3, stride);
-        let (left, out_width) = padding.along(in_width, 3, stride);
-        Self { stride, top, left, in_height, in_width, out_height, out_width }
+    pub fn new(padding: Padding, kernel: usize, stride: usize, in_height: usize, in_width: usize) -> Self {
+        let (top, out_height) = padding.along(in_height, kernel, stride);
+        let (left, out_width) = padding.along(in_width, kernel, stride);
+        Self { kernel, stride, top, left, in_height, in_width, out_height, out_width }
     }
 
     /// The image row under output row `y`'s tap `ky`, unless it is padding.
@@ -59,8 +60,9 @@ impl Window {
 impl Window {
     /// (tap, output row) for each tap under which image row `y` lies; the row is `None` where it is outside the output.
     pub fn taps_of_row(&self, y: usize) -> Vec<(usize, Option<usize>)> {
-        (0..3)
-            .filter(|ky| (y + self.top + 2 - ky) % self.stride == 2 % self.stride)
+        let last = self.kernel - 1;
+        (0..self.kernel)
+            .filter(|ky| (y + self.top + last - ky) % self.stride == last % self.stride)
             .map(|ky| {
                 (ky, (y + self.top).checked_sub(ky).map(|y| y / self.stride).filter(|&y| y < self.out_height))
             })
@@ -70,7 +72,7 @@ impl Window {
     /// (tap, output column) for each tap under which image column `x` lies; the column can lie outside the output.
     pub fn taps_of_column(&self, x: usize) -> impl Iterator<Item = (usize, isize)> + use<> {
         let (x, stride) = ((x + self.left) as isize, self.stride as isize);
-        (0..3)
+        (0..self.kernel as isize)
             .filter(move |kx| (x - kx) % stride == 0)
             .map(move |kx| (kx as usize, (x - kx).div_euclid(stride)))
     }

@@ -9,7 +9,7 @@ use super::{
     StudentShape,
     block::{Block, Ending},
     classifier::Classifier,
-    kernels::{Activation, Padding},
+    kernels::{Activation, Conv, Padding},
     layer::{ConvLayer, LayerSpec, Slots, Style},
     network::{Format, Layers, Network},
 };
@@ -88,7 +88,7 @@ struct Stem {
 
 impl Stem {
     fn new(inside: usize, channels_out: usize, style: Style, slots: &mut Slots) -> Self {
-        let first = LayerSpec { channels_in: 3, depthwise: false, ..depthwise(inside, 2) };
+        let first = LayerSpec { conv: Conv::Planes { kernel: 3, stride: 2 }, ..pointwise(3, inside) };
         Self {
             first_conv: ConvLayer::new(first, style, slots),
             conv_3x3: ConvLayer::new(depthwise(inside, 1), style, slots),
@@ -139,8 +139,7 @@ impl InvertedResidual {
 
 /// A 1x1 convolution.
 fn pointwise(channels_in: usize, channels_out: usize) -> LayerSpec {
-    let activation = Activation::Relu6;
-    LayerSpec { channels_in, channels_out, kernel: 1, stride: 1, depthwise: false, activation }
+    LayerSpec { channels_in, channels_out, conv: Conv::Pointwise, activation: Activation::Relu6 }
 }
 
 /// A 1x1 convolution without an activation, which ends a block.
@@ -150,5 +149,5 @@ fn linear(channels_in: usize, channels_out: usize) -> LayerSpec {
 
 /// A 3x3 convolution of each channel with its own filter.
 fn depthwise(channels: usize, stride: usize) -> LayerSpec {
-    LayerSpec { kernel: 3, stride, depthwise: true, ..pointwise(channels, channels) }
+    LayerSpec { conv: Conv::Depthwise { stride }, ..pointwise(channels, channels) }
 }
