@@ -229,7 +229,7 @@ mod tests {
         let there = description(|run| {
             run.key = Digest::of(b"two");
             run.pipeline.train.lr = 0.5;
-            run.pipeline.student.width = 0.35;
+            run.pipeline.student.width = Some(0.35);
             run.revision = 1;
         });
         assert_eq!(

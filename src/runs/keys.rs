@@ -40,6 +40,7 @@ const ROLES: [(&str, Role); 69] = [
     ("cache.top-k", Role::Decides),
     ("cache.zstd", Role::Machine),
     ("cache.view", Role::Decides),
+    ("student.architecture", Role::Decides),
     ("student.width", Role::Decides),
     ("student.image-size", Role::Decides),
     ("student.dropout", Role::Decides),

@@ -1,83 +1,12 @@
-//! The little of protobuf's wire format that ONNX files and TensorBoard's events are made of.
-//!
-//! Writing: a [`Message`] is built field by field, in the order in which the fields are added. Reading: [`Fields`] walks
-//! one message, of which it understands numbers and lengths alone.
-
-/// A message that is being written.
-#[derive(Clone, Debug, Default)]
-pub struct Message(Vec<u8>);
+//! Reading protobuf without copying: [`Fields`] walks one message and understands only numbers and lengths, so that an ONNX file of
+//! gigabytes is read where it is mapped.
 
 const VARINT: u64 = 0;
 const FIXED64: u64 = 1;
 const DELIMITED: u64 = 2;
 const FIXED32: u64 = 5;
 
-impl Message {
-    /// Adds an `int64`, `int32`, enum or `bool` of 0 or more.
-    #[must_use]
-    pub fn int(mut self, field: u64, value: u64) -> Self {
-        self.tag(field, VARINT);
-        self.varint(value);
-        self
-    }
-
-    /// Adds a `float`.
-    #[must_use]
-    pub fn float(mut self, field: u64, value: f32) -> Self {
-        self.tag(field, FIXED32);
-        self.0.extend(value.to_le_bytes());
-        self
-    }
-
-    /// Adds a `double`.
-    #[must_use]
-    pub fn double(mut self, field: u64, value: f64) -> Self {
-        self.tag(field, FIXED64);
-        self.0.extend(value.to_le_bytes());
-        self
-    }
-
-    /// Adds a `string`, `bytes` or another message.
-    #[must_use]
-    pub fn bytes(mut self, field: u64, value: impl AsRef<[u8]>) -> Self {
-        let value = value.as_ref();
-        self.tag(field, DELIMITED);
-        self.varint(value.len() as u64);
-        self.0.extend_from_slice(value);
-        self
-    }
-
-    /// Adds one value after the other to a repeated field of strings, bytes or messages.
-    #[must_use]
-    pub fn all<T: AsRef<[u8]>>(self, field: u64, values: impl IntoIterator<Item = T>) -> Self {
-        values.into_iter().fold(self, |message, value| message.bytes(field, value))
-    }
-
-    /// The message as it is stored.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.0
-    }
-
-    fn tag(&mut self, field: u64, wire_type: u64) {
-        self.varint(field << 3 | wire_type);
-    }
-
-    fn varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
-    }
-}
-
-impl AsRef<[u8]> for Message {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-/// The bytes are no protobuf message, or not a whole one.
+/// The bytes are not a protobuf message, or not a whole one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
@@ -93,7 +22,7 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// What is length-delimited; nothing of a number.
+    /// What is length-delimited; empty for a number.
     pub fn bytes(self) -> &'a [u8] {
         if let Self::Bytes(bytes) = self { bytes } else { &[] }
     }
@@ -157,23 +86,23 @@ impl<'a> Iterator for Fields<'a> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_bytes_are_those_of_the_specifications_examples() {
-        // developers.google.com/protocol-buffers/docs/encoding: Test1 { a = 150 }, Test2 { b = "testing" }, Test3 { c = Test1 }.
-        let test1 = Message::default().int(1, 150);
-        assert_eq!(test1.as_ref(), [0x08, 0x96, 0x01]);
-        assert_eq!(Message::default().bytes(2, "testing").into_bytes(), b"\x12\x07testing");
-        assert_eq!(Message::default().bytes(3, test1).into_bytes(), [0x1a, 0x03, 0x08, 0x96, 0x01]);
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Written {
+        #[prost(uint64, tag = "1")]
+        int: u64,
+        #[prost(float, tag = "2")]
+        float: f32,
+        #[prost(double, tag = "3")]
+        double: f64,
+        #[prost(string, repeated, tag = "1000")]
+        strings: Vec<String>,
     }
 
     #[test]
     fn what_was_written_is_read_and_a_cut_is_an_error() {
-        let message = Message::default()
-            .int(1, u64::MAX)
-            .float(2, 1.5)
-            .double(3, 0.1)
-            .all(1000, ["a", "bc"])
-            .into_bytes();
+        let strings = vec!["a".to_owned(), "bc".to_owned()];
+        let message = Written { int: u64::MAX, float: 1.5, double: 0.1, strings };
+        let message = prost::Message::encode_to_vec(&message);
         let fields: Vec<_> = Fields(&message).map(Result::unwrap).collect();
         let numbers: Vec<u64> = fields.iter().map(|field| field.0).collect();
         assert_eq!(numbers, [1, 2, 3, 1000, 1000]);

@@ -1,6 +1,6 @@
 //! The student's layers as ONNX operators.
 
-use super::proto::{Attribute, Dim, Graph, attribute, node, tensor, value};
+use super::proto::{Attribute, Dim, Graph, Node, Tensor, ValueInfo};
 use crate::student::block::{Block, Ending};
 use crate::student::kernels::{Activation, Padding};
 use crate::student::layer::Folded;
@@ -14,28 +14,26 @@ pub(super) fn of(model: &Student) -> Graph {
     let shape = model.shape();
     let side = shape.image_size;
     let mut builder = Builder { size: side, ..Builder::default() };
-    builder.graph.name = format(shape.architecture).class;
+    format(shape.architecture).class.clone_into(&mut builder.graph.name);
     let blocks = model.layers().blocks();
-    if blocks
-        .iter()
-        .flat_map(|block| &block.layers)
-        .any(|(_, layer)| layer.kind().activation == Activation::Relu6)
-    {
-        builder.graph.weights.push(tensor("relu6.min", &[], &[0.0]));
-        builder.graph.weights.push(tensor("relu6.max", &[], &[6.0]));
+    let mut layers = blocks.iter().flat_map(Block::all_layers);
+    if layers.any(|(_, layer)| layer.kind().activation == Activation::Relu6) {
+        builder.graph.weights.push(Tensor::new("relu6.min", &[], &[0.0]));
+        builder.graph.weights.push(Tensor::new("relu6.max", &[], &[6.0]));
     }
     let last = blocks.iter().fold(INPUT.to_owned(), |last, block| builder.block(block, last));
     let (weight, bias) = model.layers().classifier().values();
     let floats = |data: &burn::tensor::TensorData| data.iter::<f32>().collect::<Vec<_>>();
     let mut graph = builder.graph;
-    graph.weights.push(tensor("classifier.weight", weight.shape(), &floats(&weight)));
-    graph.weights.push(tensor("classifier.bias", bias.shape(), &floats(&bias)));
-    let transposed = vec![attribute("transB", Attribute::Int(1))];
-    graph.nodes.push(node("Gemm", &[&last, "classifier.weight", "classifier.bias"], OUTPUT, transposed));
-    graph
-        .inputs
-        .push(value(INPUT, &[Dim::Named("batch"), Dim::Fixed(3), Dim::Fixed(side), Dim::Fixed(side)]));
-    graph.outputs.push(value(OUTPUT, &[Dim::Named("batch"), Dim::Fixed(shape.classes)]));
+    graph.weights.push(Tensor::new("classifier.weight", weight.shape(), &floats(&weight)));
+    graph.weights.push(Tensor::new("classifier.bias", bias.shape(), &floats(&bias)));
+    let transposed = vec![Attribute::int("transB", 1)];
+    graph.nodes.push(Node::new("Gemm", &[&last, "classifier.weight", "classifier.bias"], OUTPUT, transposed));
+    graph.inputs.push(ValueInfo::new(
+        INPUT,
+        [Dim::named("batch"), Dim::fixed(3), Dim::fixed(side), Dim::fixed(side)],
+    ));
+    graph.outputs.push(ValueInfo::new(OUTPUT, [Dim::named("batch"), Dim::fixed(shape.classes)]));
     graph
 }
 
@@ -49,19 +47,40 @@ struct Builder {
 impl Builder {
     /// Adds a block's operators to what `input` names, and gives the name of what comes out.
     fn block(&mut self, block: &Block, input: String) -> String {
+        let (name, size) = (&block.name, self.size);
         let mut last = input.clone();
         for (part, layer) in &block.layers {
-            let name = if part.is_empty() { block.name.clone() } else { format!("{}.{part}", block.name) };
+            let name = if part.is_empty() { name.clone() } else { format!("{name}.{part}") };
             last = self.layer(&name, &layer.folded(), &last);
         }
         match block.ending {
             Ending::Nothing => last,
-            Ending::Residual => {
-                self.push("Add", &[&input, &last], format!("{}.residual", block.name), Vec::new())
+            Ending::Residual => self.push("Add", &[&input, &last], format!("{name}.residual"), Vec::new()),
+            Ending::Shortcut(layer) => {
+                let input = match layer {
+                    Some((part, layer)) => {
+                        // It takes the size of the block's input to that of its output too.
+                        self.size = size;
+                        self.layer(&format!("{name}.{part}"), &layer.folded(), &input)
+                    }
+                    None => input,
+                };
+                let sum = self.push("Add", &[&input, &last], format!("{name}.residual"), Vec::new());
+                self.push("Relu", &[&sum], format!("{name}.relu"), Vec::new())
+            }
+            Ending::MaxPool => {
+                let (pads, size) = padded(Padding::Centred, self.size, 3, 2);
+                self.size = size;
+                let attributes = vec![
+                    Attribute::ints("kernel_shape", [3; 2]),
+                    Attribute::ints("pads", pads),
+                    Attribute::ints("strides", [2; 2]),
+                ];
+                self.push("MaxPool", &[&last], format!("{name}.pooled"), attributes)
             }
             Ending::Pool => {
                 let pooled = self.push("GlobalAveragePool", &[&last], "pooled".to_owned(), Vec::new());
-                let axis = vec![attribute("axis", Attribute::Int(1))];
+                let axis = vec![Attribute::int("axis", 1)];
                 self.push("Flatten", &[&pooled], "features".to_owned(), axis)
             }
         }
@@ -69,15 +88,15 @@ impl Builder {
 
     fn layer(&mut self, name: &str, layer: &Folded, input: &str) -> String {
         let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
-        self.graph.weights.push(tensor(&weight, &layer.dims, &layer.weight));
-        self.graph.weights.push(tensor(&bias, &layer.dims[..1], &layer.bias));
+        self.graph.weights.push(Tensor::new(&weight, &layer.dims, &layer.weight));
+        self.graph.weights.push(Tensor::new(&bias, &layer.dims[..1], &layer.bias));
         let kernel = layer.dims[2];
         let (pads, size) = padded(layer.padding, self.size, kernel, layer.stride);
         let attributes = vec![
-            attribute("group", Attribute::Int(layer.groups)),
-            attribute("kernel_shape", Attribute::Ints(vec![kernel; 2])),
-            attribute("pads", Attribute::Ints(pads)),
-            attribute("strides", Attribute::Ints(vec![layer.stride; 2])),
+            Attribute::int("group", layer.groups),
+            Attribute::ints("kernel_shape", [kernel; 2]),
+            Attribute::ints("pads", pads),
+            Attribute::ints("strides", [layer.stride; 2]),
         ];
         self.size = size;
         let convolved = self.push("Conv", &[input, &weight, &bias], format!("{name}.conv"), attributes);
@@ -96,9 +115,9 @@ impl Builder {
         operator: &str,
         inputs: &[&str],
         output: String,
-        attributes: Vec<crate::support::protobuf::Message>,
+        attributes: Vec<Attribute>,
     ) -> String {
-        self.graph.nodes.push(node(operator, inputs, &output, attributes));
+        self.graph.nodes.push(Node::new(operator, inputs, &output, attributes));
         output
     }
 }

@@ -12,9 +12,9 @@ use crate::student::{Student, hf};
 use crate::support::atomic;
 
 /// The operator set that the file is written in: every ONNX Runtime since 1.12 reads it.
-pub const OPSET: u64 = 17;
+pub const OPSET: i64 = 17;
 /// The version of the format that belongs to it.
-const IR_VERSION: u64 = 8;
+const IR_VERSION: i64 = 8;
 /// The file's usual name.
 pub const FILE: &str = "model.onnx";
 
@@ -22,7 +22,7 @@ pub const FILE: &str = "model.onnx";
 /// `[batch, classes]`, named as `optimum` names them, both float32. The same student gives the same bytes.
 pub fn to_bytes(model: &Student, card: &hf::Card) -> Vec<u8> {
     let metadata = hf::metadata(model.shape(), card);
-    proto::model(&graph::of(model), &metadata).into_bytes()
+    proto::model(graph::of(model), metadata)
 }
 
 /// Writes [`to_bytes`] to `dir` as `model.onnx`, with the `config.json` and `preprocessor_config.json` that `optimum`

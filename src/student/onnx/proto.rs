@@ -1,84 +1,206 @@
 //! The messages of an ONNX file (`onnx.proto`), as far as a student needs them.
 
+use prost::Message;
+
 use super::{IR_VERSION, OPSET};
-use crate::support::protobuf::Message;
 
 /// `TensorProto.DataType.FLOAT`.
-const FLOAT: u64 = 1;
+const FLOAT: i32 = 1;
 
-/// One dimension of an input or output.
-#[derive(Clone, Copy)]
-pub(super) enum Dim {
-    Fixed(usize),
-    /// Any size, which every dimension of this name has.
-    Named(&'static str),
+#[derive(Clone, PartialEq, Message)]
+struct Model {
+    #[prost(int64, tag = "1")]
+    ir_version: i64,
+    #[prost(string, tag = "2")]
+    producer_name: String,
+    #[prost(string, tag = "3")]
+    producer_version: String,
+    #[prost(message, optional, tag = "7")]
+    graph: Option<Graph>,
+    #[prost(message, repeated, tag = "8")]
+    opset_import: Vec<OperatorSet>,
+    #[prost(message, repeated, tag = "14")]
+    metadata_props: Vec<Entry>,
 }
 
-/// An attribute's value.
-pub(super) enum Attribute {
-    Int(usize),
-    Ints(Vec<usize>),
+#[derive(Clone, PartialEq, Message)]
+struct OperatorSet {
+    /// Written although it is empty, which means ONNX's own operators.
+    #[prost(string, optional, tag = "1")]
+    domain: Option<String>,
+    #[prost(int64, tag = "2")]
+    version: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Entry {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+/// `GraphProto`: nodes in the order in which they run.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Graph {
+    #[prost(message, repeated, tag = "1")]
+    pub nodes: Vec<Node>,
+    #[prost(string, tag = "2")]
+    pub name: String,
+    #[prost(message, repeated, tag = "5")]
+    pub weights: Vec<Tensor>,
+    #[prost(message, repeated, tag = "11")]
+    pub inputs: Vec<ValueInfo>,
+    #[prost(message, repeated, tag = "12")]
+    pub outputs: Vec<ValueInfo>,
+}
+
+/// `NodeProto`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Node {
+    #[prost(string, repeated, tag = "1")]
+    input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    output: Vec<String>,
+    #[prost(string, tag = "3")]
+    name: String,
+    #[prost(string, tag = "4")]
+    op_type: String,
+    #[prost(message, repeated, tag = "5")]
+    attribute: Vec<Attribute>,
 }
 
 /// `AttributeProto`.
-pub(super) fn attribute(name: &str, value: Attribute) -> Message {
-    const INT: u64 = 2;
-    const INTS: u64 = 7;
-    let message = Message::default().bytes(1, name);
-    match value {
-        Attribute::Int(value) => message.int(3, value as u64).int(20, INT),
-        Attribute::Ints(values) => {
-            values.into_iter().fold(message, |message, value| message.int(8, value as u64)).int(20, INTS)
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Attribute {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(int64, optional, tag = "3")]
+    i: Option<i64>,
+    #[prost(int64, repeated, packed = "false", tag = "8")]
+    is: Vec<i64>,
+    #[prost(int32, tag = "20")]
+    kind: i32,
+}
+
+/// `TensorProto`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Tensor {
+    #[prost(int64, repeated, packed = "false", tag = "1")]
+    dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    data_type: i32,
+    #[prost(string, tag = "8")]
+    name: String,
+    #[prost(bytes = "vec", tag = "9")]
+    raw_data: Vec<u8>,
+}
+
+/// `ValueInfoProto`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ValueInfo {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, optional, tag = "2")]
+    kind: Option<Type>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Type {
+    #[prost(message, optional, tag = "1")]
+    tensor: Option<TensorType>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorType {
+    #[prost(int32, tag = "1")]
+    element: i32,
+    #[prost(message, optional, tag = "2")]
+    shape: Option<TensorShape>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorShape {
+    #[prost(message, repeated, tag = "1")]
+    dims: Vec<Dim>,
+}
+
+/// One dimension of an input or output.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Dim {
+    #[prost(int64, optional, tag = "1")]
+    size: Option<i64>,
+    #[prost(string, optional, tag = "2")]
+    name: Option<String>,
+}
+
+impl Dim {
+    pub fn fixed(size: usize) -> Self {
+        Self { size: Some(size as i64), name: None }
+    }
+
+    /// Any size, which every dimension of this name has.
+    pub fn named(name: &str) -> Self {
+        Self { size: None, name: Some(name.to_owned()) }
+    }
+}
+
+impl Attribute {
+    pub fn int(name: &str, value: usize) -> Self {
+        const INT: i32 = 2;
+        Self { name: name.to_owned(), i: Some(value as i64), is: Vec::new(), kind: INT }
+    }
+
+    pub fn ints(name: &str, values: impl IntoIterator<Item = usize>) -> Self {
+        const INTS: i32 = 7;
+        let is = values.into_iter().map(|value| value as i64).collect();
+        Self { name: name.to_owned(), i: None, is, kind: INTS }
+    }
+}
+
+impl Node {
+    /// A node that is named after its output.
+    pub fn new(operator: &str, inputs: &[&str], output: &str, attributes: Vec<Attribute>) -> Self {
+        Self {
+            input: inputs.iter().map(|&input| input.to_owned()).collect(),
+            output: vec![output.to_owned()],
+            name: output.to_owned(),
+            op_type: operator.to_owned(),
+            attribute: attributes,
         }
     }
 }
 
-/// `NodeProto`, named after its output.
-pub(super) fn node(operator: &str, inputs: &[&str], output: &str, attributes: Vec<Message>) -> Message {
-    Message::default().all(1, inputs).bytes(2, output).bytes(3, output).bytes(4, operator).all(5, attributes)
+impl Tensor {
+    /// Of float32.
+    pub fn new(name: &str, dims: &[usize], values: &[f32]) -> Self {
+        Self {
+            dims: dims.iter().map(|&dim| dim as i64).collect(),
+            data_type: FLOAT,
+            name: name.to_owned(),
+            raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        }
+    }
 }
 
-/// `TensorProto` of float32.
-pub(super) fn tensor(name: &str, dims: &[usize], values: &[f32]) -> Message {
-    let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let dims = dims.iter().fold(Message::default(), |message, &dim| message.int(1, dim as u64));
-    dims.int(2, FLOAT).bytes(8, name).bytes(9, raw)
+impl ValueInfo {
+    /// A float32 tensor.
+    pub fn new(name: &str, dims: impl IntoIterator<Item = Dim>) -> Self {
+        let shape = TensorShape { dims: dims.into_iter().collect() };
+        let tensor = TensorType { element: FLOAT, shape: Some(shape) };
+        Self { name: name.to_owned(), kind: Some(Type { tensor: Some(tensor) }) }
+    }
 }
 
-/// `ValueInfoProto` of a float32 tensor.
-pub(super) fn value(name: &str, dims: &[Dim]) -> Message {
-    let dims = dims.iter().map(|dim| match dim {
-        Dim::Fixed(size) => Message::default().int(1, *size as u64),
-        Dim::Named(name) => Message::default().bytes(2, name),
-    });
-    let tensor = Message::default().int(1, FLOAT).bytes(2, Message::default().all(1, dims));
-    Message::default().bytes(1, name).bytes(2, Message::default().bytes(1, tensor))
-}
-
-/// `GraphProto`: nodes in the order in which they run.
-#[derive(Default)]
-pub(super) struct Graph {
-    pub name: &'static str,
-    pub nodes: Vec<Message>,
-    pub weights: Vec<Message>,
-    pub inputs: Vec<Message>,
-    pub outputs: Vec<Message>,
-}
-
-/// `ModelProto` with its `metadata_props`.
-pub(super) fn model(graph: &Graph, metadata: &[(String, String)]) -> Message {
-    let body = Message::default()
-        .all(1, &graph.nodes)
-        .bytes(2, graph.name)
-        .all(5, &graph.weights)
-        .all(11, &graph.inputs)
-        .all(12, &graph.outputs);
-    let entry = |(key, value): &(String, String)| Message::default().bytes(1, key).bytes(2, value);
-    Message::default()
-        .int(1, IR_VERSION)
-        .bytes(2, env!("CARGO_PKG_NAME"))
-        .bytes(3, env!("CARGO_PKG_VERSION"))
-        .bytes(7, body)
-        .bytes(8, Message::default().bytes(1, "").int(2, OPSET))
-        .all(14, metadata.iter().map(entry))
+/// The bytes of `ModelProto` with its `metadata_props`.
+pub(super) fn model(graph: Graph, metadata: Vec<(String, String)>) -> Vec<u8> {
+    let model = Model {
+        ir_version: IR_VERSION,
+        producer_name: env!("CARGO_PKG_NAME").to_owned(),
+        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+        graph: Some(graph),
+        opset_import: vec![OperatorSet { domain: Some(String::new()), version: OPSET }],
+        metadata_props: metadata.into_iter().map(|(key, value)| Entry { key, value }).collect(),
+    };
+    model.encode_to_vec()
 }

@@ -1,51 +1,148 @@
 //! TensorBoard's messages (`event.proto`, `summary.proto`, `tensor.proto`), as far as a run writes them.
 
-use crate::support::protobuf::{Fields, Message, Value};
+use prost::Message;
 
-/// The first event of a file says which format it is in.
-pub(super) fn version(seconds: f64) -> Message {
-    Message::default().double(1, seconds).bytes(3, "brain.Event:2")
+use crate::support::protobuf::{Fields, Value as Field};
+
+/// `Event`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Event {
+    /// Seconds after 1970.
+    #[prost(double, optional, tag = "1")]
+    wall_time: Option<f64>,
+    #[prost(int64, optional, tag = "2")]
+    step: Option<i64>,
+    #[prost(string, optional, tag = "3")]
+    file_version: Option<String>,
+    #[prost(message, optional, tag = "5")]
+    summary: Option<Summary>,
 }
 
-/// `Event` with one `Summary` at an optimiser step, `seconds` after 1970.
-pub(super) fn summary(seconds: f64, step: usize, values: &[Message]) -> Message {
-    let summary = Message::default().all(1, values);
-    Message::default().double(1, seconds).int(2, step as u64).bytes(5, summary)
+#[derive(Clone, PartialEq, Message)]
+struct Summary {
+    #[prost(message, repeated, tag = "1")]
+    values: Vec<Value>,
 }
 
-/// `Summary.Value` of one number.
-pub(super) fn scalar(tag: &str, value: f64) -> Message {
-    Message::default().bytes(1, tag).float(2, value as f32)
+/// `Summary.Value`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Value {
+    #[prost(string, tag = "1")]
+    tag: String,
+    #[prost(float, optional, tag = "2")]
+    simple_value: Option<f32>,
+    #[prost(message, optional, tag = "4")]
+    image: Option<Image>,
+    #[prost(message, optional, tag = "8")]
+    tensor: Option<Tensor>,
+    #[prost(message, optional, tag = "9")]
+    metadata: Option<Metadata>,
 }
 
-/// `Summary.Value` of a text, which TensorBoard reads as Markdown.
-pub(super) fn text(tag: &str, text: &str) -> Message {
-    const STRING: u64 = 7;
-    let shape = Message::default().bytes(2, Message::default().int(1, 1));
-    let tensor = Message::default().int(1, STRING).bytes(2, shape).bytes(8, text);
-    Message::default().bytes(1, tag).bytes(8, tensor).bytes(9, Message::default().bytes(1, plugin("text")))
+#[derive(Clone, PartialEq, Message)]
+struct Image {
+    #[prost(int32, tag = "1")]
+    height: i32,
+    #[prost(int32, tag = "2")]
+    width: i32,
+    #[prost(int32, tag = "3")]
+    colorspace: i32,
+    #[prost(bytes = "vec", tag = "4")]
+    encoded: Vec<u8>,
 }
 
-/// `SummaryMetadata.PluginData`: which part of TensorBoard shows a value.
-fn plugin(name: &str) -> Message {
-    Message::default().bytes(1, name)
+/// `TensorProto`.
+#[derive(Clone, PartialEq, Message)]
+struct Tensor {
+    #[prost(int32, tag = "1")]
+    dtype: i32,
+    #[prost(message, optional, tag = "2")]
+    shape: Option<Shape>,
+    #[prost(bytes = "vec", repeated, tag = "8")]
+    strings: Vec<Vec<u8>>,
 }
 
-/// `Summary.Value` of an RGB image, encoded as PNG, with a description below its name.
-pub(super) fn image(tag: &str, description: &str, (width, height): (u32, u32), png: &[u8]) -> Message {
-    const RGB: u64 = 3;
-    let image =
-        Message::default().int(1, u64::from(height)).int(2, u64::from(width)).int(3, RGB).bytes(4, png);
-    let metadata = Message::default().bytes(1, plugin("images")).bytes(3, description);
-    Message::default().bytes(1, tag).bytes(4, image).bytes(9, metadata)
+/// `TensorShapeProto`.
+#[derive(Clone, PartialEq, Message)]
+struct Shape {
+    #[prost(message, repeated, tag = "2")]
+    dims: Vec<Dim>,
 }
 
-/// The step of an event and the tag of its first value; nothing of bytes that are no event.
+#[derive(Clone, PartialEq, Message)]
+struct Dim {
+    #[prost(int64, tag = "1")]
+    size: i64,
+}
+
+/// `SummaryMetadata`: which part of TensorBoard shows a value.
+#[derive(Clone, PartialEq, Message)]
+struct Metadata {
+    #[prost(message, optional, tag = "1")]
+    plugin: Option<Plugin>,
+    #[prost(string, optional, tag = "3")]
+    description: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Plugin {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+impl Event {
+    /// The first event of a file, which says the file's format.
+    pub fn version(seconds: f64) -> Self {
+        Self { wall_time: Some(seconds), file_version: Some("brain.Event:2".to_owned()), ..Self::default() }
+    }
+
+    /// Values at an optimiser step, `seconds` after 1970.
+    pub fn summary(seconds: f64, step: usize, values: Vec<Value>) -> Self {
+        let (step, summary) = (Some(step as i64), Some(Summary { values }));
+        Self { wall_time: Some(seconds), step, summary, file_version: None }
+    }
+}
+
+impl Value {
+    /// A number.
+    pub fn scalar(tag: &str, value: f64) -> Self {
+        Self { tag: tag.to_owned(), simple_value: Some(value as f32), ..Self::default() }
+    }
+
+    /// A text, which TensorBoard reads as Markdown.
+    pub fn text(tag: &str, text: &str) -> Self {
+        const STRING: i32 = 7;
+        let tensor = Tensor {
+            dtype: STRING,
+            shape: Some(Shape { dims: vec![Dim { size: 1 }] }),
+            strings: vec![text.as_bytes().to_vec()],
+        };
+        let metadata = Metadata { plugin: Some(Plugin::new("text")), description: None };
+        Self { tag: tag.to_owned(), tensor: Some(tensor), metadata: Some(metadata), ..Self::default() }
+    }
+
+    /// An RGB image, encoded as PNG, with a description below its name.
+    pub fn image(tag: &str, description: &str, (width, height): (u32, u32), png: Vec<u8>) -> Self {
+        const RGB: i32 = 3;
+        let image = Image { height: height as i32, width: width as i32, colorspace: RGB, encoded: png };
+        let description = Some(description.to_owned());
+        let metadata = Metadata { plugin: Some(Plugin::new("images")), description };
+        Self { tag: tag.to_owned(), image: Some(image), metadata: Some(metadata), ..Self::default() }
+    }
+}
+
+impl Plugin {
+    fn new(name: &str) -> Self {
+        Self { name: name.to_owned() }
+    }
+}
+
+/// The step of an event and the tag of its first value; None of bytes that are not an event.
 pub(super) fn step_and_tag(event: &[u8]) -> Option<(usize, &str)> {
     let (mut step, mut tag) = (0, "");
     for field in Fields(event) {
         match field.ok()? {
-            (2, Value::Int(value)) => step = usize::try_from(value).ok()?,
+            (2, Field::Int(value)) => step = usize::try_from(value).ok()?,
             (5, summary) => {
                 if let (1, value) = Fields(summary.bytes()).next()?.ok()? {
                     let (1, first) = Fields(value.bytes()).next()?.ok()? else { return None };
@@ -56,4 +153,26 @@ pub(super) fn step_and_tag(event: &[u8]) -> Option<(usize, &str)> {
         }
     }
     Some((step, tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_are_those_that_0_1_0_wrote() {
+        let hex =
+            |event: Event| event.encode_to_vec().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let time = "09000000000000f03f";
+        assert_eq!(hex(Event::version(1.0)), format!("{time}1a0d627261696e2e4576656e743a32"));
+        // Zeros are written.
+        let scalar = Event::summary(1.0, 0, vec![Value::scalar("a", 0.0)]);
+        assert_eq!(hex(scalar), format!("{time}10002a0a0a080a01611500000000"));
+        let text = Event::summary(1.0, 0, vec![Value::text("a", "b")]);
+        let rest = "10002a1c0a1a0a0161420b08071204120208014201624a080a060a0474657874";
+        assert_eq!(hex(text), format!("{time}{rest}"));
+        let image = Event::summary(1.0, 300, vec![Value::image("a", "d", (2, 1), b"p".to_vec())]);
+        let rest = "10ac022a1f0a1d0a016122090801100218032201704a0d0a080a06696d616765731a0164";
+        assert_eq!(hex(image), format!("{time}{rest}"));
+    }
 }

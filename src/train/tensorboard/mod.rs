@@ -17,7 +17,9 @@ use std::io::{Cursor, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
+use event::{Event, Value};
 use image::ImageFormat;
+use prost::Message;
 
 use super::evaluate::Mistake;
 use super::images::Images;
@@ -27,7 +29,6 @@ use super::{Error, Setup};
 use crate::config::Pipeline;
 use crate::dataset::SplitName;
 use crate::support::files;
-use crate::support::protobuf::Message;
 use crate::support::tfrecord::{Records, framed};
 
 /// The folder of the event file in a run's.
@@ -81,11 +82,11 @@ impl Board {
         file.seek(std::io::SeekFrom::End(0)).map_err(failed("open"))?;
         let mut open = Open { file, path, every, images: 0, clock: Instant::now() };
         if kept.bytes == 0 {
-            open.write(&event::version(now()))?;
+            open.write(&Event::version(now()))?;
             let config = toml::to_string(pipeline).expect("a configuration is plain data");
             // Markdown shows indented lines as they are.
             let config = format!("    {}", config.trim_end().replace('\n', "\n    "));
-            open.write(&event::summary(now(), 0, &[event::text("config", &config)]))?;
+            open.write(&Event::summary(now(), 0, vec![Value::text("config", &config)]))?;
         }
         for record in log.iter().filter(|record| !kept.epochs.contains(&record.step)) {
             open.write_epoch(record)?;
@@ -105,16 +106,16 @@ impl Board {
         }
         let rate = open.images as f64 / open.clock.elapsed().as_secs_f64().max(1e-9);
         (open.images, open.clock) = (0, Instant::now());
-        open.write(&event::summary(
+        open.write(&Event::summary(
             now(),
             step,
-            &[
-                event::scalar("train/loss", f64::from(loss.total)),
-                event::scalar("train/ce_loss", f64::from(loss.ce)),
-                event::scalar("train/kd_loss", f64::from(loss.kd)),
-                event::scalar("train/gradient_norm", f64::from(loss.gradient_norm)),
-                event::scalar("train/lr", lr),
-                event::scalar("train/images_per_second", rate),
+            vec![
+                Value::scalar("train/loss", f64::from(loss.total)),
+                Value::scalar("train/ce_loss", f64::from(loss.ce)),
+                Value::scalar("train/kd_loss", f64::from(loss.kd)),
+                Value::scalar("train/gradient_norm", f64::from(loss.gradient_norm)),
+                Value::scalar("train/lr", lr),
+                Value::scalar("train/images_per_second", rate),
             ],
         ))
     }
@@ -165,8 +166,8 @@ impl Board {
             let picture = validation.resized(mistake.row)?;
             let mut png = Cursor::new(Vec::new());
             picture.write_to(&mut png, ImageFormat::Png).expect("memory takes any picture");
-            let value = event::image(&tag, &description, picture.dimensions(), png.get_ref());
-            open.write(&event::summary(now(), step, &[value]))?;
+            let value = Value::image(&tag, &description, picture.dimensions(), png.into_inner());
+            open.write(&Event::summary(now(), step, vec![value]))?;
         }
         Ok(())
     }
@@ -174,14 +175,14 @@ impl Board {
 
 impl Open {
     /// Appends one event, by a single write: a process that is killed leaves whole events, or one that is cut short.
-    fn write(&mut self, event: &Message) -> Result<(), Error> {
-        self.file.write_all(&framed(event.as_ref())).map_err(Error::file("write", &self.path))
+    fn write(&mut self, event: &Event) -> Result<(), Error> {
+        self.file.write_all(&framed(&event.encode_to_vec())).map_err(Error::file("write", &self.path))
     }
 
     fn write_epoch(&mut self, record: &EpochRecord) -> Result<(), Error> {
         let validation = &record.validation;
         // What labels alone can tell is left out where there are none.
-        let values = [
+        let values = vec![
             ("validation/accuracy", validation.accuracy),
             ("validation/macro_f1", validation.macro_f1),
             ("validation/negative_log_likelihood", validation.negative_log_likelihood),
@@ -196,8 +197,8 @@ impl Open {
             ("epoch/lambda", Some(f64::from(record.lambda))),
         ];
         let values: Vec<_> =
-            values.into_iter().filter_map(|(tag, value)| Some(event::scalar(tag, value?))).collect();
-        self.write(&event::summary(now(), record.step, &values))
+            values.into_iter().filter_map(|(tag, value)| Some(Value::scalar(tag, value?))).collect();
+        self.write(&Event::summary(now(), record.step, values))
     }
 }
 
