@@ -1,6 +1,6 @@
 //! `config.json` and `preprocessor_config.json`.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Error;
 use crate::config::Architecture;
 use crate::student::{StudentShape, format};
+use crate::support::files::{TEXT_LIMIT, read_regular};
 use crate::support::labels::class_names;
 
 /// The `config.json` of a student.
@@ -89,7 +90,8 @@ struct Described {
 
 /// The shape and the class names that the `config.json` at `path` describes; what it leaves out is as `transformers` has it.
 pub(super) fn read(path: &Path) -> Result<(StudentShape, Vec<String>), Error> {
-    let bytes = fs::read(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
+    let bytes =
+        read_regular(path, TEXT_LIMIT).map_err(|source| Error::Open { path: path.to_owned(), source })?;
     let bad = |reason: String| Error::Config { path: path.to_owned(), reason };
     let config: Value = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
     let architecture = architecture(path, &config)?;
@@ -130,7 +132,8 @@ fn width(config: &Value, architecture: Architecture) -> Result<f64, String> {
 /// computes something else from them.
 pub(super) fn check_beside(weights: &Path, architecture: Architecture) -> Result<(), Error> {
     let path = weights.with_file_name("config.json");
-    let found = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let found =
+        read_regular(&path, TEXT_LIMIT).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
     found.map_or(Ok(()), |found| check(&path, &found, architecture))
 }
 

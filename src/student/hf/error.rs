@@ -6,7 +6,7 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file is not there or can't be read.
-    #[error("can't read the initial weights {}: {source}; `student.init` must name the `model.safetensors` of a {network}", path.display())]
+    #[error("can't read the initial weights {}: {source}; `student.init` must name the `model.safetensors` of a {network} or its folder", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -98,6 +98,16 @@ pub enum Error {
         name: String,
         /// Its type.
         found: String,
+    },
+    /// A tensor with a value that is infinite or not a number.
+    #[error("{} has {value} in {name}: give weights of which every value is finite", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// The value.
+        value: f32,
     },
     /// A `config.json` of a network that students don't have.
     #[error("{} says model_type = {found}, expected {expected}: give the folder of a student", path.display())]

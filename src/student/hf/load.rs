@@ -1,15 +1,22 @@
 //! Weights from a Hugging Face checkpoint.
 
-use std::{fs, io, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use burn::tensor::TensorData;
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use super::{BATCH_COUNTER, Error, config, error::listed};
+use super::{BATCH_COUNTER, Error, WEIGHTS, config, error::listed};
 use crate::config::Architecture;
 use crate::student::{Student, format, parameters, visit_parameters};
+use crate::support::files::read_regular;
 use crate::support::hash::Digest;
+
+/// The most bytes that a checkpoint may have.
+const LIMIT: u64 = 4 << 30;
 
 /// A student with the weights of a file.
 #[derive(Debug)]
@@ -32,19 +39,21 @@ pub enum Head {
     },
 }
 
-/// Gives `model` the weights and running statistics of a `transformers` checkpoint's safetensors file.
+/// Gives `model` the weights and running statistics of a `transformers` checkpoint: a safetensors file, or the folder of one.
 ///
 /// A classifier for another number of classes is left out, as `ignore_mismatched_sizes` does, and [`Loaded::head`]
 /// says so. Where a `config.json` lies beside the file, the network it describes must be this one.
 ///
 /// # Errors
-/// A file that can't be read, is damaged, lacks a tensor, has one too many, one of another shape or type, or belongs to a
-/// network that computes something else.
+/// A file that can't be read, is damaged, lacks a tensor, has one too many, one of another shape or type or with a value that
+/// is not finite, or belongs to a network that computes something else.
 pub fn load_weights(model: Student, path: &Path) -> Result<Loaded, Error> {
-    let bytes = fs::read(path).map_err(unreadable(path, model.shape().architecture))?;
+    let path = &weights_file(path);
+    let architecture = model.shape().architecture;
+    let bytes = read_regular(path, LIMIT).map_err(unreadable(path, architecture))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|error| Error::Format { path: path.to_owned(), reason: error.to_string() })?;
-    config::check_beside(path, model.shape().architecture)?;
+    config::check_beside(path, architecture)?;
     let head = check_names_and_shapes(&model, &file, path)?;
 
     let mut failure = None;
@@ -53,12 +62,20 @@ pub fn load_weights(model: Student, path: &Path) -> Result<Loaded, Error> {
             return None;
         }
         let view = file.tensor(name).expect("the names have been checked");
-        let values = floats(&view);
-        if values.is_none() {
-            let found = format!("{:?}", view.dtype());
-            failure.get_or_insert(Error::Type { path: path.to_owned(), name: name.to_owned(), found });
+        match floats(&view) {
+            None => {
+                let found = format!("{:?}", view.dtype());
+                failure.get_or_insert(Error::Type { path: path.to_owned(), name: name.to_owned(), found });
+                None
+            }
+            Some(values) => {
+                if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
+                    let name = name.to_owned();
+                    failure.get_or_insert(Error::NotFinite { path: path.to_owned(), name, value });
+                }
+                Some(TensorData::new(values, view.shape().to_vec()))
+            }
         }
-        values.map(|values| TensorData::new(values, view.shape().to_vec()))
     });
     failure.map_or(Ok(Loaded { model, head }), Err)
 }
@@ -68,7 +85,13 @@ pub fn load_weights(model: Student, path: &Path) -> Result<Loaded, Error> {
 /// # Errors
 /// A file that can't be read.
 pub fn weights_digest(path: &Path, architecture: Architecture) -> Result<Digest, Error> {
+    let path = &weights_file(path);
     Digest::of_file(path).map_err(unreadable(path, architecture))
+}
+
+/// The file of the weights in a folder, or the file itself.
+fn weights_file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(WEIGHTS) } else { path.to_owned() }
 }
 
 fn unreadable(path: &Path, architecture: Architecture) -> impl FnOnce(io::Error) -> Error {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use burn::tensor::{Device, Tensor};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use super::{Card, Error, Head, Loaded, load_weights, save_folder};
+use super::{Card, Error, Head, Loaded, load_weights, save_folder, weights_digest};
 use crate::config::Architecture;
 use crate::student::{Student, StudentShape, visit_parameters};
 
@@ -115,7 +115,7 @@ fn message(folder: &Path) -> String {
 #[test]
 fn a_missing_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    insta::assert_snapshot!(message(folder.path()), @"can't read the initial weights DIR/model.safetensors: No such file or directory (os error 2); `student.init` must name the `model.safetensors` of a MobileNetV2");
+    insta::assert_snapshot!(message(folder.path()), @"can't read the initial weights DIR/model.safetensors: No such file or directory (os error 2); `student.init` must name the `model.safetensors` of a MobileNetV2 or its folder");
 }
 
 #[test]
@@ -163,6 +163,46 @@ fn weights_that_are_not_floats_are_refused() {
         Some((name, dtype, shape, bytes))
     });
     insta::assert_snapshot!(message(folder.path()), @"DIR/model.safetensors stores classifier.bias as I32, expected F32, F16 or BF16: convert the file");
+}
+
+#[test]
+fn a_folder_stands_for_its_weights() {
+    let folder = exported(4);
+    let Loaded { model, head } = load_weights(student(3, 99), folder.path()).unwrap();
+    assert_eq!(head, Head::Loaded);
+    assert_eq!(parameters(&model), parameters(&student(3, 4)));
+    let digest = |path: &Path| weights_digest(path, Architecture::MobileNetV2).unwrap();
+    assert_eq!(digest(folder.path()), digest(&folder.path().join("model.safetensors")));
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused_with_the_tensor() {
+    for value in [f32::NAN, f32::INFINITY] {
+        let folder = exported(4);
+        rewrite(folder.path(), |(name, dtype, shape, mut bytes)| {
+            if name.ends_with("layer.3.conv_3x3.normalization.running_mean") {
+                bytes[4..8].copy_from_slice(&value.to_le_bytes());
+            }
+            Some((name, dtype, shape, bytes))
+        });
+        let said = message(folder.path());
+        let tensor = "mobilenet_v2.layer.3.conv_3x3.normalization.running_mean";
+        assert!(said.contains(&format!("has {value} in {tensor}")), "{said}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_a_device_is_refused_at_once() {
+    let folder = exported(4);
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [&pipe, Path::new("/dev/zero")] {
+        let error = load_weights(student(3, 99), path).unwrap_err().to_string();
+        assert!(error.contains("not a regular file"), "{error}");
+        let error = weights_digest(path, Architecture::MobileNetV2).unwrap_err().to_string();
+        assert!(error.contains("not a regular file"), "{error}");
+    }
 }
 
 #[test]
