@@ -43,4 +43,5 @@ macro_rules! registry {
 
 registry! {
     MobileNetV2 "mobilenet-v2" Traits { title: "MobileNetV2", widths: Some([0.35, 1.4]), blocks: 16, dropout: 0.8 };
+    ResNet18 "resnet-18" Traits { title: "ResNet-18", widths: None, blocks: 8, dropout: 0.0 };
 }

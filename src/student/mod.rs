@@ -20,6 +20,7 @@ mod mobilenet_v2;
 mod network;
 pub mod onnx;
 mod parameters;
+mod resnet;
 mod shape;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor};
@@ -36,6 +37,7 @@ type Devices = Vec<Device>;
 
 students! {
     MobileNetV2(mobilenet_v2::MobileNetV2),
+    ResNet18(resnet::ResNet18),
 }
 
 impl Student {

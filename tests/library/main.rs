@@ -15,6 +15,7 @@ mod stage_one;
 mod store;
 mod student_export;
 mod student_goldens;
+mod student_resnet;
 mod teacher_onnx;
 mod teacher_support;
 mod views;
