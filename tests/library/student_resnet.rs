@@ -134,7 +134,10 @@ fn a_new_network_is_drawn_as_transformers_draws_it() {
         let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
         let found = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
         let Initial { mean: expected_mean, deviation: expected, largest } = golden[name];
-        if expected == 0.0 {
+        if name == "classifier.1.bias" {
+            // Too few values for a comparison of two samples.
+            assert!(found > 0.0 && found <= 512f64.sqrt().recip(), "{name}: {found}");
+        } else if expected == 0.0 {
             assert_eq!((mean, deviation), (expected_mean, 0.0), "{name}");
         } else {
             // Both are samples of one distribution.
