@@ -16,7 +16,7 @@ pub enum Role {
 }
 
 /// The keys and, with everything below them, the sections.
-const ROLES: [(&str, Role); 69] = [
+const ROLES: [(&str, Role); 70] = [
     ("name", Role::Name),
     ("dataset", Role::Decides),
     ("teacher.model", Role::Decides),
