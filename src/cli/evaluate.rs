@@ -82,7 +82,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let path = args.measured.path()?;
     let setup = setup(&args, &path, context)?;
     let mut model = Model::open(&path, args.device)?;
-    let order = class_order(&model.classes, &setup.dataset.classes)?;
+    let order = class_order(&model.classes, &setup.dataset.classes, config::ClassMatching::Name)?;
     let splits = match &args.splits[..] {
         [] => {
             let mut splits = vec![SplitName::Validation, SplitName::Test];

@@ -13,7 +13,7 @@ use crate::dataset::{Dataset, SplitName};
 use crate::stage_one::{self, Left, Settings, State, Summary, Tuned, Tuner};
 use crate::store::{self, Manifest};
 use crate::support::table::Table;
-use crate::teacher::{self, OnnxModel, Teacher};
+use crate::teacher::{OnnxModel, Teacher};
 
 /// Stage one: run the teacher once, keep what it says.
 ///
@@ -118,7 +118,7 @@ pub(super) fn cache(
 
 /// What is left to do of the cache.
 fn left(dataset: &Dataset, teacher: &dyn Teacher, settings: &Settings) -> Result<Left, Failure> {
-    teacher::class_order(teacher.classes(), &dataset.classes)?;
+    teacher.class_order(&dataset.classes)?;
     let (fingerprint, resizing) = (teacher.fingerprint(), teacher.preprocess().resizing());
     let manifest = stage_one::manifest(dataset, &teacher.describe(), fingerprint, &resizing, settings)?;
     Ok(stage_one::left(&manifest, settings)?)

@@ -7,7 +7,7 @@ use crate::dataset::Dataset;
 use crate::stage_one::{self, Settings};
 use crate::store::{self, Manifest, ShardSpec};
 use crate::support::context::Context;
-use crate::teacher::{Description, Identity, class_order};
+use crate::teacher::{Description, Identity};
 
 /// A shard, and whether it is there.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl PlannedCache {
         teacher: &Identity,
         context: &Context,
     ) -> Result<Self, stage_one::Error> {
-        class_order(&teacher.classes, &dataset.classes)?;
+        teacher.class_order(&dataset.classes)?;
         let provider = pipeline.teacher.device.provider().unwrap_or(Provider::Cpu);
         let unknown = || "not known yet".to_owned();
         let description = Description {

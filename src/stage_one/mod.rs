@@ -25,7 +25,7 @@ use crate::dataset::Dataset;
 use crate::store::{Row, ShardSpec, ShardWriter, Site};
 use crate::support::context::Context;
 use crate::support::progress::Progress;
-use crate::teacher::{Teacher, class_order};
+use crate::teacher::Teacher;
 
 pub use error::Error;
 pub use identity::{Left, left, manifest};
@@ -78,7 +78,7 @@ pub fn run_all(
     settings: &Settings,
 ) -> Result<Summary, Error> {
     let teacher = &*teachers[0];
-    let order = class_order(teacher.classes(), &dataset.classes)?;
+    let order = teacher.class_order(&dataset.classes)?;
     let classes = teacher.classes().to_vec();
     let description = teacher.describe();
     let manifest = identity::manifest(

@@ -8,7 +8,7 @@ use super::Error;
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{Cache, Encoding, SplitRows};
 use crate::support::rng;
-use crate::teacher::{Teacher, class_order};
+use crate::teacher::Teacher;
 use crate::view::{self, Geometry};
 
 /// Beside one and the pipeline's own, a batch size that is a multiple of nothing.
@@ -109,7 +109,7 @@ pub fn recompute(
         Encoding::Float16 => HALF_ROUNDING,
         Encoding::TopK(_) => return Err(Error::NotAllLogits { cache: cache.dir().to_path_buf() }),
     };
-    let order = class_order(teacher.classes(), &dataset.classes)?;
+    let order = teacher.class_order(&dataset.classes)?;
     let mut sizes = vec![1, ODD_BATCH, batch_size];
     sizes.sort_unstable();
     sizes.dedup();

@@ -5,9 +5,6 @@
 /// What a pipeline file calls it.
 pub(super) const NAME: &str = "embedded:leaves";
 
-/// What tells an embedded teacher from a path.
-pub(super) const PREFIX: &str = "embedded:";
-
 /// `model.onnx`, without external data.
 pub(super) const MODEL: &[u8] = include_bytes!("../../pipelines/teachers/leaves/model.onnx");
 

@@ -63,7 +63,7 @@ pub enum Error {
     },
     /// No folder for what TensorRT builds.
     #[error(
-        "can't make {path} for TensorRT's engines: {source}; point teacher.gpu.tensorrt-cache at a folder that can be written, or at \"\" to keep none"
+        "can't make {path} for TensorRT's engines: {source}; set teacher.gpu.tensorrt-cache to a folder that can be written, or to \"\" to keep none"
     )]
     Engines {
         /// The folder.
@@ -73,7 +73,7 @@ pub enum Error {
     },
     /// No model at the place that the pipeline names.
     #[error(
-        "no teacher at {path}: {found}; point teacher.model at a model.onnx or its folder, or export one with `make teacher PIPELINE=...`"
+        "no teacher at {path}: {found}; set teacher.model to a model.onnx, its folder or hub:ORG/NAME, or export one (docs/teacher.md)"
     )]
     NoModel {
         /// What the pipeline names.
@@ -96,15 +96,103 @@ pub enum Error {
         source: io::Error,
     },
     /// A file of the teacher is not what its name says.
-    #[error("{path} is damaged or no file of an ONNX classifier: {reason}; fetch or export it again")]
+    #[error("{path} is damaged, or not an ONNX model: {reason}; fetch or export it again")]
     Malformed {
         /// The file.
         path: PathBuf,
         /// What is wrong.
         reason: String,
     },
+    /// `config.json` or `preprocessor_config.json` is not what it should be.
+    #[error("can't read what {path} says of the model: {reason}; correct it, or save it again with save_pretrained()")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The library does not open a model that has the right format.
+    #[error(
+        "ONNX Runtime {version} can't run {path}: {reason}; use an ONNX Runtime that knows its operators and its opset, or export the \
+         model with standard operators and an opset that this one knows"
+    )]
+    NotRunnable {
+        /// The model.
+        path: PathBuf,
+        /// The library's version.
+        version: String,
+        /// What ONNX Runtime said.
+        reason: String,
+    },
+    /// Nothing says what the logits or the pixels of a model mean.
+    #[error(
+        "{path} does not tell {missing}; copy what save_pretrained() of the model and of its image processor writes into {folder}, or write \
+         into the pipeline file:\n\n{lines}"
+    )]
+    Undescribed {
+        /// The model.
+        path: PathBuf,
+        /// All that is missing.
+        missing: String,
+        /// Where the files should be.
+        folder: String,
+        /// Lines for a pipeline file.
+        lines: String,
+    },
+    /// `teacher.crop-pct` with a model whose input is not a square.
+    #[error("teacher.crop-pct crops a square, and the model takes {height} x {width}; leave it out, or write a preprocessor_config.json")]
+    CropOfRectangle {
+        /// Pixels.
+        height: u32,
+        /// Pixels.
+        width: u32,
+    },
+    /// Not a hub id.
+    #[error("{id:?} is not a model's id on the hub; expected hub:ORG/NAME, such as hub:onnx-community/vit-base-patch16-224")]
+    HubId {
+        /// What was given.
+        id: String,
+    },
+    /// The hub does not give a file.
+    #[error(
+        "can't fetch {what} of the model {id} from {endpoint} ({reason}); check its name, the network and, for a private model, \
+         HF_TOKEN, or download it and give its folder as teacher.model"
+    )]
+    Hub {
+        /// The model.
+        id: String,
+        /// A file, or the list of files.
+        what: String,
+        /// The hub.
+        endpoint: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A model on the hub that was never exported to ONNX.
+    #[error(
+        "the model {id} on {endpoint} has no ONNX file, found {found}; export it (docs/teacher.md) and give its folder as teacher.model"
+    )]
+    NoHubModel {
+        /// The model.
+        id: String,
+        /// The hub.
+        endpoint: String,
+        /// Files that it has.
+        found: String,
+    },
+    /// Offline, and not in the local cache.
+    #[error(
+        "HF_HUB_OFFLINE is set and {path} holds no ONNX file of the model {id}; run once without it, or give the model's folder as \
+         teacher.model"
+    )]
+    Offline {
+        /// The model.
+        id: String,
+        /// Its folder in the local cache.
+        path: PathBuf,
+    },
     /// The model's inputs or outputs are not a classifier's.
-    #[error("{path} is no image classifier as this program runs them: expected {expected}, found {found}")]
+    #[error("{path} is not an image classifier that decant can run: expected {expected}, found {found}")]
     Signature {
         /// The model.
         path: PathBuf,
@@ -129,7 +217,7 @@ pub enum Error {
     #[error(transparent)]
     Preprocess(#[from] crate::view::Error),
     /// Teacher and dataset know different classes.
-    #[error("the teacher's classes are not the dataset's, {problem}: the teacher knows {} ({}), the dataset has {} ({}); use a teacher that was trained on these classes, or correct id2label in its config.json", .teacher.len(), .teacher.join(", "), .dataset.len(), .dataset.join(", "))]
+    #[error("the teacher's classes are not the dataset's, {problem}: the teacher knows {} ({}), the dataset has {} ({}); use a teacher that was trained on these classes, correct id2label in its config.json, or write teacher.classes into the pipeline file (teacher.match-classes = \"index\" where names occur twice)", .teacher.len(), .teacher.join(", "), .dataset.len(), .dataset.join(", "))]
     Classes {
         /// The first difference.
         problem: String,
@@ -152,6 +240,9 @@ pub enum Error {
 
 impl ExitKind for Error {
     fn kind(&self) -> Kind {
-        Kind::Usage
+        match self {
+            Self::Read { .. } | Self::Engines { .. } | Self::Inference { .. } | Self::Hub { .. } => Kind::Failed,
+            _ => Kind::Usage,
+        }
     }
 }

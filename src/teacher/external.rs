@@ -1,4 +1,4 @@
-//! What an ONNX model says of itself without being run: which files beside it hold its weights, and its metadata.
+//! What an ONNX model says of itself without being run: which files beside it hold its weights, its metadata, its shapes.
 //!
 //! A model past two gigabytes, or exported so, names them in its tensors. Only the few protobuf fields that lead there
 //! are walked (`onnx.proto`: `ModelProto`, `GraphProto`, `NodeProto`, `AttributeProto`, `FunctionProto`, `TensorProto`).
@@ -50,6 +50,82 @@ pub(super) fn metadata(model: &[u8]) -> Result<BTreeMap<String, String>, String>
             let (key, value) = entry(bytes)?;
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             found.insert(text(key), text(value));
+        }
+    }
+    Ok(found)
+}
+
+/// What a model fixes of its image input and of its logits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Shapes {
+    /// Height and width of the only input of four dimensions.
+    height: Option<u32>,
+    width: Option<u32>,
+    /// Columns of the only output of two dimensions.
+    pub classes: Option<u32>,
+}
+
+impl Shapes {
+    /// Height and width, where the model fixes both.
+    pub fn image_size(&self) -> Option<(u32, u32)> {
+        self.height.zip(self.width)
+    }
+}
+
+/// The shapes that `model` states for its input and output.
+///
+/// # Errors
+/// The bytes are not a protobuf message.
+pub(super) fn shapes(model: &[u8]) -> Result<Shapes, String> {
+    let (mut images, mut logits) = (Vec::new(), Vec::new());
+    for field in Fields(model) {
+        let (7, graph) = field.map_err(malformed)? else { continue };
+        for field in Fields(graph.bytes()) {
+            match field.map_err(malformed)? {
+                (11, input) => images.push(dimensions(input.bytes())?),
+                (12, output) => logits.push(dimensions(output.bytes())?),
+                _ => {}
+            }
+        }
+    }
+    images.retain(|shape| shape.len() == 4);
+    logits.retain(|shape| shape.len() == 2);
+    let (height, width) = if let [shape] = &images[..] { (shape[2], shape[3]) } else { (None, None) };
+    let classes = if let [shape] = &logits[..] { shape[1] } else { None };
+    Ok(Shapes { height, width, classes })
+}
+
+/// The dimensions of a `ValueInfoProto`, none for each that is not fixed.
+fn dimensions(value_info: &[u8]) -> Result<Vec<Option<u32>>, String> {
+    // ValueInfoProto.type, TypeProto.tensor_type, Tensor.shape
+    let mut bytes = value_info;
+    for number in [2, 1, 2] {
+        match last(bytes, number)? {
+            Some(inner) => bytes = inner,
+            None => return Ok(Vec::new()),
+        }
+    }
+    let mut shape = Vec::new();
+    for field in Fields(bytes) {
+        let (1, dimension) = field.map_err(malformed)? else { continue };
+        let mut size = None;
+        for field in Fields(dimension.bytes()) {
+            if let (1, Value::Int(value)) = field.map_err(malformed)? {
+                size = u32::try_from(value).ok();
+            }
+        }
+        shape.push(size);
+    }
+    Ok(shape)
+}
+
+/// The bytes of the last field `number` of a message.
+fn last(message: &[u8], number: u64) -> Result<Option<&[u8]>, String> {
+    let mut found = None;
+    for field in Fields(message) {
+        let (field, value) = field.map_err(malformed)?;
+        if field == number {
+            found = Some(value.bytes());
         }
     }
     Ok(found)
@@ -111,6 +187,12 @@ mod tests {
     #[test]
     fn a_model_with_its_weights_inside_needs_no_file() {
         assert_eq!(external_files(PLAIN).unwrap(), BTreeSet::new());
+    }
+
+    #[test]
+    fn shapes_are_read_without_running_the_model() {
+        let shapes = shapes(PLAIN).unwrap();
+        assert_eq!((shapes.image_size(), shapes.classes), (Some((32, 32)), Some(3)));
     }
 
     #[test]

@@ -168,7 +168,7 @@ mod tests {
     fn opened(golden: &str) -> Opened {
         let model = format!("{}/tests/goldens/teacher/{golden}", env!("CARGO_MANIFEST_DIR"));
         let config = config::Teacher { model, threads: config::Count::Is(1), ..config::Teacher::default() };
-        let files = Files::read(&config.model).unwrap();
+        let files = Files::read(&config).unwrap();
         let tuning = Tuning::from(&config);
         let opener = Opener { runtime: runtime::load().unwrap(), files: &files, config: &config, tuning };
         opener.on(config::TeacherDevice::CPU).unwrap()

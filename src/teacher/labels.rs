@@ -1,17 +1,27 @@
 //! The teacher's classes in the dataset's order, by name.
 
 use super::Error;
+use crate::config::ClassMatching;
 
 /// For each class of the dataset, the index of the same class among the teacher's logits.
 ///
-/// Names are compared exactly first; where they differ only in case, spaces, hyphens and underscores
+/// By index, the classes are in the dataset's order, whatever they are called. By name, names are compared exactly first; where they differ only in case, spaces, hyphens and underscores
 /// (`Bean Rust`, `bean_rust`), they are still the same class.
 ///
 /// # Errors
 /// A class that only one side has, a name that occurs twice, or another number of classes.
-pub fn class_order(teacher: &[String], dataset: &[String]) -> Result<Vec<usize>, Error> {
+pub fn class_order(
+    teacher: &[String],
+    dataset: &[String],
+    matching: ClassMatching,
+) -> Result<Vec<usize>, Error> {
     let mismatch =
         |problem: String| Error::Classes { problem, teacher: teacher.to_vec(), dataset: dataset.to_vec() };
+    if matching == ClassMatching::Index {
+        let (found, expected) = (teacher.len(), dataset.len());
+        let problem = || format!("teacher.match-classes = \"index\" needs {expected} classes and it has {found}");
+        return if found == expected { Ok((0..found).collect()) } else { Err(mismatch(problem())) };
+    }
     for (owner, names) in [("teacher", teacher), ("dataset", dataset)] {
         for (index, name) in names.iter().enumerate() {
             if names[..index].contains(name) {
@@ -48,7 +58,7 @@ mod tests {
 
     fn order(teacher: &[&str], dataset: &[&str]) -> Result<Vec<usize>, String> {
         let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-        class_order(&owned(teacher), &owned(dataset)).map_err(|error| error.to_string())
+        class_order(&owned(teacher), &owned(dataset), ClassMatching::Name).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -74,6 +84,15 @@ mod tests {
     fn another_number_of_classes_is_refused() {
         assert!(order(&["a", "b", "c"], &["a", "b"]).unwrap_err().contains(r#"does not have "c""#));
         assert!(order(&["a"], &["a", "b"]).unwrap_err().contains(r#"does not know "b""#));
+    }
+
+    #[test]
+    fn classes_are_matched_by_index_where_that_is_asked_for() {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let order = |teacher: &[&str]| class_order(&names(teacher), &names(&["a", "b"]), ClassMatching::Index);
+        assert_eq!(order(&["crane", "crane"]).unwrap(), [0, 1]);
+        assert_eq!(order(&["b", "a"]).unwrap(), [0, 1]);
+        assert!(order(&["a"]).unwrap_err().to_string().contains("needs 2 classes and it has 1"));
     }
 
     #[test]

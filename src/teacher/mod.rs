@@ -5,14 +5,17 @@
 //! that only trains students never holds it.
 
 pub mod doctor;
+mod described;
 mod embedded;
 mod error;
 mod external;
 mod files;
 mod host_tensors;
+mod hub;
 mod identity;
 mod io_binding;
 mod labels;
+mod location;
 mod logits;
 mod model;
 mod onnx;
@@ -23,7 +26,7 @@ mod session;
 mod signature;
 mod tuning;
 
-use crate::config::ProviderDevice;
+use crate::config::{ClassMatching, ProviderDevice};
 use crate::support::hash::Digest;
 use crate::view::Preprocess;
 
@@ -38,6 +41,14 @@ pub use tuning::Tuning;
 pub trait Teacher: Send {
     /// The names of its classes, in the order of its logits.
     fn classes(&self) -> &[String];
+
+    /// For each class of the dataset, the index of the same class among its logits.
+    ///
+    /// # Errors
+    /// Classes that are not the dataset's.
+    fn class_order(&self, dataset: &[String]) -> Result<Vec<usize>, Error> {
+        class_order(self.classes(), dataset, ClassMatching::Name)
+    }
 
     /// How an image becomes its input.
     fn preprocess(&self) -> &Preprocess;

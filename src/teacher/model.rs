@@ -17,7 +17,7 @@ impl OnnxModel {
     /// # Errors
     /// Files that are missing or damaged.
     pub fn read(teacher: &config::Teacher) -> Result<Self, Error> {
-        Ok(Self { files: Files::read(&teacher.model)?, config: teacher.clone() })
+        Ok(Self { files: Files::read(teacher)?, config: teacher.clone() })
     }
 
     /// Opens the model on every device that `[teacher]` names, in as many sessions on each as `tuning` says: teachers that
@@ -31,7 +31,7 @@ impl OnnxModel {
         opener.all()?.into_iter().map(|opened| OnnxTeacher::of(&opener, opened)).collect()
     }
 
-    /// [`OnnxModel::open`], for whoever knows teachers by their trait alone.
+    /// [`OnnxModel::open`], as teachers behind their trait.
     ///
     /// # Errors
     /// As [`OnnxModel::open`].

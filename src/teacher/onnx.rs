@@ -7,8 +7,8 @@ use super::host_tensors::HostSession;
 use super::io_binding::BoundSession;
 use super::session::{Opened, Opener};
 use super::signature::Signature;
-use super::{Description, Error, Teacher};
-use crate::config::{self, Provider};
+use super::{Description, Error, Teacher, class_order};
+use crate::config::{self, ClassMatching, Provider};
 use crate::support::hash::Digest;
 use crate::view::Preprocess;
 
@@ -19,6 +19,7 @@ pub struct OnnxTeacher {
     fixed: Option<usize>,
     path: PathBuf,
     classes: Vec<String>,
+    matching: ClassMatching,
     preprocess: Preprocess,
     fingerprint: Digest,
     description: Description,
@@ -35,7 +36,7 @@ enum Calls {
 impl OnnxTeacher {
     pub(super) fn of(opener: &Opener, opened: Opened) -> Result<Self, Error> {
         let Opened { session, signature, device, notes } = opened;
-        let Files { classes, preprocess, fingerprint, .. } = opener.files.clone();
+        let Files { classes, matching, preprocess, fingerprint, .. } = opener.files.clone();
         check(opener.files, &signature)?;
         let path = opener.files.model.path();
         let description = Description {
@@ -53,7 +54,17 @@ impl OnnxTeacher {
         } else {
             Calls::Host(HostSession::new(session, signature))
         };
-        Ok(Self { calls, fixed, path, classes, preprocess, fingerprint, description, padded: Vec::new() })
+        Ok(Self {
+            calls,
+            fixed,
+            path,
+            classes,
+            matching,
+            preprocess,
+            fingerprint,
+            description,
+            padded: Vec::new(),
+        })
     }
 
     /// One call of the model, whose logits are appended: `pixels` `[batch, 3, height, width]` of a batch size that it takes.
@@ -72,6 +83,10 @@ impl OnnxTeacher {
 impl Teacher for OnnxTeacher {
     fn classes(&self) -> &[String] {
         &self.classes
+    }
+
+    fn class_order(&self, dataset: &[String]) -> Result<Vec<usize>, Error> {
+        class_order(&self.classes, dataset, self.matching)
     }
 
     fn preprocess(&self) -> &Preprocess {

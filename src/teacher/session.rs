@@ -94,7 +94,7 @@ impl Opener<'_> {
         let session = self.build(device.provider, &dispatches).map_err(|error| {
             let reason = one_line(error.message());
             match device.provider {
-                Provider::Cpu => Error::Malformed { path: path.clone(), reason },
+                Provider::Cpu => self.refused(&error, reason),
                 _ => no_provider(reason),
             }
         })?;
@@ -104,6 +104,15 @@ impl Opener<'_> {
             found,
         })?;
         Ok(Opened { session, signature, device, notes: Vec::new() })
+    }
+
+    /// Why ONNX Runtime does not open a model that has the format of one.
+    fn refused(&self, error: &ort::Error, reason: String) -> Error {
+        let path = self.files.model.path();
+        match error.code() {
+            ort::ErrorCode::InvalidProtobuf => Error::Malformed { path, reason },
+            _ => Error::NotRunnable { path, version: self.runtime.found.version.clone(), reason },
+        }
     }
 
     fn build(&self, provider: Provider, providers: &[ExecutionProviderDispatch]) -> ort::Result<Session> {

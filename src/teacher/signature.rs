@@ -34,6 +34,9 @@ pub(super) struct Signature {
     pub classes: Option<usize>,
 }
 
+/// The largest batch size that a model may be fixed to: each call is filled up to it.
+const LARGEST_BATCH: usize = 4096;
+
 /// What was expected and what was found instead.
 pub(super) type Mismatch = (&'static str, String);
 
@@ -43,18 +46,24 @@ impl Signature {
         const INPUT: &str = "one input pixel_values [batch, 3, height, width] of float or float16";
         const OUTPUT: &str = "an output logits [batch, classes] of float or float16";
 
+        const BATCH: &str = "a batch of 1 to 4096 images, or of any size (export it with a dynamic batch dimension)";
+
         let (inputs, outputs) = (session.inputs(), session.outputs());
         let [_] = inputs else { return Err((INPUT, listed("inputs", inputs))) };
         let input = pick(inputs, "pixel_values", 4).filter(|input| matches!(input.shape[1], 3 | -1));
         let input = input.ok_or_else(|| (INPUT, listed("inputs", inputs)))?;
         let output = pick(outputs, "logits", 2).ok_or_else(|| (OUTPUT, listed("outputs", outputs)))?;
+        let batch = fixed(input.shape[0]);
+        if batch.is_some_and(|batch| !(1..=LARGEST_BATCH).contains(&batch)) {
+            return Err((BATCH, format!("a batch that is fixed to {}", input.shape[0])));
+        }
         let size = fixed(input.shape[2]).zip(fixed(input.shape[3]));
         Ok(Self {
             input: input.name.to_owned(),
             input_precision: input.precision,
             output: output.name.to_owned(),
             output_precision: output.precision,
-            batch: fixed(input.shape[0]),
+            batch,
             size: size.map(|(height, width)| (height as u32, width as u32)),
             classes: fixed(output.shape[1]),
         })

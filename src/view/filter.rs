@@ -27,6 +27,12 @@ impl Filter {
         filters.get(usize::try_from(number).ok()?).copied()
     }
 
+    /// The filter of a name in lower case, such as `bicubic`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let number = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"].iter().position(|known| *known == name);
+        Self::from_pillow(number? as u64)
+    }
+
     /// How far it reaches at scale 1, in source pixels.
     fn support(self) -> f64 {
         match self {

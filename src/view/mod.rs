@@ -4,6 +4,7 @@
 //! whether it is mirrored, and [`Preprocess`] resizes and normalises as `transformers`' `ViTImageProcessor` does.
 
 mod error;
+mod evaluation;
 mod filter;
 mod formats;
 mod geometry;
@@ -15,6 +16,7 @@ mod resample;
 mod resample_avx2;
 
 pub use error::Error;
+pub use evaluation::EvaluationTransform;
 pub use filter::Filter;
 pub use formats::{MAX_PIXELS, MAX_SIDE, decode};
 pub use geometry::{Geometry, Policy, geometry};

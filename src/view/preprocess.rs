@@ -39,6 +39,8 @@ pub(super) struct Settings {
     pub filter: Filter,
     /// Height and width.
     pub center_crop: Option<(u32, u32)>,
+    /// Whether half a pixel before the crop is rounded to an even number, as torchvision does, or cut off, as `transformers` does.
+    pub crop_rounds: bool,
     pub rescale: Option<f64>,
     /// Mean and standard deviation of red, green and blue.
     pub normalise: Option<([f32; 3], [f32; 3])>,
@@ -94,6 +96,7 @@ impl Preprocess {
             size: Size::Exact { height: size, width: size },
             filter: Filter::Bilinear,
             center_crop: None,
+            crop_rounds: false,
             rescale: Some(1.0 / 255.0),
             normalise: Some((mean, std)),
         })
@@ -110,10 +113,13 @@ impl Preprocess {
 
     /// How an image gets its size, in words: two preprocessings with the same words give the same 8-bit pixels.
     pub fn resizing(&self) -> String {
-        let Settings { resize, size, filter, center_crop, .. } = self.settings;
+        let Settings { resize, size, filter, center_crop, crop_rounds, .. } = self.settings;
         let resized = if resize { format!("resized to {size} {filter:?}") } else { "not resized".to_owned() };
         match center_crop {
-            Some((height, width)) => format!("{resized}, centre {height} x {width}"),
+            Some((height, width)) => {
+                let rounded = if crop_rounds { " rounded" } else { "" };
+                format!("{resized}, centre {height} x {width}{rounded}")
+            }
             None => resized,
         }
         .to_lowercase()
@@ -178,7 +184,11 @@ impl Preprocess {
         if self.settings.center_crop.is_none() || width < expected_width || height < expected_height {
             return Err(Error::Size { width, height, expected_width, expected_height });
         }
-        let (left, top) = ((width - expected_width) / 2, (height - expected_height) / 2);
+        let half = |pixels: u32| {
+            let rounds = self.settings.crop_rounds;
+            if rounds { (f64::from(pixels) / 2.0).round_ties_even() as u32 } else { pixels / 2 }
+        };
+        let (left, top) = (half(width - expected_width), half(height - expected_height));
         Ok(imageops::crop_imm(&*pixels, left, top, expected_width, expected_height).to_image())
     }
 
@@ -198,9 +208,12 @@ impl Preprocess {
 
     /// Changes with anything that changes what the model sees.
     pub fn fingerprint(&self) -> Digest {
-        let Settings { resize, size, filter, center_crop, .. } = &self.settings;
+        let Settings { resize, size, filter, center_crop, crop_rounds, .. } = &self.settings;
         let mut hasher = FieldHasher::new("preprocess");
         hasher.field("steps", format!("{resize} {size} {filter:?} {center_crop:?}"));
+        if *crop_rounds {
+            hasher.field("crop", "rounded");
+        }
         for levels in &*self.levels {
             let bytes: Vec<u8> = levels.iter().flat_map(|value| value.to_le_bytes()).collect();
             hasher.field("levels", bytes);

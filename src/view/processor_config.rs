@@ -79,6 +79,7 @@ pub(super) fn parse(path: &str, text: &str) -> Result<Preprocess, Error> {
         size,
         filter,
         center_crop,
+        crop_rounds: false,
         rescale: rescale.then_some(factor).transpose()?,
         normalise: standard.transpose()?,
     }))

@@ -16,6 +16,7 @@ mod store;
 mod student_export;
 mod student_goldens;
 mod student_resnet;
+mod teacher_files;
 mod teacher_onnx;
 mod teacher_support;
 mod views;

@@ -7,7 +7,7 @@ use decant::stage_one::{self, Settings};
 use decant::store::{Cache, soften};
 use decant::student::{Student, StudentShape};
 use decant::support::context::Context;
-use decant::teacher::{OnnxTeacher, Teacher, class_order};
+use decant::teacher::{OnnxTeacher, Teacher};
 use decant::train::order::epoch_order;
 use decant::train::step::{Batch, Learner, StepLoss};
 use decant::train::targets::CachedTargets;
@@ -53,7 +53,7 @@ fn ten_steps_from_the_cache_have_the_losses_of_ten_steps_with_the_teacher() {
 
     let order = epoch_order(1, 0, STEPS * BATCH);
     let student = Preprocess::for_student(SIZE as u32, [0.5; 3], [0.5; 3]);
-    let classes = class_order(teacher.classes(), &dataset.classes).unwrap();
+    let classes = teacher.class_order(&dataset.classes).unwrap();
     let run = |targets: &mut dyn FnMut(&[usize]) -> Vec<f32>| -> Vec<StepLoss> {
         let train = Train { lr: 1e-3, lambda: 0.5, temperature: 5.0, ..Train::default() };
         let shape = StudentShape::new(config::Architecture::default(), 3, SIZE).with_width(0.35);

@@ -3,7 +3,6 @@
 //! Its parquet files are fetched once into the hub's local cache, shared with the Python libraries, and read from there.
 //! They are those of the revision `main` or, where it has none, those that the hub converted, `refs/convert/parquet`.
 
-mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +13,8 @@ use hf_hub::{Cache, Repo, RepoType};
 
 use super::{Dataset, Error, parquet};
 use crate::support::context::Context;
+use crate::support::hub::Settings;
 use crate::support::user_cache;
-use settings::Settings;
 
 const REVISIONS: [&str; 2] = ["main", "refs/convert/parquet"];
 

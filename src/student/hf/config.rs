@@ -10,6 +10,7 @@ use crate::config::Architecture;
 use crate::student::{StudentShape, format};
 use crate::support::files::{TEXT_LIMIT, read_regular};
 use crate::support::labels::class_names;
+use crate::support::python_json;
 
 /// The `config.json` of a student.
 pub(super) struct ModelConfig<'a> {
@@ -84,8 +85,6 @@ impl PreprocessorConfig {
 #[derive(Deserialize)]
 struct Described {
     image_size: Option<usize>,
-    id2label: Option<BTreeMap<String, String>>,
-    label2id: Option<BTreeMap<String, usize>>,
 }
 
 /// The shape and the class names that the `config.json` at `path` describes; what it leaves out is as `transformers` has it.
@@ -93,12 +92,13 @@ pub(super) fn read(path: &Path) -> Result<(StudentShape, Vec<String>), Error> {
     let bytes =
         read_regular(path, TEXT_LIMIT).map_err(|source| Error::Open { path: path.to_owned(), source })?;
     let bad = |reason: String| Error::Config { path: path.to_owned(), reason };
-    let config: Value = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+    let config = python_json::parse(&bytes).map_err(&bad)?;
     let architecture = architecture(path, &config)?;
     check(path, &config, architecture)?;
     let width = width(&config, architecture).map_err(&bad)?;
+    let classes = class_names(&config).map_err(&bad)?;
+    let classes = classes.ok_or_else(|| bad("it has neither id2label nor label2id".to_owned()))?;
     let described: Described = serde_json::from_value(config).map_err(|error| bad(error.to_string()))?;
-    let classes = class_names(described.id2label, described.label2id).map_err(&bad)?;
     let size = described.image_size.unwrap_or(224);
     if !(32..=1024).contains(&size) {
         return Err(bad(format!("image_size is {size}, expected 32 to 1024")));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 const ENDPOINT: &str = "https://huggingface.co";
 
 /// Where the hub and its local cache are.
-pub(super) struct Settings {
+pub struct Settings {
     /// `HF_ENDPOINT`.
     pub endpoint: String,
     /// `HF_HUB_CACHE`, or `hub` in `HF_HOME`.
