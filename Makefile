@@ -9,7 +9,8 @@ FUZZ_SECONDS ?= 60
 
 CARGO_FEATURES = $(if $(FEATURES),--features $(FEATURES))
 DECANT   = target/release/decant
-RUNTIME  = .onnxruntime/installed
+# GPU=1 installs the library with CUDA; once it is there, other targets keep it.
+RUNTIME  = $(if $(GPU),.onnxruntime/installed-gpu,$(firstword $(wildcard .onnxruntime/installed-gpu) .onnxruntime/installed))
 VENV     = .venv
 
 .DEFAULT_GOAL := help
@@ -21,9 +22,11 @@ help:                ## List the targets.
 build:               ## Build the release binary (FEATURES=cuda adds CUDA).
 	cargo build --release --locked $(CARGO_FEATURES)
 
-runtime: $(RUNTIME)  ## Install the pinned ONNX Runtime library into .onnxruntime/.
+runtime: $(RUNTIME)  ## Install the pinned ONNX Runtime library into .onnxruntime/ (GPU=1 with CUDA and cuDNN, 3 GB).
 
-$(RUNTIME): pipelines/runtime/requirements.txt
+.onnxruntime/installed: pipelines/runtime/requirements.txt
+.onnxruntime/installed-gpu: pipelines/runtime/requirements-gpu.txt
+.onnxruntime/installed .onnxruntime/installed-gpu:
 	rm -rf .onnxruntime
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --only-binary :all: \
 		--require-hashes --ignore-requires-python --python-version 3.12 --target .onnxruntime -r $<
