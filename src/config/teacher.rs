@@ -136,7 +136,12 @@ impl Teacher {
         let rule = "a square with teacher.crop-pct, whose central crop is one";
         within("teacher.image-size", size, crop_pct.is_none() || square, rule)?;
         let share = crop_pct.is_none_or(|share| share > 0.0 && share <= 1.0);
-        within("teacher.crop-pct", text(crop_pct.map(|share| share.to_string())), share, "above 0 and at most 1")
+        within(
+            "teacher.crop-pct",
+            text(crop_pct.map(|share| share.to_string())),
+            share,
+            "above 0 and at most 1",
+        )
     }
 
     /// Refuses what the teacher's device would not heed.

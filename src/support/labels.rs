@@ -19,7 +19,8 @@ pub fn class_names(config: &Value) -> Result<Option<Vec<String>>, String> {
     let label2id = given("label2id").map(ids_by_name).transpose()?;
     let of_timm = || {
         let inner = config.get("pretrained_cfg");
-        let value = given("label_names").or_else(|| inner?.get("label_names")).filter(|value| !value.is_null());
+        let value =
+            given("label_names").or_else(|| inner?.get("label_names")).filter(|value| !value.is_null());
         value.map(|value| names_by_id("label_names", value)).transpose()
     };
     let named = match (id2label, label2id) {
@@ -75,7 +76,10 @@ fn ids_by_name(value: &Value) -> Result<Vec<(String, usize)>, String> {
         let number = match value {
             Value::String(text) => text.trim().parse().ok(),
             Value::Number(number) => number.as_u64().or_else(|| {
-                number.as_f64().filter(|float| float.fract() == 0.0 && *float >= 0.0).map(|float| float as u64)
+                number
+                    .as_f64()
+                    .filter(|float| float.fract() == 0.0 && *float >= 0.0)
+                    .map(|float| float as u64)
             }),
             _ => None,
         };

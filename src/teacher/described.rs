@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::external::{Shapes, metadata, shapes};
-use super::files::read;
-use super::location::Location;
+use super::location::{Location, read};
 use super::{Error, embedded};
 use crate::config::{self, Resample};
 use crate::support::files::TEXT_LIMIT;
@@ -105,7 +104,11 @@ fn of_pipeline(teacher: &config::Teacher, shapes: &Shapes) -> Result<Option<Prep
 }
 
 /// The preprocessing that the files beside the model describe, or its metadata.
-fn of_files(location: &Location, config: Option<&Config>, own: Option<&str>) -> Result<Option<Preprocess>, Error> {
+fn of_files(
+    location: &Location,
+    config: Option<&Config>,
+    own: Option<&str>,
+) -> Result<Option<Preprocess>, Error> {
     for name in ["preprocessor_config.json", "processor_config.json"] {
         let Some(path) = location.file(name) else { continue };
         let file = path.display().to_string();
@@ -208,7 +211,8 @@ struct Missing<'a> {
 impl Missing<'_> {
     /// One sentence for all parts, and the lines of a pipeline file that would say them.
     fn error(self) -> Error {
-        let folder = self.location.folders.last().map(|folder| folder.display().to_string()).unwrap_or_default();
+        let folder =
+            self.location.folders.last().map(|folder| folder.display().to_string()).unwrap_or_default();
         let folder = if folder.is_empty() { ".".to_owned() } else { folder };
         let (mut what, mut lines) = (Vec::new(), String::from("[teacher]\n"));
         for part in &self.parts {
@@ -216,15 +220,22 @@ impl Missing<'_> {
                 Part::Classes { config } => {
                     what.push(match config {
                         Some(path) => {
-                            format!("the names of its classes ({} has no id2label, label2id or label_names)", path.display())
+                            format!(
+                                "the names of its classes ({} has no id2label, label2id or label_names)",
+                                path.display()
+                            )
                         }
                         None => format!("the names of its classes (there is no config.json in {folder})"),
                     });
-                    let count = self.shapes.classes.map_or_else(String::new, |count| format!("{count} names, "));
-                    lines += &format!("classes = [\"...\", \"...\"]      # {count}in the order of the logits\n");
+                    let count =
+                        self.shapes.classes.map_or_else(String::new, |count| format!("{count} names, "));
+                    lines +=
+                        &format!("classes = [\"...\", \"...\"]      # {count}in the order of the logits\n");
                 }
                 Part::Preprocessing => {
-                    what.push(format!("its preprocessing (there is no preprocessor_config.json in {folder})"));
+                    what.push(format!(
+                        "its preprocessing (there is no preprocessor_config.json in {folder})"
+                    ));
                     lines += &match self.shapes.image_size() {
                         Some((height, width)) if height == width => {
                             format!("image-size = {height}              # what the model takes\n")

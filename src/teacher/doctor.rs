@@ -6,7 +6,7 @@ use ort::value::TensorRef;
 use super::Error;
 use super::provider::{self, Options};
 use super::runtime::{self, Found, Runtime, Search};
-use super::session::one_line;
+use super::session::plain_reason;
 use crate::config::{Provider, ProviderDevice};
 
 /// The library and what it can run on here.
@@ -61,7 +61,7 @@ const ONE_NODE: &[u8] = b"\x08\x08\x3a\x33\
     \x42\x02\x10\x0d";
 
 fn run_one_node(device: ProviderDevice, runtime: &Runtime) -> Result<(), String> {
-    let reason = |error: ort::Error| one_line(error.message());
+    let reason = |error: ort::Error| plain_reason(&error);
     let dispatches = provider::dispatches(device, runtime, &Options::default())?;
     let mut session = Session::builder(&runtime.environment)
         .and_then(|builder| Ok(builder.with_execution_providers(dispatches)?.with_intra_threads(1)?))

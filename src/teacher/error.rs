@@ -13,8 +13,8 @@ pub enum Error {
     #[error(
         "found no ONNX Runtime library: {looked}; run `pip install onnxruntime` in an active virtual environment, or `make runtime` in \
          decant's checkout, or set ORT_DYLIB_PATH to a {} of version 1.{} or later",
-        super::runtime::LIBRARY,
-        super::runtime::OLDEST_MINOR
+        super::library_name::LIBRARY,
+        super::library_name::OLDEST_MINOR
     )]
     NoLibrary {
         /// Every place that was looked at.
@@ -43,7 +43,7 @@ pub enum Error {
     #[error(
         "{path} is ONNX Runtime {found}, expected 1.{} or later; run `pip install --upgrade onnxruntime` or `make runtime`, or set \
          ORT_DYLIB_PATH to a newer library",
-        super::runtime::OLDEST_MINOR
+        super::library_name::OLDEST_MINOR
     )]
     OldLibrary {
         /// The file.
@@ -104,7 +104,9 @@ pub enum Error {
         reason: String,
     },
     /// `config.json` or `preprocessor_config.json` is not what it should be.
-    #[error("can't read what {path} says of the model: {reason}; correct it, or save it again with save_pretrained()")]
+    #[error(
+        "can't read what {path} says of the model: {reason}; correct it, or save it again with save_pretrained()"
+    )]
     Json {
         /// The file.
         path: PathBuf,
@@ -140,7 +142,9 @@ pub enum Error {
         lines: String,
     },
     /// `teacher.crop-pct` with a model whose input is not a square.
-    #[error("teacher.crop-pct crops a square, and the model takes {height} x {width}; leave it out, or write a preprocessor_config.json")]
+    #[error(
+        "teacher.crop-pct crops a square, and the model takes {height} x {width}; leave it out, or write a preprocessor_config.json"
+    )]
     CropOfRectangle {
         /// Pixels.
         height: u32,
@@ -148,7 +152,9 @@ pub enum Error {
         width: u32,
     },
     /// Not a hub id.
-    #[error("{id:?} is not a model's id on the hub; expected hub:ORG/NAME, such as hub:onnx-community/vit-base-patch16-224")]
+    #[error(
+        "{id:?} is not a model's id on the hub; expected hub:ORG/NAME, such as hub:onnx-community/vit-base-patch16-224"
+    )]
     HubId {
         /// What was given.
         id: String,
@@ -241,7 +247,9 @@ pub enum Error {
 impl ExitKind for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Read { .. } | Self::Engines { .. } | Self::Inference { .. } | Self::Hub { .. } => Kind::Failed,
+            Self::Read { .. } | Self::Engines { .. } | Self::Inference { .. } | Self::Hub { .. } => {
+                Kind::Failed
+            }
             _ => Kind::Usage,
         }
     }

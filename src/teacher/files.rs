@@ -4,15 +4,12 @@ use std::path::{Component, Path, PathBuf};
 
 use super::described::Described;
 use super::external::external_files;
-use super::location::Location;
+use super::hub;
+use super::location::{Location, MODEL_LIMIT, read};
 use super::{Error, embedded};
 use crate::config::{self, ClassMatching};
-use crate::support::files::read_regular;
 use crate::support::hash::{Digest, FieldHasher};
 use crate::view::Preprocess;
-
-/// The most bytes of a model's file: a protobuf message has no more, and larger models keep their weights beside it.
-pub(super) const MODEL_LIMIT: u64 = 2 << 30;
 
 /// A teacher that was read and checked, and not yet run.
 #[derive(Clone)]
@@ -51,12 +48,21 @@ impl Files {
     pub fn read(teacher: &config::Teacher) -> Result<Self, Error> {
         if teacher.model == embedded::NAME {
             let described = Described::embedded()?;
-            return Ok(Self::new(Model::Embedded(embedded::MODEL), Digest::of(embedded::MODEL), &[], described, teacher));
+            return Ok(Self::new(
+                Model::Embedded(embedded::MODEL),
+                Digest::of(embedded::MODEL),
+                &[],
+                described,
+                teacher,
+            ));
         }
         if teacher.is_embedded() {
             return Err(Error::NoEmbedded { name: teacher.model.clone() });
         }
-        let location = Location::find(&teacher.model)?;
+        let location = match teacher.model.strip_prefix(hub::PREFIX) {
+            Some(id) => hub::fetch(id)?,
+            None => Location::on_disk(Path::new(&teacher.model))?,
+        };
         let path = location.model.clone();
         let bytes = read(&path, MODEL_LIMIT)?;
         let external = external_files(&bytes)
@@ -91,11 +97,6 @@ impl Files {
         let fingerprint = hasher.field("preprocessing", preprocess.fingerprint().0).finish();
         Self { model, classes, matching: teacher.match_classes, image_size, preprocess, fingerprint }
     }
-}
-
-/// The bytes of a teacher's file.
-pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
-    read_regular(path, limit).map_err(|source| Error::Read { path: path.to_path_buf(), source })
 }
 
 /// The name and digest of a file that the model's tensors refer to.

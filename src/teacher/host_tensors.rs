@@ -6,6 +6,7 @@ use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
 
 use super::logits;
+use super::session::plain_reason;
 use super::signature::{Precision, Signature};
 
 /// A session that reads the caller's pixels where they lie.
@@ -29,7 +30,7 @@ impl HostSession {
         classes: usize,
         out: &mut Vec<f32>,
     ) -> Result<(), String> {
-        let reason = |error: ort::Error| error.to_string();
+        let reason = |error: ort::Error| plain_reason(&error);
         let input: ort::Result<SessionInputValue> = match self.signature.input_precision {
             Precision::Fp32 => TensorRef::from_array_view((shape, pixels)).map(Into::into),
             Precision::Fp16 => {

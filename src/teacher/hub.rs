@@ -4,10 +4,12 @@ use std::path::Path;
 
 use super::Error;
 use super::external::external_files;
-use super::files::{MODEL_LIMIT, read};
-use super::location::Location;
+use super::location::{Location, MODEL_LIMIT, read};
 use crate::support::hub::{Failed, Hub, Kind, Listing, Settings};
 use crate::support::user_cache;
+
+/// What tells a model on the hub from a path.
+pub(super) const PREFIX: &str = "hub:";
 
 const REVISION: &str = "main";
 
@@ -29,8 +31,11 @@ fn fetch_with(id: &str, settings: Settings) -> Result<Location, Error> {
         return fetched.ok_or_else(|| Error::Offline { id: id.to_owned(), path: hub.folder() });
     }
     let endpoint = hub.settings().endpoint.clone();
-    let failed = |Failed { what, reason }: Failed| {
-        Error::Hub { id: id.to_owned(), what, endpoint: endpoint.clone(), reason }
+    let failed = |Failed { what, reason }: Failed| Error::Hub {
+        id: id.to_owned(),
+        what,
+        endpoint: endpoint.clone(),
+        reason,
     };
     let api = hub.api().map_err(failed)?;
     let Listing { commit, names } = hub.list(&api, REVISION).map_err(failed)?;
@@ -142,7 +147,10 @@ mod tests {
 
     fn answer(stream: &mut TcpStream, status: &str, headers: &str, body: &[u8]) -> std::io::Result<()> {
         let length = body.len();
-        write!(stream, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n")?;
+        write!(
+            stream,
+            "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
+        )?;
         stream.write_all(body)
     }
 
@@ -194,6 +202,9 @@ mod tests {
         insta::assert_snapshot!(message("org/leaves", false), @"the model org/leaves on http://hub has no ONNX file, found model.safetensors; export it (docs/teacher.md) and give its folder as teacher.model");
         insta::assert_snapshot!(message("org/leaves", true), @"HF_HUB_OFFLINE is set and HOME/hub/models--org--leaves holds no ONNX file of the model org/leaves; run once without it, or give the model's folder as teacher.model");
         let missing = message("org/roses", false);
-        assert!(missing.contains("can't fetch the list of files of the model org/roses from http://hub"), "{missing}");
+        assert!(
+            missing.contains("can't fetch the list of files of the model org/roses from http://hub"),
+            "{missing}"
+        );
     }
 }

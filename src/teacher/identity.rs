@@ -1,7 +1,7 @@
 //! What a teacher is, without the runtime that would run it.
 
-use super::{Error, class_order};
 use super::files::Files;
+use super::{Error, class_order};
 use crate::config::{self, ClassMatching};
 use crate::support::hash::Digest;
 use crate::view::Preprocess;

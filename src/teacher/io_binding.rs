@@ -3,8 +3,8 @@
 //! Pixels are written into page-locked memory, converted on the way where the model takes float16, so that the GPU fetches them
 //! at the full rate of the bus; logits come back the same way. What overlaps copying with computing is a second session on the
 //! same device (`teacher.sessions`): ONNX Runtime computes on a stream of each session's own and copies inputs on another
-//! one, so while one session computes, the other converts, copies and waits for nobody. Pixels are normalised on the CPU:
-//! a graph that took bytes would be another model than the user's, and the bytes that it saves are copied in the shade of computing.
+//! one, so while one session computes, the other converts and copies. Pixels are normalised on the CPU:
+//! a graph that took bytes would be another model than the user's, and the copy that it shortens overlaps with computing.
 //!
 //! A CUDA graph replays addresses. With one, input and output have their own memory on the device, and are copied to and from it
 //! around each call.
@@ -16,6 +16,7 @@ use ort::session::{IoBinding, RunOptions, Session};
 use ort::value::{DynTensor, TensorElementType};
 
 use super::logits;
+use super::session::plain_reason;
 use super::signature::{Precision, Signature};
 use crate::config::ProviderDevice;
 
@@ -84,7 +85,7 @@ impl BoundSession {
         classes: usize,
         out: &mut Vec<f32>,
     ) -> Result<(), String> {
-        self.call(pixels, shape, classes).map_err(|error| error.to_string())?;
+        self.call(pixels, shape, classes).map_err(|error| plain_reason(&error))?;
         let buffers = self.buffers.last().expect("the call has bound some");
         let precision = self.signature.output_precision;
         logits::append(&buffers.logits.view().into_dyn(), precision, [shape[0], classes], out)
@@ -160,22 +161,23 @@ mod tests {
     use crate::config;
     use crate::teacher::files::Files;
     use crate::teacher::host_tensors::HostSession;
-    use crate::teacher::session::{Opened, Opener};
+    use crate::teacher::session::{OpenSession, SessionOpener};
     use crate::teacher::{Tuning, runtime};
 
     const CLASSES: usize = 3;
 
-    fn opened(golden: &str) -> Opened {
+    fn opened(golden: &str) -> OpenSession {
         let model = format!("{}/tests/goldens/teacher/{golden}", env!("CARGO_MANIFEST_DIR"));
         let config = config::Teacher { model, threads: config::Count::Is(1), ..config::Teacher::default() };
         let files = Files::read(&config).unwrap();
         let tuning = Tuning::from(&config);
-        let opener = Opener { runtime: runtime::load().unwrap(), files: &files, config: &config, tuning };
+        let opener =
+            SessionOpener { runtime: runtime::load().unwrap(), files: &files, config: &config, tuning };
         opener.on(config::TeacherDevice::CPU).unwrap()
     }
 
     fn bound(golden: &str, graph: bool) -> BoundSession {
-        let Opened { session, signature, .. } = opened(golden);
+        let OpenSession { session, signature, .. } = opened(golden);
         BoundSession::with_memory(session, signature, Allocator::default(), graph.then(Allocator::default))
     }
 
@@ -187,7 +189,7 @@ mod tests {
     #[test]
     fn bound_memory_gives_the_bits_of_the_callers_own() {
         for (golden, graph) in [("fp32", false), ("fp32", true), ("fp16", false), ("fp16", true)] {
-            let Opened { session, signature, .. } = opened(golden);
+            let OpenSession { session, signature, .. } = opened(golden);
             let mut plain = HostSession::new(session, signature);
             let mut bound = bound(golden, graph);
             let sizes = [4, 2, 4, 1, 3, 5, 4, 2];

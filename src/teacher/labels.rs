@@ -19,7 +19,8 @@ pub fn class_order(
         |problem: String| Error::Classes { problem, teacher: teacher.to_vec(), dataset: dataset.to_vec() };
     if matching == ClassMatching::Index {
         let (found, expected) = (teacher.len(), dataset.len());
-        let problem = || format!("teacher.match-classes = \"index\" needs {expected} classes and it has {found}");
+        let problem =
+            || format!("teacher.match-classes = \"index\" needs {expected} classes and it has {found}");
         return if found == expected { Ok((0..found).collect()) } else { Err(mismatch(problem())) };
     }
     for (owner, names) in [("teacher", teacher), ("dataset", dataset)] {
@@ -89,7 +90,8 @@ mod tests {
     #[test]
     fn classes_are_matched_by_index_where_that_is_asked_for() {
         let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let order = |teacher: &[&str]| class_order(&names(teacher), &names(&["a", "b"]), ClassMatching::Index);
+        let order =
+            |teacher: &[&str]| class_order(&names(teacher), &names(&["a", "b"]), ClassMatching::Index);
         assert_eq!(order(&["crane", "crane"]).unwrap(), [0, 1]);
         assert_eq!(order(&["b", "a"]).unwrap(), [0, 1]);
         assert!(order(&["a"]).unwrap_err().to_string().contains("needs 2 classes and it has 1"));

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Error;
+use crate::support::files::read_regular;
 
-/// What tells a model on the Hugging Face hub from a path.
-pub(super) const HUB: &str = "hub:";
+/// The most bytes of a model's file: a protobuf message has no more, and larger models keep their weights beside it.
+pub(super) const MODEL_LIMIT: u64 = 2 << 30;
 
 /// A model's file and the folders of the files that describe it.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,14 +18,6 @@ pub(super) struct Location {
 }
 
 impl Location {
-    /// Finds what `teacher.model` names: a `model.onnx`, a folder that holds one, or `hub:ORG/NAME`.
-    pub fn find(name: &str) -> Result<Self, Error> {
-        match name.strip_prefix(HUB) {
-            Some(id) => super::hub::fetch(id),
-            None => Self::on_disk(Path::new(name)),
-        }
-    }
-
     /// Finds a model file, or the model of a folder.
     pub fn on_disk(path: &Path) -> Result<Self, Error> {
         let missing = |found: String| Error::NoModel { path: path.to_path_buf(), found };
@@ -61,7 +54,8 @@ fn in_folder(folder: &Path) -> Result<PathBuf, Error> {
             return Ok(path);
         }
     }
-    let entries = fs::read_dir(folder).map_err(|source| Error::Read { path: folder.to_path_buf(), source })?;
+    let entries =
+        fs::read_dir(folder).map_err(|source| Error::Read { path: folder.to_path_buf(), source })?;
     let mut names: Vec<String> =
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
@@ -75,4 +69,9 @@ fn in_folder(folder: &Path) -> Result<PathBuf, Error> {
         more => format!("the folder holds no model.onnx among its {more} entries"),
     };
     Err(Error::NoModel { path: folder.to_path_buf(), found })
+}
+
+/// The bytes of a teacher's file.
+pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    read_regular(path, limit).map_err(|source| Error::Read { path: path.to_path_buf(), source })
 }

@@ -4,8 +4,8 @@
 //! nothing here opens the ONNX Runtime library before [`OnnxModel::open`], [`runtime::load`] or [`doctor::examine`] is called: a program
 //! that only trains students never holds it.
 
-pub mod doctor;
 mod described;
+pub mod doctor;
 mod embedded;
 mod error;
 mod external;
@@ -15,6 +15,8 @@ mod hub;
 mod identity;
 mod io_binding;
 mod labels;
+mod library;
+mod library_name;
 mod location;
 mod logits;
 mod model;

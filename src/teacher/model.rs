@@ -1,7 +1,7 @@
 //! A model whose files were read once, and from which sessions are opened.
 
 use super::files::Files;
-use super::session::Opener;
+use super::session::SessionOpener;
 use super::{Error, OnnxTeacher, Teacher, Tuning, runtime};
 use crate::config;
 
@@ -39,8 +39,8 @@ impl OnnxModel {
         Ok(self.open(tuning)?.into_iter().map(|session| Box::new(session) as Box<dyn Teacher>).collect())
     }
 
-    pub(super) fn opener(&self, tuning: Tuning) -> Result<Opener<'_>, Error> {
-        Ok(Opener { runtime: runtime::load()?, files: &self.files, config: &self.config, tuning })
+    pub(super) fn opener(&self, tuning: Tuning) -> Result<SessionOpener<'_>, Error> {
+        Ok(SessionOpener { runtime: runtime::load()?, files: &self.files, config: &self.config, tuning })
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::files::Files;
 use super::host_tensors::HostSession;
 use super::io_binding::BoundSession;
-use super::session::{Opened, Opener};
+use super::session::{OpenSession, SessionOpener, plain_reason};
 use super::signature::Signature;
 use super::{Description, Error, Teacher, class_order};
 use crate::config::{self, ClassMatching, Provider};
@@ -34,8 +34,8 @@ enum Calls {
 }
 
 impl OnnxTeacher {
-    pub(super) fn of(opener: &Opener, opened: Opened) -> Result<Self, Error> {
-        let Opened { session, signature, device, notes } = opened;
+    pub(super) fn of(opener: &SessionOpener, opened: OpenSession) -> Result<Self, Error> {
+        let OpenSession { session, signature, device, notes } = opened;
         let Files { classes, matching, preprocess, fingerprint, .. } = opener.files.clone();
         check(opener.files, &signature)?;
         let path = opener.files.model.path();
@@ -49,7 +49,7 @@ impl OnnxTeacher {
         let fixed = signature.batch.or(opener.fixed_batch(device.provider));
         let calls = if device.provider.uses_cuda_memory() {
             let bound = BoundSession::new(session, signature, device, opener.config.gpu.graph)
-                .map_err(|error| Error::NoProvider { device, missing: error.to_string() })?;
+                .map_err(|error| Error::NoProvider { device, missing: plain_reason(&error) })?;
             Calls::Bound(Box::new(bound))
         } else {
             Calls::Host(HostSession::new(session, signature))

@@ -5,11 +5,11 @@
 //! `make runtime` leaves it (above the program, then above the working directory), and what the system's loader knows.
 
 use std::env;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use super::runtime::{Found, LIBRARY, examine};
+use super::library::{Found, Origin, examine};
+use super::library_name::LIBRARY;
 
 /// The variable that names a library, before every other place.
 const VARIABLE: &str = "ORT_DYLIB_PATH";
@@ -19,36 +19,6 @@ const PROJECT_FOLDER: &str = ".onnxruntime";
 
 /// Where a wheel keeps its native libraries.
 const WHEEL_FOLDER: &str = "onnxruntime/capi";
-
-/// The kind of place that a library came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// `ORT_DYLIB_PATH` names it.
-    Variable,
-    /// The active virtual environment holds it.
-    VirtualEnvironment,
-    /// The active conda environment holds it.
-    Conda,
-    /// It is beside the program, or in the environment that the program is installed in.
-    Program,
-    /// A `.onnxruntime` folder holds it.
-    Project,
-    /// The system's loader finds it.
-    System,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Variable => "named by ORT_DYLIB_PATH",
-            Self::VirtualEnvironment => "in the active virtual environment, VIRTUAL_ENV",
-            Self::Conda => "in the active conda environment, CONDA_PREFIX",
-            Self::Program => "beside decant, or in the environment that decant is installed in",
-            Self::Project => "installed by `make runtime`",
-            Self::System => "found by the system's loader",
-        })
-    }
-}
 
 /// The places to look at, in the order of the fields.
 #[derive(Clone, Debug, Default)]

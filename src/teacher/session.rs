@@ -20,7 +20,7 @@ use crate::support::threads::side_by_side;
 const BATCH_DIMENSION: &str = "batch_size";
 
 /// Everything that opens sessions of one teacher.
-pub(super) struct Opener<'a> {
+pub(super) struct SessionOpener<'a> {
     pub runtime: &'static Runtime,
     pub files: &'a Files,
     pub config: &'a config::Teacher,
@@ -28,7 +28,7 @@ pub(super) struct Opener<'a> {
 }
 
 /// A model on a device.
-pub(super) struct Opened {
+pub(super) struct OpenSession {
     pub session: Session,
     pub signature: Signature,
     pub device: ProviderDevice,
@@ -36,10 +36,10 @@ pub(super) struct Opened {
     pub notes: Vec<String>,
 }
 
-impl Opener<'_> {
+impl SessionOpener<'_> {
     /// Every session that the pipeline asks for: some for each of its devices, in their order, the sessions of a device
     /// after one another. There is one at least.
-    pub fn all(&self) -> Result<Vec<Opened>, Error> {
+    pub fn all(&self) -> Result<Vec<OpenSession>, Error> {
         let mut all = Vec::new();
         for &device in self.config.device.as_slice() {
             let first = self.on(device)?;
@@ -59,13 +59,13 @@ impl Opener<'_> {
     }
 
     /// One session on `device`; `auto` takes CUDA where it can be had.
-    pub fn on(&self, device: TeacherDevice) -> Result<Opened, Error> {
+    pub fn on(&self, device: TeacherDevice) -> Result<OpenSession, Error> {
         match device {
             TeacherDevice::On(device) => self.open(device),
             TeacherDevice::Auto if provider::is_built_in(Provider::Cuda) => {
                 self.open(ProviderDevice { provider: Provider::Cuda, index: 0 }).or_else(|error| {
                     let opened = self.open(ProviderDevice::CPU)?;
-                    Ok(Opened { notes: vec![format!("auto chose the CPU: {error}")], ..opened })
+                    Ok(OpenSession { notes: vec![format!("auto chose the CPU: {error}")], ..opened })
                 })
             }
             TeacherDevice::Auto => self.open(ProviderDevice::CPU),
@@ -86,13 +86,13 @@ impl Opener<'_> {
         (self.config.gpu.graph || provider.compiles_for_one_batch_size()).then_some(self.tuning.batch)
     }
 
-    fn open(&self, device: ProviderDevice) -> Result<Opened, Error> {
+    fn open(&self, device: ProviderDevice) -> Result<OpenSession, Error> {
         let path = self.files.model.path();
         let no_provider = |missing| Error::NoProvider { device, missing };
         let options = self.options(device.provider)?;
         let dispatches = provider::dispatches(device, self.runtime, &options).map_err(no_provider)?;
         let session = self.build(device.provider, &dispatches).map_err(|error| {
-            let reason = one_line(error.message());
+            let reason = plain_reason(&error);
             match device.provider {
                 Provider::Cpu => self.refused(&error, reason),
                 _ => no_provider(reason),
@@ -103,7 +103,7 @@ impl Opener<'_> {
             expected: expected.to_owned(),
             found,
         })?;
-        Ok(Opened { session, signature, device, notes: Vec::new() })
+        Ok(OpenSession { session, signature, device, notes: Vec::new() })
     }
 
     /// Why ONNX Runtime does not open a model that has the format of one.
@@ -166,7 +166,38 @@ impl Opener<'_> {
     }
 }
 
-/// ONNX Runtime's messages may have several lines; ours have one.
-pub(super) fn one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
+/// ONNX Runtime's reason in one line, without the places in its sources.
+pub(super) fn plain_reason(error: &ort::Error) -> String {
+    let text = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    // `FILE:LINE FUNCTION [ONNXRuntimeError] : 1 : FAIL : REASON`, several of them one in the other.
+    let inner = text.rsplit("[ONNXRuntimeError] : ").next().unwrap_or(&text);
+    let inner = if inner.len() < text.len() { inner.splitn(3, " : ").last().unwrap_or(inner) } else { inner };
+    // `... CUDA failure 100: no CUDA-capable device is detected ; GPU=-1 ; hostname=... ; file=...`
+    let inner = inner.find("CUDA failure").map_or(inner, |start| &inner[start..]);
+    inner.split(" ; GPU=").next().unwrap_or(inner).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_line_without_places_in_sources() {
+        let reason = |message: &str| plain_reason(&ort::Error::new(message));
+        assert_eq!(
+            reason(
+                "/src/cuda_execution_provider_info.cc:63 static CUDAExecutionProviderInfo::From(const Options&) [ONNXRuntimeError] : 1 : FAIL : \
+                 utils.h:187 Parse Failed to parse provider option \"device_id\": CUDA failure 35: CUDA driver version is insufficient ; \
+                 GPU=-1 ; hostname=vm ; file=/src/info.cc ; line=70 ; expr=cudaGetDeviceCount(&num_devices); "
+            ),
+            "CUDA failure 35: CUDA driver version is insufficient"
+        );
+        assert_eq!(
+            reason(
+                "/src/bridge.cc:20 Get() [ONNXRuntimeError] : 1 : FAIL : Failed to load library a.so with error:\n b : c"
+            ),
+            "Failed to load library a.so with error: b : c"
+        );
+        assert_eq!(reason("Load model from\n  m failed"), "Load model from m failed");
+    }
 }

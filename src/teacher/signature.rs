@@ -46,7 +46,8 @@ impl Signature {
         const INPUT: &str = "one input pixel_values [batch, 3, height, width] of float or float16";
         const OUTPUT: &str = "an output logits [batch, classes] of float or float16";
 
-        const BATCH: &str = "a batch of 1 to 4096 images, or of any size (export it with a dynamic batch dimension)";
+        const BATCH: &str =
+            "a batch of 1 to 4096 images, or of any size (export it with a dynamic batch dimension)";
 
         let (inputs, outputs) = (session.inputs(), session.outputs());
         let [_] = inputs else { return Err((INPUT, listed("inputs", inputs))) };

@@ -24,7 +24,8 @@ pub struct EvaluationTransform {
 
 const SIZE: &str = "[3, height, width] of at most 4096 pixels a side";
 const CROP_PCT: &str = "a number above 0 and at most 1";
-const CROP_MODE: &str = "\"center\" or \"squash\"; write the preprocessing of this model into a preprocessor_config.json";
+const CROP_MODE: &str =
+    "\"center\" or \"squash\"; write the preprocessing of this model into a preprocessor_config.json";
 const SQUARE: &str = "a square, where the shorter side is resized and the centre is cropped";
 const INTERPOLATION: &str = "nearest, lanczos, bilinear, bicubic, box or hamming";
 const CHANNELS: &str = "one number for each of red, green and blue";
@@ -141,14 +142,20 @@ mod tests {
     #[test]
     fn timms_configuration_is_read_with_its_defaults() {
         let transform = of_timm(&json!({})).unwrap();
-        assert_eq!(transform.preprocess().resizing(), "resized to shortest_edge 256 bicubic, centre 224 x 224 rounded");
+        assert_eq!(
+            transform.preprocess().resizing(),
+            "resized to shortest_edge 256 bicubic, centre 224 x 224 rounded"
+        );
         let transform = of_timm(&json!({
             "input_size": [3, 384, 384], "interpolation": "bilinear", "crop_pct": 1.0, "crop_mode": "squash",
             "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "num_classes": 3, "pool_size": null,
         }));
         let transform = transform.unwrap();
         assert_eq!((transform.mean, transform.std), ([0.5; 3], [0.5; 3]));
-        assert_eq!(transform.preprocess().resizing(), "resized to 384 x 384 bilinear, centre 384 x 384 rounded");
+        assert_eq!(
+            transform.preprocess().resizing(),
+            "resized to 384 x 384 bilinear, centre 384 x 384 rounded"
+        );
     }
 
     #[test]

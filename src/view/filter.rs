@@ -29,7 +29,9 @@ impl Filter {
 
     /// The filter of a name in lower case, such as `bicubic`.
     pub fn from_name(name: &str) -> Option<Self> {
-        let number = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"].iter().position(|known| *known == name);
+        let number = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
+            .iter()
+            .position(|known| *known == name);
         Self::from_pillow(number? as u64)
     }
 

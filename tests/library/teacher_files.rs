@@ -110,7 +110,8 @@ const TIMM_CONFIG: &str = r#"{
 #[test]
 fn every_layout_of_transformers_is_the_same_teacher() {
     let expected = identify(&on_cpu(&golden("fp32"))).unwrap();
-    let guide = OPTIMUM_CONFIG.replace(": 0,", ": \"0\",").replace(": 1,", ": \"1\",").replace(": 2}", ": \"2\"}");
+    let guide =
+        OPTIMUM_CONFIG.replace(": 0,", ": \"0\",").replace(": 1,", ": \"1\",").replace(": 2}", ": \"2\"}");
     assert!(guide.contains("\"healthy\": \"2\""));
     let placeholders = OPTIMUM_CONFIG.replace(
         r#"{"angular_leaf_spot": 0, "bean_rust": 1, "healthy": 2}"#,
@@ -141,7 +142,8 @@ fn every_layout_of_transformers_is_the_same_teacher() {
 fn a_model_below_its_files_and_one_of_another_name_are_found() {
     let expected = identify(&on_cpu(&golden("fp32"))).unwrap().fingerprint;
     let found = |folder: &Path| identify(&on_cpu(folder)).unwrap().fingerprint;
-    let files = [("config.json", OPTIMUM_CONFIG), ("preprocessor_config.json", PREPROCESSOR), ("export.json", "{}")];
+    let files =
+        [("config.json", OPTIMUM_CONFIG), ("preprocessor_config.json", PREPROCESSOR), ("export.json", "{}")];
     let hub = folder(&files);
     fs::create_dir(hub.path().join("onnx")).unwrap();
     fs::rename(hub.path().join("model.onnx"), hub.path().join("onnx/model.onnx")).unwrap();
@@ -190,7 +192,8 @@ fn a_bare_model_is_described_in_the_pipeline_file() {
     // The model fixes the size of its input.
     let without_size = config::Teacher { image_size: None, ..teacher.clone() };
     assert_eq!(identify(&without_size).unwrap().fingerprint, expected.fingerprint);
-    let cropped = config::Teacher { crop_pct: Some(0.875), resample: Some(Resample::Bicubic), ..teacher.clone() };
+    let cropped =
+        config::Teacher { crop_pct: Some(0.875), resample: Some(Resample::Bicubic), ..teacher.clone() };
     let cropped = identify(&cropped).unwrap();
     assert_eq!(cropped.preprocess.resizing(), "resized to shortest_edge 36 bicubic, centre 32 x 32 rounded");
     let other_size = config::Teacher { image_size: Some(ImageSize::Square(64)), ..teacher };
@@ -204,7 +207,10 @@ fn the_pipeline_file_comes_before_the_files_beside_the_model() {
     let folder = folder(&[("config.json", &placeholders), ("preprocessor_config.json", PREPROCESSOR)]);
     let classes = Some(CLASSES.map(str::to_owned).to_vec());
     let teacher = config::Teacher { classes, ..on_cpu(folder.path()) };
-    assert_eq!(identify(&teacher).unwrap().fingerprint, identify(&on_cpu(&golden("fp32"))).unwrap().fingerprint);
+    assert_eq!(
+        identify(&teacher).unwrap().fingerprint,
+        identify(&on_cpu(&golden("fp32"))).unwrap().fingerprint
+    );
 }
 
 #[test]
@@ -242,7 +248,9 @@ fn a_json_file_that_is_none_is_named_with_its_fault() {
 
 #[test]
 fn names_that_occur_twice_are_matched_by_index_where_the_pipeline_says_so() {
-    let twice = OPTIMUM_CONFIG.replace("\"1\": \"bean_rust\"", "\"1\": \"healthy\"").replace("\"bean_rust\": 1, ", "");
+    let twice = OPTIMUM_CONFIG
+        .replace("\"1\": \"bean_rust\"", "\"1\": \"healthy\"")
+        .replace("\"bean_rust\": 1, ", "");
     let folder = folder(&[("config.json", &twice), ("preprocessor_config.json", PREPROCESSOR)]);
     let by_name = on_cpu(folder.path());
     let dataset = ["spot", "rust", "healthy"].map(str::to_owned);

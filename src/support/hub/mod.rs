@@ -93,7 +93,10 @@ impl Hub {
     pub fn list(&self, api: &Api, revision: &str) -> Result<Listing, Failed> {
         let info = api.repo(self.repo(revision)).info().map_err(|error| failed(LIST, &error))?;
         if info.sha.is_empty() || !info.sha.chars().all(|letter| letter.is_ascii_alphanumeric()) {
-            return Err(Failed { what: LIST.to_owned(), reason: format!("it names the commit {:?}", info.sha) });
+            return Err(Failed {
+                what: LIST.to_owned(),
+                reason: format!("it names the commit {:?}", info.sha),
+            });
         }
         let mut names: Vec<String> = info.siblings.into_iter().map(|file| file.rfilename).collect();
         names.sort();

@@ -1,0 +1,13 @@
+//! What the ONNX Runtime library is called, and the oldest version that will do.
+
+/// The oldest ONNX Runtime whose functions suffice is 1.`OLDEST_MINOR`.
+pub const OLDEST_MINOR: u32 = ort::MINOR_VERSION;
+
+/// The library's name as the system's loader knows it.
+pub const LIBRARY: &str = if cfg!(windows) {
+    "onnxruntime.dll"
+} else if cfg!(target_os = "macos") {
+    "libonnxruntime.dylib"
+} else {
+    "libonnxruntime.so"
+};
