@@ -1,6 +1,6 @@
 //! The ONNX Runtime library, loaded once.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
 use ort::environment::Environment;
