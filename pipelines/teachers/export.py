@@ -76,7 +76,7 @@ def export(checkpoint, folder, precision="fp32", external_data=False, batch=None
     )
     if loading["missing_keys"]:
         names = ", ".join(sorted(loading["missing_keys"]))
-        raise ValueError(f"{checkpoint} lacks {names}: random numbers would stand in for them, so it is no teacher")
+        raise ValueError(f"{checkpoint} lacks {names}: random numbers would stand in for them, so it is not a teacher")
     processor = AutoImageProcessor.from_pretrained(checkpoint, backend="pil")
 
     model = model.eval().to(torch.float16 if precision == "fp16" else torch.float32)

@@ -317,7 +317,7 @@ mod tests {
         );
         insta::assert_snapshot!(
             load_text("", &["teacher.learning-rate=1"]).unwrap_err(),
-            @r#"--set teacher.learning-rate=1: nobody knows the key "learning-rate"; the keys there are model, checkpoint, device, batch-size, threads, sessions, gpu"#
+            @r#"--set teacher.learning-rate=1: nobody knows the key "learning-rate"; the keys there are model, classes, match-classes, mean, std, image-size, resample, crop-pct, checkpoint, device, batch-size, threads, sessions, gpu"#
         );
     }
 
@@ -380,7 +380,7 @@ mod tests {
         );
         insta::assert_snapshot!(
             load_text("", &["train.device=gpu"]).unwrap_err(),
-            @r#"--set train.device=gpu: unknown device "gpu", expected auto, cpu, cuda:N or tensorrt:N"#
+            @r#"--set train.device=gpu: unknown device "gpu" for a student, expected auto, cpu or cuda:N"#
         );
     }
 

@@ -98,7 +98,7 @@ impl Teacher {
         self.model.starts_with("embedded:")
     }
 
-    /// Checks what is said of the model here in place of the files beside it.
+    /// Checks the keys that describe the model in place of the files beside it.
     fn check_description(&self) -> Result<(), Invalid> {
         let Self { classes, mean, std, image_size, resample, crop_pct, .. } = self;
         let text = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
@@ -144,7 +144,7 @@ impl Teacher {
         )
     }
 
-    /// Refuses what the teacher's device would not heed.
+    /// Refuses settings that do nothing on the teacher's device.
     fn check_gpu(&self) -> Result<(), Invalid> {
         let gpu = &self.gpu;
         let on = |provider| self.device.provider() == Some(provider);
@@ -238,7 +238,7 @@ impl Resample {
     }
 }
 
-/// `[teacher.gpu]`: how a GPU runs the teacher. Whatever differs from the defaults is refused where it would do nothing.
+/// `[teacher.gpu]`: how a GPU runs the teacher. A value that would do nothing is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Gpu {

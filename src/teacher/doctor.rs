@@ -1,4 +1,4 @@
-//! What there is to run a teacher with, as data.
+//! The library and the execution providers of this machine, examined.
 
 use ort::session::Session;
 use ort::value::TensorRef;

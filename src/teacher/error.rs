@@ -1,4 +1,4 @@
-//! What can be wrong with a teacher or with the library that runs it.
+//! Errors of a teacher and of the library that runs it.
 
 use crate::support::exit::{ExitKind, Kind};
 use std::io;
@@ -9,7 +9,7 @@ use crate::config::ProviderDevice;
 /// Each names the file, what was expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// ONNX Runtime is nowhere.
+    /// No ONNX Runtime library was found.
     #[error(
         "found no ONNX Runtime library: {looked}; run `pip install onnxruntime` in an active virtual environment, or `make runtime` in \
          decant's checkout, or set ORT_DYLIB_PATH to a {} of version 1.{} or later",
@@ -22,7 +22,7 @@ pub enum Error {
     },
     /// `ORT_DYLIB_PATH` names a file that is not there.
     #[error(
-        "ORT_DYLIB_PATH names {path}, and there is no such file; correct the variable, or unset it so that decant looks for the library itself"
+        "ORT_DYLIB_PATH names {path}, and there is no such file; correct the variable, or unset it and run `pip install onnxruntime` in an active virtual environment, or `make runtime`"
     )]
     NoSuchLibrary {
         /// The file.

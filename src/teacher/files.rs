@@ -15,6 +15,8 @@ use crate::view::Preprocess;
 #[derive(Clone)]
 pub(super) struct Files {
     pub model: Model,
+    /// How manifests and people name the model: its path, `embedded:leaves` or `hub:ORG/NAME`.
+    pub name: String,
     /// In the order of the logits.
     pub classes: Vec<String>,
     /// How they are found among the dataset's.
@@ -95,7 +97,9 @@ impl Files {
             hasher.field("classes are matched by", "index");
         }
         let fingerprint = hasher.field("preprocessing", preprocess.fingerprint().0).finish();
-        Self { model, classes, matching: teacher.match_classes, image_size, preprocess, fingerprint }
+        let is_elsewhere = teacher.model.starts_with(hub::PREFIX);
+        let name = if is_elsewhere { teacher.model.clone() } else { model.path().display().to_string() };
+        Self { model, name, classes, matching: teacher.match_classes, image_size, preprocess, fingerprint }
     }
 }
 

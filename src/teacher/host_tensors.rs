@@ -9,7 +9,7 @@ use super::logits;
 use super::session::plain_reason;
 use super::signature::{Precision, Signature};
 
-/// A session that reads the caller's pixels where they lie.
+/// A session that reads the caller's pixels in place.
 pub(super) struct HostSession {
     session: Session,
     signature: Signature,

@@ -1,4 +1,4 @@
-//! What a teacher is, without the runtime that would run it.
+//! The identity of a teacher, read from its files without ONNX Runtime.
 
 use super::files::Files;
 use super::{Error, class_order};
@@ -6,10 +6,10 @@ use crate::config::{self, ClassMatching};
 use crate::support::hash::Digest;
 use crate::view::Preprocess;
 
-/// What decides a teacher's logits, as its files tell it.
+/// What decides a teacher's logits.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The model: its file, or `embedded:leaves`.
+    /// The model: its file, `embedded:leaves` or `hub:ORG/NAME`.
     pub model: String,
     /// The names of its classes, in the order of its logits.
     pub classes: Vec<String>,
@@ -17,7 +17,7 @@ pub struct Identity {
     pub matching: ClassMatching,
     /// How an image becomes its input.
     pub preprocess: Preprocess,
-    /// That of the teacher which these files make.
+    /// Over the model, its classes and its preprocessing.
     pub fingerprint: Digest,
 }
 
@@ -36,6 +36,6 @@ impl Identity {
 /// # Errors
 /// Files that are missing or damaged.
 pub fn identify(teacher: &config::Teacher) -> Result<Identity, Error> {
-    let Files { model, classes, matching, preprocess, fingerprint, .. } = Files::read(teacher)?;
-    Ok(Identity { model: model.path().display().to_string(), classes, matching, preprocess, fingerprint })
+    let Files { name, classes, matching, preprocess, fingerprint, .. } = Files::read(teacher)?;
+    Ok(Identity { model: name, classes, matching, preprocess, fingerprint })
 }

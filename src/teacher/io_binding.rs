@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_fails_leaves_the_next_one_alone() {
+    fn a_call_that_fails_does_not_change_the_next_one() {
         let mut bound = bound("fp32", false);
         let (pixels, shape) = (pixels(2, 0), [2, 3, 32, 32]);
         let mut expected = Vec::new();

@@ -77,7 +77,7 @@ mod tests {
     fn different_classes_are_refused_and_both_listed() {
         insta::assert_snapshot!(
             order(&["LABEL_0", "LABEL_1"], &["healthy", "rust"]).unwrap_err(),
-            @r#"the teacher's classes are not the dataset's, the teacher does not know "healthy": the teacher knows 2 (LABEL_0, LABEL_1), the dataset has 2 (healthy, rust); use a teacher that was trained on these classes, or correct id2label in its config.json"#
+            @r#"the teacher's classes are not the dataset's, the teacher does not know "healthy": the teacher knows 2 (LABEL_0, LABEL_1), the dataset has 2 (healthy, rust); use a teacher that was trained on these classes, correct id2label in its config.json, or write teacher.classes into the pipeline file (teacher.match-classes = "index" where names occur twice)"#
         );
     }
 

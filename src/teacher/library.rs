@@ -69,6 +69,7 @@ fn is_recent(version: &str) -> bool {
 }
 
 /// Asks the library at `path` for its version, or says why it can't be asked.
+#[expect(unsafe_code, reason = "a C library is loaded and called")]
 fn version(path: &Path) -> Result<String, String> {
     type Base = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
     // SAFETY: loading runs the library's initialisers; the user or `make runtime` chose it to be run.

@@ -1,6 +1,6 @@
-//! The teacher: an image classifier behind one trait, a batch of pixels in and logits out.
+//! Teachers: image classifiers behind one trait, a batch of pixels in and logits out.
 //!
-//! [`OnnxTeacher`] runs a model of `optimum`'s layout in ONNX Runtime. Nothing outside this module knows `ort`, and
+//! [`OnnxTeacher`] runs an ONNX file in ONNX Runtime. Nothing outside this module knows `ort`, and
 //! nothing here opens the ONNX Runtime library before [`OnnxModel::open`], [`runtime::load`] or [`doctor::examine`] is called: a program
 //! that only trains students never holds it.
 
@@ -80,7 +80,7 @@ pub trait Teacher: Send {
 /// What a teacher is and where it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// The model: its file, or `embedded:leaves`.
+    /// The model: its file, `embedded:leaves` or `hub:ORG/NAME`.
     pub model: String,
     /// Where it runs. Only the provider is part of what a cache is, not which or how many devices fill it.
     pub device: ProviderDevice,

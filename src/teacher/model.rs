@@ -21,10 +21,10 @@ impl OnnxModel {
     }
 
     /// Opens the model on every device that `[teacher]` names, in as many sessions on each as `tuning` says: teachers that
-    /// may work side by side, each on a thread of its own, and of which any may take any batch. There is one at least.
+    /// may work side by side, each on a thread of its own, where any of them may take any batch. There is one at least.
     ///
     /// # Errors
-    /// A model that is no image classifier, no ONNX Runtime library, and a device that can't be had: only `auto` falls back to
+    /// A model that is not an image classifier, no ONNX Runtime library, a device that can't be had: only `auto` falls back to
     /// the CPU, and [`Teacher::describe`] then says so.
     pub fn open(&self, tuning: Tuning) -> Result<Vec<OnnxTeacher>, Error> {
         let opener = self.opener(tuning)?;
@@ -48,7 +48,7 @@ impl OnnxTeacher {
     /// Opens the model that a pipeline's `[teacher]` names, on the first device that it names, in one session.
     ///
     /// # Errors
-    /// Files that are missing or damaged, a model that is no image classifier, no ONNX Runtime library, and a device
+    /// Files that are missing or damaged, a model that is not an image classifier, no ONNX Runtime library, a device
     /// that can't be had: only `auto` falls back to the CPU, and [`Teacher::describe`] then says so.
     pub fn open(teacher: &config::Teacher) -> Result<Self, Error> {
         let tuning = Tuning { sessions: 1, ..Tuning::from(teacher) };

@@ -40,7 +40,7 @@ impl OnnxTeacher {
         check(opener.files, &signature)?;
         let path = opener.files.model.path();
         let description = Description {
-            model: path.display().to_string(),
+            model: opener.files.name.clone(),
             device,
             precision: precision(&signature, device.provider, &opener.config.gpu),
             runtime: format!("ONNX Runtime {}", opener.runtime.found.version),

@@ -128,6 +128,7 @@ fn without_provider_library(provider: Provider, runtime: &Runtime) -> Vec<String
 
 /// What of `needed` the system's loader doesn't find or can't load, with what to do about it.
 fn not_loading(needed: &[Needed]) -> Vec<String> {
+    #[expect(unsafe_code, reason = "loading a library runs code of it")]
     let loads = |library: &str| {
         // SAFETY: loading runs the initialisers of NVIDIA's libraries, which the provider would load next.
         unsafe { libloading::Library::new(library) }.is_ok()

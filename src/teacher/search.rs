@@ -31,7 +31,7 @@ pub struct Search {
     pub conda: Option<PathBuf>,
     /// The folder of the program.
     pub program: Option<PathBuf>,
-    /// Folders that may lie in a project: each of them and all above are looked at for a `.onnxruntime`.
+    /// Folders that may be in a project: each of them and all above are looked at for a `.onnxruntime`.
     pub starts: Vec<PathBuf>,
     /// Whether the system's loader is asked.
     pub system: bool,

@@ -19,7 +19,7 @@ use crate::support::threads::side_by_side;
 /// The batch's name in the models of `optimum` and of this project, which a fixed batch replaces with its size.
 const BATCH_DIMENSION: &str = "batch_size";
 
-/// Everything that opens sessions of one teacher.
+/// Opens sessions of one teacher.
 pub(super) struct SessionOpener<'a> {
     pub runtime: &'static Runtime,
     pub files: &'a Files,
@@ -27,7 +27,7 @@ pub(super) struct SessionOpener<'a> {
     pub tuning: Tuning,
 }
 
-/// A model on a device.
+/// A session with the device that it runs on.
 pub(super) struct OpenSession {
     pub session: Session,
     pub signature: Signature,
@@ -152,7 +152,7 @@ impl SessionOpener<'_> {
         Ok(Options { tf32: gpu.tf32, graph: gpu.graph, tensorrt_fp16: gpu.tensorrt_fp16, engines })
     }
 
-    /// Where the engines of this very teacher lie. ONNX Runtime names an engine by its graph and not by its weights, so another
+    /// The folder of this teacher's engines. ONNX Runtime names an engine by its graph and not by its weights, so another
     /// teacher of the same shape would be given the engine of this one.
     fn engine_folder(&self) -> Result<PathBuf, Error> {
         let fingerprint = self.files.fingerprint.to_string();

@@ -1,8 +1,8 @@
-//! How a teacher's sessions run, as far as it leaves the logits of the CPU alone.
+//! How a teacher's sessions run: settings that don't change the logits of the CPU.
 
 use crate::config::{self, Provider};
 
-/// What a pipeline file says of speed, or what a measurement chose in its place.
+/// Settings of speed, from the pipeline file or from a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuning {
     /// Images in a full batch. A CUDA graph and a TensorRT engine are made for it, and smaller batches are filled up.

@@ -11,7 +11,7 @@ fn a_wrong_key_or_value_exits_with_2_and_names_its_line() {
     workshop.file("typo.toml", "[teacher]\nlernrate = 1\n");
     let (code, said) = workshop.refused(&["train-student", "-p", "typo.toml"]);
     assert_eq!(code, 2);
-    insta::assert_snapshot!(said, @r#"decant: typo.toml:2: nobody knows the key "lernrate"; the keys there are model, checkpoint, device, batch-size, threads, sessions, gpu"#);
+    insta::assert_snapshot!(said, @r#"decant: typo.toml:2: nobody knows the key "lernrate"; the keys there are model, classes, match-classes, mean, std, image-size, resample, crop-pct, checkpoint, device, batch-size, threads, sessions, gpu"#);
     let (code, said) = workshop.refused(&["teacher-cache", "-p", "no.toml"]);
     assert_eq!(code, 2);
     insta::assert_snapshot!(said, @"decant: can't read the pipeline file no.toml: No such file or directory (os error 2); give one with --pipeline, such as pipelines/leaves.toml");
@@ -93,6 +93,14 @@ fn a_device_that_is_not_there_is_an_error_and_no_fallback() {
         let (code, said) = workshop.refused(&[args[0], "-p", "tiny.toml", args[1], args[2]]);
         assert_eq!(code, 2, "{said}");
         assert!(said.contains("cuda:9"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    // The default build has every provider; the library that the tests use has the CPU's alone.
+    for (device, brings) in [("cuda:0", "pip install onnxruntime-gpu"), ("openvino", "onnxruntime-openvino")] {
+        let (code, said) = workshop.refused(&["teacher-cache", "-p", "tiny.toml", "--device", device]);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(brings) && said.contains("--device cpu"), "{said}");
+        assert!(!workshop.path().join("cache").exists());
     }
 }
 
