@@ -6,7 +6,6 @@ use std::process::Command;
 
 use decant::config::{self, ClassMatching, ImageSize, Resample};
 use decant::support::exit::{ExitKind, Kind};
-use decant::support::protobuf::Message;
 use decant::teacher::{Error, OnnxTeacher, Teacher, identify};
 
 use crate::teacher_support::{CLASSES, copy_of, golden, on_cpu};
@@ -290,6 +289,42 @@ fn an_endless_and_a_huge_file_are_refused_before_they_fill_the_memory() {
     }
 }
 
+/// A protobuf message, written field by field.
+#[derive(Default)]
+struct Message(Vec<u8>);
+
+impl Message {
+    fn varint(mut self, mut value: u64) -> Self {
+        while value >= 0x80 {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+        self
+    }
+
+    fn int(self, field: u64, value: u64) -> Self {
+        self.varint(field << 3).varint(value)
+    }
+
+    fn bytes(self, field: u64, value: impl AsRef<[u8]>) -> Self {
+        let value = value.as_ref();
+        let mut message = self.varint(field << 3 | 2).varint(value.len() as u64);
+        message.0.extend_from_slice(value);
+        message
+    }
+
+    fn all<T: AsRef<[u8]>>(self, field: u64, values: impl IntoIterator<Item = T>) -> Self {
+        values.into_iter().fold(self, |message, value| message.bytes(field, value))
+    }
+}
+
+impl AsRef<[u8]> for Message {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// A classifier of 2 x 2 pixels, `MatMul(Flatten(pixel_values), w)`, as an exporter might write it.
 struct Tiny {
     batch: Option<u64>,
@@ -331,7 +366,7 @@ impl Tiny {
             model.bytes(8, Message::default().bytes(1, self.domain).int(2, 1))
         };
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("model.onnx"), model.into_bytes()).unwrap();
+        fs::write(folder.path().join("model.onnx"), model.0).unwrap();
         let teacher = config::Teacher { image_size: None, ..bare(folder.path()) };
         OnnxTeacher::open(&teacher)?.logits(&[1.0; 12], 1)
     }
