@@ -10,7 +10,7 @@ use crate::config;
 use crate::runs;
 use crate::student::{Student, hf, onnx};
 use crate::teacher::{OnnxTeacher, Teacher};
-use crate::train::{self, BEST};
+use crate::train::{self, BEST, RUN_FILE};
 use crate::view::Preprocess;
 
 /// Which classifier a command works with.
@@ -54,7 +54,7 @@ pub fn runs_dir() -> PathBuf {
 
 /// Whether a folder is a run's, which knows its dataset.
 pub fn is_run(path: &Path) -> bool {
-    path.join("run.json").is_file()
+    path.join(RUN_FILE).exists()
 }
 
 /// A classifier that is ready.

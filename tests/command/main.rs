@@ -3,12 +3,14 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod agreement;
 mod compare;
 mod objects;
 mod plan;
 mod refusals;
 mod report;
 mod restarts;
+mod run_damage;
 mod safety;
 mod stage_two;
 mod student_leaves;

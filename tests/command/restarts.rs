@@ -208,7 +208,7 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_serves() {
         assert!(newest.join(name).exists() && !newest.with_extension("damaged").exists());
         fs::remove_file(run.join("result.json")).unwrap();
     }
-    for damage in [("state.json", Some("{")), ("model.bpk", None)] {
+    for damage in [("model.bpk", None), ("state.json", Some("{"))] {
         for checkpoint in checkpoints(&run) {
             let path = run.join(checkpoint).join(damage.0);
             match damage.1 {
