@@ -46,7 +46,12 @@ fn sweep_report_and_compare_name_the_same_winner_with_the_same_numbers() {
 
     let runs = |group: &Value| -> Vec<String> {
         let index = |index: &Value| index.as_u64().unwrap() as usize;
-        group["runs"].as_array().unwrap().iter().map(|run| name(&report["runs"][index(run)]["folder"]).to_owned()).collect()
+        group["runs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|run| name(&report["runs"][index(run)]["folder"]).to_owned())
+            .collect()
     };
     let scratch = groups.iter().find(|group| group["temperature"].is_null()).unwrap();
     for (group, configuration) in groups.iter().zip(swept["configurations"].as_array().unwrap()) {
@@ -69,18 +74,28 @@ fn the_demo_says_what_compare_and_report_say_of_its_runs() {
     let workshop = Workshop::new();
     workshop.file("tiny.toml", TINY);
     let said = workshop.done(&["demo", "-p", "tiny.toml", "--seeds", "2"]);
-    let words = said.lines().find_map(|line| line.strip_prefix("gain of distillation: ")).expect("it says the gain");
+    let words =
+        said.lines().find_map(|line| line.strip_prefix("gain of distillation: ")).expect("it says the gain");
     let entries = fs::read_dir(workshop.path().join("runs")).unwrap();
     let names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     let (scratch, distilled): (Vec<&String>, Vec<&String>) =
         names.iter().partition(|name| name.starts_with("tiny-labels-only-"));
-    let sides = distilled.iter().map(|name| name.as_str()).chain(["--against"]).chain(scratch.iter().map(|name| name.as_str()));
+    let sides = distilled
+        .iter()
+        .map(|name| name.as_str())
+        .chain(["--against"])
+        .chain(scratch.iter().map(|name| name.as_str()));
     let sides: Vec<&str> = sides.collect();
     let compared = workshop.done(&[&["compare"], &sides[..]].concat());
     assert_eq!(compared.lines().last().unwrap(), words);
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
     let report = json(&workshop, &[&["report", "--json", "-o", "page.html"], &all[..]].concat());
-    let group = report["comparison"]["groups"].as_array().unwrap().iter().find(|group| !group["gain"].is_null()).unwrap();
+    let group = report["comparison"]["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|group| !group["gain"].is_null())
+        .unwrap();
     let points = format!("{:+.1} points", 100.0 * number(&group["gain"]["accuracy"]["mean"]));
     assert!(words.contains(&points), "{words} has not {points}");
 }
@@ -121,10 +136,14 @@ fn without_labels_there_is_no_accuracy_and_the_best_epoch_agrees_with_the_teache
         (number(&record["validation"]["teacher_agreement"]), -number(&record["validation"]["teacher_kl"]))
     };
     let scores: Vec<(f64, f64)> = log.lines().map(score).collect();
-    let best = (0..scores.len()).reduce(|best, next| if scores[next] > scores[best] { next } else { best }).unwrap();
+    let best =
+        (0..scores.len()).reduce(|best, next| if scores[next] > scores[best] { next } else { best }).unwrap();
     assert_eq!(result["best_epoch"], best + 1);
     let rows: Vec<&str> = said.lines().filter(|line| line.contains("/6 ")).collect();
-    assert!(rows.len() == 6 && rows.iter().all(|row| row.split('|').nth(1).unwrap().trim().starts_with('-')), "{said}");
+    assert!(
+        rows.len() == 6 && rows.iter().all(|row| row.split('|').nth(1).unwrap().trim().starts_with('-')),
+        "{said}"
+    );
     workshop.done(&["evaluate", &run.display().to_string()]);
     let page = workshop.done(&["report", &run.display().to_string(), "-o", "page.html"]);
     assert!(page.contains("page.html"), "{page}");
@@ -134,6 +153,7 @@ fn without_labels_there_is_no_accuracy_and_the_best_epoch_agrees_with_the_teache
         .unwrap()
         .map(|entry| entry.unwrap().path().display().to_string())
         .collect();
-    let args: Vec<&str> = ["report", "--json", "-o", "page.html"].into_iter().chain(runs.iter().map(String::as_str)).collect();
+    let args: Vec<&str> =
+        ["report", "--json", "-o", "page.html"].into_iter().chain(runs.iter().map(String::as_str)).collect();
     assert_eq!(json(&workshop, &args)["comparison"]["measure"], "teacher-agreement");
 }

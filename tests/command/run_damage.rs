@@ -91,7 +91,9 @@ fn files_that_contradict_each_other_are_damage_whatever_their_checksums_say() {
     for (name, pointer, value) in edits() {
         let path = run.join(name);
         let sound = fs::read(&path).unwrap();
-        reseal(&path, |json| *json.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value.clone());
+        reseal(&path, |json| {
+            *json.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value.clone()
+        });
         is_damaged(&run).unwrap_or_else(|said| panic!("{name} {pointer} = {value}: {said}"));
         fs::write(&path, sound).unwrap();
     }
@@ -99,8 +101,12 @@ fn files_that_contradict_each_other_are_damage_whatever_their_checksums_say() {
     let sound = fs::read_to_string(&path).unwrap();
     let lines: Vec<&str> = sound.lines().collect();
     let reversed: Vec<&str> = lines.iter().rev().copied().collect();
-    for text in [lines[..2].join("\n"), reversed.join("\n"), [&lines[..], &lines[2..]].concat().join("\n"), String::new()]
-    {
+    for text in [
+        lines[..2].join("\n"),
+        reversed.join("\n"),
+        [&lines[..], &lines[2..]].concat().join("\n"),
+        String::new(),
+    ] {
         fs::write(&path, text).unwrap();
         is_damaged(&run).unwrap();
     }
@@ -159,7 +165,16 @@ fn resumed(name: &str) -> (PathBuf, Vec<String>) {
     copy(&MADE.run, &run);
     fs::remove_file(run.join("result.json")).unwrap();
     let checkpoint = run.join("checkpoint-000002-000000");
-    let args = ["train-student", "-p", "tiny.toml", "--set", "train.keep-checkpoints=9", "--runs-dir", name, "--resume"];
+    let args = [
+        "train-student",
+        "-p",
+        "tiny.toml",
+        "--set",
+        "train.keep-checkpoints=9",
+        "--runs-dir",
+        name,
+        "--resume",
+    ];
     let args = args.iter().map(|arg| (*arg).to_owned()).chain([checkpoint.display().to_string()]);
     (run.join("checkpoint-000002-000000"), args.collect())
 }
@@ -226,7 +241,8 @@ fn times_never_cost_a_run() {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     fs::write(checkpoint.parent().unwrap().join("timing.json"), "1").unwrap();
     MADE.workshop.done(&args);
-    let products = |run: &Path| ["metrics.jsonl", "result.json"].map(|name| fs::read(run.join(name)).unwrap());
+    let products =
+        |run: &Path| ["metrics.jsonl", "result.json"].map(|name| fs::read(run.join(name)).unwrap());
     assert!(products(checkpoint.parent().unwrap()) == products(&MADE.run));
 }
 
@@ -275,7 +291,10 @@ fn a_shard_that_changes_while_a_run_trains_stops_the_run() {
         file.set_len(content.len() as u64).unwrap();
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(3) && said.contains("train/part-00000.parquet"), "{name}: {said}");
+        assert!(
+            output.status.code() == Some(3) && said.contains("train/part-00000.parquet"),
+            "{name}: {said}"
+        );
         let epochs = fs::read_to_string(log().unwrap()).unwrap().lines().count();
         assert!(epochs < 5000, "it trained to its end");
     }
