@@ -13,7 +13,7 @@ use clap::Subcommand;
 
 use super::Failure;
 use super::output::{bytes, numbers};
-use crate::store::{self, Site, Summary};
+use crate::store::{self, CacheBuilder, Summary};
 
 /// List, inspect, verify, merge, pack and delete caches.
 #[derive(clap::Args)]
@@ -106,7 +106,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 }
 
 fn merge(dir: &Path, context: &Context) -> Result<(), Failure> {
-    let site = Site::open(dir, context)?;
+    let site = CacheBuilder::open(dir, context)?;
     site.missing_shards()?;
     let complete = site.complete()?;
     outln!(

@@ -4,7 +4,8 @@ use super::{Error, Settings};
 use crate::config;
 use crate::dataset::Dataset;
 use crate::store::{
-    self, DatasetIdentity, Encoding, Manifest, ShardSpec, Site, SplitSize, TeacherIdentity, ViewIdentity,
+    self, CacheBuilder, DatasetIdentity, Encoding, Manifest, ShardSpec, SplitSize, TeacherIdentity,
+    ViewIdentity,
 };
 use crate::support::hash::Digest;
 use crate::teacher::Description;
@@ -64,7 +65,7 @@ pub struct Left {
 /// A cache is there and can't be read, or is damaged; a store that can't be reached.
 pub fn left(manifest: &Manifest, settings: &Settings) -> Result<Left, Error> {
     let (missing, batch_size) =
-        match Site::open(&settings.cache.dir.join(manifest.folder_name()), settings.context) {
+        match CacheBuilder::open(&settings.cache.dir.join(manifest.folder_name()), settings.context) {
             Err(store::Error::NoCache { .. }) => (manifest.shards(), None),
             site => {
                 let site = site?;

@@ -22,7 +22,7 @@ use std::thread::available_parallelism;
 
 use crate::config;
 use crate::dataset::Dataset;
-use crate::store::{Row, ShardSpec, ShardWriter, Site};
+use crate::store::{CacheBuilder, Row, ShardSpec, ShardWriter};
 use crate::support::context::Context;
 use crate::support::progress::Progress;
 use crate::teacher::Teacher;
@@ -88,7 +88,7 @@ pub fn run_all(
         &teacher.preprocess().resizing(),
         settings,
     )?;
-    let site = Site::create_or_open(&settings.cache.dir, &manifest, settings.context)?;
+    let site = CacheBuilder::create_or_open(&settings.cache.dir, &manifest, settings.context)?;
 
     let shards = site.manifest().shards();
     let missing = site.missing_shards()?;
@@ -132,7 +132,7 @@ pub fn run_all(
 
 /// Where rows go, and how logits become the dataset's order.
 struct Work<'a> {
-    site: &'a Site,
+    site: &'a CacheBuilder,
     order: &'a [usize],
     context: &'a Context,
 }

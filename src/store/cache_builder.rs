@@ -3,24 +3,26 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::committer::Committer;
-use super::complete::{Complete, complete};
-use super::error::Error;
-use super::manifest::Manifest;
-use super::plan::ShardSpec;
-use super::remote::RemoteCache;
-use super::{folder, resume};
 use crate::objects::{Bucket, Url};
+use crate::store::error::Error;
+use crate::store::folder;
+use crate::store::format::complete::Complete;
+use crate::store::format::manifest::Manifest;
+use crate::store::format::plan::ShardSpec;
+use crate::store::read::resume;
+use crate::store::remote::RemoteCache;
+use crate::store::write::close::complete;
+use crate::store::write::committer::Committer;
 use crate::support::context::Context;
 
 /// A cache that is being made.
-pub struct Site {
+pub struct CacheBuilder {
     dir: PathBuf,
     manifest: Arc<Manifest>,
     remote: Option<Arc<RemoteCache>>,
 }
 
-impl Site {
+impl CacheBuilder {
     /// The place of `manifest`'s cache under `root`, a folder or the URL of a prefix, made with its manifest if it is not there.
     ///
     /// # Errors
@@ -93,7 +95,7 @@ impl Site {
     /// Closes the cache once every shard is there.
     ///
     /// # Errors
-    /// As [`super::complete()`]; a store that can't be reached; another `complete.json`.
+    /// As [`crate::store::format::complete()`]; a store that can't be reached; another `complete.json`.
     pub fn complete(&self) -> Result<Complete, Error> {
         match &self.remote {
             None => complete(&self.dir),

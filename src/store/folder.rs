@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::error::Error;
-use super::manifest::{MANIFEST_FILE, Manifest};
+use crate::store::error::Error;
+use crate::store::format::manifest::{MANIFEST_FILE, Manifest};
 use crate::support::atomic::{self, is_temporary};
 
 /// The folder of `manifest`'s cache under `root`, made with its manifest if it is not there, and the manifest that
@@ -18,7 +18,7 @@ pub fn create_or_open(root: &Path, manifest: &Manifest) -> Result<(PathBuf, Mani
     let path = dir.join(MANIFEST_FILE);
     match Manifest::read(&dir) {
         Ok(found) => {
-            let complete = dir.join(super::complete::COMPLETE_FILE).exists();
+            let complete = dir.join(crate::store::format::complete::COMPLETE_FILE).exists();
             match difference(manifest, &found, complete) {
                 Some((field, expected, found)) => Err(Error::Different { path, field, expected, found }),
                 None => Ok((dir, found)),
@@ -42,7 +42,7 @@ fn difference(
     complete: bool,
 ) -> Option<(&'static str, String, String)> {
     let sizes = |manifest: &Manifest| {
-        let size = |split: &super::SplitSize| format!("{} {}", split.samples, split.name);
+        let size = |split: &crate::store::SplitSize| format!("{} {}", split.samples, split.name);
         manifest.dataset.splits.iter().map(size).collect::<Vec<_>>().join(", ")
     };
     let decides: [Field; 9] = [

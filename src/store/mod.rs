@@ -1,61 +1,43 @@
-//! The cache on disk: logits and soft targets in memory-mapped parquet. Nothing else knows parquet.
+//! The cache on disk: logits and soft targets in memory-mapped parquet. Nothing else knows the cache's parquet.
 //!
-//! `cache/README.md` specifies the format. Stage one calls [`Site::create_or_open`], asks [`Site::missing_shards`] what is to do,
-//! fills a [`ShardWriter`] for each and ends with [`Site::complete`]; stage two calls [`pull`], [`Cache::open`],
+//! `cache/README.md` specifies the format. Stage one calls [`CacheBuilder::create_or_open`], asks [`CacheBuilder::missing_shards`] what is
+//! left, fills a [`ShardWriter`] for each and ends with [`CacheBuilder::complete`]; stage two calls [`pull`], [`Cache::open`],
 //! [`Cache::check_dataset`] and [`Cache::check_content`], and gathers batches from [`Cache::split`].
+//!
+//! The rooms, each of which imports from those before it only: `format` (what the files say), `read`, `write`, `tools`, `remote`.
 
-mod archive;
 mod cache_builder;
-mod checks;
-mod checksummed_json;
-mod column_values;
-mod columns;
-mod committer;
-mod complete;
-mod encode;
-mod encoding;
-mod encoding_loss;
 mod error;
 mod folder;
-mod gather;
-mod levels;
-mod manifest;
-mod plan;
-mod quality;
-mod reader;
-mod record;
+mod format;
+mod read;
 mod remote;
-mod resume;
-mod schema;
-mod shard;
-mod shard_file;
-mod size;
-mod soften;
-mod soften_cache;
-mod summary;
-mod verify;
-mod writer;
+mod tools;
+mod write;
 
-pub use archive::{pack, unpack};
-pub use cache_builder::Site;
-pub use committer::Committer;
-pub use complete::{COMPLETE_FILE, Complete, complete};
-pub use encoding::Encoding;
-pub use encoding_loss::{EncodingLoss, Lost};
+pub use cache_builder::CacheBuilder;
 pub use error::{Error, ErrorKind};
 pub use folder::{clean_leftovers, create_or_open, find};
-pub use manifest::{
+pub use format::complete::{COMPLETE_FILE, Complete};
+pub use format::encoding::{Encoding, soft_column};
+pub use format::encoding_loss::{EncodingLoss, Lost};
+pub use format::manifest::{
     DatasetIdentity, FORMAT, MANIFEST_FILE, Manifest, SplitSize, TeacherIdentity, ViewIdentity,
 };
-pub use plan::ShardSpec;
-pub use quality::{Confusion, Entropy, TeacherQuality};
-pub use reader::{Cache, SplitRows};
-pub use record::ShardRecord;
+pub use format::plan::ShardSpec;
+pub use format::quality::TeacherQuality;
+pub use format::record::ShardRecord;
+pub use format::schema::ColumnSummary;
+pub use format::soften::soften;
+pub use read::quality::{Confusion, Entropy};
+pub use read::reader::{Cache, SplitRows};
+pub use read::resume::missing_shards;
 pub use remote::{Listed, index, left, only_local, origin, place, pull, summaries};
-pub use resume::missing_shards;
-pub use schema::soft_column;
-pub use soften::soften;
-pub use soften_cache::{Softened, add_temperatures};
-pub use summary::{ColumnSummary, SplitSummary, Summary};
-pub use verify::{Report, verify};
-pub use writer::{Row, ShardWriter};
+pub use tools::archive::{pack, unpack};
+pub use tools::soften_cache::{Softened, add_temperatures};
+pub use tools::summary::{SplitSummary, Summary};
+pub use tools::verify::{Report, verify};
+pub use write::close::complete;
+pub use write::committer::Committer;
+pub use write::row::Row;
+pub use write::writer::ShardWriter;

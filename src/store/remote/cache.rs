@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::objects::{Bucket, Mirror, Object, Wanted};
-use crate::store::complete::{COMPLETE_FILE, Complete};
 use crate::store::error::Error;
-use crate::store::manifest::{MANIFEST_FILE, Manifest};
-use crate::store::plan::ShardSpec;
-use crate::store::record::ShardRecord;
-use crate::store::summary::Summary;
-use crate::store::{checksummed_json, resume};
+use crate::store::format::checksummed_json;
+use crate::store::format::complete::{COMPLETE_FILE, Complete};
+use crate::store::format::manifest::{MANIFEST_FILE, Manifest};
+use crate::store::format::plan::ShardSpec;
+use crate::store::format::record::ShardRecord;
+use crate::store::read::resume;
+use crate::store::tools::summary::Summary;
 use crate::support::atomic;
 use crate::support::hash::Digest;
 
@@ -84,7 +85,7 @@ impl RemoteCache {
         if fs::read(&path).ok().as_ref() != Some(&bytes) {
             atomic::write(&path, &bytes).map_err(Error::io("written", &path))?;
         }
-        Ok(Some(Complete::read(&self.dir, manifest)?))
+        Complete::find(&self.dir, manifest)
     }
 
     /// A sealed object, parsed, with its bytes.

@@ -10,14 +10,14 @@ mod publish;
 
 use std::path::{Path, PathBuf};
 
-use super::error::Error;
-use super::folder::is_called;
-use super::manifest::Manifest;
-use super::plan::ShardSpec;
-use super::reader::Cache;
-use super::resume;
-use super::summary::Summary;
 use crate::objects::{Bucket, Mirror, Url};
+use crate::store::error::Error;
+use crate::store::folder::is_called;
+use crate::store::format::manifest::Manifest;
+use crate::store::format::plan::ShardSpec;
+use crate::store::read::reader::Cache;
+use crate::store::read::resume;
+use crate::store::tools::summary::Summary;
 use crate::support::context::Context;
 
 pub(super) use cache::RemoteCache;
@@ -49,7 +49,7 @@ pub fn pull(folder: &Path, context: &Context) -> Result<PathBuf, Error> {
     let cache = RemoteCache::held(&Bucket::open(&root, context)?, name)?;
     if cache.refresh()?.is_none() {
         // A cache that was softened from a copy is here alone.
-        if cache.dir().join(super::MANIFEST_FILE).is_file() {
+        if cache.dir().join(crate::store::MANIFEST_FILE).is_file() {
             return Ok(cache.dir().to_path_buf());
         }
         return Err(Error::NoCache { dir: folder.to_path_buf() });

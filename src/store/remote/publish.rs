@@ -6,12 +6,14 @@ use std::path::Path;
 
 use super::cache::{RemoteCache, object_name, shard_object};
 use crate::objects::Created;
-use crate::store::complete::{COMPLETE_FILE, Complete, complete};
 use crate::store::error::Error;
-use crate::store::manifest::{MANIFEST_FILE, Manifest};
-use crate::store::plan::ShardSpec;
-use crate::store::record::ShardRecord;
-use crate::store::{checksummed_json, resume};
+use crate::store::format::checksummed_json;
+use crate::store::format::complete::{COMPLETE_FILE, Complete};
+use crate::store::format::manifest::{MANIFEST_FILE, Manifest};
+use crate::store::format::plan::ShardSpec;
+use crate::store::format::record::ShardRecord;
+use crate::store::read::resume;
+use crate::store::write::close::complete;
 use crate::support::atomic;
 use crate::support::hash::Digest;
 

@@ -2,11 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::encoding::{Layout, dense, top};
-use super::error::Error;
-use super::reader::SplitRows;
-use super::schema::column;
-use super::shard::Shard;
+use crate::store::error::Error;
+use crate::store::format::encoding::{Layout, dense, top};
+use crate::store::format::schema::column;
+use crate::store::read::reader::SplitRows;
+use crate::store::read::shard::Shard;
 use crate::support::exp::exp_of_negative;
 
 /// Batches of this many values are worth another core: 256 kB.
@@ -15,7 +15,7 @@ const PARALLEL_VALUES: usize = 1 << 16;
 impl SplitRows {
     /// How many classes are kept of each row, where not all are.
     pub fn kept(&self) -> Option<usize> {
-        match self.manifest.layout() {
+        match self.manifest.encoding.layout() {
             Layout::Dense => None,
             Layout::Top { kept } => Some(kept),
         }
@@ -38,7 +38,7 @@ impl SplitRows {
     /// # Errors
     /// As [`SplitRows::gather_logits`].
     pub fn gather_logits_for(&self, temperature: f32, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
-        let Layout::Top { kept } = self.manifest.layout() else {
+        let Layout::Top { kept } = self.manifest.encoding.layout() else {
             return self.copy_column(dense::LOGITS, rows, out);
         };
         let distance = |index: &usize| (self.temperatures()[*index] - temperature).abs();
@@ -61,7 +61,7 @@ impl SplitRows {
     /// [`Error::NoSuchTemperature`], and as [`SplitRows::gather_logits`].
     pub fn gather_soft(&self, temperature: f32, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
         let index = self.temperature_index(temperature)?;
-        let Layout::Top { kept } = self.manifest.layout() else {
+        let Layout::Top { kept } = self.manifest.encoding.layout() else {
             return self.copy_column(dense::SOFT + index, rows, out);
         };
         let mut top = Top::new(kept);

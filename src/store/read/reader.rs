@@ -6,13 +6,14 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use super::complete::Complete;
-use super::error::Error;
-use super::manifest::Manifest;
-use super::plan::ShardSpec;
-use super::record::ShardRecord;
-use super::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES};
-use super::shard::{Opener, Scalars, Shard};
+use crate::store::error::Error;
+use crate::store::format::complete::Complete;
+use crate::store::format::manifest::Manifest;
+use crate::store::format::plan::ShardSpec;
+use crate::store::format::record::ShardRecord;
+use crate::store::format::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES};
+use crate::store::read::resume;
+use crate::store::read::shard::{Opener, Scalars, Shard};
 use crate::support::hash::Digest;
 
 /// A complete cache, open for reading.
@@ -25,7 +26,7 @@ use crate::support::hash::Digest;
 /// - A gather checks the layout of each column that it is the first to touch.
 /// - [`Cache::check_content`] reads everything: each shard's digest, every value finite. Training does this before
 ///   its first step.
-/// - [`super::verify`] also softens the logits again and looks for files that don't belong.
+/// - [`crate::store::tools::verify`] also softens the logits again and looks for files that don't belong.
 pub struct Cache {
     dir: PathBuf,
     manifest: Arc<Manifest>,
@@ -45,7 +46,7 @@ impl Cache {
     /// [`Error::NotComplete`] while stage one has shards to do, and whatever is damaged.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let manifest = Arc::new(Manifest::read(dir)?);
-        let complete = Complete::read(dir, &manifest)?;
+        let complete = resume::complete(dir, &manifest)?;
         let splits = open_splits(dir, &manifest, &complete.shards)?
             .into_iter()
             .map(|rows| Split { rows: Arc::new(rows), checked: OnceLock::new() })
@@ -136,7 +137,7 @@ impl fmt::Debug for Cache {
 }
 
 /// Maps every shard, on every core.
-pub(super) fn open_splits(
+pub(in crate::store) fn open_splits(
     dir: &Path,
     manifest: &Arc<Manifest>,
     records: &[ShardRecord],
@@ -165,11 +166,11 @@ pub(super) fn open_splits(
 /// The rows of one split. A row is addressed by its index, which [`SplitRows::row`] finds.
 pub struct SplitRows {
     name: String,
-    pub(super) manifest: Arc<Manifest>,
+    pub(in crate::store) manifest: Arc<Manifest>,
     rows: usize,
     samples: u64,
     views: u16,
-    pub(super) shards: Vec<Shard>,
+    pub(in crate::store) shards: Vec<Shard>,
 }
 
 impl fmt::Debug for SplitRows {
@@ -262,7 +263,7 @@ impl SplitRows {
         scalars.flip(row)
     }
 
-    pub(super) fn locate(&self, row: usize) -> (&Shard, usize) {
+    pub(in crate::store) fn locate(&self, row: usize) -> (&Shard, usize) {
         let step = self.manifest.shard_rows as usize;
         (&self.shards[row / step], row % step)
     }
@@ -273,12 +274,12 @@ impl SplitRows {
     }
 
     /// Checks that every row is the one that belongs there.
-    pub(super) fn check_rows(&self) -> Result<(), Error> {
+    pub(in crate::store) fn check_rows(&self) -> Result<(), Error> {
         first_error(&self.shards, |shard| shard.scalars().map(|_| ()))
     }
 
     /// Reads every byte.
-    pub(super) fn check_content(&self) -> Result<(), Error> {
+    pub(in crate::store) fn check_content(&self) -> Result<(), Error> {
         first_error(&self.shards, |shard| shard.check_content(self.classes()))
     }
 }

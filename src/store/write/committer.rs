@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use super::error::Error;
-use super::plan::ShardSpec;
-use super::record::ShardRecord;
-use super::writer::ShardWriter;
+use crate::store::error::Error;
+use crate::store::format::plan::ShardSpec;
+use crate::store::format::record::ShardRecord;
+use crate::store::write::writer::ShardWriter;
 
 /// What is done with a shard once it is safe on disk.
 type Then = dyn Fn(&ShardSpec, &ShardRecord) -> Result<(), Error> + Send + Sync;

@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::manifest::Manifest;
-use super::schema::soft_column;
 use crate::config;
 
 /// How logits and soft targets are stored.
@@ -52,14 +50,14 @@ impl fmt::Display for Encoding {
 
 /// A number in a column of logits or targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Element {
+pub(in crate::store) enum Element {
     Float32,
     Float16,
     Int32,
 }
 
 impl Element {
-    pub(super) fn bytes(self) -> usize {
+    pub(in crate::store) fn bytes(self) -> usize {
         match self {
             Self::Float32 | Self::Int32 => 4,
             Self::Float16 => 2,
@@ -69,7 +67,7 @@ impl Element {
 
 /// A column of logits or targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ValueColumn {
+pub(in crate::store) struct ValueColumn {
     pub name: String,
     pub element: Element,
     /// Numbers in a row's list; `None` for one number that is no list.
@@ -78,14 +76,14 @@ pub(super) struct ValueColumn {
 
 impl ValueColumn {
     /// Numbers in a row.
-    pub(super) fn width(&self) -> usize {
+    pub(in crate::store) fn width(&self) -> usize {
         self.list.unwrap_or(1)
     }
 }
 
 /// Which of the value columns hold what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(in crate::store) enum Layout {
     /// The logits, then the targets at each temperature, each `[rows, classes]`.
     Dense,
     /// The kept classes, their logits, both `[rows, kept]`, then the mass of the rest at each temperature, `[rows]`.
@@ -96,54 +94,47 @@ pub(super) enum Layout {
 }
 
 /// Positions among the value columns.
-pub(super) mod dense {
+pub(in crate::store) mod dense {
     pub const LOGITS: usize = 0;
     /// The first of one column a temperature.
     pub const SOFT: usize = 1;
 }
 
 /// Positions among the value columns.
-pub(super) mod top {
+pub(in crate::store) mod top {
     pub const CLASSES: usize = 0;
     pub const LOGITS: usize = 1;
     /// The first of one column a temperature.
     pub const REST: usize = 2;
 }
 
-impl Manifest {
-    /// Encoding and compression in words: `top-10, zstd 3`.
-    pub fn storage(&self) -> String {
-        match self.zstd {
-            0 => self.encoding.to_string(),
-            level => format!("{}, zstd {level}", self.encoding),
+impl Encoding {
+    /// Which of the value columns hold what.
+    pub(in crate::store) fn layout(self) -> Layout {
+        match self {
+            Self::Float32 | Self::Float16 => Layout::Dense,
+            Self::TopK(kept) => Layout::Top { kept: kept as usize },
         }
     }
 
-    pub(super) fn layout(&self) -> Layout {
-        match self.encoding {
-            Encoding::Float32 | Encoding::Float16 => Layout::Dense,
-            Encoding::TopK(kept) => Layout::Top { kept: kept as usize },
-        }
-    }
-
-    /// The columns after `input_hash`, in order.
-    pub(super) fn value_columns(&self) -> Vec<ValueColumn> {
+    /// The columns after `input_hash`, in order, of so many classes and these temperatures.
+    pub(in crate::store) fn value_columns(self, classes: usize, temperatures: &[f32]) -> Vec<ValueColumn> {
         let list = |name: String, element, width| ValueColumn { name, element, list: Some(width) };
         let dense = |element| {
-            let names = self.temperatures.iter().map(|&temperature| soft_column(temperature));
+            let names = temperatures.iter().map(|&temperature| soft_column(temperature));
             let names = std::iter::once("logits".to_owned()).chain(names);
-            names.map(|name| list(name, element, self.classes())).collect()
+            names.map(|name| list(name, element, classes)).collect()
         };
-        match self.encoding {
-            Encoding::Float32 => dense(Element::Float32),
-            Encoding::Float16 => dense(Element::Float16),
-            Encoding::TopK(kept) => {
+        match self {
+            Self::Float32 => dense(Element::Float32),
+            Self::Float16 => dense(Element::Float16),
+            Self::TopK(kept) => {
                 let kept = kept as usize;
                 let mut columns = vec![
                     list("top_classes".to_owned(), Element::Int32, kept),
                     list("top_logits".to_owned(), Element::Float32, kept),
                 ];
-                columns.extend(self.temperatures.iter().map(|&temperature| ValueColumn {
+                columns.extend(temperatures.iter().map(|&temperature| ValueColumn {
                     name: soft_column(temperature).replacen("soft", "rest", 1),
                     element: Element::Float32,
                     list: None,
@@ -151,5 +142,21 @@ impl Manifest {
                 columns
             }
         }
+    }
+}
+
+/// The name of the soft column at `temperature`: `soft_t5`, `soft_t2p5`.
+pub fn soft_column(temperature: f32) -> String {
+    format!("soft_t{temperature}").replace('.', "p")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn soft_columns_are_named_after_their_temperature() {
+        let names: Vec<String> = [1.0, 5.0, 2.5, 0.1].into_iter().map(soft_column).collect();
+        assert_eq!(names, ["soft_t1", "soft_t5", "soft_t2p5", "soft_t0p1"]);
     }
 }

@@ -6,23 +6,23 @@ use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::metadata::KeyValue;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
+use serde::Serialize;
 
-use super::encoding::Element;
-use super::manifest::Manifest;
-use super::plan::ShardSpec;
-use super::summary::ColumnSummary;
+use crate::store::format::encoding::Element;
+use crate::store::format::manifest::Manifest;
+use crate::store::format::plan::ShardSpec;
 
 /// Bytes of `image_hash`.
-pub(super) const IMAGE_HASH_BYTES: usize = 16;
+pub(in crate::store) const IMAGE_HASH_BYTES: usize = 16;
 /// Bytes of `input_hash`.
-pub(super) const INPUT_HASH_BYTES: usize = 8;
+pub(in crate::store) const INPUT_HASH_BYTES: usize = 8;
 /// Numbers of `crop`: left, top, width, height.
-pub(super) const CROP_WIDTH: usize = 4;
+pub(in crate::store) const CROP_WIDTH: usize = 4;
 /// What the root of the parquet schema is called.
-pub(super) const ROOT: &str = "schema";
+pub(in crate::store) const ROOT: &str = "schema";
 
 /// The columns before the logits and targets, by position.
-pub(super) mod column {
+pub(in crate::store) mod column {
     pub const SAMPLE: usize = 0;
     pub const IMAGE_HASH: usize = 1;
     pub const LABEL: usize = 2;
@@ -34,13 +34,17 @@ pub(super) mod column {
     pub const VALUES: usize = 7;
 }
 
-/// The name of the soft column at `temperature`: `soft_t5`, `soft_t2p5`.
-pub fn soft_column(temperature: f32) -> String {
-    format!("soft_t{temperature}").replace('.', "p")
+/// One column of a shard.
+#[derive(Debug, Clone, Serialize)]
+pub struct ColumnSummary {
+    /// Its name.
+    pub name: String,
+    /// What a row has in it, such as `float32[1000]`.
+    pub kind: String,
 }
 
 /// The element of a list column, by parquet's own name for it.
-pub(super) fn list_element(element: Element) -> Arc<Field> {
+pub(in crate::store) fn list_element(element: Element) -> Arc<Field> {
     Arc::new(Field::new("element", data_type(element), false))
 }
 
@@ -53,7 +57,7 @@ fn data_type(element: Element) -> DataType {
 }
 
 /// The columns as Arrow types; none is nullable.
-pub(super) fn arrow_schema(manifest: &Manifest) -> Arc<Schema> {
+pub(in crate::store) fn arrow_schema(manifest: &Manifest) -> Arc<Schema> {
     let list = |element| DataType::List(list_element(element));
     let mut fields = vec![
         Field::new("sample", DataType::UInt64, false),
@@ -72,7 +76,7 @@ pub(super) fn arrow_schema(manifest: &Manifest) -> Arc<Schema> {
 }
 
 /// The columns, for people: what a row has in each.
-pub(super) fn describe(manifest: &Manifest) -> Vec<ColumnSummary> {
+pub(in crate::store) fn describe(manifest: &Manifest) -> Vec<ColumnSummary> {
     let scalars = [
         ("sample", "uint64"),
         ("image_hash", "bytes[16]"),
@@ -91,7 +95,7 @@ pub(super) fn describe(manifest: &Manifest) -> Vec<ColumnSummary> {
 }
 
 /// The columns as parquet types.
-pub(super) fn parquet_schema(manifest: &Manifest) -> SchemaDescriptor {
+pub(in crate::store) fn parquet_schema(manifest: &Manifest) -> SchemaDescriptor {
     ArrowSchemaConverter::new()
         .schema_root(ROOT)
         .convert(&arrow_schema(manifest))
@@ -99,7 +103,7 @@ pub(super) fn parquet_schema(manifest: &Manifest) -> SchemaDescriptor {
 }
 
 /// How a leaf column differs from the one that belongs there; `None` when none does.
-pub(super) fn difference(expected: &SchemaDescriptor, found: &SchemaDescriptor) -> Option<String> {
+pub(in crate::store) fn difference(expected: &SchemaDescriptor, found: &SchemaDescriptor) -> Option<String> {
     let differs = |&index: &usize| match (expected.columns().get(index), found.columns().get(index)) {
         (Some(expected), Some(found)) => !is_same(expected, found),
         _ => true,
@@ -126,7 +130,7 @@ fn is_same(one: &ColumnDescriptor, other: &ColumnDescriptor) -> bool {
 }
 
 /// The essentials of the manifest, for whoever holds only the shard.
-pub(super) fn key_values(manifest: &Manifest, spec: &ShardSpec) -> Vec<KeyValue> {
+pub(in crate::store) fn key_values(manifest: &Manifest, spec: &ShardSpec) -> Vec<KeyValue> {
     let json = |value: &[String]| serde_json::to_string(value).expect("strings are JSON");
     let temperatures: Vec<String> = manifest.temperatures.iter().map(ToString::to_string).collect();
     let pairs = [
@@ -147,13 +151,7 @@ pub(super) fn key_values(manifest: &Manifest, spec: &ShardSpec) -> Vec<KeyValue>
     pairs.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn soft_columns_are_named_after_their_temperature() {
-        let names: Vec<String> = [1.0, 5.0, 2.5, 0.1].into_iter().map(soft_column).collect();
-        assert_eq!(names, ["soft_t1", "soft_t5", "soft_t2p5", "soft_t0p1"]);
-    }
+/// A crop that a view can be cut from.
+pub(in crate::store) fn is_rectangle([left, top, width, height]: [f32; CROP_WIDTH]) -> bool {
+    [left, top, width, height].iter().all(|value| value.is_finite()) && width > 0.0 && height > 0.0
 }

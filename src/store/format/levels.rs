@@ -11,7 +11,7 @@ const MAX_PACKED: usize = 63 * GROUP;
 
 /// The levels of `rows` lists of `width` values each, as a page begins with them: repetition, then definition levels,
 /// each after its length. The bytes are those of parquet's own writer.
-pub(super) fn regular(rows: usize, width: usize) -> Vec<u8> {
+pub(in crate::store) fn regular(rows: usize, width: usize) -> Vec<u8> {
     let (mut repetition, mut definition) = (Encoder::default(), Encoder::default());
     for _ in 0..rows {
         repetition.put(0, 1);
@@ -117,7 +117,7 @@ enum Run<'a> {
 }
 
 /// Whether `repetition` and `definition` are the levels of `rows` lists of `width` values each.
-pub(super) fn are_regular(repetition: &[u8], definition: &[u8], rows: usize, width: usize) -> bool {
+pub(in crate::store) fn are_regular(repetition: &[u8], definition: &[u8], rows: usize, width: usize) -> bool {
     all_ones(definition, rows * width) && starts_every(repetition, rows * width, width)
 }
 

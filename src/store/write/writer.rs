@@ -4,37 +4,19 @@ use std::path::{Path, PathBuf};
 
 use half::f16;
 
-use super::columns::{Columns, Rows};
-use super::encoding::Encoding;
-use super::encoding_loss::Lost;
-use super::error::Error;
-use super::manifest::Manifest;
-use super::plan::ShardSpec;
-use super::reader::SplitRows;
-use super::record::ShardRecord;
-use super::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES};
-use super::{checksummed_json, resume, shard_file};
-
-/// One view of one sample, as stage one hands it over; the soft targets are derived from `logits`.
-#[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
-    /// Index in its split.
-    pub sample: u64,
-    /// First 128 bits of BLAKE3 of the encoded image.
-    pub image_hash: [u8; IMAGE_HASH_BYTES],
-    /// Class index, -1 when unlabelled.
-    pub label: i32,
-    /// 0 is the plain evaluation view.
-    pub view: u16,
-    /// Left, top, width, height in the source's pixels.
-    pub crop: [f32; CROP_WIDTH],
-    /// Mirrored.
-    pub flip: bool,
-    /// Hash of the 8-bit pixels that the teacher was given.
-    pub input_hash: [u8; INPUT_HASH_BYTES],
-    /// The teacher's raw output, `[classes]`.
-    pub logits: &'a [f32],
-}
+use crate::store::error::Error;
+use crate::store::format::checksummed_json;
+use crate::store::format::encoding::Encoding;
+use crate::store::format::encoding_loss::Lost;
+use crate::store::format::manifest::Manifest;
+use crate::store::format::plan::ShardSpec;
+use crate::store::format::record::ShardRecord;
+use crate::store::format::schema::is_rectangle;
+use crate::store::read::reader::SplitRows;
+use crate::store::read::resume;
+use crate::store::write::columns::{Columns, Rows};
+use crate::store::write::row::Row;
+use crate::store::write::shard_file;
 
 /// A shard being filled, in memory: `rows * classes * 4` bytes for the logits. While it is committed, two of its
 /// columns are in memory as well; where columns are compressed, one a core and one.
@@ -56,13 +38,13 @@ impl ShardWriter {
     }
 
     /// Which shard it is.
-    pub(super) fn spec(&self) -> &ShardSpec {
+    pub(in crate::store) fn spec(&self) -> &ShardSpec {
         &self.spec
     }
 
     /// For rows that come from a shard which says what its encoding lost of the teacher's own logits; from the stored
     /// ones that can't be told.
-    pub(super) fn with_lost(mut self, lost: Vec<Lost>) -> Self {
+    pub(in crate::store) fn with_lost(mut self, lost: Vec<Lost>) -> Self {
         self.lost = Some(lost);
         self
     }
@@ -182,9 +164,4 @@ impl ShardWriter {
         checksummed_json::write(&dir.join(spec.record_path()), &record)?;
         Ok(record)
     }
-}
-
-/// A crop that a view can be cut from.
-pub(super) fn is_rectangle([left, top, width, height]: [f32; CROP_WIDTH]) -> bool {
-    [left, top, width, height].iter().all(|value| value.is_finite()) && width > 0.0 && height > 0.0
 }

@@ -2,19 +2,19 @@
 
 use half::f16;
 
-use super::encoding::{Element, Layout, dense, top};
-use super::error::Error;
-use super::schema::column;
-use super::shard::Shard;
-use super::soften;
-use super::writer::is_rectangle;
+use crate::store::error::Error;
+use crate::store::format::encoding::{Element, Layout, dense, top};
+use crate::store::format::schema::column;
+use crate::store::format::schema::is_rectangle;
+use crate::store::format::soften::soften;
+use crate::store::read::shard::Shard;
 
 /// A mass of the rest is rounded to float32, and its bound is not.
 const ROUNDING: f64 = 1e-6;
 
 impl Shard {
     /// Its digest, its rows' identities, and that every number is finite, targets between 0 and 1, kept classes in order.
-    pub(super) fn check_content(&self, classes: usize) -> Result<(), Error> {
+    pub(in crate::store) fn check_content(&self, classes: usize) -> Result<(), Error> {
         self.check_digest()?;
         let scalars = self.scalars()?;
         for row in 0..self.rows() {
@@ -38,7 +38,7 @@ impl Shard {
 
     /// Looks again at the file that is mapped: a length that differs is damage, and a file that was written to is digested again. A
     /// file that was replaced or deleted leaves the map as it was.
-    pub(super) fn recheck(&self) -> Result<(), Error> {
+    pub(in crate::store) fn recheck(&self) -> Result<(), Error> {
         let Some(now) = self.stamp_now() else { return Ok(()) };
         if now.bytes != self.record().bytes {
             let (expected, found) = (self.record().bytes, now.bytes);
@@ -92,7 +92,7 @@ impl Shard {
 
     /// Softens the logits again and compares every target, bit by bit. Of kept logits alone that can't be done: there
     /// the mass of the rest is compared with the most that the kept logits leave.
-    pub(super) fn check_derived(&self, classes: usize, temperatures: &[f32]) -> Result<(), Error> {
+    pub(in crate::store) fn check_derived(&self, classes: usize, temperatures: &[f32]) -> Result<(), Error> {
         match self.layout {
             Layout::Dense => self.check_softened(classes, temperatures),
             Layout::Top { kept } => self.check_rest(kept, classes, temperatures),

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::encoding::Encoding;
-use super::error::Error;
-use super::reader::Cache;
-use super::writer::ShardWriter;
-use super::{complete, folder, resume};
+use crate::store::error::Error;
+use crate::store::folder;
+use crate::store::format::encoding::Encoding;
+use crate::store::read::reader::Cache;
+use crate::store::read::resume;
+use crate::store::write::close;
+use crate::store::write::writer::ShardWriter;
 use crate::support::context::Context;
 
 /// How [`add_temperatures`] ended.
@@ -52,6 +54,6 @@ pub fn add_temperatures(dir: &Path, temperatures: &[f32], context: &Context) -> 
         writer.commit()?;
         progress.advance(spec.rows);
     }
-    complete::complete(&target)?;
+    close::complete(&target)?;
     Ok(Softened { dir: target, complete: true })
 }

@@ -19,10 +19,10 @@ use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::SchemaDescriptor;
 use rayon::prelude::*;
 
-use super::columns::{Columns, Content};
-use super::manifest::Manifest;
-use super::plan::ShardSpec;
-use super::schema;
+use crate::store::format::manifest::Manifest;
+use crate::store::format::plan::ShardSpec;
+use crate::store::format::schema;
+use crate::store::write::columns::{Columns, Content};
 use crate::support::atomic::AtomicFile;
 use crate::support::hash::Digest;
 
@@ -36,14 +36,14 @@ const BLOCK: usize = 1 << 18;
 const SYNC_BYTES: u64 = 8 << 20;
 
 /// A file that is safe on disk.
-pub(super) struct Written {
-    pub(super) bytes: u64,
-    pub(super) blake3: Digest,
-    pub(super) footer_blake3: Digest,
+pub(in crate::store) struct Written {
+    pub(in crate::store) bytes: u64,
+    pub(in crate::store) blake3: Digest,
+    pub(in crate::store) footer_blake3: Digest,
 }
 
 /// Writes `columns` to `path`, atomically.
-pub(super) fn write(
+pub(in crate::store) fn write(
     path: &Path,
     manifest: &Manifest,
     spec: &ShardSpec,
@@ -156,7 +156,7 @@ fn write_pages(
 }
 
 /// The length of the file that [`write`] makes of a shard whose columns are not compressed, whatever its values.
-pub(super) fn plain_bytes(manifest: &Manifest, spec: &ShardSpec, columns: &[Sizes]) -> u64 {
+pub(in crate::store) fn plain_bytes(manifest: &Manifest, spec: &ShardSpec, columns: &[Sizes]) -> u64 {
     let schema = Arc::new(schema::parquet_schema(manifest));
     let (ready, pages) = bounded(columns.len());
     for sizes in columns {
@@ -174,9 +174,9 @@ pub(super) fn plain_bytes(manifest: &Manifest, spec: &ShardSpec, columns: &[Size
 }
 
 /// What a column's only page will hold.
-pub(super) struct Sizes {
-    pub(super) bytes: usize,
-    pub(super) values: usize,
+pub(in crate::store) struct Sizes {
+    pub(in crate::store) bytes: usize,
+    pub(in crate::store) values: usize,
 }
 
 /// The metadata, its length and the magic.

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::checksummed_json;
-use super::encoding::Encoding;
-use super::error::Error;
+use crate::store::error::Error;
+use crate::store::format::checksummed_json;
+use crate::store::format::encoding::{Encoding, ValueColumn};
 use crate::support::hash::{Digest, FieldHasher};
 
 /// The version of the format that this code writes and reads; `cache/README.md` specifies it.
@@ -205,6 +205,19 @@ impl Manifest {
     /// `<name>-<first 12 hexadecimal digits of the key>`.
     pub fn folder_name(&self) -> String {
         format!("{}-{}", self.name, self.key.short(12))
+    }
+
+    /// Encoding and compression in words: `top-10, zstd 3`.
+    pub fn storage(&self) -> String {
+        match self.zstd {
+            0 => self.encoding.to_string(),
+            level => format!("{}, zstd {level}", self.encoding),
+        }
+    }
+
+    /// The columns after `input_hash`, in order.
+    pub(in crate::store) fn value_columns(&self) -> Vec<ValueColumn> {
+        self.encoding.value_columns(self.classes(), &self.temperatures)
     }
 
     /// How many classes.

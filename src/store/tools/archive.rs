@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 
 use tar::{EntryType, Header};
 
-use super::checksummed_json;
-use super::complete::{COMPLETE_FILE, Complete};
-use super::error::Error;
-use super::manifest::{MANIFEST_FILE, Manifest};
-use super::plan::ShardSpec;
-use super::reader::Cache;
-use super::record::ShardRecord;
-use super::verify::verify;
+use crate::store::error::Error;
+use crate::store::format::checksummed_json;
+use crate::store::format::complete::COMPLETE_FILE;
+use crate::store::format::manifest::{MANIFEST_FILE, Manifest};
+use crate::store::format::plan::ShardSpec;
+use crate::store::format::record::ShardRecord;
+use crate::store::read::reader::Cache;
+use crate::store::read::resume;
+use crate::store::tools::verify::verify;
 use crate::support::atomic::{self, AtomicFile, TEMPORARY_SUFFIX};
 use crate::support::hash::Digest;
 
@@ -91,7 +92,7 @@ pub fn unpack(archive: &Path, root: &Path) -> Result<PathBuf, Error> {
     write(Path::new(MANIFEST_FILE), &manifest_bytes)?;
     let complete_bytes = unpacking.json(COMPLETE_FILE)?;
     write(Path::new(COMPLETE_FILE), &complete_bytes)?;
-    let complete = Complete::read(&temporary.0, &manifest)?;
+    let complete = resume::complete(&temporary.0, &manifest)?;
     for (spec, record) in manifest.shards().iter().zip(&complete.shards) {
         unpacking.shard(spec, record, &temporary.0)?;
         let expected = checksummed_json::to_bytes(record);

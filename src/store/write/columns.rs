@@ -1,14 +1,14 @@
 //! The rows of a shard in memory, and the content of the page that each of its columns becomes.
 
-use super::encode::Derived;
-use super::encoding_loss::Lost;
-use super::levels;
-use super::manifest::Manifest;
-use super::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES, column};
-use super::writer::Row;
+use crate::store::format::encoding_loss::Lost;
+use crate::store::format::levels;
+use crate::store::format::manifest::Manifest;
+use crate::store::format::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES, column};
+use crate::store::write::encode::Derived;
+use crate::store::write::row::Row;
 
 /// What is known of a shard's rows before anything is derived from their logits.
-pub(super) struct Rows {
+pub(in crate::store) struct Rows {
     samples: Vec<u64>,
     image_hashes: Vec<u8>,
     labels: Vec<i32>,
@@ -20,7 +20,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn with_capacity(rows: usize, classes: usize) -> Self {
+    pub(in crate::store) fn with_capacity(rows: usize, classes: usize) -> Self {
         Self {
             samples: Vec::with_capacity(rows),
             image_hashes: Vec::with_capacity(rows * IMAGE_HASH_BYTES),
@@ -33,11 +33,11 @@ impl Rows {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::store) fn len(&self) -> usize {
         self.samples.len()
     }
 
-    pub(super) fn push(&mut self, row: &Row<'_>) {
+    pub(in crate::store) fn push(&mut self, row: &Row<'_>) {
         self.samples.push(row.sample);
         self.image_hashes.extend_from_slice(&row.image_hash);
         self.labels.push(row.label);
@@ -50,32 +50,32 @@ impl Rows {
 }
 
 /// The columns of a shard; each page is made when it is asked for.
-pub(super) struct Columns {
+pub(in crate::store) struct Columns {
     rows: Rows,
     derived: Derived,
 }
 
 /// What a column's only page holds before it is compressed.
-pub(super) struct Content {
+pub(in crate::store) struct Content {
     /// Levels, where the column is of lists, then the values.
-    pub(super) bytes: Vec<u8>,
+    pub(in crate::store) bytes: Vec<u8>,
     /// How many values.
-    pub(super) values: usize,
+    pub(in crate::store) values: usize,
 }
 
 impl Columns {
-    pub(super) fn new(manifest: &Manifest, mut rows: Rows) -> Self {
+    pub(in crate::store) fn new(manifest: &Manifest, mut rows: Rows) -> Self {
         let derived = Derived::new(manifest, std::mem::take(&mut rows.logits));
         Self { rows, derived }
     }
 
     /// What their encoding loses at each temperature.
-    pub(super) fn lost(&self) -> Vec<Lost> {
+    pub(in crate::store) fn lost(&self) -> Vec<Lost> {
         self.derived.lost()
     }
 
     /// The page of a column, by its position in the schema.
-    pub(super) fn page(&self, column: usize) -> Content {
+    pub(in crate::store) fn page(&self, column: usize) -> Content {
         let rows = &self.rows;
         let scalar = |bytes| Content { bytes, values: rows.len() };
         match column {

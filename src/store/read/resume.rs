@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use super::error::Error;
-use super::manifest::Manifest;
-use super::plan::ShardSpec;
-use super::record::ShardRecord;
+use crate::store::error::Error;
+use crate::store::format::complete::Complete;
+use crate::store::format::manifest::Manifest;
+use crate::store::format::plan::ShardSpec;
+use crate::store::format::record::ShardRecord;
 
 /// The shards of `manifest` that `dir` does not hold yet: no file, no sound record of it, or another length.
 ///
-/// Lengths are compared, contents are not: [`super::complete`] and [`super::verify`] read those.
+/// Lengths are compared, contents are not: [`crate::store::format::complete`] and [`crate::store::tools::verify`] read those.
 ///
 /// # Errors
 /// [`Error::Io`] when a file is there and can't be read.
@@ -23,10 +24,23 @@ pub fn missing_shards(dir: &Path, manifest: &Manifest) -> Result<Vec<ShardSpec>,
     Ok(missing)
 }
 
+/// `complete.json` of the cache in `dir`.
+///
+/// # Errors
+/// [`Error::NotComplete`] where there is none yet, and whatever is damaged.
+pub(in crate::store) fn complete(dir: &Path, manifest: &Manifest) -> Result<Complete, Error> {
+    if let Some(complete) = Complete::find(dir, manifest)? {
+        return Ok(complete);
+    }
+    let shards = manifest.shards().len();
+    let done = shards - missing_shards(dir, manifest)?.len();
+    Err(Error::NotComplete { dir: dir.to_path_buf(), done, shards })
+}
+
 /// The record of `spec`, if the shard is there in its recorded length.
 ///
 /// A damaged record counts as none: the shard is made again, to the same bytes.
-pub(super) fn finished(
+pub(in crate::store) fn finished(
     dir: &Path,
     manifest: &Manifest,
     spec: &ShardSpec,

@@ -14,23 +14,24 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaD
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::column_values::{Block, Values};
-use super::encoding::{Layout, ValueColumn};
-use super::error::Error;
-use super::manifest::Manifest;
-use super::plan::ShardSpec;
-use super::record::ShardRecord;
-use super::schema::{self, CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES, column};
-use super::{folder, levels};
+use crate::store::error::Error;
+use crate::store::folder;
+use crate::store::format::encoding::{Layout, ValueColumn};
+use crate::store::format::levels;
+use crate::store::format::manifest::Manifest;
+use crate::store::format::plan::ShardSpec;
+use crate::store::format::record::ShardRecord;
+use crate::store::format::schema::{self, CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES, column};
+use crate::store::read::column_values::{Block, Values};
 use crate::support::hash::Digest;
 
 /// Length of the footer's end: the length of the metadata, then the magic.
 const FOOTER_END: usize = 8;
 
 /// A shard that is open: its map, its footer, and its columns once they were used.
-pub(super) struct Shard {
-    pub(super) path: PathBuf,
-    pub(super) spec: ShardSpec,
+pub(in crate::store) struct Shard {
+    pub(in crate::store) path: PathBuf,
+    pub(in crate::store) spec: ShardSpec,
     record: ShardRecord,
     /// The file as it was when it was mapped, or found sound again.
     stamp: Mutex<Stamp>,
@@ -38,15 +39,15 @@ pub(super) struct Shard {
     metadata: ParquetMetaData,
     classes: usize,
     compressed: bool,
-    pub(super) layout: Layout,
+    pub(in crate::store) layout: Layout,
     values: Vec<(ValueColumn, OnceLock<Values>)>,
     scalars: OnceLock<Scalars>,
 }
 
 /// The state of a file that a write into it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) bytes: u64,
+pub(in crate::store) struct Stamp {
+    pub(in crate::store) bytes: u64,
     modified: Option<SystemTime>,
     /// Device and inode, where the system has them.
     inode: Option<(u64, u64)>,
@@ -66,7 +67,7 @@ impl Stamp {
 }
 
 /// The columns beside logits and targets.
-pub(super) struct Scalars {
+pub(in crate::store) struct Scalars {
     sample: Block,
     image_hash: Block,
     label: Block,
@@ -77,40 +78,40 @@ pub(super) struct Scalars {
 }
 
 impl Scalars {
-    pub(super) fn sample(&self, row: usize) -> u64 {
+    pub(in crate::store) fn sample(&self, row: usize) -> u64 {
         u64::from_le_bytes(self.sample.array(row))
     }
 
-    pub(super) fn image_hash(&self, row: usize) -> [u8; IMAGE_HASH_BYTES] {
+    pub(in crate::store) fn image_hash(&self, row: usize) -> [u8; IMAGE_HASH_BYTES] {
         self.image_hash.array(row)
     }
 
-    pub(super) fn label(&self, row: usize) -> i32 {
+    pub(in crate::store) fn label(&self, row: usize) -> i32 {
         i32::from_le_bytes(self.label.array(row))
     }
 
-    pub(super) fn view(&self, row: usize) -> u32 {
+    pub(in crate::store) fn view(&self, row: usize) -> u32 {
         u32::from_le_bytes(self.view.array(row))
     }
 
-    pub(super) fn crop(&self, row: usize) -> [f32; CROP_WIDTH] {
+    pub(in crate::store) fn crop(&self, row: usize) -> [f32; CROP_WIDTH] {
         let bytes = self.crop.row(row);
         std::array::from_fn(|index| {
             f32::from_le_bytes(bytes[index * 4..][..4].try_into().expect("four bytes"))
         })
     }
 
-    pub(super) fn flip(&self, row: usize) -> bool {
+    pub(in crate::store) fn flip(&self, row: usize) -> bool {
         self.flip[row / 8] >> (row % 8) & 1 == 1
     }
 
-    pub(super) fn input_hash(&self, row: usize) -> [u8; INPUT_HASH_BYTES] {
+    pub(in crate::store) fn input_hash(&self, row: usize) -> [u8; INPUT_HASH_BYTES] {
         self.input_hash.array(row)
     }
 }
 
 /// Opens the shards of one cache: what they have in common is worked out once.
-pub(super) struct Opener<'a> {
+pub(in crate::store) struct Opener<'a> {
     dir: &'a Path,
     /// `dir` with its links resolved.
     root: PathBuf,
@@ -120,30 +121,30 @@ pub(super) struct Opener<'a> {
 
 impl Shard {
     /// The state of the mapped file, where it is not what it was.
-    pub(super) fn stamp_now(&self) -> Option<Stamp> {
+    pub(in crate::store) fn stamp_now(&self) -> Option<Stamp> {
         let now = Stamp::of(&fs::metadata(&self.path).ok()?);
         let before = *self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
         (now.inode == before.inode && now != before).then_some(now)
     }
 
     /// Notes that the file was found sound in this state.
-    pub(super) fn set_stamp(&self, stamp: Stamp) {
+    pub(in crate::store) fn set_stamp(&self, stamp: Stamp) {
         *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
     }
 
-    pub(super) fn record(&self) -> &ShardRecord {
+    pub(in crate::store) fn record(&self) -> &ShardRecord {
         &self.record
     }
 }
 
 impl<'a> Opener<'a> {
-    pub(super) fn new(dir: &'a Path, manifest: &'a Manifest) -> Result<Self, Error> {
+    pub(in crate::store) fn new(dir: &'a Path, manifest: &'a Manifest) -> Result<Self, Error> {
         let root = dir.canonicalize().map_err(Error::io("found", dir))?;
         Ok(Self { dir, root, manifest, schema: schema::parquet_schema(manifest) })
     }
 
     /// Maps the file and checks its length, its footer's digest, its schema, row count and key.
-    pub(super) fn open(&self, spec: &ShardSpec, record: &ShardRecord) -> Result<Shard, Error> {
+    pub(in crate::store) fn open(&self, spec: &ShardSpec, record: &ShardRecord) -> Result<Shard, Error> {
         let path = folder::inside(self.dir, &self.root, &spec.path)?;
         let file = File::open(&path).map_err(Error::io("opened", &path))?;
         let metadata = file.metadata().map_err(Error::io("opened", &path))?;
@@ -173,7 +174,7 @@ impl<'a> Opener<'a> {
             metadata,
             classes: self.manifest.classes(),
             compressed: self.manifest.zstd > 0,
-            layout: self.manifest.layout(),
+            layout: self.manifest.encoding.layout(),
             values: self
                 .manifest
                 .value_columns()
@@ -187,12 +188,12 @@ impl<'a> Opener<'a> {
 
 impl Shard {
     /// How many rows.
-    pub(super) fn rows(&self) -> usize {
+    pub(in crate::store) fn rows(&self) -> usize {
         self.spec.rows as usize
     }
 
     /// Reads every byte and compares with the recorded digest.
-    pub(super) fn check_digest(&self) -> Result<(), Error> {
+    pub(in crate::store) fn check_digest(&self) -> Result<(), Error> {
         let found = Digest::of(&self.map);
         if found == self.record.blake3 {
             return Ok(());
@@ -202,7 +203,7 @@ impl Shard {
 
     /// A column of logits or targets, by position among those. The first use checks the page's layout and, if it is
     /// compressed, decompresses it: it then stays in memory.
-    pub(super) fn values(&self, index: usize) -> Result<&Values, Error> {
+    pub(in crate::store) fn values(&self, index: usize) -> Result<&Values, Error> {
         let cell = &self.values[index].1;
         if let Some(values) = cell.get() {
             return Ok(values);
@@ -212,7 +213,7 @@ impl Shard {
     }
 
     /// As [`Shard::values`], for a column that is looked at once: nothing stays in memory.
-    pub(super) fn read_values(&self, index: usize) -> Result<Values, Error> {
+    pub(in crate::store) fn read_values(&self, index: usize) -> Result<Values, Error> {
         let (column, _) = &self.values[index];
         let block = match column.list {
             Some(width) => self.list_column(column::VALUES + index, width, column.element.bytes())?,
@@ -222,21 +223,21 @@ impl Shard {
     }
 
     /// How many columns of logits and targets there are.
-    pub(super) fn value_columns(&self) -> usize {
+    pub(in crate::store) fn value_columns(&self) -> usize {
         self.values.len()
     }
 
     /// One of them.
-    pub(super) fn value_column(&self, index: usize) -> &ValueColumn {
+    pub(in crate::store) fn value_column(&self, index: usize) -> &ValueColumn {
         &self.values[index].0
     }
 
-    pub(super) fn is_class(&self, class: i32) -> bool {
+    pub(in crate::store) fn is_class(&self, class: i32) -> bool {
         usize::try_from(class).is_ok_and(|class| class < self.classes)
     }
 
     /// The scalar columns; the first use checks their layout, and that every row is the one that belongs there.
-    pub(super) fn scalars(&self) -> Result<&Scalars, Error> {
+    pub(in crate::store) fn scalars(&self) -> Result<&Scalars, Error> {
         if let Some(scalars) = self.scalars.get() {
             return Ok(scalars);
         }
@@ -273,7 +274,7 @@ impl Shard {
     }
 
     /// An error about the value of one row.
-    pub(super) fn value(
+    pub(in crate::store) fn value(
         &self,
         column: usize,
         row: usize,
@@ -285,7 +286,7 @@ impl Shard {
     }
 
     /// The name of a column, by position.
-    pub(super) fn column_name(&self, column: usize) -> String {
+    pub(in crate::store) fn column_name(&self, column: usize) -> String {
         self.chunk(column).column_path().parts()[0].clone()
     }
 

@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::complete::{COMPLETE_FILE, Complete};
-use super::encoding::Encoding;
-use super::encoding_loss::EncodingLoss;
-use super::error::Error;
-use super::manifest::Manifest;
-use super::quality::TeacherQuality;
-use super::record::ShardRecord;
-use super::{resume, schema};
+use crate::store::error::Error;
+use crate::store::format::complete::Complete;
+use crate::store::format::encoding::Encoding;
+use crate::store::format::encoding_loss::EncodingLoss;
+use crate::store::format::manifest::Manifest;
+use crate::store::format::quality::TeacherQuality;
+use crate::store::format::record::ShardRecord;
+use crate::store::format::schema;
+use crate::store::format::schema::ColumnSummary;
+use crate::store::read::resume;
 use crate::support::hash::Digest;
 
 /// One cache in a line or a page.
@@ -59,15 +61,6 @@ pub struct Summary {
     pub encoding_loss: Vec<EncodingLoss>,
 }
 
-/// One column of a shard.
-#[derive(Debug, Clone, Serialize)]
-pub struct ColumnSummary {
-    /// Its name.
-    pub name: String,
-    /// What a row has in it, such as `float32[1000]`.
-    pub kind: String,
-}
-
 /// One split in a line.
 #[derive(Debug, Clone, Serialize)]
 pub struct SplitSummary {
@@ -90,13 +83,12 @@ impl Summary {
         for spec in manifest.shards() {
             records.extend(resume::finished(dir, &manifest, &spec)?);
         }
-        let complete =
-            if dir.join(COMPLETE_FILE).exists() { Some(Complete::read(dir, &manifest)?) } else { None };
+        let complete = Complete::find(dir, &manifest)?;
         Ok(Self::new(dir, manifest, complete, &records))
     }
 
     /// The summary of a cache that has the shards of `records`; `dir` is what it is called.
-    pub(super) fn new(
+    pub(in crate::store) fn new(
         dir: &Path,
         manifest: Manifest,
         complete: Option<Complete>,

@@ -1,27 +1,12 @@
 //! What the teacher's logits are worth against the labels: accuracy, likelihood, calibration, confusions.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::error::Error;
-use super::reader::SplitRows;
-use super::soften;
+use crate::store::error::Error;
+use crate::store::format::quality::TeacherQuality;
+use crate::store::format::soften::soften;
+use crate::store::read::reader::SplitRows;
 use crate::support::calibration::{Calibration, argmax};
-
-/// The teacher on one split's labelled samples, at temperature 1, on the plain view.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TeacherQuality {
-    /// The split.
-    pub split: String,
-    /// Labelled samples; with none of them, the numbers below are 0.
-    pub labelled: u64,
-    /// Share of samples whose largest logit is at the label.
-    pub accuracy: f64,
-    /// Mean negative log-likelihood of the label, in nats.
-    pub nll: f64,
-    /// Expected calibration error over 15 bins of confidence.
-    pub ece: f64,
-}
 
 /// One kind of mistake of the teacher.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

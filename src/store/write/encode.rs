@@ -5,14 +5,14 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use super::encoding::{Encoding, ValueColumn, dense, top};
-use super::encoding_loss::{self, Lost};
-use super::manifest::Manifest;
-use super::soften;
+use crate::store::format::encoding::{Encoding, ValueColumn, dense, top};
+use crate::store::format::encoding_loss::{self, Lost};
+use crate::store::format::manifest::Manifest;
+use crate::store::format::soften::soften;
 use crate::support::exp::exp_of_negative;
 
 /// The logits of a shard, `[rows, classes]`, from which each column is derived when it is written.
-pub(super) struct Derived {
+pub(in crate::store) struct Derived {
     encoding: Encoding,
     classes: usize,
     temperatures: Vec<f32>,
@@ -23,7 +23,7 @@ pub(super) struct Derived {
 }
 
 impl Derived {
-    pub(super) fn new(manifest: &Manifest, logits: Vec<f32>) -> Self {
+    pub(in crate::store) fn new(manifest: &Manifest, logits: Vec<f32>) -> Self {
         let classes = manifest.classes();
         let kept = match manifest.encoding {
             Encoding::Float32 | Encoding::Float16 => Vec::new(),
@@ -43,13 +43,13 @@ impl Derived {
     }
 
     /// One of the columns, by position among those of logits and targets.
-    pub(super) fn column(&self, index: usize) -> &ValueColumn {
+    pub(in crate::store) fn column(&self, index: usize) -> &ValueColumn {
         &self.columns[index]
     }
 
     /// Writes a column's numbers to `out`, little-endian, `[rows, width]`; row by row on every core, for a row does not
     /// depend on another.
-    pub(super) fn write(&self, index: usize, out: &mut [u8]) {
+    pub(in crate::store) fn write(&self, index: usize, out: &mut [u8]) {
         let column = &self.columns[index];
         let rows = out.par_chunks_mut(column.width() * column.element.bytes());
         let rows = rows.zip(self.logits.par_chunks(self.classes));
@@ -96,7 +96,7 @@ impl Derived {
     }
 
     /// What is lost at each temperature; nothing where every number is stored as it is.
-    pub(super) fn lost(&self) -> Vec<Lost> {
+    pub(in crate::store) fn lost(&self) -> Vec<Lost> {
         if self.encoding == Encoding::Float32 {
             return Vec::new();
         }

@@ -2,15 +2,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::Error;
-use super::manifest::{MANIFEST_FILE, Manifest};
-use super::quality::TeacherQuality;
-use super::record::ShardRecord;
-use super::{checksummed_json, folder, reader, resume};
+use crate::store::error::Error;
+use crate::store::format::checksummed_json;
+use crate::store::format::encoding_loss::{EncodingLoss, Lost};
+use crate::store::format::manifest::{MANIFEST_FILE, Manifest};
+use crate::store::format::quality::TeacherQuality;
+use crate::store::format::record::ShardRecord;
 use crate::support::hash::{Digest, FieldHasher};
 
 /// Its file name in a cache's folder.
@@ -38,16 +38,12 @@ impl Complete {
         self.shards.iter().map(|record| record.bytes).sum()
     }
 
-    /// Reads `complete.json` and checks that it belongs to `manifest`.
-    pub(super) fn read(dir: &Path, manifest: &Manifest) -> Result<Self, Error> {
+    /// Reads `complete.json`, if it is there, and checks that it belongs to `manifest`.
+    pub(in crate::store) fn find(dir: &Path, manifest: &Manifest) -> Result<Option<Self>, Error> {
         let path = dir.join(COMPLETE_FILE);
-        let Some(complete) = checksummed_json::read::<Self>(&path)? else {
-            let shards = manifest.shards().len();
-            let done = shards - resume::missing_shards(dir, manifest)?.len();
-            return Err(Error::NotComplete { dir: dir.to_path_buf(), done, shards });
-        };
+        let Some(complete) = checksummed_json::read::<Self>(&path)? else { return Ok(None) };
         complete.check(dir, &path, manifest)?;
-        Ok(complete)
+        Ok(Some(complete))
     }
 
     fn check(&self, dir: &Path, path: &Path, manifest: &Manifest) -> Result<(), Error> {
@@ -76,58 +72,44 @@ impl Complete {
     }
 }
 
-/// Writes `complete.json` once every shard is there, and removes what dead processes left.
-///
-/// Reads every byte of every shard first, so that a shard that was damaged since it was written is found here. When
-/// `complete.json` is there already and says the same, nothing is done.
-///
-/// # Errors
-/// [`Error::NotComplete`] while shards are missing; whatever is damaged.
-pub fn complete(dir: &Path) -> Result<Complete, Error> {
-    let manifest = Arc::new(Manifest::read(dir)?);
-    let specs = manifest.shards();
-    let mut records = Vec::with_capacity(specs.len());
-    for spec in &specs {
-        records.extend(resume::finished(dir, &manifest, spec)?);
-    }
-    if records.len() < specs.len() {
-        return Err(Error::NotComplete { dir: dir.to_path_buf(), done: records.len(), shards: specs.len() });
-    }
-    // One that is there but damaged, or about shards that were made again, is written anew from the records.
-    if let Ok(existing) = Complete::read(dir, &manifest)
-        && existing.shards == records
-    {
-        folder::clean_leftovers(dir)?;
-        return Ok(existing);
-    }
-    let mut teacher_quality = Vec::new();
-    for rows in reader::open_splits(dir, &manifest, &records)? {
-        rows.check_content()?;
-        teacher_quality.push(rows.teacher_quality()?);
-    }
-    let complete = Complete {
-        key: manifest.key,
-        manifest_blake3: manifest_digest(dir)?,
-        content: content_hash(manifest.key, &records),
-        teacher_quality,
-        shards: records,
-    };
-    checksummed_json::write(&dir.join(COMPLETE_FILE), &complete)?;
-    folder::clean_leftovers(dir)?;
-    Ok(complete)
-}
-
-fn manifest_digest(dir: &Path) -> Result<Digest, Error> {
+/// BLAKE3 of the manifest in `dir`.
+pub(in crate::store) fn manifest_digest(dir: &Path) -> Result<Digest, Error> {
     let path = dir.join(MANIFEST_FILE);
     fs::read(&path).map(|bytes| Digest::of(&bytes)).map_err(Error::io("read", &path))
 }
 
 /// The content hash of a cache.
-pub(super) fn content_hash(key: Digest, records: &[ShardRecord]) -> Digest {
+pub(in crate::store) fn content_hash(key: Digest, records: &[ShardRecord]) -> Digest {
     let mut hasher = FieldHasher::new("decant cache content");
     hasher.field("key", key.0);
     for record in records {
         hasher.field("shard", record.blake3.0);
     }
     hasher.finish()
+}
+
+impl Complete {
+    /// What the encoding lost at each temperature of each split that has rows. A temperature at which it was not measured
+    /// is left out: float32 loses nothing, and of the float16 targets that were added later only the rounded logits were
+    /// known.
+    pub fn encoding_losses(&self, manifest: &Manifest) -> Vec<EncodingLoss> {
+        let splits = manifest.dataset.splits.iter();
+        let pairs = splits.flat_map(|split| manifest.temperatures.iter().map(move |&t| (split, t)));
+        let losses = pairs.filter_map(|(split, temperature)| {
+            let mut lost = Lost::default();
+            for record in self.shards.iter().filter(|record| record.split == split.name) {
+                lost.add(record.lost.iter().find(|lost| lost.temperature.total_cmp(&temperature).is_eq())?);
+            }
+            let rows = manifest.rows(split) as f64;
+            (rows > 0.0).then(|| EncodingLoss {
+                split: split.name.clone(),
+                temperature,
+                mean_kl: lost.kl_sum / rows,
+                largest_kl: lost.kl_largest,
+                mean_kept: lost.kept_sum.map(|sum| sum / rows),
+                least_kept: lost.kept_least,
+            })
+        });
+        losses.collect()
+    }
 }

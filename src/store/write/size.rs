@@ -1,10 +1,10 @@
 //! How many bytes a cache will have, before it is made.
 
-use super::levels;
-use super::manifest::Manifest;
-use super::plan::ShardSpec;
-use super::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES};
-use super::shard_file::{self, Sizes};
+use crate::store::format::levels;
+use crate::store::format::manifest::Manifest;
+use crate::store::format::plan::ShardSpec;
+use crate::store::format::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES};
+use crate::store::write::shard_file::{self, Sizes};
 
 impl Manifest {
     /// Bytes of all shards where no column is compressed, to the byte: every page and every footer has a length that no

@@ -6,19 +6,19 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::Error;
+use crate::store::error::Error;
 use crate::support::atomic;
 use crate::support::checksummed_json::{self, Damage};
 
-pub(super) use crate::support::checksummed_json::to_bytes;
+pub(in crate::store) use crate::support::checksummed_json::to_bytes;
 
 /// Writes `value` to `path`, atomically.
-pub(super) fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
+pub(in crate::store) fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     atomic::write(path, &to_bytes(value)).map_err(Error::io("written", path))
 }
 
 /// Reads a sealed file; one that is not there is `None`.
-pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+pub(in crate::store) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     match fs::read(path) {
         Ok(bytes) => parse(path, &bytes).map(Some),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -27,12 +27,12 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error>
 }
 
 /// Reads a sealed file's bytes; `path` is for messages.
-pub(super) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, Error> {
+pub(in crate::store) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, Error> {
     checksummed_json::parse(bytes).map_err(|damage| damaged(path, damage))
 }
 
 /// The bytes that the checksum covers, once they match it.
-pub(super) fn unseal<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
+pub(in crate::store) fn unseal<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
     checksummed_json::unseal(bytes).map_err(|damage| damaged(path, damage))
 }
 

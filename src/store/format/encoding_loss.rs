@@ -7,8 +7,6 @@ use std::sync::LazyLock;
 use half::f16;
 use serde::{Deserialize, Serialize};
 
-use super::complete::Complete;
-use super::manifest::Manifest;
 use crate::support::exp::exp_of_negative;
 
 /// A target that is stored as 0 counts as the smallest normal float32.
@@ -73,7 +71,7 @@ impl fmt::Display for EncodingLoss {
 
 impl Lost {
     /// Adds up rows, each its KL and, where classes are dropped, its mass of the rest.
-    pub(super) fn of_rows(temperature: f32, rows: &[(f64, Option<f64>)]) -> Self {
+    pub(in crate::store) fn of_rows(temperature: f32, rows: &[(f64, Option<f64>)]) -> Self {
         let mut lost = Self { temperature, ..Self::default() };
         for &(kl, rest) in rows {
             lost.add(&Self {
@@ -96,39 +94,14 @@ impl Lost {
         }
     }
 
-    fn add(&mut self, other: &Self) {
+    /// Adds what another shard lost at the same temperature.
+    pub(in crate::store) fn add(&mut self, other: &Self) {
         self.kl_sum += other.kl_sum;
         self.kl_largest = self.kl_largest.max(other.kl_largest);
         if let (Some(sum), Some(least)) = (other.kept_sum, other.kept_least) {
             self.kept_sum = Some(self.kept_sum.unwrap_or(0.0) + sum);
             self.kept_least = Some(self.kept_least.unwrap_or(1.0).min(least));
         }
-    }
-}
-
-impl Complete {
-    /// What the encoding lost at each temperature of each split that has rows. A temperature at which it was not measured
-    /// is left out: float32 loses nothing, and of the float16 targets that were added later only the rounded logits were
-    /// known.
-    pub fn encoding_losses(&self, manifest: &Manifest) -> Vec<EncodingLoss> {
-        let splits = manifest.dataset.splits.iter();
-        let pairs = splits.flat_map(|split| manifest.temperatures.iter().map(move |&t| (split, t)));
-        let losses = pairs.filter_map(|(split, temperature)| {
-            let mut lost = Lost::default();
-            for record in self.shards.iter().filter(|record| record.split == split.name) {
-                lost.add(record.lost.iter().find(|lost| lost.temperature.total_cmp(&temperature).is_eq())?);
-            }
-            let rows = manifest.rows(split) as f64;
-            (rows > 0.0).then(|| EncodingLoss {
-                split: split.name.clone(),
-                temperature,
-                mean_kl: lost.kl_sum / rows,
-                largest_kl: lost.kl_largest,
-                mean_kept: lost.kept_sum.map(|sum| sum / rows),
-                least_kept: lost.kept_least,
-            })
-        });
-        losses.collect()
     }
 }
 
@@ -147,13 +120,13 @@ fn targets(logits: &[f32], temperature: f32) -> impl Iterator<Item = (f64, f64)>
 
 /// The KL of targets that are stored in float16, which need not sum to one: that of unnormalised masses,
 /// `sum p ln(p / q) - p + q`.
-pub(super) fn of_halves(logits: &[f32], temperature: f32, stored: &[f16]) -> f64 {
+pub(in crate::store) fn of_halves(logits: &[f32], temperature: f32, stored: &[f16]) -> f64 {
     let pairs = targets(logits, temperature).zip(stored);
     pairs.map(|((p, log_p), q)| p * (log_p - log_of_half(*q)) - p + q.to_f64()).sum()
 }
 
 /// The KL of targets of which the classes `kept` are known, and of the others their mass `rest`, which is then spread evenly.
-pub(super) fn of_kept(logits: &[f32], temperature: f32, kept: &[i32], rest: f32) -> f64 {
+pub(in crate::store) fn of_kept(logits: &[f32], temperature: f32, kept: &[i32], rest: f32) -> f64 {
     let each = f64::from(rest) / (logits.len() - kept.len()) as f64;
     let log_each = libm::log(each.max(LEAST));
     let mut is_kept = vec![false; logits.len()];
@@ -179,8 +152,8 @@ fn log_of_half(value: f16) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::soften;
     use super::*;
+    use crate::store::format::soften::soften;
 
     const LOGITS: [f32; 5] = [3.0, 1.5, -2.0, 0.25, -9.0];
 

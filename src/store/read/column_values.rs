@@ -4,50 +4,50 @@ use bytes::Bytes;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-use super::encoding::Element;
+use crate::store::format::encoding::Element;
 
 /// Numbers of float16 that are converted at once.
 const HALVES: usize = 256;
 
 /// One contiguous block of plain little-endian values, `width` bytes a row, not necessarily aligned.
 #[derive(Clone)]
-pub(super) struct Block {
+pub(in crate::store) struct Block {
     bytes: Bytes,
     width: usize,
 }
 
 impl Block {
     /// `bytes` as rows of `width` bytes each.
-    pub(super) fn new(bytes: Bytes, width: usize) -> Self {
+    pub(in crate::store) fn new(bytes: Bytes, width: usize) -> Self {
         Self { bytes, width }
     }
 
     /// The bytes of one row.
-    pub(super) fn row(&self, row: usize) -> &[u8] {
+    pub(in crate::store) fn row(&self, row: usize) -> &[u8] {
         &self.bytes[row * self.width..(row + 1) * self.width]
     }
 
     /// The bytes of one row that is as wide as an array.
-    pub(super) fn array<const N: usize>(&self, row: usize) -> [u8; N] {
+    pub(in crate::store) fn array<const N: usize>(&self, row: usize) -> [u8; N] {
         self.row(row).try_into().expect("a block is cut to its column's width")
     }
 }
 
 /// The block of a column of logits or targets.
 #[derive(Clone)]
-pub(super) struct Values {
+pub(in crate::store) struct Values {
     block: Block,
     element: Element,
 }
 
 impl Values {
     /// The values of `block`, which are of type `element`.
-    pub(super) fn new(block: Block, element: Element) -> Self {
+    pub(in crate::store) fn new(block: Block, element: Element) -> Self {
         Self { block, element }
     }
 
     /// Copies the floats of one row as float32.
-    pub(super) fn floats(&self, row: usize, out: &mut [f32]) {
+    pub(in crate::store) fn floats(&self, row: usize, out: &mut [f32]) {
         let bytes = self.block.row(row);
         match self.element {
             Element::Float16 => copy_halves(bytes, out),
@@ -56,14 +56,14 @@ impl Values {
     }
 
     /// The float of a row that has one.
-    pub(super) fn float(&self, row: usize) -> f32 {
+    pub(in crate::store) fn float(&self, row: usize) -> f32 {
         let mut value = [0.0];
         self.floats(row, &mut value);
         value[0]
     }
 
     /// Copies the integers of one row.
-    pub(super) fn integers(&self, row: usize, out: &mut [i32]) {
+    pub(in crate::store) fn integers(&self, row: usize, out: &mut [i32]) {
         bytemuck::cast_slice_mut::<i32, u8>(out).copy_from_slice(self.block.row(row));
         if cfg!(target_endian = "big") {
             for value in out {

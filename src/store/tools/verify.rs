@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::complete::Complete;
-use super::error::Error;
-use super::folder;
-use super::manifest::Manifest;
-use super::plan::ShardSpec;
-use super::record::ShardRecord;
-use super::shard::Opener;
+use crate::store::error::Error;
+use crate::store::folder;
+use crate::store::format::manifest::Manifest;
+use crate::store::format::plan::ShardSpec;
+use crate::store::format::record::ShardRecord;
+use crate::store::read::resume;
+use crate::store::read::shard::Opener;
 use crate::support::hash::Digest;
 
 /// What [`verify`] found.
@@ -35,7 +35,7 @@ pub struct Report {
 /// When manifest or `complete.json` can't be used at all. Damaged shards are listed in the report instead.
 pub fn verify(dir: &Path) -> Result<Report, Error> {
     let manifest = Manifest::read(dir)?;
-    let complete = Complete::read(dir, &manifest)?;
+    let complete = resume::complete(dir, &manifest)?;
     let specs = manifest.shards();
     let work: Vec<(&ShardSpec, &ShardRecord)> = specs.iter().zip(&complete.shards).collect();
     let opener = Opener::new(dir, &manifest)?;

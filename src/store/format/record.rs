@@ -4,11 +4,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::checksummed_json;
-use super::encoding_loss::Lost;
-use super::error::Error;
-use super::manifest::Manifest;
-use super::plan::ShardSpec;
+use crate::store::error::Error;
+use crate::store::format::checksummed_json;
+use crate::store::format::encoding_loss::Lost;
+use crate::store::format::manifest::Manifest;
+use crate::store::format::plan::ShardSpec;
 use crate::support::hash::Digest;
 
 /// What a finished shard is, written when its bytes are safe on disk.
@@ -36,7 +36,11 @@ pub struct ShardRecord {
 
 impl ShardRecord {
     /// Reads the record of `spec`; `None` when it is not there.
-    pub(super) fn read(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> Result<Option<Self>, Error> {
+    pub(in crate::store) fn read(
+        dir: &Path,
+        manifest: &Manifest,
+        spec: &ShardSpec,
+    ) -> Result<Option<Self>, Error> {
         let path = dir.join(spec.record_path());
         let Some(record) = checksummed_json::read::<Self>(&path)? else { return Ok(None) };
         record.check(&path, manifest, spec)?;
@@ -44,7 +48,12 @@ impl ShardRecord {
     }
 
     /// Refuses a record that is about another shard; `path` is the file that it was read from.
-    pub(super) fn check(&self, path: &Path, manifest: &Manifest, spec: &ShardSpec) -> Result<(), Error> {
+    pub(in crate::store) fn check(
+        &self,
+        path: &Path,
+        manifest: &Manifest,
+        spec: &ShardSpec,
+    ) -> Result<(), Error> {
         let name = |split: &str, index: u32| format!("{split}/{index}");
         let fields = [
             ("key", manifest.key.to_string(), self.key.to_string()),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::manifest::Manifest;
+use crate::store::format::manifest::Manifest;
 
 /// One shard: a contiguous range of the rows of one split.
 ///

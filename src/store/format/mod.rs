@@ -1,0 +1,13 @@
+//! What the files of a cache say: their fields, columns and names.
+
+pub(in crate::store) mod checksummed_json;
+pub(in crate::store) mod complete;
+pub(in crate::store) mod encoding;
+pub(in crate::store) mod encoding_loss;
+pub(in crate::store) mod levels;
+pub(in crate::store) mod manifest;
+pub(in crate::store) mod plan;
+pub(in crate::store) mod quality;
+pub(in crate::store) mod record;
+pub(in crate::store) mod schema;
+pub(in crate::store) mod soften;

@@ -1,0 +1,19 @@
+//! What a teacher's logits are worth, as `complete.json` says it.
+
+use serde::{Deserialize, Serialize};
+
+/// The teacher on one split's labelled samples, at temperature 1, on the plain view.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeacherQuality {
+    /// The split.
+    pub split: String,
+    /// Labelled samples; with none of them, the numbers below are 0.
+    pub labelled: u64,
+    /// Share of samples whose largest logit is at the label.
+    pub accuracy: f64,
+    /// Mean negative log-likelihood of the label, in nats.
+    pub nll: f64,
+    /// Expected calibration error over 15 bins of confidence.
+    pub ece: f64,
+}

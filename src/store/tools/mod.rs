@@ -1,0 +1,6 @@
+//! What the `cache` commands do with a whole cache.
+
+pub(in crate::store) mod archive;
+pub(in crate::store) mod soften_cache;
+pub(in crate::store) mod summary;
+pub(in crate::store) mod verify;

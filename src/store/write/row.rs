@@ -1,0 +1,24 @@
+//! One row, as it is handed over.
+
+use crate::store::format::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES};
+
+/// One view of one sample, as stage one hands it over; the soft targets are derived from `logits`.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// Index in its split.
+    pub sample: u64,
+    /// First 128 bits of BLAKE3 of the encoded image.
+    pub image_hash: [u8; IMAGE_HASH_BYTES],
+    /// Class index, -1 when unlabelled.
+    pub label: i32,
+    /// 0 is the plain evaluation view.
+    pub view: u16,
+    /// Left, top, width, height in the source's pixels.
+    pub crop: [f32; CROP_WIDTH],
+    /// Mirrored.
+    pub flip: bool,
+    /// Hash of the 8-bit pixels that the teacher was given.
+    pub input_hash: [u8; INPUT_HASH_BYTES],
+    /// The teacher's raw output, `[classes]`.
+    pub logits: &'a [f32],
+}
