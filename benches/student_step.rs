@@ -3,9 +3,10 @@
 //! ```sh
 //! cargo bench --bench student_step                        # every case
 //! cargo bench --bench student_step -- 224/8 --steps 10    # one case: image size / batch
+//! cargo bench --bench student_step -- --architecture resnet-18
 //! ```
 //!
-//! `--json` prints one line of JSON a case. `benches/peers/student_step.py` runs this and PyTorch by turns.
+//! `--json` prints one line of JSON a case. `benches/peers/student_step.py` runs this and PyTorch in turn.
 
 use std::time::{Duration, Instant};
 
@@ -37,10 +38,15 @@ fn main() {
         .find(|pair| pair[0] == "--steps")
         .and_then(|pair| pair[1].parse().ok())
         .unwrap_or(5);
+    let name = arguments.windows(2).find(|pair| pair[0] == "--architecture").map(|pair| &*pair[1]);
+    let architecture = name.map_or(Architecture::default(), |name| {
+        let known = Architecture::ALL.iter().find(|architecture| architecture.name() == name);
+        *known.unwrap_or_else(|| panic!("unknown architecture {name}"))
+    });
     let chosen = |size: usize, batch: usize| arguments.contains(&format!("{size}/{batch}"));
     let all = !CASES.iter().any(|&(size, batch)| chosen(size, batch));
     for (size, batch) in CASES.into_iter().filter(|&(size, batch)| all || chosen(size, batch)) {
-        let times = measure(size, batch, steps);
+        let times = measure(architecture, size, batch, steps);
         let rate = |time: Duration| batch as f64 / time.as_secs_f64();
         let parts = [
             ("forward", times.forward),
@@ -63,9 +69,9 @@ fn main() {
 }
 
 /// The fastest of `steps` training steps, after one that is not counted.
-fn measure(size: usize, batch: usize, steps: usize) -> Times {
+fn measure(architecture: Architecture, size: usize, batch: usize, steps: usize) -> Times {
     let device = Device::flex().autodiff();
-    let mut model = Student::new(&StudentShape::new(Architecture::MobileNetV2, 3, size), 0, &device);
+    let mut model = Student::new(&StudentShape::new(architecture, 3, size), 0, &device);
     let mut optimiser = ModuleOptimizer::from(AdamW::new([0.9, 0.999], 1e-8, 0.01));
     let loss = CrossEntropyLossConfig::new().init(&device);
     let pixels: Vec<f32> =

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""PyTorch's side of `benches/student_step.rs`: the same network, step and sizes, and the two by turns.
+"""PyTorch's side of `benches/student_step.rs`: the same network, step and sizes, and the two in turn.
 
-    python benches/peers/student_step.py                              # PyTorch alone
-    python benches/peers/student_step.py --against target/.../student_step-<hash>   # by turns, as paired ratios
+    python benches/peers/student_step.py                              # only PyTorch
+    python benches/peers/student_step.py --against target/.../student_step-<hash>   # in turn, as paired ratios
+    python benches/peers/student_step.py --architecture resnet-18 --cases 224/8
 
-Needs torch and transformers (`make bench-peers`). The network is transformers' MobileNetV2ForImageClassification, and
-torchvision's mobilenet_v2, which pads inside the convolution and is faster, where torchvision is installed. Each turn
+Needs torch and transformers (`make bench-peers`). The network is that of transformers, and torchvision's, whose MobileNetV2 pads
+inside the convolution and is faster, where torchvision is installed. Each turn
 runs every contender once, one after another, so that whatever else the machine does falls on all of them; the ratio of
 a turn is decant's images/s over PyTorch's, and the median over turns is printed.
 """
@@ -22,28 +23,36 @@ CASES = ["224/8", "224/32", "96/32", "32/64"]
 PARTS = ["forward", "backward", "optimiser", "step", "evaluation"]
 
 
-def network(name, size):
+def network(architecture, name, size):
     if name == "torchvision":
-        from torchvision.models import mobilenet_v2
+        from torchvision.models import mobilenet_v2, resnet18
 
+        if architecture == "resnet-18":
+            return resnet18(num_classes=3)
         return mobilenet_v2(num_classes=3, dropout=0.0)
-    from transformers import MobileNetV2Config, MobileNetV2ForImageClassification
+    if architecture == "resnet-18":
+        from transformers import ResNetConfig, ResNetForImageClassification
 
-    config = MobileNetV2Config(image_size=size, num_labels=3, classifier_dropout_prob=0.0)
-    model = MobileNetV2ForImageClassification(config)
+        config = ResNetConfig(hidden_sizes=[64, 128, 256, 512], depths=[2, 2, 2, 2], layer_type="basic", num_labels=3)
+        model = ResNetForImageClassification(config)
+    else:
+        from transformers import MobileNetV2Config, MobileNetV2ForImageClassification
+
+        config = MobileNetV2Config(image_size=size, num_labels=3, classifier_dropout_prob=0.0)
+        model = MobileNetV2ForImageClassification(config)
     forward = model.forward
     model.forward = lambda pixels: forward(pixels).logits
     return model
 
 
-def measure(name, layout, case, steps):
+def measure(architecture, name, layout, case, steps):
     """Images a second of the fastest of `steps` steps, by part."""
     import torch
 
     size, batch = (int(number) for number in case.split("/"))
     torch.manual_seed(0)
     memory_format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-    model = network(name, size).to(memory_format=memory_format).train()
+    model = network(architecture, name, size).to(memory_format=memory_format).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4, foreach=True)
     pixels = (torch.arange(batch * 3 * size * size) * 7919 % 1013).float() / 506.5 - 1
     pixels = pixels.reshape(batch, 3, size, size).to(memory_format=memory_format)
@@ -89,6 +98,7 @@ def turn(command, environment):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--against", help="the built benchmark of decant")
+    parser.add_argument("--architecture", default="mobilenet-v2", choices=["mobilenet-v2", "resnet-18"])
     parser.add_argument("--cases", nargs="*", default=CASES)
     parser.add_argument("--networks", nargs="*", default=["transformers", "torchvision"])
     parser.add_argument("--layouts", nargs="*", default=["contiguous", "channels_last"])
@@ -103,13 +113,13 @@ def main():
 
         torch.set_num_threads(options.threads)
         name, layout, case = options.one.split(",")
-        print(json.dumps(measure(name, layout, case, options.steps)))
+        print(json.dumps(measure(options.architecture, name, layout, case, options.steps)))
         return
 
     threads = str(options.threads)
     environment = os.environ | {"RAYON_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
     peers = [f"{name},{layout}" for name in options.networks for layout in options.layouts]
-    shared = ["--steps", str(options.steps)]
+    shared = ["--architecture", options.architecture, "--steps", str(options.steps)]
     for case in options.cases:
         results = {name: [] for name in [*(["decant"] if options.against else []), *peers]}
         for _ in range(options.turns):

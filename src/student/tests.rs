@@ -104,3 +104,41 @@ fn the_mask_drops_features_before_the_classifier() {
     assert_eq!(logits(mask(1.0)), logits(None));
     assert!(logits(mask(0.0)).iter::<f32>().all(|logit| logit == 0.0), "the bias starts at 0");
 }
+
+/// ResNet-18 for images of 32 px.
+fn resnet(freeze: Freeze) -> StudentShape {
+    StudentShape { freeze, ..StudentShape::new(Architecture::ResNet18, 3, 32) }
+}
+
+#[test]
+fn frozen_blocks_of_a_resnet_keep_their_statistics_and_get_no_gradient() {
+    let device = Device::flex().autodiff();
+    let changed = |freeze: Freeze| {
+        let model = Student::new(&resnet(freeze), 5, &device);
+        let before = values(&model);
+        let loss = model.forward_train(Tensor::ones([2, 3, 32, 32], &device), None).square().sum();
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        let moved = values(&model).iter().zip(&before).filter(|(after, before)| after != before).count();
+        (gradients.len(), moved)
+    };
+    // A layer in the stem, 8 blocks of two, and a shortcut in three of them.
+    assert_eq!(changed(Freeze::None), (20 * 3 + 2, 20 * 2));
+    assert_eq!(changed(Freeze::Blocks(0)), (19 * 3 + 2, 19 * 2));
+    assert_eq!(changed(Freeze::Blocks(7)), (2 * 3 + 2, 2 * 2));
+    assert_eq!(changed(Freeze::Backbone), (2, 0));
+}
+
+#[test]
+fn parameters_and_multiplications_are_those_that_pytorch_counts() {
+    for (architecture, parameters, at_224, at_75) in [
+        (Architecture::MobileNetV2, 3_504_872, 300_774_272, 42_825_328),
+        (Architecture::ResNet18, 11_689_512, 1_814_073_344, 247_683_840),
+    ] {
+        for (size, multiplications) in [(224, at_224), (75, at_75)] {
+            let shape = StudentShape::new(architecture, 1000, size);
+            let model = Student::zeros(&shape, &mut Slots::new(&Device::flex()));
+            assert_eq!(model.multiplications(), multiplications, "{architecture:?} at {size}");
+            assert_eq!(parameter_count(&model), parameters);
+        }
+    }
+}

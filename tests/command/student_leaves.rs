@@ -188,6 +188,88 @@ fn predict_names_what_it_can_not_read_and_goes_on() {
     }
 }
 
+/// A finished run of a ResNet-18 and its folder, and another one that was resumed from each of its checkpoints.
+fn trained_resnet() -> (Workshop, String) {
+    let workshop = Workshop::new();
+    let text = TINY
+        .replace("width = 0.35", "architecture = \"resnet-18\"")
+        .replace("train = 24\nvalidation = 9\ntest = 9", "train = 16\nvalidation = 6\ntest = 6")
+        .replace("epochs = 3", "epochs = 2");
+    workshop.file("tiny.toml", &text);
+    workshop.done(&["teacher-cache", "-p", "tiny.toml"]);
+    workshop.done(&["train-student", "-p", "tiny.toml", "--set", "train.keep-checkpoints=3"]);
+    let run = workshop.only("runs", "tiny-").display().to_string();
+    (workshop, run)
+}
+
+#[test]
+fn a_resnet_is_trained_resumed_exported_and_described_as_one() {
+    let (workshop, run) = trained_resnet();
+    let weights = |run: &Path| fs::read(run.join("best/model.safetensors")).unwrap();
+    let checkpoint = Path::new(&run).join("checkpoint-000001-000000");
+    let resumed = [
+        "train-student",
+        "-p",
+        "tiny.toml",
+        "--runs-dir",
+        "resumed",
+        "--set",
+        "train.keep-checkpoints=3",
+        "--resume",
+        checkpoint.to_str().unwrap(),
+    ];
+    workshop.done(&resumed);
+    assert!(weights(&workshop.only("resumed", "tiny-")) == weights(Path::new(&run)));
+
+    for to in ["hf", "onnx"] {
+        workshop.done(&["export", "--run", &run, "--to", to]);
+        let folder = Path::new(&run).join("export").join(to);
+        let card = fs::read_to_string(folder.join("README.md")).unwrap();
+        assert!(card.contains("\n- resnet\n") && card.contains("A ResNet-18 (32 pixels, 11178051 parameters)"), "{card}");
+        let config: Value = serde_json::from_slice(&fs::read(folder.join("config.json")).unwrap()).unwrap();
+        assert_eq!(config["architectures"][0], "ResNetForImageClassification");
+    }
+    workshop.done(&["data", "synth", "--out", "leaves", "--train", "3", "--validation", "3", "--test", "6"]);
+    let predict = |model: &str| workshop.done(&["predict", "--model", model, "--json", "leaves/test"]);
+    let of_run = predict(&run);
+    assert_eq!(of_run, predict(&format!("{run}/export/hf")), "the same weights give the same bits");
+    let onnx = predict(&format!("{run}/export/onnx"));
+    for (expected, found) in
+        probabilities(&of_run).iter().flatten().zip(probabilities(&onnx).iter().flatten())
+    {
+        assert!((expected - found).abs() < 1e-5, "{found} is not {expected}");
+    }
+
+    // What it starts from may be a folder, and what is frozen stays.
+    let init = format!("student.init={run}/export/hf");
+    let frozen = ["--set", &init, "--set", "student.freeze=blocks:8", "--epochs", "1", "--runs-dir", "frozen"];
+    workshop.done(&[&["train-student", "-p", "tiny.toml"][..], &frozen].concat());
+    let [before, after] = [Path::new(&run), &workshop.only("frozen", "tiny-")].map(weights);
+    let [before, after] = [&before, &after].map(|bytes| safetensors::SafeTensors::deserialize(bytes).unwrap());
+    for (name, tensor) in before.iter().filter(|(name, _)| !name.ends_with("num_batches_tracked")) {
+        let same = after.tensor(name).unwrap().data() == tensor.data();
+        assert_eq!(same, !name.starts_with("classifier."), "{name}");
+    }
+}
+
+#[test]
+fn keys_that_an_architecture_does_not_have_are_refused() {
+    let workshop = Workshop::new();
+    workshop.file("tiny.toml", TINY);
+    for (set, said) in [
+        ("student.architecture=resnet-18", "tiny.toml:8: "),
+        ("student.architecture=resnet", "resnet-18"),
+        ("student.freeze=blocks:17", "blocks:N"),
+    ] {
+        let (code, message) = workshop.refused(&["train-student", "-p", "tiny.toml", "--set", set]);
+        assert!(code == 2 && message.contains(said), "{set}: {message}");
+    }
+    workshop.file("resnet.toml", &TINY.replace("width = 0.35", "architecture = \"resnet-18\""));
+    let (code, message) =
+        workshop.refused(&["train-student", "-p", "resnet.toml", "--set", "student.freeze=blocks:9"]);
+    assert!(code == 2 && message.contains("N from 0 to 8"), "{message}");
+}
+
 /// Runs one of the scripts under `tests/interop` with the Python that PYTHON names.
 fn python(script: &str, args: &[&str], input: &[u8]) {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
@@ -208,6 +290,24 @@ fn onnx_and_transformers_open_what_was_exported() {
     let (workshop, run) = trained();
     workshop.done(&["export", "--run", &run, "--to", "hf"]);
     workshop.done(&["export", "--run", &run, "--to", "onnx"]);
+    let png = workshop.path().join("png");
+    fs::create_dir(&png).unwrap();
+    for (index, path) in fs::read_dir(workshop.path().join("leaves/train/bean_rust")).unwrap().enumerate() {
+        let picture = image::open(path.unwrap().path()).unwrap();
+        picture.save(png.join(format!("{index:02}.png"))).unwrap();
+    }
+    let predicted = workshop.done(&["predict", "--run", &run, "--json", "png"]);
+    let [hf, onnx] = ["hf", "onnx"].map(|to| format!("{run}/export/{to}"));
+    python("read_export.py", &[&hf, &onnx, png.to_str().unwrap()], predicted.as_bytes());
+}
+
+#[test]
+#[ignore = "needs a Python with tests/interop/requirements-models.txt, named by PYTHON; `make interop` runs it"]
+fn onnx_and_transformers_open_an_exported_resnet() {
+    let (workshop, run) = trained_resnet();
+    workshop.done(&["export", "--run", &run, "--to", "hf"]);
+    workshop.done(&["export", "--run", &run, "--to", "onnx"]);
+    workshop.done(&["data", "synth", "--out", "leaves", "--train", "24", "--validation", "3", "--test", "3"]);
     let png = workshop.path().join("png");
     fs::create_dir(&png).unwrap();
     for (index, path) in fs::read_dir(workshop.path().join("leaves/train/bean_rust")).unwrap().enumerate() {
