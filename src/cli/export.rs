@@ -39,7 +39,7 @@ pub struct Args {
 enum To {
     /// What AutoModelForImageClassification.from_pretrained loads
     Hf,
-    /// model.onnx, for ONNX Runtime and whatever else reads ONNX
+    /// model.onnx, for ONNX Runtime and other readers of ONNX
     Onnx,
 }
 
@@ -60,7 +60,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let cache = cache.filter(|cache| cache.complete().content == run.description.cache_content);
     if cache.is_none() {
         outln!(
-            "note: the cache {} is gone or has changed, so the card says less of data and teacher",
+            "note: the cache {} is missing or has changed, so the card says less about the data and the teacher",
             run.description.cache.display()
         );
     }

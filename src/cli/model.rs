@@ -91,7 +91,7 @@ impl Model {
             Self::onnx(path, device)
         } else {
             Err(Failure::usage(format!(
-                "{} is no model: expected a run's folder (run.json), a Hugging Face folder ({}) or an ONNX file",
+                "{} is not a model: expected a run's folder (run.json), a Hugging Face folder ({}) or an ONNX file",
                 path.display(),
                 hf::WEIGHTS
             )))

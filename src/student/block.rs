@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, activation::relu};
 
 use super::{
-    kernels::{self, LayerTensors, Structure, max_pool},
+    kernels::{self, ChainSpec, LayerTensors, max_pool},
     layer::{ConvLayer, Phase},
 };
 
@@ -77,7 +77,7 @@ fn chain(layers: &[&ConvLayer], residual: bool, pool: bool, input: Tensor<4>, ph
     let Some(first) = layers.first() else {
         return if pool { mean(input) } else { input };
     };
-    let structure = Structure {
+    let spec = ChainSpec {
         layers: layers.iter().map(|layer| layer.kind()).collect(),
         padding: first.padding(),
         epsilon: first.epsilon(),
@@ -91,7 +91,7 @@ fn chain(layers: &[&ConvLayer], residual: bool, pool: bool, input: Tensor<4>, ph
         Phase::Train if tensors[0].weight.is_autodiff() => input.autodiff(),
         Phase::Train | Phase::Evaluate => input,
     };
-    let (output, statistics) = kernels::run(input, &structure, tensors);
+    let (output, statistics) = kernels::run(input, &spec, tensors);
     for (layer, statistics) in layers.iter().zip(statistics) {
         layer.update_running(statistics);
     }

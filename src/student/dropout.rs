@@ -6,7 +6,7 @@ use rand::RngCore;
 use crate::support::rng;
 
 /// A mask `[batch, features]` for one training step: 0 with `probability`, else `1 / (1 - probability)`. It depends on
-/// `seed` and `step` alone. None where nothing is dropped.
+/// only `seed` and `step`. None where nothing is dropped.
 pub fn mask(
     probability: f64,
     [batch, features]: [usize; 2],

@@ -219,7 +219,7 @@ impl BatchNorm {
         let unbiased = variance * (count as f64 / count.saturating_sub(1).max(1) as f64);
         for (state, value) in [(&self.running_mean, mean), (&self.running_var, unbiased)] {
             state.update((state.value() * (1.0 - self.momentum) + value * self.momentum).detach());
-            // Without this, whoever visits the module next (a record, an export) sees the value before the update.
+            // Without this, the next visit of the module (for a record or an export) sees the value before the update.
             state.value_sync();
         }
     }

@@ -28,7 +28,7 @@ impl<M: Module> Ema<M> {
         let mut values = Values(Vec::new());
         model.visit(&mut values);
         let mut towards = Towards { values: values.0.into_iter(), share: self.share };
-        // Taken, not cloned: a tensor that nobody else holds is moved in place.
+        // Taken, not cloned: a tensor with one owner is moved in place.
         self.average = self.average.take().map(|average| average.map(&mut towards));
     }
 

@@ -24,7 +24,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A `config.json` that does not describe a student.
-    #[error("{} describes no student: {reason}; correct it or export the student again", path.display())]
+    #[error("{} does not describe a student: {reason}; correct it or export the student again", path.display())]
     Config {
         /// The file.
         path: PathBuf,

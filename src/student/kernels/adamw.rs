@@ -131,7 +131,7 @@ impl AdamWStep for Flex {
     }
 }
 
-/// The tensor, copied unless it is contiguous and alone in its storage.
+/// The tensor, copied unless it is contiguous and owns its storage.
 pub(super) fn whole(tensor: FlexTensor) -> FlexTensor {
     let all = tensor.as_slice::<f32>().is_some_and(|values| size_of_val(values) == tensor.bytes().len());
     if all { tensor } else { tensor.to_contiguous() }

@@ -8,6 +8,7 @@
 use rayon::prelude::*;
 
 use super::{
+    chain_spec::{ChainSpec, Extent},
     dense, depthwise,
     norm::{GradientSums, Moments, Norm, NormBackward},
     partition::{row_tasks, split},
@@ -15,7 +16,6 @@ use super::{
     pointwise::{self, Input, InputGradient},
     pool::Buffer,
     rows,
-    structure::{Extent, Structure},
 };
 
 /// Where a layer's norm takes its statistics.
@@ -53,7 +53,7 @@ pub(super) struct Gradients {
     pub layers: Vec<[Vec<f32>; 3]>,
 }
 
-impl Structure {
+impl ChainSpec {
     /// Runs the chain on `x`. `keep` says whether a backward will follow; without one, only two raw outputs live at
     /// once.
     pub(super) fn forward(

@@ -10,34 +10,34 @@ use burn::tensor::{
 
 use super::{
     BatchStatistics, LayerTensors, Statistics,
-    structure::{Activation, Conv, Structure},
+    chain_spec::{Activation, ChainSpec, Conv},
     window::Padding,
 };
 
 /// The chain's output in the layout of its kernels, and each layer's batch statistics where it has no running ones.
 pub(super) fn run(
     x: Tensor<4>,
-    structure: &Structure,
+    spec: &ChainSpec,
     layers: Vec<LayerTensors>,
 ) -> (Tensor<4>, Vec<BatchStatistics>) {
     let mut statistics = Vec::new();
     // Channels first, as burn's convolution wants it; for a tensor that came out of here, this is its own order.
-    let x = match structure.layers[0].conv {
+    let x = match spec.layers[0].conv {
         Conv::Planes { .. } => x,
         Conv::Dense { .. } | Conv::Pointwise | Conv::Depthwise { .. } => x.permute([0, 3, 1, 2]),
     };
     let mut out = x.clone();
-    for (layer, tensors) in structure.layers.iter().zip(layers) {
+    for (layer, tensors) in spec.layers.iter().zip(layers) {
         let LayerTensors { weight, gamma, beta, running } = tensors;
-        out = convolve(out, weight, layer.conv, structure.padding);
+        out = convolve(out, weight, layer.conv, spec.padding);
         out = if let Some(Statistics { mean, variance }) = running {
             let channels = gamma.dims()[0];
-            let scale = gamma / (variance + structure.epsilon).sqrt();
+            let scale = gamma / (variance + spec.epsilon).sqrt();
             let shift = beta - mean * scale.clone();
             out * scale.reshape([1, channels, 1, 1]) + shift.reshape([1, channels, 1, 1])
         } else {
             let [batch, _, height, width] = out.dims();
-            let normalised = batch_norm_train(out, gamma, beta, structure.epsilon);
+            let normalised = batch_norm_train(out, gamma, beta, spec.epsilon);
             statistics.push(BatchStatistics {
                 mean: normalised.mean,
                 variance: normalised.variance,
@@ -51,10 +51,10 @@ pub(super) fn run(
             Activation::Relu6 => relu6(out),
         };
     }
-    if structure.residual {
+    if spec.residual {
         out = out + x;
     }
-    if structure.pool {
+    if spec.pool {
         let [batch, channels, height, width] = out.dims();
         out = out.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels, 1, 1]);
     }

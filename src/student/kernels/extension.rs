@@ -20,7 +20,7 @@ use burn_flex::FlexTensor;
 
 use super::{
     chain::{Output, Parameters, Saved, Source},
-    structure::Structure,
+    chain_spec::ChainSpec,
     tensors::TensorList,
 };
 
@@ -28,26 +28,26 @@ use super::{
 #[backend_extension(Autodiff, Flex)]
 pub(super) trait TrainChain: Backend {
     /// From the input and each layer's weight, gamma and beta, to the output and each layer's batch mean and variance.
-    fn train_chain(#[extension_type] inputs: TensorList<Self>, structure: Structure) -> TensorList<Self>;
+    fn train_chain(#[extension_type] inputs: TensorList<Self>, spec: ChainSpec) -> TensorList<Self>;
 }
 
 /// A chain of convolutions with running statistics.
 #[backend_extension(Flex)]
 pub(super) trait EvaluateChain: Backend {
     /// From the input and each layer's weight, gamma, beta, running mean and running variance, to the output.
-    fn evaluate_chain(#[extension_type] inputs: TensorList<Self>, structure: Structure) -> TensorList<Self>;
+    fn evaluate_chain(#[extension_type] inputs: TensorList<Self>, spec: ChainSpec) -> TensorList<Self>;
 }
 
 impl TrainChain for Flex {
-    fn train_chain(inputs: TensorList<Self>, structure: Structure) -> TensorList<Self> {
+    fn train_chain(inputs: TensorList<Self>, spec: ChainSpec) -> TensorList<Self> {
         let inputs: Vec<FlexTensor> = inputs.0.iter().map(FlexTensor::to_contiguous).collect();
-        let (output, statistics, _) = forward(&inputs, &structure, false);
+        let (output, statistics, _) = forward(&inputs, &spec, false);
         TensorList(std::iter::once(output).chain(statistics).collect())
     }
 }
 
 impl EvaluateChain for Flex {
-    fn evaluate_chain(inputs: TensorList<Self>, structure: Structure) -> TensorList<Self> {
+    fn evaluate_chain(inputs: TensorList<Self>, spec: ChainSpec) -> TensorList<Self> {
         let inputs: Vec<FlexTensor> = inputs.0.iter().map(FlexTensor::to_contiguous).collect();
         let layers: Vec<Parameters<'_>> = inputs[1..]
             .chunks_exact(5)
@@ -58,18 +58,18 @@ impl EvaluateChain for Flex {
                 statistics: Source::Running { mean: values(&layer[3]), variance: values(&layer[4]) },
             })
             .collect();
-        let output = structure.forward(inputs[0].shape().dims(), values(&inputs[0]), &layers, false);
+        let output = spec.forward(inputs[0].shape().dims(), values(&inputs[0]), &layers, false);
         TensorList(vec![tensor(output.values, output.shape)])
     }
 }
 
 impl<C: CheckpointStrategy> TrainChain for Autodiff<Flex, C> {
-    fn train_chain(inputs: TensorList<Self>, structure: Structure) -> TensorList<Self> {
+    fn train_chain(inputs: TensorList<Self>, spec: ChainSpec) -> TensorList<Self> {
         // The autodiff graph wants the number of parents at compile time.
-        let outputs = match structure.layers.len() {
-            1 => tracked::<C, 4>(inputs, structure),
-            2 => tracked::<C, 7>(inputs, structure),
-            3 => tracked::<C, 10>(inputs, structure),
+        let outputs = match spec.layers.len() {
+            1 => tracked::<C, 4>(inputs, spec),
+            2 => tracked::<C, 7>(inputs, spec),
+            3 => tracked::<C, 10>(inputs, spec),
             layers => unreachable!("a chain has one to three layers, not {layers}"),
         };
         TensorList(outputs)
@@ -78,7 +78,7 @@ impl<C: CheckpointStrategy> TrainChain for Autodiff<Flex, C> {
 
 fn tracked<C: CheckpointStrategy, const N: usize>(
     inputs: TensorList<Autodiff<Flex, C>>,
-    structure: Structure,
+    spec: ChainSpec,
 ) -> Vec<FloatTensor<Autodiff<Flex, C>>> {
     let (inputs, nodes): (Vec<FlexTensor>, Vec<NodeGuard>) = (inputs.0.into_iter())
         .map(|input| {
@@ -89,12 +89,12 @@ fn tracked<C: CheckpointStrategy, const N: usize>(
     let Ok(nodes) = <[NodeGuard; N]>::try_from(nodes) else { unreachable!("three parameters a layer") };
     let (output, statistics) = match ChainBackward.prepare::<C>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
-            let (output, statistics, saved) = forward(&inputs, &structure, true);
-            let state = State { inputs, structure, saved: Arc::new(saved) };
+            let (output, statistics, saved) = forward(&inputs, &spec, true);
+            let state = State { inputs, spec, saved: Arc::new(saved) };
             (prep.finish(state, output), statistics)
         }
         OpsKind::UnTracked(prep) => {
-            let (output, statistics, _) = forward(&inputs, &structure, false);
+            let (output, statistics, _) = forward(&inputs, &spec, false);
             (prep.finish(output), statistics)
         }
     };
@@ -103,7 +103,7 @@ fn tracked<C: CheckpointStrategy, const N: usize>(
 }
 
 /// The output, each layer's mean and variance, and what backward needs.
-fn forward(inputs: &[FlexTensor], structure: &Structure, keep: bool) -> (FlexTensor, Vec<FlexTensor>, Saved) {
+fn forward(inputs: &[FlexTensor], spec: &ChainSpec, keep: bool) -> (FlexTensor, Vec<FlexTensor>, Saved) {
     let layers: Vec<Parameters<'_>> = inputs[1..]
         .chunks_exact(3)
         .map(|layer| Parameters {
@@ -114,7 +114,7 @@ fn forward(inputs: &[FlexTensor], structure: &Structure, keep: bool) -> (FlexTen
         })
         .collect();
     let Output { shape, values, moments, saved } =
-        structure.forward(inputs[0].shape().dims(), values(&inputs[0]), &layers, keep);
+        spec.forward(inputs[0].shape().dims(), values(&inputs[0]), &layers, keep);
     let statistics = moments.into_iter().flat_map(|moments| {
         let channels = moments.mean.len();
         [tensor(moments.mean, [channels]), tensor(moments.variance, [channels])]
@@ -128,7 +128,7 @@ struct ChainBackward;
 #[derive(Clone, Debug)]
 struct State {
     inputs: Vec<FlexTensor>,
-    structure: Structure,
+    spec: ChainSpec,
     saved: Arc<Saved>,
 }
 
@@ -137,9 +137,9 @@ impl<const N: usize> Backward<Flex, N> for ChainBackward {
 
     fn backward(self, ops: Ops<State, N>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let dout = grads.consume::<Flex>(&ops.node).to_contiguous();
-        let State { inputs, structure, saved } = ops.state;
+        let State { inputs, spec, saved } = ops.state;
         let weights: Vec<&[f32]> = inputs[1..].chunks_exact(3).map(|layer| values(&layer[0])).collect();
-        let gradients = structure.backward(
+        let gradients = spec.backward(
             inputs[0].shape().dims(),
             values(&inputs[0]),
             &weights,

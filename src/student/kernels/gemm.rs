@@ -1,6 +1,6 @@
 //! Matrix products of row-major slices, on the calling thread.
 //!
-//! The caller cuts the work into pieces that depend on shapes alone, so every sum has the same order on any number of
+//! The caller cuts the work into pieces that depend only on shapes, so every sum has the same order on any number of
 //! threads. Long sums are cut here too: the `gemm` crate would cut those of more than 512 terms by the size of the
 //! processor's first-level cache, and so round them differently on two machines of one instruction set.
 

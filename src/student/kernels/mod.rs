@@ -1,6 +1,6 @@
 //! The student's convolutions at the speed of the hardware.
 //!
-//! A [`Structure`] describes a chain of convolutions, each followed by BatchNorm and an activation: an inverted residual
+//! A [`ChainSpec`] describes a chain of convolutions, each followed by BatchNorm and an activation: an inverted residual
 //! block, a stem. [`run`] runs it. On burn's Flex backend (the CPU) a
 //! chain is one operation with a hand-written gradient; elsewhere it is a composition of burn's own.
 //!
@@ -9,7 +9,7 @@
 //! folded into their neighbours' reads and writes: between the convolutions of a chain, an activation is written once
 //! and read once, in each direction.
 //!
-//! The work is cut by shapes alone and partial sums are added in a fixed order, so the results are the same bits for any
+//! The work is cut only by shapes and partial sums are added in a fixed order, so the results are the same bits for any
 //! number of threads.
 
 #![allow(
@@ -20,6 +20,7 @@
 mod adamw;
 mod average;
 mod chain;
+mod chain_spec;
 mod composition;
 mod dense;
 mod depthwise;
@@ -34,7 +35,6 @@ mod pointwise;
 mod pool;
 mod rows;
 mod simd;
-mod structure;
 mod tensors;
 mod window;
 
@@ -48,8 +48,8 @@ use burn::{
 
 pub use adamw::AdamW;
 pub use average::move_average;
+pub use chain_spec::{Activation, ChainSpec, Conv, Layer};
 pub use max_pool::max_pool;
-pub use structure::{Activation, Conv, Layer, Structure};
 pub use window::Padding;
 
 use extension::{EvaluateChain, TrainChain};
@@ -109,21 +109,17 @@ impl LayerTensors {
 /// `width` one where it is pooled), and the batch statistics of each layer that has no running ones.
 ///
 /// # Panics
-/// If the tensors do not fit the structure.
-pub fn run(
-    x: Tensor<4>,
-    structure: &Structure,
-    layers: Vec<LayerTensors>,
-) -> (Tensor<4>, Vec<BatchStatistics>) {
+/// If the tensors do not fit the spec.
+pub fn run(x: Tensor<4>, spec: &ChainSpec, layers: Vec<LayerTensors>) -> (Tensor<4>, Vec<BatchStatistics>) {
     let weights: Vec<[usize; 4]> = layers.iter().map(|layer| layer.weight.dims()).collect();
-    structure.check(x.dims(), &weights);
-    let counts = structure.counts(x.dims(), &weights);
+    spec.check(x.dims(), &weights);
+    let counts = spec.counts(x.dims(), &weights);
     let training = layers.iter().all(|layer| layer.running.is_none());
     // The kernels have no gradient for fixed statistics.
     let evaluating =
         layers.iter().all(|layer| layer.running.is_some() && !layer.weight.is_autodiff()) && !x.is_autodiff();
     if !on_flex(&x) || !(training || evaluating) {
-        return composition::run(x, structure, layers);
+        return composition::run(x, spec, layers);
     }
     let mut inputs = vec![x.into_dispatch()];
     for LayerTensors { weight, gamma, beta, running } in layers {
@@ -133,9 +129,9 @@ pub fn run(
         }
     }
     let outputs = if training {
-        Dispatch::train_chain(TensorList(inputs), structure.clone())
+        Dispatch::train_chain(TensorList(inputs), spec.clone())
     } else {
-        Dispatch::evaluate_chain(TensorList(inputs), structure.clone())
+        Dispatch::evaluate_chain(TensorList(inputs), spec.clone())
     };
     let mut outputs = outputs.0.into_iter();
     let out = Tensor::from_dispatch(outputs.next().expect("a chain has an output"));

@@ -7,7 +7,7 @@
 //! dz = gamma / sqrt(variance + eps) * (dy - Σdy / n - x̂ * Σ(dy * x̂) / n),  dgamma = Σ(dy * x̂),  dbeta = Σdy
 //! ```
 
-use super::{rows, structure::Activation};
+use super::{chain_spec::Activation, rows};
 
 /// Mean and biased variance of each channel over a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,7 +87,7 @@ impl Norm {
         Self { mean: moments.mean.clone(), inverse_std, scale, shift, low, high }
     }
 
-    /// The norm that changes nothing, for a convolution whose input is no other's raw output.
+    /// The norm that changes nothing, for a convolution whose input is not the raw output of another.
     pub fn identity(channels: usize) -> Self {
         Self {
             mean: vec![0.0; channels],

@@ -1,4 +1,4 @@
-//! How work is cut: into pieces that depend on shapes alone, never on the number of threads, joined in order. The
+//! How work is cut: into pieces that depend only on shapes, never on the number of threads, joined in order. The
 //! results are therefore the same bits on any machine with the same instruction set, however many cores it has.
 
 use std::ops::Range;

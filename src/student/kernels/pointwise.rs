@@ -91,7 +91,7 @@ pub(super) fn forward(
 
 /// What becomes of the gradient of a layer's input.
 pub(super) enum InputGradient<'a> {
-    /// Nobody asked for it.
+    /// It is not needed.
     Unused,
     /// It goes through the norm before.
     Normed { z: &'a [f32], norm: &'a Norm, dy: &'a mut [f32] },

@@ -7,7 +7,7 @@ use super::{
     simd::{Lanes, Strip, load, splat, store, strips},
 };
 
-/// Runs the body for the start of each row, where `i` says which of four accumulators to use: one alone would wait for
+/// Runs the body for the start of each row, where `i` says which of four accumulators to use: a single one would wait for
 /// its last addition. (A macro, since a closure would not be compiled for the instruction set of its caller.)
 macro_rules! for_each_row {
     ($len:expr, $channels:expr, |$i:ident, $row:ident| $body:block) => {{

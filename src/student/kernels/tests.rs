@@ -8,7 +8,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Activation, AdamW, BatchStatistics, Conv, Layer, LayerTensors, Padding, Statistics, Structure,
+    Activation, AdamW, BatchStatistics, ChainSpec, Conv, Layer, LayerTensors, Padding, Statistics,
     chain::{Parameters, Source},
     composition, max_pool, run,
 };
@@ -16,7 +16,7 @@ use crate::support::rng;
 
 /// A chain with its numbers, on no device.
 struct Case {
-    structure: Structure,
+    spec: ChainSpec,
     input: [usize; 4],
     x: Vec<f32>,
     layers: Vec<LayerCase>,
@@ -63,7 +63,7 @@ impl Case {
         let residual = number % 8 == 3 && stride == 1;
         let last = kinds.len() - 1;
         let rectifier = if number % 8 < 4 { Activation::Relu6 } else { Activation::Relu };
-        let structure = Structure {
+        let spec = ChainSpec {
             layers: (kinds.iter().enumerate())
                 .map(|(i, &conv)| Layer {
                     conv,
@@ -96,7 +96,7 @@ impl Case {
             });
             before = out;
         }
-        Self { structure, input, x, layers }
+        Self { spec, input, x, layers }
     }
 
     fn x(&self, device: &Device) -> Tensor<4> {
@@ -122,7 +122,7 @@ impl Case {
     /// Output, batch statistics and every gradient of a random scalar of the output, by name.
     fn train(
         &self,
-        chain: impl Fn(Tensor<4>, &Structure, Vec<LayerTensors>) -> (Tensor<4>, Vec<BatchStatistics>),
+        chain: impl Fn(Tensor<4>, &ChainSpec, Vec<LayerTensors>) -> (Tensor<4>, Vec<BatchStatistics>),
     ) -> Results {
         let device = Device::flex().autodiff();
         let x = self.x(&device).require_grad();
@@ -134,7 +134,7 @@ impl Case {
                 running: None,
             })
             .collect();
-        let (out, statistics) = chain(x.clone(), &self.structure, layers.clone());
+        let (out, statistics) = chain(x.clone(), &self.spec, layers.clone());
         let mut results = vec![("output".to_owned(), read(out.clone()))];
         for (i, BatchStatistics { mean, variance, count }) in statistics.into_iter().enumerate() {
             results.push((format!("count {i}"), vec![count as f32]));
@@ -189,8 +189,8 @@ fn evaluation_is_that_of_the_composition() {
     let device = Device::flex();
     for number in 0..20 {
         let case = Case::random(number);
-        let ours = run(case.x(&device), &case.structure, case.tensors(&device, true)).0;
-        let theirs = composition::run(case.x(&device), &case.structure, case.tensors(&device, true)).0;
+        let ours = run(case.x(&device), &case.spec, case.tensors(&device, true)).0;
+        let theirs = composition::run(case.x(&device), &case.spec, case.tensors(&device, true)).0;
         assert_eq!(ours.dims(), theirs.dims());
         assert_close(number, "output", &read(ours), &read(theirs));
     }
@@ -201,7 +201,7 @@ fn a_tracked_chain_with_running_statistics_has_gradients() {
     let case = Case::random(7);
     let device = Device::flex().autodiff();
     let x = case.x(&device).require_grad();
-    let (out, statistics) = run(x.clone(), &case.structure, case.tensors(&device, true));
+    let (out, statistics) = run(x.clone(), &case.spec, case.tensors(&device, true));
     assert!(statistics.is_empty());
     assert!(read(x.grad(&out.sum().backward()).unwrap()).iter().any(|&gradient| gradient != 0.0));
 }
@@ -209,7 +209,7 @@ fn a_tracked_chain_with_running_statistics_has_gradients() {
 #[test]
 fn results_are_the_same_bits_on_any_number_of_threads() {
     for number in 0..10 {
-        let Case { structure, input, x, layers } = Case::random(number);
+        let Case { spec, input, x, layers } = Case::random(number);
         let weights: Vec<&[f32]> = layers.iter().map(|layer| &layer.weight[..]).collect();
         let on_threads = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -222,8 +222,8 @@ fn results_are_the_same_bits_on_any_number_of_threads() {
                         statistics: Source::Batch,
                     })
                     .collect();
-                let out = structure.forward(input, &x, &parameters, true);
-                let gradients = structure.backward(input, &x, &weights, out.saved, &out.values, true);
+                let out = spec.forward(input, &x, &parameters, true);
+                let gradients = spec.backward(input, &x, &weights, out.saved, &out.values, true);
                 let mut all = vec![out.values, gradients.input.unwrap()];
                 all.extend(out.moments.into_iter().flat_map(|moments| [moments.mean, moments.variance]));
                 all.extend(gradients.layers.into_iter().flatten());
@@ -258,7 +258,7 @@ fn dense_gradients_of_many_channels_are_those_of_the_composition() {
         let activations = [Activation::Relu, Activation::Linear];
         let input = [2, 13, 14, 20];
         let case = Case {
-            structure: Structure {
+            spec: ChainSpec {
                 layers: convs
                     .into_iter()
                     .zip(activations)
@@ -355,7 +355,7 @@ fn a_nan_is_not_hidden() {
     let mut case = Case::random(1);
     case.x[0] = f32::NAN;
     let device = Device::flex();
-    let (out, _) = run(case.x(&device), &case.structure, case.tensors(&device, false));
+    let (out, _) = run(case.x(&device), &case.spec, case.tensors(&device, false));
     assert!(read(out).iter().any(|value| value.is_nan()));
 }
 
@@ -365,5 +365,5 @@ fn a_weight_that_does_not_fit_is_named() {
     let mut case = Case::random(1);
     case.input = [1, 2, 2, case.layers[0].shape[1] + 1];
     case.x = vec![0.0; case.input.iter().product()];
-    run(case.x(&Device::flex()), &case.structure, case.tensors(&Device::flex(), false));
+    run(case.x(&Device::flex()), &case.spec, case.tensors(&Device::flex(), false));
 }

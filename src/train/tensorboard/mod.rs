@@ -181,7 +181,7 @@ impl Open {
 
     fn write_epoch(&mut self, record: &EpochRecord) -> Result<(), Error> {
         let validation = &record.validation;
-        // What labels alone can tell is left out where there are none.
+        // Measures that need labels are left out where there are none.
         let values = vec![
             ("validation/accuracy", validation.accuracy),
             ("validation/macro_f1", validation.macro_f1),

@@ -88,9 +88,9 @@ pub struct Layer {
     pub activation: Activation,
 }
 
-/// A chain's structure.
+/// What a chain is made of.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Structure {
+pub struct ChainSpec {
     /// First to last.
     pub layers: Vec<Layer>,
     /// The border of the convolutions.
@@ -112,7 +112,7 @@ pub(super) enum Extent {
     Depthwise(depthwise::Extent),
 }
 
-impl Structure {
+impl ChainSpec {
     /// # Panics
     /// If the input or the layers' weights do not fit.
     pub(super) fn check(&self, input: [usize; 4], weights: &[[usize; 4]]) {
