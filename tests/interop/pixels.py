@@ -1,6 +1,7 @@
 """Writes image files of every kind with the pixels that Pillow gives, for tests/library/pixels.rs.
 
-    python tests/interop/pixels.py FOLDER          (Pillow, numpy)
+    python tests/interop/pixels.py FOLDER          (pip install pillow==13.0.0 numpy)
+    python tests/interop/pixels.py FOLDER "" tests/goldens/pixels/files.safetensors     (makes the goldens, too)
 
 FOLDER/KIND/NAME        a file, sound or damaged
 FOLDER/KIND/NAME.rgb    exif_transpose(image).convert("RGB"), as `datasets` and a processor load it; none where Pillow refuses
@@ -884,6 +885,55 @@ if kind("other"):
                        "gif-magic": b"GIF89a", "bm": b"BM", "tiff-magic": b"II*\0", "riff": b"RIFF\4\0\0\0WEBP"}.items():
         add(f"other/{name}.jpg", data)
 
+# ---------------------------------------------------------------- cases of public bug reports
+if kind("case"):
+    half = np.zeros((48, 48, 3), np.uint8)
+    half[:24], half[24:] = (250, 0, 0), (0, 0, 250)
+    jpeg = save(Image.fromarray(half), "JPEG", quality=95)
+    plain = save(Image.fromarray(half), "PNG")
+    add("case-01/0-no-exif.jpg", jpeg)
+    add("case-01/1-short.jpg", jpeg[:2] + exif_segment(tiff(6)) + jpeg[2:])
+    add("case-01/2-long.jpg", jpeg[:2] + exif_segment(tiff(6, 4)) + jpeg[2:])
+    add("case-01/3-eXIf.png", plain[:33] + chunk(b"eXIf", tiff(6)) + plain[33:])
+    data = save(Image.fromarray(noise(24, 24)), "JPEG")
+    behind = 4 + struct.unpack(">H", data[4:6])[0]
+    scan = data.index(b"\xff\xda")
+    middle = scan + (len(data) - scan) // 2
+    add("case-10/a-ff00-in-header.jpg", data[:behind] + b"\xff\0" + data[behind:])
+    add("case-10/b-two-stray-bytes.jpg", data[:behind] + b"\0\0" + data[behind:])
+    add("case-10/c-scan-cut-with-eoi.jpg", data[:middle] + b"\xff\xd9")
+    add("case-10/d-bytes-before-eoi.jpg", data[:-2] + b"\x12\x34\x56" + data[-2:])
+    add("case-10/e-cut-without-eoi.jpg", data[:middle])
+    add("case-10/f-good.jfif", data)
+
+
+def write_goldens(path, each=9, most=1600):
+    """A safetensors file of small files of each kind, evenly chosen, and their pixels."""
+    kinds = {}
+    for case in cases:
+        kinds.setdefault(case["name"].split("/")[0], []).append(case)
+    tensors = {}
+    for name, group in sorted(kinds.items()):
+        size = lambda case: 3 * case.get("width", 0) * case.get("height", 0)
+        files = [case for case in group if (OUT / case["name"]).stat().st_size <= most and size(case) <= most]
+        if name.startswith("case-"):
+            files = group
+        for index in np.unique(np.linspace(0, len(files) - 1, min(each, len(files))).astype(int)):
+            case = files[index]
+            tensors[case["name"]] = ([], (OUT / case["name"]).read_bytes())
+            if "width" in case:
+                shape = [case["height"], case["width"], 3]
+                tensors[case["name"] + ".rgb"] = (shape, (OUT / (case["name"] + ".rgb")).read_bytes())
+    header, at = {}, 0
+    for name, (shape, data) in tensors.items():
+        header[name] = {"dtype": "U8", "shape": shape or [len(data)], "data_offsets": [at, at + len(data)]}
+        at += len(data)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    Path(path).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(data for _, data in tensors.values()))
+
+
 (OUT / "expected.json").write_text(json.dumps(cases, indent=0))
 refused = sum("error" in case for case in cases)
 print(f"{len(cases)} files, {refused} of them refused by Pillow {Image.__version__}")
+if len(sys.argv) > 3:
+    write_goldens(sys.argv[3])

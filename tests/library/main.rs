@@ -10,6 +10,7 @@ mod dataset_sources;
 mod losses;
 mod offline_equals_online;
 mod optimizers;
+mod pixels;
 mod preprocess;
 mod stage_one;
 mod store;
