@@ -73,12 +73,13 @@ lint:                ## Formatting, clippy, the CUDA and object store builds, an
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings
 
 # Needs a nightly toolchain (rustup toolchain install nightly), cargo-fuzz (cargo install cargo-fuzz --locked) and a C++ compiler.
-# The code is safe Rust but for memory maps and one conversion, so what goes wrong panics, without a sanitizer too.
+# Images and resizing run under AddressSanitizer: the JPEG decoder and the vector loops are unsafe inside. In the others what goes wrong panics.
 # What is found goes to fuzz/artifacts, new inputs to fuzz/found; the committed corpus stays as it is.
 fuzz:                ## Fuzz what reads others' bytes, FUZZ_SECONDS=60 each; needs nightly Rust and cargo-fuzz.
-	for target in manifest shard pipeline image; do \
+	for target in manifest shard pipeline image resize; do \
+		case $$target in image|resize) sanitizer=address;; *) sanitizer=none;; esac; \
 		mkdir -p fuzz/found/$$target && \
-		cargo +nightly fuzz run --sanitizer none $$target fuzz/found/$$target fuzz/corpus/$$target -- \
+		cargo +nightly fuzz run --sanitizer $$sanitizer $$target fuzz/found/$$target fuzz/corpus/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=3072 || exit 1; \
 	done
 
@@ -86,6 +87,7 @@ interop: runtime     ## Read a cache, exported students and event files with the
 	$(PYTHON) -m venv $(VENV)/interop
 	$(VENV)/interop/bin/pip install --quiet -r tests/interop/requirements.txt -r tests/interop/requirements-models.txt
 	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test library store::interop -- --ignored
+	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test library pixels:: -- --ignored
 	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test command student_leaves -- --ignored
 
 cluster-ray: build runtime    ## Both stages on a local Ray cluster whose nodes are killed, in a venv of its own (300 MB).

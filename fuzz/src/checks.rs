@@ -10,7 +10,8 @@ use decant::store::{
     TeacherIdentity, ViewIdentity,
 };
 use decant::support::hash::{Digest, FieldHasher};
-use decant::view;
+use decant::view::{self, Filter};
+use image::RgbImage;
 use tempfile::TempDir;
 
 const CLASSES: usize = 3;
@@ -220,6 +221,37 @@ pub fn image(bytes: &[u8]) {
     match view::decode(bytes) {
         Err(error) => assert_says_something(&error.to_string()),
         Ok(image) => assert!(image.width() > 0 && image.height() > 0),
+    }
+}
+
+/// Bytes as an image, a crop and a size: pixels of that size, within what the source holds.
+pub fn resize(bytes: &[u8]) {
+    let Some((&[filter, width, height, to_width, to_height, left, top, right, bottom], pixels)) =
+        bytes.split_first_chunk()
+    else {
+        return;
+    };
+    let filter = Filter::from_pillow(u64::from(filter % 6)).expect("there are six");
+    let side = |byte: u8| u32::from(byte % 64) + 1;
+    let (width, height) = (side(width), side(height));
+    let (least, most) = (pixels.iter().min().unwrap_or(&0), pixels.iter().max().unwrap_or(&0));
+    let levels = pixels.iter().copied().cycle().take(width as usize * height as usize * 3);
+    let levels: Vec<u8> = if pixels.is_empty() { vec![0; width as usize * height as usize * 3] } else { levels.collect() };
+    let source = RgbImage::from_raw(width, height, levels).expect("three levels a pixel");
+    // Fractions, so that filters begin and end between pixels.
+    let part = |length: u32, from: u8, to: u8| {
+        let (from, to) = (from.min(to), from.max(to));
+        let start = f32::from(from) / 256.0 * length as f32;
+        (start, ((f32::from(to) + 1.0) / 256.0 * length as f32 - start).min(length as f32 - start))
+    };
+    let ((left, crop_width), (top, crop_height)) = (part(width, left, right), part(height, top, bottom));
+    let crop = [left, top, crop_width, crop_height];
+    let resized = view::resize(&source, crop, side(to_width), side(to_height), filter);
+    assert_eq!(resized.dimensions(), (side(to_width), side(to_height)));
+    // Without negative weights nothing goes beyond the source's levels, up to rounding.
+    if matches!(filter, Filter::Nearest | Filter::Box | Filter::Bilinear | Filter::Hamming) {
+        let range = least.saturating_sub(1)..=most.saturating_add(1);
+        assert!(resized.as_raw().iter().all(|level| range.contains(level)));
     }
 }
 

@@ -2,4 +2,4 @@
 
 pub mod checks;
 
-pub use checks::{image, manifest, pipeline, shard};
+pub use checks::{image, manifest, pipeline, resize, shard};

@@ -1,7 +1,5 @@
 //! `decant predict`: classes and probabilities of images.
 
-use crate::cli::output::{errln, outln};
-use crate::support::context::Context;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -10,15 +8,17 @@ use serde::Serialize;
 
 use super::Failure;
 use super::model::{Model, ModelArgs};
-use super::output::percent;
+use super::output::{errln, outln, percent};
 use crate::dataset;
+use crate::support::context::Context;
+use crate::support::files::{IMAGE_LIMIT, read_regular};
 use crate::train::metrics::softmax;
 use crate::view::{self, Preprocess};
 
 /// Name the classes of images.
 ///
 /// Takes images, folders (with all images below them, sorted) and - for an image on standard input. An image that can't
-/// be read is named, the others are predicted all the same, and the exit code is 1.
+/// be read is named, the others are predicted nevertheless, and the exit code is 1.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -116,9 +116,9 @@ fn batch(model: &mut Model, paths: &[PathBuf], args: &Args) -> Result<usize, Fai
 fn pixels(path: &Path, preprocess: &Preprocess, values: usize) -> Result<Vec<f32>, String> {
     let bytes = if is_standard_input(path) {
         let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+        std::io::stdin().take(IMAGE_LIMIT).read_to_end(&mut bytes).map(|_| bytes)
     } else {
-        std::fs::read(path)
+        read_regular(path, IMAGE_LIMIT)
     };
     let bytes = bytes.map_err(|error| format!("can't be read: {error}"))?;
     let rendered = view::render(&bytes, None, preprocess).map_err(|error| error.to_string())?;
@@ -137,7 +137,7 @@ fn expand(inputs: &[PathBuf], mut failed: impl FnMut(&Path, String)) -> Vec<Path
         }
         match dataset::images_below(input) {
             Ok(found) if found.is_empty() => {
-                failed(input, "holds no JPEG, PNG or WebP by its name".to_owned());
+                failed(input, "holds no file that has the name of an image".to_owned());
             }
             Ok(found) => images.extend(found),
             Err(error) => failed(input, error.to_string()),

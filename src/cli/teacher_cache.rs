@@ -103,7 +103,8 @@ pub(super) fn cache(
         show_tuning(&tuned, context);
     }
     let batch_size = tuned.batch_size;
-    let summary = stage_one::run_all(&dataset, &mut tuned.each(), batch_size, &settings)?;
+    let summary = stage_one::run_all(&dataset, &mut tuned.each(), batch_size, &settings)
+        .map_err(|error| error.with_all_bad_images(&dataset, context))?;
     show_summary(&summary, context);
     if let State::Complete(complete) = &summary.state {
         let losses = complete.encoding_losses(&Manifest::read(&summary.dir)?);

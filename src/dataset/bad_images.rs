@@ -20,7 +20,7 @@ pub struct BadImage {
 }
 
 impl Dataset {
-    /// Decodes every image, and gives those that can't be decoded, in the order of the splits.
+    /// Decodes every image, and gives those that can't be decoded, in the order of the splits; when it is cancelled, those found so far.
     ///
     /// # Errors
     /// An image that can't be read at all.
@@ -34,6 +34,9 @@ impl Dataset {
         let bad: Result<Vec<Option<BadImage>>, Error> = samples
             .into_par_iter()
             .map(|(split, index)| {
+                if context.is_cancelled() {
+                    return Ok(None);
+                }
                 let decoded = view::decode(&self.read(split, index)?);
                 if let Ok(mut progress) = progress.lock() {
                     progress.advance(1);

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::dataset::Dataset;
+use crate::support::context::Context;
 use crate::support::exit::{ExitKind, Kind};
 use crate::support::hash::Digest;
 use crate::{dataset, store, teacher, view};
@@ -19,12 +21,25 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// An image can't be decoded.
-    #[error("{name} {source}; or go on without it by dataset.on-bad-image = \"skip\"")]
+    #[error("{name} {source}; or leave it out with dataset.on-bad-image = \"skip\"")]
     Image {
         /// The file, or the parquet file and row.
         name: String,
         /// What is wrong with it.
         source: view::Error,
+    },
+    /// Several images can't be decoded.
+    #[error(
+        "{count} of {total} images can't be decoded:{}\nrepair or remove them, or leave them out with dataset.on-bad-image = \"skip\"",
+        listed(.first, *.count)
+    )]
+    Images {
+        /// The first of them, each as a sentence.
+        first: Vec<String>,
+        /// How many there are.
+        count: usize,
+        /// How many images the dataset has.
+        total: usize,
     },
     /// A cache is compared with a teacher that did not make it.
     #[error(
@@ -47,6 +62,39 @@ pub enum Error {
         /// The cache's folder.
         cache: PathBuf,
     },
+}
+
+/// How many bad images a message names.
+const NAMED: usize = 10;
+
+fn listed(first: &[String], count: usize) -> String {
+    let mut text: String = first.iter().map(|sentence| format!("\n  {sentence}")).collect();
+    if count > first.len() {
+        text += &format!("\n  and {} more", count - first.len());
+    }
+    text
+}
+
+impl Error {
+    /// The same error, or where an image can't be decoded, one that names all such images, so that they can be repaired at once.
+    #[must_use]
+    pub fn with_all_bad_images(self, dataset: &Dataset, context: &Context) -> Self {
+        if !matches!(self, Self::Image { .. }) {
+            return self;
+        }
+        match dataset.bad_images(context) {
+            Ok(bad) if bad.len() > 1 => Self::Images {
+                first: bad
+                    .iter()
+                    .take(NAMED)
+                    .map(|bad| format!("{} {}", dataset.sample_name(bad.split, bad.index), bad.reason))
+                    .collect(),
+                count: bad.len(),
+                total: dataset.splits.iter().map(|split| split.samples.len()).sum(),
+            },
+            _ => self,
+        }
+    }
 }
 
 impl ExitKind for Error {

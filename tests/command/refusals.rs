@@ -147,6 +147,16 @@ fn images_that_are_not_there_or_are_none_are_named() {
     let (code, said) = workshop.refused(&["teacher-cache", "-p", "leaves.toml"]);
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("healthy_train.00001.jpg") && said.contains("on-bad-image"), "{said}");
+    let healthy = workshop.path().join("leaves/test/healthy");
+    let other = fs::read_dir(&healthy).unwrap().next().unwrap().unwrap().path();
+    let good = fs::read(&other).unwrap();
+    fs::write(&other, "<html>").unwrap();
+    let (code, said) = workshop.refused(&["teacher-cache", "-p", "leaves.toml"]);
+    assert_eq!(code, 2, "{said}");
+    for part in ["2 of 12 images", "healthy_train.00001.jpg is not a", "it is text", "healthy_test", "(HTML)"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    fs::write(&other, good).unwrap();
     let skipped =
         workshop.done(&["teacher-cache", "-p", "leaves.toml", "--set", "dataset.on-bad-image=skip"]);
     assert!(skipped.contains("train 5") && skipped.contains("healthy_train.00001.jpg"), "{skipped}");

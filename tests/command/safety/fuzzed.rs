@@ -105,6 +105,11 @@ fn any_image_is_refused_or_decoded() {
 }
 
 #[test]
+fn any_part_of_an_image_is_resized_within_its_levels() {
+    run("resize", 2000, checks::resize);
+}
+
+#[test]
 fn the_corpus_is_what_the_format_says_today() {
     assert_eq!(seeds("shard").len(), checks::example_shards().len());
     for kind in checks::example_shards() {
@@ -137,6 +142,7 @@ fn make_the_corpus() {
     for name in ["leaves.toml", "beans.toml"] {
         write("pipeline", name.to_owned(), fs::read(pipelines.join(name)).unwrap());
     }
+    // The other images are files of tests/interop/pixels.py.
     let pixels = image::imageops::thumbnail(&image(1, 3), 12, 10);
     let mut png = Vec::new();
     let (width, height) = pixels.dimensions();
@@ -152,4 +158,8 @@ fn make_the_corpus() {
         .encode(&pixels, width, height, ExtendedColorType::Rgb8)
         .unwrap();
     write("image", "small.webp".to_owned(), webp);
+    for filter in 0..6 {
+        let numbers = [filter, 39, 20, 15, 47, 10, 3, 200, 255];
+        write("resize", format!("filter-{filter}"), [&numbers, &pixels.as_raw()[..120]].concat());
+    }
 }
