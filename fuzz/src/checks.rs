@@ -236,7 +236,8 @@ pub fn resize(bytes: &[u8]) {
     let (width, height) = (side(width), side(height));
     let (least, most) = (pixels.iter().min().unwrap_or(&0), pixels.iter().max().unwrap_or(&0));
     let levels = pixels.iter().copied().cycle().take(width as usize * height as usize * 3);
-    let levels: Vec<u8> = if pixels.is_empty() { vec![0; width as usize * height as usize * 3] } else { levels.collect() };
+    let levels: Vec<u8> =
+        if pixels.is_empty() { vec![0; width as usize * height as usize * 3] } else { levels.collect() };
     let source = RgbImage::from_raw(width, height, levels).expect("three levels a pixel");
     // Fractions, so that filters begin and end between pixels.
     let part = |length: u32, from: u8, to: u8| {

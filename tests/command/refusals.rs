@@ -153,7 +153,8 @@ fn images_that_are_not_there_or_are_none_are_named() {
     fs::write(&other, "<html>").unwrap();
     let (code, said) = workshop.refused(&["teacher-cache", "-p", "leaves.toml"]);
     assert_eq!(code, 2, "{said}");
-    for part in ["2 of 12 images", "healthy_train.00001.jpg is not a", "it is text", "healthy_test", "(HTML)"] {
+    for part in ["2 of 12 images", "healthy_train.00001.jpg is not a", "it is text", "healthy_test", "(HTML)"]
+    {
         assert!(said.contains(part), "{part}: {said}");
     }
     fs::write(&other, good).unwrap();
