@@ -14,8 +14,8 @@ use crate::train::metrics::Metrics;
 
 /// Compare two configurations over the same seeds.
 ///
-/// Pairs the runs by seed, and prints their mean difference, a paired t-test, the difference that so many images can tell, and whether
-/// all that is significant: a single seed never is.
+/// Pairs the runs by seed, and prints their mean difference, a paired t-test, the difference that this many images can resolve, and whether
+/// the difference is significant: a single seed never is.
 #[derive(clap::Args)]
 pub struct Args {
     /// Finished runs of one configuration, each of another seed

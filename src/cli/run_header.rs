@@ -25,7 +25,7 @@ pub(super) fn show(setup: &Setup, context: &Context) {
         setup.classes()
     ));
     context.line(format!("  teacher  {} (cached, not loaded)", manifest.teacher.name));
-    context.line(format!("  worth    {}", worth(setup)));
+    context.line(format!("  quality  {}", quality(setup)));
     context.line(format!(
         "  cache    {} ({})",
         store::place(setup.cache.dir()).display(),
@@ -62,8 +62,8 @@ pub(super) fn show(setup: &Setup, context: &Context) {
     }
 }
 
-/// What the cache is worth: how often the teacher agrees with the labels, and how well it knows that.
-fn worth(setup: &Setup) -> String {
+/// The accuracy and calibration of the teacher.
+fn quality(setup: &Setup) -> String {
     let quality = &setup.cache.complete().teacher_quality;
     let splits: Vec<String> = quality
         .iter()
@@ -73,9 +73,9 @@ fn worth(setup: &Setup) -> String {
         })
         .collect();
     if splits.is_empty() {
-        return "unknown, for no image has a label".to_owned();
+        return "teacher accuracy: unknown, since no image has a label".to_owned();
     }
-    format!("the teacher names the label of {}", splits.join(", "))
+    format!("teacher accuracy: {}", splits.join(", "))
 }
 
 /// The loss in one convention: `w_ce * CE + w_kd * ...`, whether `T^2` multiplies, and what moves over the epochs.
@@ -85,7 +85,7 @@ fn loss(train: &Train) -> String {
         smoothing => format!("CE(labels smoothed by {smoothing})"),
     };
     if !train.is_taught() {
-        return format!("w_ce 1 * {ce}, the labels alone (w_kd 0)");
+        return format!("w_ce 1 * {ce}, the labels only (w_kd 0)");
     }
     let moving = |at: &dyn Fn(usize) -> f32, moves: bool| {
         let [first, last] = [0, train.epochs - 1].map(|epoch| (1e6 * f64::from(at(epoch))).round() / 1e6);
@@ -135,7 +135,7 @@ w_ce 0.5 * CE + w_kd 0.5 * T^2 * KL(teacher || student) of standardised logits, 
 w_ce 0.5 * CE + w_kd 0.5 * T^2 * (alpha 1 * TCKD + beta 8 * NCKD), T = 5
 w_ce 0.5 * CE + w_kd 0.5 * T^2 * (beta 1 * inter + gamma 1 * intra), T = 5
 w_ce 0.5 * CE + w_kd 0.5 * MSE of the logits, without T
-w_ce 1 * CE, the labels alone (w_kd 0)
+w_ce 1 * CE, the labels only (w_kd 0)
 "#);
     }
 
@@ -153,6 +153,6 @@ w_ce 1 * CE, the labels alone (w_kd 0)
         };
         insta::assert_snapshot!(loss(&moving), @"w_ce (0.1 -> 0.9) * CE(labels smoothed by 0.1) + w_kd (0.9 -> 0.1) * T^2 * (beta 2 * inter + gamma 1.5 * intra), T = 5 -> 1, half a cosine over the epochs");
         let control = Train { control: Control::LabelsOnly, ..moving };
-        insta::assert_snapshot!(loss(&control), @"w_ce 1 * CE(labels smoothed by 0.1), the labels alone (w_kd 0)");
+        insta::assert_snapshot!(loss(&control), @"w_ce 1 * CE(labels smoothed by 0.1), the labels only (w_kd 0)");
     }
 }

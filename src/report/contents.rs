@@ -164,7 +164,7 @@ impl Contents {
         let Some(run) = contents.shown_run().cloned() else { return Ok(contents) };
         if run.result.is_none() {
             contents.notes.push(format!(
-                "The run has not finished: {} of {} epochs are done, and there are no answers to show yet.",
+                "The run has not finished: {} of {} epochs are done, and there are no predictions to show yet.",
                 run.epochs.len(),
                 run.description.pipeline.train.epochs
             ));
@@ -187,7 +187,7 @@ impl Contents {
                 return Err(error);
             }
             Err(error) => {
-                contents.notes.push(format!("The student's answers are not shown: {error}."));
+                contents.notes.push(format!("The student's predictions are not shown: {error}."));
             }
         }
         Ok(contents)

@@ -34,7 +34,7 @@ impl Input {
     /// lists, which are looked for in `runs_dir`.
     ///
     /// # Errors
-    /// A folder that is none of the three, a run that is damaged, a cache that is not alone.
+    /// A folder that is none of the three, a run that is damaged, a cache beside other paths.
     pub fn read(paths: &[PathBuf], runs_dir: &Path) -> Result<Self, Error> {
         let mut folders = Vec::new();
         let mut notes = Vec::new();

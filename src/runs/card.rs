@@ -232,7 +232,7 @@ struct Recipe<'a> {
     train: &'a Train,
 }
 
-/// The resolved `[student]` and `[train]`, without what is of this machine alone.
+/// The resolved `[student]` and `[train]`, without the keys of this machine.
 fn recipe(run: &FinishedRun, student: &Student, train: &Train) -> String {
     let mut student = student.clone();
     student.init = student.init.map(|path| last_two(&path).into());

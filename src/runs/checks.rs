@@ -1,23 +1,25 @@
 //! What the files of a run say of each other: a result that contradicts its epochs or itself is damaged, whatever its checksum says.
 
-use super::Run;
 use crate::config::StudentDevice;
 use crate::train::metrics::{Criterion, Metrics};
-use crate::train::{EpochRecord, METRICS_FILE, RESULT_FILE, RUN_FILE, RunResult};
+use crate::train::{Description, EpochRecord, METRICS_FILE, RESULT_FILE, RUN_FILE, RunResult};
 
 /// A measure on a GPU, whose sums are made in another order each time, may differ by this from the same measure.
 const CUDA_TOLERANCE: f64 = 0.03;
 
 /// The first contradiction: the file that is wrong, and what is wrong with it.
-pub(super) fn contradiction(run: &Run) -> Option<(&'static str, String)> {
-    if let Err(reason) = run.description.pipeline.validate() {
+pub(super) fn contradiction(
+    description: &Description,
+    log: &[EpochRecord],
+    result: Option<&RunResult>,
+) -> Option<(&'static str, String)> {
+    if let Err(reason) = description.pipeline.validate() {
         return Some((RUN_FILE, reason));
     }
-    if let Some(reason) = epochs(&run.epochs, run.description.pipeline.train.epochs) {
+    if let Some(reason) = epochs(log, description.pipeline.train.epochs) {
         return Some((METRICS_FILE, reason));
     }
-    let result = run.result.as_ref()?;
-    of_result(run, result).map(|reason| (RESULT_FILE, reason))
+    of_result(description, log, result?).map(|reason| (RESULT_FILE, reason))
 }
 
 /// What is wrong with the lines of `metrics.jsonl`.
@@ -43,13 +45,13 @@ fn epochs(log: &[EpochRecord], planned: usize) -> Option<String> {
         .then(|| "the epoch that it calls the best is not the best".to_owned())
 }
 
-fn of_result(run: &Run, result: &RunResult) -> Option<String> {
-    let (description, train) = (&run.description, &run.description.pipeline.train);
+fn of_result(description: &Description, log: &[EpochRecord], result: &RunResult) -> Option<String> {
+    let train = &description.pipeline.train;
     if result.key != description.key.to_string() {
         return Some(format!("its key is {}, and the key of {RUN_FILE} is {}", result.key, description.key));
     }
-    if run.epochs.len() != train.epochs {
-        return Some(format!("{METRICS_FILE} has {} of {} epochs", run.epochs.len(), train.epochs));
+    if log.len() != train.epochs {
+        return Some(format!("{METRICS_FILE} has {} of {} epochs", log.len(), train.epochs));
     }
     let same_settings = result.temperature.total_cmp(&train.temperature).is_eq()
         && result.lambda.total_cmp(&train.lambda_at(0)).is_eq()
@@ -57,7 +59,7 @@ fn of_result(run: &Run, result: &RunResult) -> Option<String> {
     if !same_settings {
         return Some(format!("its temperature, lambda or seed is not that of {RUN_FILE}"));
     }
-    let best = run.epochs.iter().rev().find(|record| record.best)?;
+    let best = log.iter().rev().find(|record| record.best)?;
     if result.best_epoch != best.epoch || result.chosen_by != Criterion::of(&best.validation) {
         return Some(format!(
             "its best epoch is {}, and that of {METRICS_FILE} is {}",

@@ -30,7 +30,7 @@ pub struct Comparison {
     pub paired: Option<Paired>,
     /// Images that the accuracies are over.
     pub images: usize,
-    /// The difference that two equally good students may have on so many images by chance, as a share, at 95 %.
+    /// The difference that two equally good students may have on this many images by chance, as a share, at 95 %.
     pub resolution: f64,
     /// Whether the difference is significant.
     pub verdict: Verdict,

@@ -16,7 +16,7 @@ pub struct FinishedRun {
     pub folder: PathBuf,
     /// What the run was made of.
     pub description: Description,
-    /// What it came to.
+    /// Its results.
     pub result: RunResult,
 }
 

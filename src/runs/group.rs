@@ -14,7 +14,7 @@ pub struct Entry<'a> {
     pub recipe: Recipe,
     /// Its seed.
     pub seed: u64,
-    /// What it came to, once it is finished.
+    /// Its results, once it is finished.
     pub result: Option<&'a RunResult>,
 }
 

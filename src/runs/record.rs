@@ -18,7 +18,7 @@ pub struct Run {
     pub folder: PathBuf,
     /// What it is.
     pub description: Description,
-    /// What it came to, once finished.
+    /// Its results, once it is finished.
     pub result: Option<RunResult>,
     /// What it cost so far.
     pub timing: Timing,
@@ -46,7 +46,7 @@ impl Run {
             weights_bytes: weights_bytes(folder),
             epochs: train::read_epochs(folder, seal)?,
         };
-        match checks::contradiction(&run) {
+        match checks::contradiction(&run.description, &run.epochs, run.result.as_ref()) {
             Some((file, reason)) => Err(Error::Damaged { path: folder.join(file), reason }),
             None => Ok(run),
         }

@@ -1,4 +1,4 @@
-//! What a reader of a run's numbers should beware of, each from the run itself.
+//! Warnings about a run's numbers, each from the run itself.
 
 use crate::config::Encoding;
 use crate::dataset::{Dataset, SplitName};
@@ -61,7 +61,7 @@ fn at_chance(split: &str, metrics: &Metrics) -> Option<String> {
     let noise = ABOVE_CHANCE * (chance * (1.0 - chance) / labelled).sqrt();
     (images.len() > 1 && chance < 1.0 && accuracy <= chance + noise).then(|| {
         format!(
-            "the student is no better than chance on {split} ({}, and the most frequent class alone gives {}); raise train.lr or \
+            "the student is no better than chance on {split} ({}; always predicting the most frequent class gives {}); raise train.lr or \
              train.epochs",
             percent(accuracy),
             percent(chance)
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_student_at_chance_is_warned_about_and_a_better_one_is_not() {
-        insta::assert_snapshot!(at_chance("test", &measured(64, 34)).unwrap(), @"the student is no better than chance on test (53.1 %, and the most frequent class alone gives 50.0 %); raise train.lr or train.epochs");
+        insta::assert_snapshot!(at_chance("test", &measured(64, 34)).unwrap(), @"the student is no better than chance on test (53.1 %; always predicting the most frequent class gives 50.0 %); raise train.lr or train.epochs");
         assert_eq!(at_chance("test", &measured(64, 48)), None);
         assert_eq!(at_chance("test", &Metrics::default()), None);
     }

@@ -71,7 +71,7 @@ impl Estimator {
     }
 
     /// Takes a few steps of this pipeline's student, unless a run of its shape is known or enough others are. One that can't be
-    /// measured can't be trained, which is said when it is its turn.
+    /// measured can't be trained, which is reported when it is trained.
     pub fn measure(&mut self, pipeline: &Pipeline, dataset: &Dataset, device: &TrainDevice) {
         let shape = Shape::of(pipeline);
         if self.of_shape(shape).is_some() || self.of_architecture(shape).count() >= MEASURED {

@@ -26,7 +26,7 @@ pub(super) enum RunOutcome {
     Held,
 }
 
-/// How long a run that another process trains is left alone before it is looked at again.
+/// Time between two looks at a run that another process trains.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Trains `runs`, which have these names, `jobs` at a time, and gives the outcome of each, in their order. The threads of this

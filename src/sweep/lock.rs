@@ -1,4 +1,4 @@
-//! `sweep.lock.toml`: what a sweep was made of and what each run came to, small enough to commit.
+//! `sweep.lock.toml`: the inputs of a sweep and the result of each run, small enough to commit.
 
 use std::path::Path;
 
@@ -52,7 +52,7 @@ pub struct LockedRun {
     pub rung: usize,
     /// Its key.
     pub key: Digest,
-    /// Over everything it came to, weights included; nothing for a run that failed.
+    /// A digest over its whole result, weights included; nothing for a run that failed.
     pub result: Option<Digest>,
     /// Accuracy on validation, or agreement with the teacher where nothing has a label.
     pub validation: Option<f64>,
@@ -162,7 +162,7 @@ impl Lock {
         Ok(())
     }
 
-    /// What is not as it was where `self` was made, short of the data and the runs: `here` is this machine's lock.
+    /// What differs from where `self` was made, apart from the data and the runs: `here` is this machine's lock.
     pub fn circumstances(&self, here: &Self) -> Vec<String> {
         let mut differences = Vec::new();
         let mut differs = |what: &str, there: &str, here: &str| {
@@ -185,7 +185,7 @@ impl Lock {
         differences
     }
 
-    /// The runs that came to something else here, each with what.
+    /// The runs whose result differs here, each with both accuracies.
     pub fn differences(&self, here: &Self) -> Vec<String> {
         let mut found = Vec::new();
         for there in &self.runs {
@@ -214,7 +214,7 @@ impl Lock {
     }
 }
 
-/// Over everything a run came to but its key, which other logits change.
+/// A digest over a result but its key, which other logits change.
 fn hash(result: &RunResult) -> Digest {
     let result = RunResult { key: String::new(), ..result.clone() };
     Digest::of(&serde_json::to_vec(&result).expect("plain data"))

@@ -1,4 +1,4 @@
-//! What a sweep will do: each run with its key and folder, and whether it is done.
+//! The plan of a sweep: each run with its key and folder, and whether it is done.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,7 +106,7 @@ impl Plan {
     /// The second value is the temperatures that no cache holds, whose runs are left out of the plan.
     ///
     /// # Errors
-    /// No cache at all, or a device that can't be had; rungs that don't fit the epochs.
+    /// No cache, or a device that is not available; rungs that don't fit the epochs.
     pub fn new(
         points: &Points,
         base: &Pipeline,
@@ -119,7 +119,7 @@ impl Plan {
             Some(halving) => rungs::rungs(halving, points, file)?,
             None => vec![0],
         };
-        // Says that there is no cache, or what is wrong with it, before it is said of a temperature.
+        // A missing cache is reported before a missing temperature.
         let first = shared.setup(base.clone(), cache, file)?;
         let held = &first.cache.manifest().temperatures;
         let (mut runs, mut missing) = (Vec::new(), Vec::new());

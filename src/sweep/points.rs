@@ -1,4 +1,4 @@
-//! `[sweep]` multiplied out: every combination as a checked pipeline, those that come to the same run as one.
+//! `[sweep]` multiplied out: every combination as a checked pipeline, with equal runs merged.
 
 use std::path::PathBuf;
 
@@ -36,7 +36,7 @@ pub struct Points {
     pub axes: Vec<String>,
     /// The runs, in the order of the grid.
     pub points: Vec<Point>,
-    /// How many combinations came to a run that is listed already.
+    /// How many combinations gave a run that is listed already.
     pub merged: usize,
     /// How many were excluded.
     pub excluded: usize,

@@ -73,7 +73,7 @@ impl Row {
         Entry { recipe: self.recipe.clone(), seed: self.seed, result: self.result() }
     }
 
-    /// What it came to, if it is done.
+    /// Its result, if it is done.
     pub fn result(&self) -> Option<&RunResult> {
         match &self.state {
             State::Done(result) => Some(result),
@@ -130,7 +130,7 @@ impl Rung<'_> {
         self.configurations.run_to_take(&self.entries()).map(|index| self.rows[index])
     }
 
-    /// The rows of the configurations that go on to the next rung, one configuration in `factor` and at least one, as indices into the
+    /// The rows of the configurations that are promoted to the next rung, one configuration in `factor` and at least one, as indices into the
     /// rung's rows. One with a run that failed comes last.
     pub fn promoted(&self, factor: usize) -> Vec<usize> {
         let mut all: Vec<&Configuration> = self.configurations.configurations.iter().collect();

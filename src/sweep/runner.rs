@@ -10,7 +10,7 @@ use crate::support::context::Context;
 pub struct SweepProgress {
     /// Every run that is known, rung by rung.
     pub runs: Vec<Planned>,
-    /// What they came to.
+    /// Their results.
     pub results: Results,
     /// Rungs whose runs are not known yet.
     pub rungs_left: usize,

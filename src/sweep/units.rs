@@ -1,7 +1,7 @@
 //! Runs as units of work that machines share.
 //!
 //! A run's key is over the cache's content, which is not known before stage one is done. So a unit has an id of its own,
-//! over the run's settings alone, and a place among the others: both are known from the pipeline file.
+//! over the run's settings only, and a place among the others: both are known from the pipeline file.
 
 use std::path::Path;
 

@@ -8,11 +8,14 @@ use rand::seq::SliceRandom;
 use super::Error;
 use super::plan::{Plan, Planned};
 use crate::runs::{self, Run};
-use crate::support::rng;
+use crate::support::{files, rng};
 use crate::train::{BEST, METRICS_FILE, Outcome, RESULT_FILE, RunResult};
 
 /// What must be the same to the last bit on the CPU.
 const FILES: [&str; 3] = ["best/model.safetensors", METRICS_FILE, RESULT_FILE];
+
+/// The largest file that is compared, in bytes.
+const LIMIT: u64 = 64 << 30;
 
 /// On CUDA, sums are made in another order each time: a run counts as reproduced when its validation accuracy is this
 /// close, as a share. Not measured yet.
@@ -81,7 +84,7 @@ fn bytes(there: &Path, here: &Path) -> Result<Option<String>, Error> {
     for name in FILES {
         let read = |folder: &Path| {
             let path = folder.join(name);
-            fs::read(&path).map_err(|source| Error::Read { path, source })
+            files::read_regular(&path, LIMIT).map_err(|source| Error::Read { path, source })
         };
         if read(there)? != read(here)? {
             return Ok(Some(format!("{} differs", there.join(name).display())));

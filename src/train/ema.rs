@@ -37,7 +37,7 @@ impl<M: Module> Ema<M> {
         self.average.as_ref().expect("it is back after each update").valid()
     }
 
-    /// The average of a run that goes on.
+    /// The average of a run that resumes.
     pub fn set(&mut self, average: M) {
         self.average = Some(average);
     }

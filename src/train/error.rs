@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::record::TIMING_FILE;
+use super::layout::TIMING_FILE;
 use crate::support::exit::{ExitKind, Kind};
 use crate::{dataset, store, student, view};
 
@@ -20,7 +20,7 @@ pub enum Error {
     Student(#[from] student::hf::Error),
     /// An image that can't be decoded.
     #[error(
-        "{image} can't be decoded: {source}; mend or remove it, or set dataset.on-bad-image = \"skip\" and make the cache again"
+        "{image} can't be decoded: {source}; fix or remove it, or set dataset.on-bad-image = \"skip\" and make the cache again"
     )]
     Decode {
         /// Its file, or file and row.

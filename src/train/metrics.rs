@@ -6,7 +6,7 @@ use crate::support::calibration::Calibration;
 pub use crate::support::calibration::argmax;
 use crate::support::confusion::Confusion;
 
-/// A student's measures on one split. What only labels can tell is missing where no image has one.
+/// A student's measures on one split. Measures of labels are missing where no image has one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metrics {

@@ -10,6 +10,7 @@ mod error;
 mod evaluate;
 mod identity;
 pub mod images;
+mod layout;
 pub mod loader;
 pub mod loss;
 pub mod metrics;
@@ -33,11 +34,11 @@ pub use error::Error;
 pub use evaluate::{Answers, answers, evaluate, measure};
 pub use identity::{REVISION, check_paths};
 pub use pixel_cache::keeps as keeps_pixels;
+pub use layout::{BEST, METRICS_FILE, RESULT_FILE, RUN_FILE, TIMING_FILE};
 pub use record::{
-    EpochRecord, METRICS_FILE, RESULT_FILE, RUN_FILE, RunResult, Seal, TIMING_FILE, Timing, read_epochs,
-    read_json, read_sealed, write_epochs, write_json,
+    EpochRecord, RunResult, Seal, Timing, read_epochs, read_json, read_sealed, write_epochs, write_json,
 };
-pub use run::{BEST, Event, Outcome, clear, run};
+pub use run::{Event, Outcome, clear, run};
 pub use session::Session;
 pub use setup::{Description, Setup};
 pub use throughput::{Pace, pace};

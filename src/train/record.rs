@@ -7,18 +7,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::layout::{METRICS_FILE, TIMING_FILE};
 use super::metrics::{Criterion, Metrics};
 use crate::support::checksummed_json::{self, Damage};
 use crate::support::{atomic, files};
-
-/// The file of what a run is.
-pub const RUN_FILE: &str = "run.json";
-/// The file of what a finished run came to.
-pub const RESULT_FILE: &str = "result.json";
-/// The file of its epochs.
-pub const METRICS_FILE: &str = "metrics.jsonl";
-/// The file of its times.
-pub const TIMING_FILE: &str = "timing.json";
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,7 +65,7 @@ impl EpochRecord {
     }
 }
 
-/// `result.json`: what a finished run comes to.
+/// `result.json`: the results of a finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunResult {
@@ -214,5 +206,48 @@ fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, Error> {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Error::read(path, source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::confusion::Confusion;
+    use crate::train::metrics::Meter;
+
+    /// The measures of an epoch over images of this many classes.
+    fn epoch(classes: usize, images: usize) -> EpochRecord {
+        let mut meter = Meter::new(classes, 5.0);
+        let mut logits = vec![0.0; classes];
+        for image in 0..images {
+            logits[image % classes] = image as f32;
+            meter.add(&logits, &logits, &[((image * 7) % classes) as i32]);
+        }
+        let metrics = meter.finish();
+        assert_eq!((metrics.confusion.labelled(), metrics.confusion.classes()), (images as u64, classes));
+        EpochRecord {
+            epoch: 90,
+            step: 123_456,
+            lr: 1.0 / 3.0,
+            temperature: 5.0,
+            lambda: 0.9,
+            train_loss: 1.0 / 3.0,
+            ce_loss: 1.0 / 3.0,
+            kd_loss: 1.0 / 3.0,
+            train_accuracy: Some(1.0 / 3.0),
+            validation: metrics.without_confusion(),
+            best: true,
+        }
+    }
+
+    #[test]
+    fn an_epoch_takes_as_many_bytes_for_any_number_of_classes() {
+        for (classes, images) in [(3, 60), (1000, 300), (21_841, 40)] {
+            let record = epoch(classes, images);
+            let (line, pretty) = (checksummed_json::to_line(&record), checksummed_json::to_bytes(&record));
+            // Ninety epochs, in the log and in a checkpoint's state, which is indented more.
+            assert!(90 * line.len() < 100_000 && 90 * pretty.len() < 200_000, "{} {}", line.len(), pretty.len());
+        }
+        assert_eq!(epoch(3, 9).validation.confusion, Confusion::default());
     }
 }

@@ -10,7 +10,8 @@ use super::images::Images;
 use super::loader::{self, Source};
 use super::metrics::Criterion;
 use super::plan::Plan;
-use super::record::{self, EpochRecord, RESULT_FILE, RUN_FILE, RunResult, TIMING_FILE, Timing};
+use super::layout::{BEST, RESULT_FILE, RUN_FILE, TIMING_FILE};
+use super::record::{self, EpochRecord, RunResult, Timing};
 use super::setup::Setup;
 use super::step::{Batch, Learner};
 use super::targets::Column;
@@ -23,9 +24,6 @@ use crate::support::context::Context;
 use crate::support::hash::Digest;
 use crate::support::progress::clock_time;
 use crate::support::text::percent;
-
-/// The folder of a run that holds the kept weights, as Hugging Face tools open it.
-pub const BEST: &str = "best";
 
 /// What happens during training.
 pub enum Event<'a> {

@@ -29,7 +29,7 @@ impl Session {
     /// Opens the dataset and hashes its images.
     ///
     /// # Errors
-    /// A dataset that can't be had.
+    /// A dataset that can't be opened.
     pub fn open(config: &config::Dataset, context: &Context) -> Result<Arc<Self>, Error> {
         let dataset = Dataset::open(config, context)?;
         Ok(Arc::new(Self {
@@ -58,7 +58,7 @@ impl Session {
     /// the pipeline file, for messages.
     ///
     /// # Errors
-    /// A device that can't be had; no cache that fits, or several; a cache without train or validation rows.
+    /// A device that is not available; no cache that fits, or several; a cache without train or validation rows.
     ///
     /// # Panics
     /// When the pipeline is one of another dataset.
@@ -106,7 +106,7 @@ impl Setup {
     /// A run that shares nothing with others; see [`Session::setup`].
     ///
     /// # Errors
-    /// A dataset or device that can't be had; no cache that fits, or several; a cache without train or validation rows.
+    /// A dataset or device that is not available; no cache that fits, or several; a cache without train or validation rows.
     pub fn new(
         pipeline: Pipeline,
         cache: Option<&Path>,

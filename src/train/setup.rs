@@ -138,7 +138,7 @@ impl Setup {
         Ok(self.cache.recheck()?)
     }
 
-    /// Reads every byte of the cache again, whoever read it before.
+    /// Reads every byte of the cache again.
     ///
     /// # Errors
     /// The first damage.
@@ -196,7 +196,7 @@ impl Setup {
     }
 }
 
-/// The student of a pipeline with so many classes, before its first step.
+/// The student of a pipeline with this many classes, before its first step.
 pub(super) fn student(
     pipeline: &Pipeline,
     classes: usize,

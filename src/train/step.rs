@@ -121,7 +121,7 @@ impl Learner {
         (loss::distillation(&self.train, epoch, logits, labels, targets, class_weights), correct)
     }
 
-    /// A weight or running statistic that is no number any more, if there is one.
+    /// A weight or running statistic that is not a number any more, if there is one.
     pub fn not_finite(&self) -> Option<f32> {
         let mut found = None;
         visit_parameters(&self.model, |_, data| {

@@ -17,7 +17,7 @@ const FORWARD: usize = 32;
 pub struct Pace {
     /// Seconds of a training step for each of its images: forward, loss, backward, optimiser.
     pub step_seconds: f64,
-    /// Seconds of a forward pass alone, as on validation, for each of its images.
+    /// Seconds of a forward pass, as on validation, for each of its images.
     pub forward_seconds: f64,
 }
 
@@ -62,7 +62,7 @@ pub fn pace(
     Ok(Pace { step_seconds, forward_seconds: clock.elapsed().as_secs_f64() / (passes * FORWARD) as f64 })
 }
 
-/// A batch of no image at all, with values that keep every loss finite.
+/// A batch of made-up images, with values that keep every loss finite.
 fn made_up(column: Column, samples: usize, side: usize, classes: usize) -> Batch {
     let targets = || (0..samples * classes).map(|index| 1.0 + (index * 7 % 13) as f32);
     let targets = match column {

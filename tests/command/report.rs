@@ -283,7 +283,7 @@ fn a_run_whose_cache_has_moved_shows_what_it_has_and_says_why() {
     let path = run.join("run.json");
     reseal(&path, |run| run["cache"] = "cache/gone".into());
     let page = MADE.page("moved.html", &["moved"]);
-    assert!(page.contains("answers are not shown") && page.contains("cache/gone"));
+    assert!(page.contains("predictions are not shown") && page.contains("cache/gone"));
     assert_eq!(sections(&page), ["learning", "costs", "rerun"]);
     is_sound(&page);
 }

@@ -95,7 +95,7 @@ pub fn plain(value: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-/// Axes end here: beyond it, differences of values are no numbers any more.
+/// Axes end here: beyond it, differences of values overflow.
 const FAR: f64 = 1e300;
 
 /// The nearest value that an axis can show.

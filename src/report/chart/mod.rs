@@ -35,7 +35,7 @@ pub struct Chart {
     pub name: &'static str,
     /// What it shows.
     pub title: String,
-    /// What a reader who does not see it is told: its finding, not its looks.
+    /// The text for readers who do not see it: its finding, not its looks.
     pub alt: String,
     /// What is drawn.
     pub plot: Plot,

@@ -29,7 +29,7 @@ pub const GREEN: Colour = Colour::new("green", (17, 122, 87), (74, 208, 160));
 pub const PURPLE: Colour = Colour::new("purple", (130, 60, 160), (210, 160, 245));
 
 const ALL: [Colour; 8] = [PAPER, INK, MUTED, GRID, BLUE, ORANGE, GREEN, PURPLE];
-/// Told apart by readers who see no difference of red and green, and in print by their lightness.
+/// Distinct for readers with red-green colour blindness, and in print by their lightness.
 const SERIES: [Colour; 4] = [BLUE, ORANGE, GREEN, PURPLE];
 
 impl Colour {

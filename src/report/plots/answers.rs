@@ -53,7 +53,7 @@ pub fn confusion(
     })
 }
 
-/// The student's diagram with the teacher's marks, or the teacher's alone.
+/// The student's diagram with the teacher's marks, or the teacher's only.
 pub fn reliability_diagram(contents: &Contents) -> Chart {
     let teacher = contents.teacher.as_ref();
     let of_teacher = teacher.map(|teacher| teacher.reliability.clone());

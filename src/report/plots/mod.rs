@@ -1,4 +1,4 @@
-//! Which charts a report has, and what each says to those who do not see it.
+//! The charts of a report, each with a text for readers who do not see it.
 
 mod answers;
 mod comparison;

@@ -4,7 +4,7 @@
 //! text, and at the end pictures of the worst mistakes on validation. Only the wall times and the images a second differ
 //! from one run to the same run again.
 //!
-//! A run that goes on from a checkpoint cuts the file back to that step, whatever was written after it, and adds what a
+//! A run that resumes from a checkpoint cuts the file back to that step, and adds what a
 //! crash may have lost of the finished epochs: no step comes twice, and none is missing.
 
 mod event;
@@ -57,7 +57,7 @@ struct Open {
 }
 
 impl Board {
-    /// The event file of the run in `folder`, which goes on after `step` optimiser steps and the epochs in `log`.
+    /// The event file of the run in `folder`, which continues after `step` optimiser steps and the epochs in `log`.
     ///
     /// # Errors
     /// A file that can't be read or written.
@@ -202,7 +202,7 @@ impl Open {
     }
 }
 
-/// What stays of an event file when its run goes on after some step.
+/// The part of an event file that stays when its run resumes after some step.
 #[derive(Debug, Default, PartialEq)]
 struct Kept {
     /// Its length from the beginning.
