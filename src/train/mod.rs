@@ -33,8 +33,8 @@ pub use device::{TrainDevice, choose as choose_device, cuda_devices};
 pub use error::Error;
 pub use evaluate::{Answers, answers, evaluate, measure};
 pub use identity::{REVISION, check_paths};
-pub use pixel_cache::keeps as keeps_pixels;
 pub use layout::{BEST, METRICS_FILE, RESULT_FILE, RUN_FILE, TIMING_FILE};
+pub use pixel_cache::keeps as keeps_pixels;
 pub use record::{
     EpochRecord, RunResult, Seal, Timing, read_epochs, read_json, read_sealed, write_epochs, write_json,
 };

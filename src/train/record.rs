@@ -246,7 +246,12 @@ mod tests {
             let record = epoch(classes, images);
             let (line, pretty) = (checksummed_json::to_line(&record), checksummed_json::to_bytes(&record));
             // Ninety epochs, in the log and in a checkpoint's state, which is indented more.
-            assert!(90 * line.len() < 100_000 && 90 * pretty.len() < 200_000, "{} {}", line.len(), pretty.len());
+            assert!(
+                90 * line.len() < 100_000 && 90 * pretty.len() < 200_000,
+                "{} {}",
+                line.len(),
+                pretty.len()
+            );
         }
         assert_eq!(epoch(3, 9).validation.confusion, Confusion::default());
     }
