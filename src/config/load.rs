@@ -421,6 +421,33 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_model_is_described_in_the_file() {
+        use crate::config::{ImageSize, Resample};
+
+        let text = "[teacher]\nmodel = \"m.onnx\"\nclasses = [\"a\", \"b\"]\nmean = [0, 0.5, 0.5]\nstd = [1, 0.5, 0.5]\n\
+                    resample = \"bicubic\"\nimage-size = [224, 192]\n";
+        let teacher = load_text(text, &[]).unwrap().teacher;
+        assert_eq!(teacher.mean, Some([0.0, 0.5, 0.5]));
+        assert_eq!(teacher.resample, Some(Resample::Bicubic));
+        assert_eq!(teacher.image_size, Some(ImageSize::Rectangle([224, 192])));
+        let square = load_text(text, &["teacher.image-size=224", "teacher.crop-pct=0.9"]).unwrap().teacher;
+        assert_eq!((square.image_size, square.crop_pct), (Some(ImageSize::Square(224)), Some(0.9)));
+        for (sets, reason) in [
+            (&["teacher.crop-pct=0.9"][..], "a square with teacher.crop-pct"),
+            (&["teacher.model=embedded:leaves"], "left out with an embedded teacher"),
+            (&["teacher.std=[0, 1, 1]"], "three numbers above 0"),
+            (&["teacher.image-size=0"], "1 to 4096 pixels a side"),
+            (&["teacher.image-size=big"], "expected a number of pixels, or [height, width]"),
+            (&["teacher.classes=[]"], "at least one name"),
+        ] {
+            let message = load_text(text, sets).unwrap_err();
+            assert!(message.contains(reason), "{message}");
+        }
+        let alone = load_text("[teacher]\nmodel = \"m.onnx\"\nmean = [0.5, 0.5, 0.5]\n", &[]).unwrap_err();
+        assert!(alone.contains("teacher.std") && alone.contains("none of them is taken from a file"), "{alone}");
+    }
+
+    #[test]
     fn several_gpus_record_graphs_as_one_does() {
         for device in ["teacher.device=cuda:0,1", "teacher.device=[\"tensorrt:0\", \"tensorrt:2\"]"] {
             let pipeline = load_text("", &[device, "teacher.gpu.graph=true"]).unwrap();

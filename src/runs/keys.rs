@@ -16,10 +16,17 @@ pub enum Role {
 }
 
 /// The keys and, with everything below them, the sections.
-const ROLES: [(&str, Role); 70] = [
+const ROLES: [(&str, Role); 77] = [
     ("name", Role::Name),
     ("dataset", Role::Decides),
     ("teacher.model", Role::Decides),
+    ("teacher.classes", Role::Decides),
+    ("teacher.match-classes", Role::Decides),
+    ("teacher.mean", Role::Decides),
+    ("teacher.std", Role::Decides),
+    ("teacher.image-size", Role::Decides),
+    ("teacher.resample", Role::Decides),
+    ("teacher.crop-pct", Role::Decides),
     ("teacher.checkpoint", Role::Name),
     ("teacher.device", Role::Machine),
     ("teacher.batch-size", Role::Decides),
@@ -114,11 +121,22 @@ pub fn is_of(key: &str, name: &str) -> bool {
 mod tests {
     use super::super::recipe::flatten;
     use super::*;
-    use crate::config::{Pipeline, Train};
+    use crate::config::{self, Pipeline, Train};
 
     #[test]
     fn every_key_has_a_role() {
-        let keys = flatten(&Pipeline::default());
+        // Keys that are only written where they are given.
+        let teacher = config::Teacher {
+            classes: Some(vec!["a".to_owned()]),
+            match_classes: config::ClassMatching::Index,
+            mean: Some([0.5; 3]),
+            std: Some([0.5; 3]),
+            image_size: Some(config::ImageSize::Square(224)),
+            resample: Some(config::Resample::Bicubic),
+            crop_pct: Some(0.9),
+            ..config::Teacher::default()
+        };
+        let keys = flatten(&Pipeline { teacher, ..Pipeline::default() });
         let without: Vec<&String> = keys.keys().filter(|key| role(key).is_none()).collect();
         assert!(without.is_empty(), "{without:?} need a role");
         let unknown = ROLES.iter().filter(|(name, _)| !keys.keys().any(|key| is_of(key, name)));
