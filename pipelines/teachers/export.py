@@ -45,6 +45,8 @@ def what_to_export(arguments):
         model = teacher.get("model", "")
         if model.startswith("embedded:"):
             raise ValueError(f"{arguments.pipeline}: its teacher {model} is part of decant, there is nothing to export")
+        if model.startswith("hub:"):
+            raise ValueError(f"{arguments.pipeline}: its teacher {model} is on the hub and exported already, there is nothing to export")
         if folder is None and model:
             path = pathlib.Path(model)
             folder = path.parent if path.suffix == ".onnx" else path
