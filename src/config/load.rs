@@ -444,7 +444,10 @@ mod tests {
             assert!(message.contains(reason), "{message}");
         }
         let alone = load_text("[teacher]\nmodel = \"m.onnx\"\nmean = [0.5, 0.5, 0.5]\n", &[]).unwrap_err();
-        assert!(alone.contains("teacher.std") && alone.contains("none of them is taken from a file"), "{alone}");
+        assert!(
+            alone.contains("teacher.std") && alone.contains("none of them is taken from a file"),
+            "{alone}"
+        );
     }
 
     #[test]
