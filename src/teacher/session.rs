@@ -65,7 +65,11 @@ impl SessionOpener<'_> {
             TeacherDevice::Auto if provider::is_built_in(Provider::Cuda) => {
                 self.open(ProviderDevice { provider: Provider::Cuda, index: 0 }).or_else(|error| {
                     let opened = self.open(ProviderDevice::CPU)?;
-                    Ok(OpenSession { notes: vec![format!("auto chose the CPU: {error}")], ..opened })
+                    let reason = match error {
+                        Error::NoProvider { device, missing } => format!("{device} is not available: {missing}"),
+                        error => error.to_string(),
+                    };
+                    Ok(OpenSession { notes: vec![format!("auto chose the CPU: {reason}")], ..opened })
                 })
             }
             TeacherDevice::Auto => self.open(ProviderDevice::CPU),
