@@ -232,6 +232,17 @@ pub enum Error {
         /// The dataset's.
         dataset: Vec<String>,
     },
+    /// Names that `transformers` makes up for a model that was saved without names.
+    #[error(
+        "the teacher's {count} classes have no names but LABEL_0 and so on; write their names into the pipeline file in the order of the \
+         teacher's logits, such as:\n\n[teacher]\nclasses = {dataset:?}\n"
+    )]
+    ClassesWithoutNames {
+        /// How many there are.
+        count: usize,
+        /// The dataset's.
+        dataset: Vec<String>,
+    },
     /// The model ran and failed.
     #[error("the model {path} failed on a batch of {batch}: {reason}")]
     Inference {

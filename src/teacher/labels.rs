@@ -2,6 +2,7 @@
 
 use super::Error;
 use crate::config::ClassMatching;
+use crate::support::labels::are_placeholders;
 
 /// For each class of the dataset, the index of the same class among the teacher's logits.
 ///
@@ -29,6 +30,9 @@ pub fn class_order(
                 return Err(mismatch(format!("{name:?} occurs twice in the {owner}'s")));
             }
         }
+    }
+    if !teacher.is_empty() && are_placeholders(teacher) && !are_placeholders(dataset) {
+        return Err(Error::ClassesWithoutNames { count: teacher.len(), dataset: dataset.to_vec() });
     }
     let mut order = Vec::with_capacity(dataset.len());
     for name in dataset {
@@ -76,8 +80,21 @@ mod tests {
     #[test]
     fn different_classes_are_refused_and_both_listed() {
         insta::assert_snapshot!(
+            order(&["cat", "dog"], &["healthy", "rust"]).unwrap_err(),
+            @r#"the teacher's classes are not the dataset's, the teacher does not know "healthy": the teacher knows 2 (cat, dog), the dataset has 2 (healthy, rust); use a teacher that was trained on these classes, correct id2label in its config.json, or write teacher.classes into the pipeline file (teacher.match-classes = "index" where names occur twice)"#
+        );
+    }
+
+    #[test]
+    fn names_that_transformers_made_up_are_told_from_real_ones() {
+        insta::assert_snapshot!(
             order(&["LABEL_0", "LABEL_1"], &["healthy", "rust"]).unwrap_err(),
-            @r#"the teacher's classes are not the dataset's, the teacher does not know "healthy": the teacher knows 2 (LABEL_0, LABEL_1), the dataset has 2 (healthy, rust); use a teacher that was trained on these classes, correct id2label in its config.json, or write teacher.classes into the pipeline file (teacher.match-classes = "index" where names occur twice)"#
+            @r#"
+        the teacher's 2 classes have no names but LABEL_0 and so on; write their names into the pipeline file in the order of the teacher's logits, such as:
+
+        [teacher]
+        classes = ["healthy", "rust"]
+        "#
         );
     }
 
