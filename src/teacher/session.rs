@@ -66,7 +66,9 @@ impl SessionOpener<'_> {
                 self.open(ProviderDevice { provider: Provider::Cuda, index: 0 }).or_else(|error| {
                     let opened = self.open(ProviderDevice::CPU)?;
                     let reason = match error {
-                        Error::NoProvider { device, missing } => format!("{device} is not available: {missing}"),
+                        Error::NoProvider { device, missing } => {
+                            format!("{device} is not available: {missing}")
+                        }
                         error => error.to_string(),
                     };
                     Ok(OpenSession { notes: vec![format!("auto chose the CPU: {reason}")], ..opened })
