@@ -120,24 +120,11 @@ fn merge(dir: &Path, context: &Context) -> Result<(), Failure> {
 }
 
 fn soften(dir: &Path, temperatures: &[f32], context: &Context) -> Result<(), Failure> {
-    let remedy = "give decant sweep --soften, which makes the temperatures beside the local copy";
+    let remedy = "pull it and soften the copy; training softens at any temperature by itself";
     store::only_local(dir, "softened", remedy)?;
-    let softened = store::add_temperatures(dir, temperatures, context)?;
-    if !softened.complete {
-        return Err(Failure::interrupted(format!(
-            "interrupted; what is done stays in {}, the same command goes on from there",
-            softened.dir.display()
-        )));
-    }
-    let summary = Summary::read(&softened.dir)?;
-    outln!(
-        "{} has T = {} ({}); {} is as it was, delete it with decant cache rm",
-        softened.dir.display(),
-        numbers(&summary.temperatures),
-        bytes(summary.bytes),
-        dir.display()
-    );
-    outln!("next     add the temperature to [cache] temperatures, so that train-student takes the new cache");
+    store::add_temperatures(dir, temperatures, context)?;
+    let summary = Summary::read(dir)?;
+    outln!("{} has T = {} ({})", dir.display(), numbers(&summary.temperatures), bytes(summary.bytes));
     Ok(())
 }
 

@@ -126,7 +126,7 @@ fn setup(args: &Args, path: &Path, context: &Context) -> Result<Setup, Failure> 
 
 /// `order` finds each of the dataset's classes among the model's.
 fn measure(setup: &Setup, model: &mut Model, order: &[usize], split: SplitName) -> Result<Metrics, Failure> {
-    let same_pixels = setup.cache.manifest().view.policy.ends_with(&model.preprocess.resizing());
+    let same_pixels = setup.cache.manifest().view.resize == model.preprocess.resize();
     let rows = setup.rows(split)?;
     let images = Images::new(&setup.dataset, split, rows, model.preprocess.clone(), same_pixels);
     train::measure(&images, setup.pipeline.train.temperature, |pixels, batch| {

@@ -132,8 +132,8 @@ fn sweep_units(
     file: &Path,
 ) -> Result<(Option<sweep::Units>, Estimator), sweep::Error> {
     match Plan::new(points, base, Arc::clone(shared), None, file) {
-        Ok((plan, _)) => {
-            let units = sweep::Units::known(&plan, points, base, file)?;
+        Ok(plan) => {
+            let units = sweep::Units::known(&plan, base)?;
             Ok((Some(units), Estimator::of_runs(&plan.runs)?))
         }
         Err(sweep::Error::Train(

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::Failure;
-use super::output::{numbers, print_json};
+use super::output::print_json;
 use super::pipeline::PipelineArgs;
 use super::teacher_cache::Part;
 use crate::config::Pipeline;
@@ -35,9 +35,6 @@ pub struct Args {
     /// Print the plan and stop
     #[arg(long, conflicts_with_all = ["run", "part"])]
     dry_run: bool,
-    /// Add the temperatures that the cache lacks from its logits, without the teacher
-    #[arg(long, conflicts_with_all = ["dry_run", "cache"])]
-    soften: bool,
     /// Train only the run with this id, which decant plan --units json lists
     #[arg(long, value_name = "ID", group = "unit")]
     run: Option<String>,
@@ -45,7 +42,7 @@ pub struct Args {
     #[arg(long, value_name = "I/N", group = "unit")]
     part: Option<Part>,
     /// Collect results without training
-    #[arg(long, group = "unit", conflicts_with_all = ["dry_run", "soften", "verify"])]
+    #[arg(long, group = "unit", conflicts_with_all = ["dry_run", "verify"])]
     collect: bool,
     /// Number of runs to train in parallel
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -112,7 +109,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     let finished = if args.collect {
-        Units::known(&plan, &points, &base, &args.pipeline.pipeline)?.check_done(&points.axes)?;
+        Units::known(&plan, &base)?.check_done(&points.axes)?;
         sweep::standing(&plan, &base)?
     } else {
         sweep::run(&plan, &base, args.jobs.into(), context)?
@@ -164,19 +161,11 @@ impl Args {
         Ok(Some((path, lock)))
     }
 
-    /// Plans, shows the plan, and adds the temperatures that the cache lacks if asked to.
+    /// Plans and shows the plan.
     fn plan(&self, points: &Points, base: &Pipeline, shared: &Arc<Session>) -> Result<Plan, Failure> {
         let (cache, file) = (self.cache.as_deref(), self.pipeline.pipeline.as_path());
-        let new = || Plan::new(points, base, Arc::clone(shared), cache, file);
-        let (mut plan, missing) = new()?;
-        if !missing.is_empty() && self.soften {
-            sweep::soften(base, shared, cache, file, &missing)?;
-            plan = new()?.0;
-        } else if !missing.is_empty() && !self.dry_run && !self.collect {
-            return Err(sweep::Error::Soften { temperatures: numbers(&missing) }.into());
-        }
-        let missing = if self.soften { Vec::new() } else { missing };
-        let report = PlanReport::new(&plan, points, base, &missing)?;
+        let plan = Plan::new(points, base, Arc::clone(shared), cache, file)?;
+        let report = PlanReport::new(&plan, points, base)?;
         if !self.json {
             report.print(&plan, points);
         } else if self.dry_run {

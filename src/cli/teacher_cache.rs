@@ -120,8 +120,8 @@ pub(super) fn cache(
 /// What is left to do of the cache.
 fn left(dataset: &Dataset, teacher: &dyn Teacher, settings: &Settings) -> Result<Left, Failure> {
     teacher.class_order(&dataset.classes)?;
-    let (fingerprint, resizing) = (teacher.fingerprint(), teacher.preprocess().resizing());
-    let manifest = stage_one::manifest(dataset, &teacher.describe(), fingerprint, &resizing, settings)?;
+    let (fingerprint, resize) = (teacher.fingerprint(), teacher.preprocess().resize());
+    let manifest = stage_one::manifest(dataset, &teacher.describe(), fingerprint, &resize, settings)?;
     Ok(stage_one::left(&manifest, settings)?)
 }
 

@@ -68,7 +68,9 @@ impl Pipeline {
             )?;
         }
 
-        let Some(temperature) = train.cached_temperature() else { return Ok(()) };
+        // Any other encoding keeps the logits, from which targets at every temperature are made.
+        let read = train.cached_temperature().filter(|_| cache.encoding == Encoding::TopK);
+        let Some(temperature) = read else { return Ok(()) };
         let nearest = cache
             .temperatures
             .iter()

@@ -121,6 +121,11 @@ impl Dataset {
         Ok(bytes)
     }
 
+    /// A sample's path below the source, or its parquet file and row, as a cache stores it.
+    pub fn path(&self, split: SplitName, index: usize) -> String {
+        self.sample(split, index).map(|sample| sample.location.path_below()).unwrap_or_default()
+    }
+
     /// What messages call one sample: its file's path, or its parquet file and row.
     pub fn sample_name(&self, split: SplitName, index: usize) -> String {
         match self.sample(split, index) {

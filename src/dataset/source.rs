@@ -69,6 +69,14 @@ impl Location {
         }
     }
 
+    /// Its path below the dataset's folder, or its parquet file and row.
+    pub fn path_below(&self) -> String {
+        match &*self.source {
+            Source::Files { .. } => self.relative().to_string_lossy().into_owned(),
+            Source::Rows(_) => self.name(),
+        }
+    }
+
     /// Deletes what is noted of the digests of its dataset, in which its own is wrong.
     pub fn forget_note(&self) {
         match &*self.source {

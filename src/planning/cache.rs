@@ -58,8 +58,8 @@ impl PlannedCache {
             part: (0, 1),
             context,
         };
-        let resizing = teacher.preprocess.resizing();
-        let manifest = stage_one::manifest(dataset, &description, teacher.fingerprint, &resizing, &settings)?;
+        let resize = teacher.preprocess.resize();
+        let manifest = stage_one::manifest(dataset, &description, teacher.fingerprint, &resize, &settings)?;
         let dir = pipeline.cache.dir.join(manifest.folder_name());
         let (missing, complete) = store::left(&dir, &manifest, context)?;
         let mut missing = missing.into_iter().peekable();

@@ -127,10 +127,14 @@ impl Cost {
         let (rows, manifest) = (cache.rows(), &cache.manifest);
         let read = pipeline.train.cached_temperature();
         let temperature = read.or(manifest.temperatures.first().copied()).unwrap_or(1.0);
+        let path_bytes = |split: &str, sample: u64| {
+            let split: SplitName = split.parse().expect("the manifest has the splits of the dataset");
+            dataset.path(split, sample as usize).len()
+        };
         let encodings = encodings(manifest).into_iter().map(|encoding| EncodingCost {
             encoding: encoding.to_string(),
             chosen: encoding == manifest.encoding,
-            bytes: Manifest { encoding, ..manifest.clone() }.plain_bytes(),
+            bytes: Manifest { encoding, ..manifest.clone() }.plain_bytes(&path_bytes),
             zstd_level: level(manifest),
             zstd_bytes: None,
             temperature,

@@ -173,20 +173,17 @@ fn stage_one(shards: &[PlannedShard], parts: Option<usize>, commands: &Commands)
 }
 
 fn runs(units: &sweep::Units, commands: &Commands) -> SweepUnits {
-    let unit = |unit: &sweep::Unit| {
-        let softens: &[&str] = if unit.softens { &["--soften"] } else { &[] };
-        SweepUnit {
-            id: unit.id.clone(),
-            index: unit.index,
-            rung: unit.rung,
-            seconds: None,
-            done: matches!(unit.state, State::Done(_)),
-            failed: match &unit.state {
-                State::Failed(error) => Some(error.clone()),
-                _ => None,
-            },
-            command: commands.sweep(&[&["--run", &unit.id], softens].concat()),
-        }
+    let unit = |unit: &sweep::Unit| SweepUnit {
+        id: unit.id.clone(),
+        index: unit.index,
+        rung: unit.rung,
+        seconds: None,
+        done: matches!(unit.state, State::Done(_)),
+        failed: match &unit.state {
+            State::Failed(error) => Some(error.clone()),
+            _ => None,
+        },
+        command: commands.sweep(&["--run", &unit.id]),
     };
     SweepUnits {
         runs: units.units.iter().map(unit).collect(),

@@ -4,12 +4,12 @@ use super::{Error, Settings};
 use crate::config;
 use crate::dataset::Dataset;
 use crate::store::{
-    self, CacheBuilder, DatasetIdentity, Encoding, Manifest, ShardSpec, SplitSize, TeacherIdentity,
-    ViewIdentity,
+    self, CacheBuilder, DatasetIdentity, Encoding, Manifest, RandomCrops, ShardSpec, SplitSize,
+    TeacherIdentity, ViewIdentity,
 };
 use crate::support::hash::Digest;
 use crate::teacher::Description;
-use crate::view::Policy;
+use crate::view::Resize;
 
 /// The manifest of the cache of `dataset` under a teacher, whose fingerprint and resizing these are.
 ///
@@ -19,7 +19,7 @@ pub fn manifest(
     dataset: &Dataset,
     teacher: &Description,
     fingerprint: Digest,
-    resizing: &str,
+    resize: &Resize,
     settings: &Settings,
 ) -> Result<Manifest, Error> {
     let cache = settings.cache;
@@ -37,12 +37,12 @@ pub fn manifest(
     let teacher = TeacherIdentity {
         name: teacher.model.clone(),
         fingerprint,
-        provider: teacher.device.provider.to_string(),
+        provider: teacher.device.provider,
         precision: teacher.precision.clone(),
-        // Another batch size may round the last bit of a logit otherwise, so a resumed run must have the same.
-        runtime: format!("{}{BATCHES}{}", teacher.runtime, settings.batch_size),
+        runtime: teacher.runtime.clone(),
+        batch_size: u32::try_from(settings.batch_size).unwrap_or(u32::MAX),
     };
-    let view = ViewIdentity { policy: policy(cache, resizing), views: cache.views, seed: cache.seed };
+    let view = view_identity(cache, resize);
     let shard_rows = u32::try_from(cache.shard_rows).unwrap_or(u32::MAX);
     let encoding = Encoding::of(cache);
     let manifest =
@@ -69,7 +69,7 @@ pub fn left(manifest: &Manifest, settings: &Settings) -> Result<Left, Error> {
             Err(store::Error::NoCache { .. }) => (manifest.shards(), None),
             site => {
                 let site = site?;
-                (site.missing_shards()?, batch_size_of(&site.manifest().teacher.runtime))
+                (site.missing_shards()?, Some(site.manifest().teacher.batch_size as usize))
             }
         };
     let rows = of_part(manifest, missing, settings.part).iter().map(|spec| spec.rows).sum();
@@ -88,16 +88,8 @@ pub(super) fn of_part(
     missing.into_iter().filter(ours).collect()
 }
 
-/// What stands between the runtime and the batch size in a manifest.
-const BATCHES: &str = ", batches of ";
-
-fn batch_size_of(runtime: &str) -> Option<usize> {
-    runtime.rsplit_once(BATCHES)?.1.parse().ok()
-}
-
-/// How views are drawn and resized, in words that change with anything that changes a pixel that the teacher sees.
-/// Stage two compares their beginning with its pipeline file, and their end with its own resizing, to know whether it sees
-/// the very same pixels.
-fn policy(cache: &config::Cache, resizing: &str) -> String {
-    format!("{}, {resizing}", Policy::from(&cache.view).describe(cache.views))
+/// The views that a pipeline asks for of images that are resized so.
+pub fn view_identity(cache: &config::Cache, resize: &Resize) -> ViewIdentity {
+    let &config::View { scale, ratio, flip } = &cache.view;
+    ViewIdentity::new(cache.views, resize.clone(), RandomCrops { seed: cache.seed, scale, ratio, flip })
 }

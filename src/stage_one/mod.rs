@@ -21,8 +21,8 @@ mod tuned;
 use std::thread::available_parallelism;
 
 use crate::config;
-use crate::dataset::Dataset;
-use crate::store::{CacheBuilder, Row, ShardSpec, ShardWriter};
+use crate::dataset::{Dataset, SplitName};
+use crate::store::{CacheBuilder, ShardSpec, ShardWriter};
 use crate::support::context::Context;
 use crate::support::progress::Progress;
 use crate::teacher::Teacher;
@@ -85,7 +85,7 @@ pub fn run_all(
         dataset,
         &description,
         teacher.fingerprint(),
-        &teacher.preprocess().resizing(),
+        &teacher.preprocess().resize(),
         settings,
     )?;
     let site = CacheBuilder::create_or_open(&settings.cache.dir, &manifest, settings.context)?;
@@ -98,7 +98,7 @@ pub fn run_all(
     let rows: u64 = to_do.iter().map(|spec| spec.rows).sum();
     let mut progress = settings.context.progress("teacher", rows, "images");
     let recipe = Recipe::new(dataset, teacher.preprocess(), settings);
-    let work = Work { site: &site, order: &order, context: settings.context };
+    let work = Work { site: &site, dataset, order: &order, context: settings.context };
     let workers = available_parallelism().map_or(1, Into::into);
     let pipeline = Pipeline { shards: &to_do, prepare: &recipe, batch_size: call_size, workers };
     let done = pipeline.run(teachers, |answers| work.all(&to_do, answers, &mut progress))?;
@@ -133,6 +133,7 @@ pub fn run_all(
 /// Where rows go, and how logits become the dataset's order.
 struct Work<'a> {
     site: &'a CacheBuilder,
+    dataset: &'a Dataset,
     order: &'a [usize],
     context: &'a Context,
 }
@@ -176,6 +177,7 @@ impl Work<'_> {
         progress: &mut Progress,
     ) -> Result<Option<ShardWriter>, Error> {
         let mut writer = ShardWriter::create(self.site.dir(), self.site.manifest(), spec);
+        let split: SplitName = spec.split.parse().expect("the manifest has the splits of the dataset");
         let mut logits = vec![0.0; self.order.len()];
         let mut written = 0;
         while written < spec.rows {
@@ -187,7 +189,8 @@ impl Work<'_> {
                 for (logit, &class) in logits.iter_mut().zip(self.order) {
                     *logit = raw[class];
                 }
-                writer.push(Row { logits: &logits, ..row.as_row() })?;
+                let path = self.dataset.path(split, row.sample() as usize);
+                writer.push(row.row(&path, &logits))?;
             }
             let rows = answer.rows.len() as u64;
             written += rows;

@@ -38,9 +38,15 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub fn as_row(&self) -> Row<'static> {
+    /// Index in its split.
+    pub fn sample(&self) -> u64 {
+        self.sample
+    }
+
+    /// The row of a sample that lies at `path` and has these logits.
+    pub fn row<'a>(&self, path: &'a str, logits: &'a [f32]) -> Row<'a> {
         let &Self { sample, image_hash, label, view, crop, flip, input_hash } = self;
-        Row { sample, image_hash, label, view, crop, flip, input_hash, logits: &[] }
+        Row { sample, path, image_hash, label, view, crop, flip, input_hash, logits }
     }
 }
 

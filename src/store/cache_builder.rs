@@ -11,7 +11,7 @@ use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
 use crate::store::read::resume;
 use crate::store::remote::RemoteCache;
-use crate::store::write::close::complete;
+use crate::store::write::close::close;
 use crate::store::write::committer::Committer;
 use crate::support::context::Context;
 
@@ -20,6 +20,7 @@ pub struct CacheBuilder {
     dir: PathBuf,
     manifest: Arc<Manifest>,
     remote: Option<Arc<RemoteCache>>,
+    context: Context,
 }
 
 impl CacheBuilder {
@@ -30,13 +31,18 @@ impl CacheBuilder {
     pub fn create_or_open(root: &Path, manifest: &Manifest, context: &Context) -> Result<Self, Error> {
         let Some(url) = Url::of(root) else {
             let (dir, manifest) = folder::create_or_open(root, manifest)?;
-            return Ok(Self { dir, manifest: Arc::new(manifest), remote: None });
+            return Ok(Self { dir, manifest: Arc::new(manifest), remote: None, context: context.clone() });
         };
         let remote = RemoteCache::held(&Bucket::open(&url, context)?, &manifest.folder_name())?;
         remote.begin(manifest)?;
         let mirror = remote.dir().parent().unwrap_or(Path::new("."));
         let (dir, manifest) = folder::create_or_open(mirror, manifest)?;
-        Ok(Self { dir, manifest: Arc::new(manifest), remote: Some(Arc::new(remote)) })
+        Ok(Self {
+            dir,
+            manifest: Arc::new(manifest),
+            remote: Some(Arc::new(remote)),
+            context: context.clone(),
+        })
     }
 
     /// The cache that stands in `dir`, a folder or a URL.
@@ -49,8 +55,9 @@ impl CacheBuilder {
         else {
             return Ok(Self {
                 dir: dir.to_path_buf(),
-                manifest: Arc::new(Manifest::read(dir)?),
+                manifest: Arc::new(with_its_temperatures(dir, Manifest::read(dir)?)?),
                 remote: None,
+                context: context.clone(),
             });
         };
         let remote = RemoteCache::held(&Bucket::open(&root, context)?, &name)?;
@@ -58,7 +65,12 @@ impl CacheBuilder {
             return Err(Error::NoCache { dir: dir.to_path_buf() });
         };
         let dir = remote.dir().to_path_buf();
-        Ok(Self { dir, manifest: Arc::new(manifest), remote: Some(Arc::new(remote)) })
+        Ok(Self {
+            dir,
+            manifest: Arc::new(manifest),
+            remote: Some(Arc::new(remote)),
+            context: context.clone(),
+        })
     }
 
     /// The folder that shards are written to.
@@ -98,8 +110,13 @@ impl CacheBuilder {
     /// As [`crate::store::format::complete()`]; a store that can't be reached; another `complete.json`.
     pub fn complete(&self) -> Result<Complete, Error> {
         match &self.remote {
-            None => complete(&self.dir),
+            None => close(&self.dir, &self.manifest, &self.context),
             Some(remote) => remote.complete(&self.manifest),
         }
     }
+}
+
+fn with_its_temperatures(dir: &Path, manifest: Manifest) -> Result<Manifest, Error> {
+    let temperatures = resume::temperatures(dir, &manifest)?;
+    manifest.with_temperatures(&temperatures)
 }

@@ -64,6 +64,20 @@ pub enum Error {
         shards: usize,
     },
 
+    /// The user asked to stop.
+    #[error("interrupted; what is done stays in {}, the same command goes on from there", .dir.display())]
+    Stopped {
+        /// The cache's folder.
+        dir: PathBuf,
+    },
+
+    /// A cache of format 1.
+    #[error("{} has format 1, which decant 0.1.0 wrote; run `decant cache upgrade {}` once, which needs no teacher", .dir.display(), .dir.display())]
+    OldFormat {
+        /// The cache's folder.
+        dir: PathBuf,
+    },
+
     /// A format that this version does not read.
     #[error("{} has format {found}, this version reads format {expected}; use the version of decant that wrote it", .path.display())]
     Format {
@@ -504,12 +518,13 @@ impl Error {
         match self {
             Self::Objects(error) if error.is_damage() => ErrorKind::Damage,
             Self::Objects(error) if error.is_usage() => ErrorKind::Mismatch,
-            Self::Io { .. } | Self::Objects(_) => ErrorKind::Io,
+            Self::Io { .. } | Self::Objects(_) | Self::Stopped { .. } => ErrorKind::Io,
             Self::Invalid { .. }
             | Self::Different { .. }
             | Self::NoCache { .. }
             | Self::NotComplete { .. }
             | Self::Format { .. }
+            | Self::OldFormat { .. }
             | Self::OtherDataset { .. }
             | Self::OtherClasses { .. }
             | Self::NoSuchSplit { .. }
@@ -563,6 +578,7 @@ impl ExitKind for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Objects(error) => error.kind(),
+            Self::Stopped { .. } => Kind::Interrupted,
             _ if self.is_damage() => Kind::Damaged,
             _ if self.error_kind() == ErrorKind::Mismatch => Kind::Usage,
             _ => Kind::Failed,

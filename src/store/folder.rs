@@ -4,25 +4,34 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::store::error::Error;
+use crate::store::format::complete::Complete;
+use crate::store::format::encoding::Encoding;
 use crate::store::format::manifest::{MANIFEST_FILE, Manifest};
 use crate::support::atomic::{self, is_temporary};
 
 /// The folder of `manifest`'s cache under `root`, made with its manifest if it is not there, and the manifest that
-/// stands in it, which is the one to write shards with.
+/// stands in it, which is the one to write shards with: it has the temperatures of both.
 ///
 /// # Errors
-/// [`Error::Different`] when the folder holds another cache, naming the first field that differs. Name, notes and
-/// writer version may differ; so may the provider, precision and runtime once the cache is complete.
+/// [`Error::Different`] when the folder holds another cache, naming the first field that differs. Name, notes, temperatures and
+/// writer version may differ; so may what ran the teacher once the cache is complete. [`Error::RestUnknown`] where a complete cache of
+/// kept classes lacks a temperature.
 pub fn create_or_open(root: &Path, manifest: &Manifest) -> Result<(PathBuf, Manifest), Error> {
     let dir = root.join(manifest.folder_name());
     let path = dir.join(MANIFEST_FILE);
     match Manifest::read(&dir) {
         Ok(found) => {
-            let complete = dir.join(crate::store::format::complete::COMPLETE_FILE).exists();
-            match difference(manifest, &found, complete) {
-                Some((field, expected, found)) => Err(Error::Different { path, field, expected, found }),
-                None => Ok((dir, found)),
+            let complete = Complete::find(&dir, &found)?;
+            if let Some((field, expected, found)) = difference(manifest, &found, complete.is_some()) {
+                return Err(Error::Different { path, field, expected, found });
             }
+            let held = complete.map(|complete| complete.temperatures);
+            let lacks = |held: &Vec<f32>| manifest.temperatures.iter().any(|wanted| !held.contains(wanted));
+            if let (Encoding::TopK(kept), true) = (found.encoding, held.as_ref().is_some_and(lacks)) {
+                return Err(Error::RestUnknown { dir, kept, classes: found.classes() });
+            }
+            let found = found.with_temperatures(&manifest.temperatures)?;
+            Ok((dir, found.with_temperatures(&held.unwrap_or_default())?))
         }
         Err(Error::NoCache { .. }) => {
             atomic::write(&path, &manifest.to_bytes()).map_err(Error::io("written", &path))?;
@@ -45,21 +54,19 @@ fn difference(
         let size = |split: &crate::store::SplitSize| format!("{} {}", split.samples, split.name);
         manifest.dataset.splits.iter().map(size).collect::<Vec<_>>().join(", ")
     };
-    let decides: [Field; 9] = [
+    let decides: [Field; 6] = [
         ("dataset.classes", |manifest| manifest.dataset.classes.join(", ")),
         ("dataset.fingerprint", |manifest| manifest.dataset.fingerprint.to_string()),
         ("teacher.fingerprint", |manifest| manifest.teacher.fingerprint.to_string()),
-        ("view.policy", |manifest| manifest.view.policy.clone()),
-        ("view.views", |manifest| manifest.view.views.to_string()),
-        ("view.seed", |manifest| manifest.view.seed.to_string()),
-        ("temperatures", |manifest| format!("{:?}", manifest.temperatures)),
+        ("view", |manifest| manifest.view.to_string()),
         ("encoding", Manifest::storage),
         ("shard_rows", |manifest| manifest.shard_rows.to_string()),
     ];
-    let produces: [Field; 3] = [
-        ("teacher.provider", |manifest| manifest.teacher.provider.clone()),
+    let produces: [Field; 4] = [
+        ("teacher.provider", |manifest| manifest.teacher.provider.to_string()),
         ("teacher.precision", |manifest| manifest.teacher.precision.clone()),
         ("teacher.runtime", |manifest| manifest.teacher.runtime.clone()),
+        ("teacher.batch_size", |manifest| manifest.teacher.batch_size.to_string()),
     ];
     let produces = produces.into_iter().filter(|_| !complete);
     let fields = decides.into_iter().chain(produces).map(|(name, of)| (name, of(expected), of(found)));

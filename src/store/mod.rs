@@ -22,7 +22,7 @@ pub use format::complete::{COMPLETE_FILE, Complete};
 pub use format::encoding::{Encoding, soft_column};
 pub use format::encoding_loss::{EncodingLoss, Lost};
 pub use format::manifest::{
-    DatasetIdentity, FORMAT, MANIFEST_FILE, Manifest, SplitSize, TeacherIdentity, ViewIdentity,
+    DatasetIdentity, FORMAT, MANIFEST_FILE, Manifest, RandomCrops, SplitSize, TeacherIdentity, ViewIdentity,
 };
 pub use format::plan::ShardSpec;
 pub use format::quality::TeacherQuality;
@@ -31,10 +31,10 @@ pub use format::schema::ColumnSummary;
 pub use format::soften::soften;
 pub use read::quality::{Confusion, Entropy};
 pub use read::reader::{Cache, SplitRows};
-pub use read::resume::missing_shards;
+pub use read::resume::{missing_shards, temperatures};
 pub use remote::{Listed, index, left, only_local, origin, place, pull, summaries};
 pub use tools::archive::{pack, unpack};
-pub use tools::soften_cache::{Softened, add_temperatures};
+pub use tools::soften_cache::add_temperatures;
 pub use tools::summary::{SplitSummary, Summary};
 pub use tools::verify::{Report, verify};
 pub use write::close::complete;

@@ -60,14 +60,6 @@ pub enum Error {
         /// Why.
         reason: &'static str,
     },
-    /// Temperatures that no cache holds.
-    #[error(
-        "no cache holds T = {temperatures} yet; give --soften to make them from the stored logits, without the teacher"
-    )]
-    Soften {
-        /// They, as text.
-        temperatures: String,
-    },
     /// A unit that the sweep does not have.
     #[error(
         "{place}: [sweep] has no run with the id {id} among the {units} that are known; decant plan -p {place} --units json lists them, with the --set of the sweep if it has any"

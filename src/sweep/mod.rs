@@ -29,7 +29,7 @@ mod verify;
 pub use error::Error;
 pub use estimate::{Estimator, estimate};
 pub use lock::{LOCK_FILE, Lock};
-pub use plan::{Plan, Planned, soften};
+pub use plan::{Plan, Planned};
 pub use points::{Point, Points, expand};
 pub use results::{Results, Row, Rung, State};
 pub use runner::{SweepProgress, run, standing};

@@ -12,9 +12,9 @@ use super::value::{EPOCHS, short};
 use super::{Error, Results, Row, State};
 use crate::config::{Halving, Pipeline};
 use crate::runs::Run;
-use crate::store::{self, Cache};
+use crate::store::Cache;
 use crate::support::hash::{Digest, FieldHasher};
-use crate::train::{self, RESULT_FILE, RunResult, Seal, Session, Setup, read_json, write_json};
+use crate::train::{RESULT_FILE, RunResult, Seal, Session, Setup, read_json, write_json};
 
 /// One run of a sweep.
 pub struct Planned {
@@ -103,8 +103,6 @@ impl Plan {
     /// Finds the cache and the folder of every point. `cache` names the cache's folder, where it is not searched for;
     /// `file` is the pipeline file, for messages.
     ///
-    /// The second value is the temperatures that no cache holds, whose runs are left out of the plan.
-    ///
     /// # Errors
     /// No cache, or a device that is not available; rungs that don't fit the epochs.
     pub fn new(
@@ -113,36 +111,21 @@ impl Plan {
         shared: Arc<Session>,
         cache: Option<&Path>,
         file: &Path,
-    ) -> Result<(Self, Vec<f32>), Error> {
+    ) -> Result<Self, Error> {
         let halving = base.sweep.halving.clone();
         let rungs = match &halving {
             Some(halving) => rungs::rungs(halving, points, file)?,
             None => vec![0],
         };
-        // A missing cache is reported before a missing temperature.
-        let first = shared.setup(base.clone(), cache, file)?;
-        let held = &first.cache.manifest().temperatures;
-        let (mut runs, mut missing) = (Vec::new(), Vec::new());
-        for (point, Point { pipeline, values }) in points.points.iter().enumerate() {
-            let temperature = pipeline.train.cached_temperature();
-            match shared.setup(pipeline.clone(), cache, file) {
-                Ok(setup) => {
-                    runs.push(Planned { setup, values: values.clone(), rung: rungs.len() - 1, point });
-                }
-                // One that is being softened, here or elsewhere, or was when its process died, is not complete.
-                Err(
-                    train::Error::NoCache { .. }
-                    | train::Error::OtherCache { .. }
-                    | train::Error::Store(store::Error::NotComplete { .. }),
-                ) if temperature.is_some_and(|temperature| !held.contains(&temperature)) => {
-                    missing.extend(temperature.filter(|temperature| !missing.contains(temperature)));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let own = shared.setup(base.clone(), cache, file)?.cache;
+        let rung = rungs.len() - 1;
+        let run = |(point, Point { pipeline, values }): (usize, &Point)| {
+            let setup = shared.setup(pipeline.clone(), cache, file)?;
+            Ok(Planned { setup, values: values.clone(), rung, point })
+        };
+        let runs = points.points.iter().enumerate().map(run).collect::<Result<_, Error>>()?;
         let (cache, file) = (cache.map(Path::to_owned), file.to_owned());
-        let own = first.cache;
-        Ok((Self { axes: points.axes.clone(), runs, rungs, halving, shared, own, cache, file }, missing))
+        Ok(Self { axes: points.axes.clone(), runs, rungs, halving, shared, own, cache, file })
     }
 
     /// The runs of a rung, of these configurations' full runs.
@@ -210,25 +193,4 @@ impl Plan {
     pub fn results(&self, base: &Pipeline, rows: Vec<Row>) -> Results {
         Results { name: self.name(base).to_owned(), axes: self.axes.clone(), rungs: self.rungs.len(), rows }
     }
-}
-
-/// Makes the caches that hold `temperatures`, each from the stored logits of the pipeline's own.
-///
-/// # Errors
-/// [`Error::Interrupted`]; a cache that keeps some classes only, is damaged or can't be written.
-pub fn soften(
-    base: &Pipeline,
-    shared: &Arc<Session>,
-    cache: Option<&Path>,
-    file: &Path,
-    temperatures: &[f32],
-) -> Result<(), Error> {
-    let own = shared.setup(base.clone(), cache, file)?;
-    for &temperature in temperatures {
-        let softened = store::add_temperatures(own.cache.dir(), &[temperature], shared.context())?;
-        if !softened.complete {
-            return Err(Error::Interrupted);
-        }
-    }
-    Ok(())
 }

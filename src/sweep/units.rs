@@ -49,8 +49,6 @@ pub struct Unit {
     pub pipeline: Pipeline,
     /// How far it is.
     pub state: State,
-    /// Whether no cache holds its temperature yet, so that it is trained with `--soften`.
-    pub softens: bool,
     values: Vec<Option<Value>>,
 }
 
@@ -76,12 +74,8 @@ impl Units {
             if let Some(rungs) = &rungs {
                 pipeline.train.epochs = rungs[0];
             }
-            let softens = pipeline
-                .train
-                .cached_temperature()
-                .is_some_and(|temperature| !base.cache.temperatures.contains(&temperature));
             let (id, values) = (id(&pipeline), point.values.clone());
-            Unit { id, index, rung: 0, pipeline, state: State::Missing, softens, values }
+            Unit { id, index, rung: 0, pipeline, state: State::Missing, values }
         });
         Ok(Self { units: units.collect(), rungs_left: rungs.map_or(0, |rungs| rungs.len() - 1) })
     }
@@ -90,25 +84,13 @@ impl Units {
     ///
     /// # Errors
     /// A result that can't be read.
-    pub fn known(plan: &Plan, points: &Points, base: &Pipeline, file: &Path) -> Result<Self, Error> {
-        if plan.runs.len() == points.points.len() {
-            let SweepProgress { runs, results, rungs_left, .. } = runner::standing(plan, base)?;
-            let units = runs.into_iter().zip(results.rows).enumerate().map(|(index, (run, row))| {
-                let (pipeline, values, rung) = (run.setup.pipeline, run.values, run.rung);
-                Unit { id: id(&pipeline), index, rung, pipeline, state: row.state, softens: false, values }
-            });
-            return Ok(Self { units: units.collect(), rungs_left });
-        }
-        // Some temperatures are not there yet. What is not missing one may be done.
-        let mut known = Self::before_cache(points, base, file)?;
-        for unit in &mut known.units {
-            let run = plan.runs.iter().find(|run| run.point == unit.index);
-            unit.softens = run.is_none();
-            if let (Some(run), None) = (run, &plan.halving) {
-                unit.state = run.row(None)?.state;
-            }
-        }
-        Ok(known)
+    pub fn known(plan: &Plan, base: &Pipeline) -> Result<Self, Error> {
+        let SweepProgress { runs, results, rungs_left, .. } = runner::standing(plan, base)?;
+        let units = runs.into_iter().zip(results.rows).enumerate().map(|(index, (run, row))| {
+            let (pipeline, values, rung) = (run.setup.pipeline, run.values, run.rung);
+            Unit { id: id(&pipeline), index, rung, pipeline, state: row.state, values }
+        });
+        Ok(Self { units: units.collect(), rungs_left })
     }
 
     /// Refuses a sweep that is not done; what has failed is done, as in a sweep of one process.
@@ -160,7 +142,7 @@ pub struct Trained {
     pub error: Option<String>,
 }
 
-/// Trains these units, none of which needs softening, `jobs` in parallel. One that fails is recorded in its folder, and the others are
+/// Trains these units, `jobs` in parallel. One that fails is recorded in its folder, and the others are
 /// trained; one that another process trains is waited for.
 ///
 /// # Errors

@@ -14,11 +14,11 @@ use super::pixel_cache::{PixelCache, PixelKey};
 use super::{Error, dataset_diff, identity};
 use crate::config::{Control, Pipeline, StudentDevice, Sweep};
 use crate::dataset::{Dataset, SplitName};
-use crate::store::{self, Cache, Encoding, Manifest, SplitRows};
+use crate::store::{self, Cache, Encoding, Manifest, RandomCrops, SplitRows, ViewIdentity};
 use crate::student::{Student, StudentShape, hf};
 use crate::support::context::Context;
 use crate::support::hash::Digest;
-use crate::view::{Policy, Preprocess};
+use crate::view::Preprocess;
 
 /// A run that can start.
 pub struct Setup {
@@ -155,7 +155,7 @@ impl Setup {
         let student = &self.pipeline.student;
         let preprocess =
             Preprocess::for_student(student.image_size as u32, student.image_mean, student.image_std);
-        let same_pixels = self.cache.manifest().view.policy.ends_with(&preprocess.resizing());
+        let same_pixels = self.cache.manifest().view.resize == preprocess.resize();
         let rows = self.rows(split)?;
         let key = PixelKey { cache: self.cache.dir().to_owned(), split, size: preprocess.size() };
         let kept = self.pixels.get(key, rows.len());
@@ -226,7 +226,7 @@ impl Wanted<'_> {
 
     /// Refuses a cache that does not fit.
     pub fn check(&self, cache: &Cache) -> Result<(), Error> {
-        match self.difference(cache.manifest()) {
+        match self.difference(cache.dir(), cache.manifest())? {
             Some(difference) => Err(Error::OtherCache {
                 path: cache.dir().to_owned(),
                 difference: self.explain(difference, cache.dir()),
@@ -235,39 +235,46 @@ impl Wanted<'_> {
         }
     }
 
-    /// The one complete cache that fits.
+    /// The complete cache that fits, whatever it is called: a pipeline file under another name has the same cache. Of several, one
+    /// under the pipeline's own name comes first.
     pub fn find(&self, file: &Path) -> Result<PathBuf, Error> {
-        let root = &self.pipeline.cache.dir;
-        let (mut fitting, mut exact) = (Vec::new(), Vec::new());
+        let cache = &self.pipeline.cache;
+        let root = &cache.dir;
+        let (mut own, mut others): (Vec<PathBuf>, Vec<(Digest, PathBuf)>) = Default::default();
         let mut nearest = String::new();
-        let name = Some(self.pipeline.cache.name.as_str());
-        for folder in store::find(&store::index(root, name, self.context)?, name)? {
-            let manifest = Manifest::read(&folder)?;
-            match self.difference(&manifest) {
-                None if self.has_exactly_the_temperatures(&manifest) => exact.push(folder),
-                None => fitting.push(folder),
-                Some(difference) => {
+        for folder in store::find(&store::index(root, None, self.context)?, None)? {
+            let manifest = match Manifest::read(&folder) {
+                Ok(manifest) => manifest,
+                // Another pipeline's cache that can't be used is not this one's concern.
+                Err(error) if folder_name(&folder).starts_with(&format!("{}-", cache.name)) => {
+                    return Err(error.into());
+                }
+                Err(_) => continue,
+            };
+            let is_own = manifest.name == cache.name;
+            // Caches under other names may be those of other teachers.
+            let has_teacher = is_own || manifest.teacher.name == self.pipeline.teacher.model;
+            match self.difference(&folder, &manifest)? {
+                None if is_own => own.push(folder),
+                None if has_teacher => others.push((manifest.key, folder)),
+                None => {}
+                Some(difference) if is_own => {
                     let difference = self.explain(difference, &folder);
                     nearest = format!(" ({} differs: {difference})", folder.display());
                 }
+                Some(_) => {}
             }
         }
-        // A cache with the pipeline's own temperatures comes before one that `cache soften` gave more, or that it had first.
-        if exact.len() == 1 {
-            return Ok(exact.remove(0));
+        if own.is_empty() {
+            // Copies of one cache are as good as each other.
+            others.dedup_by_key(|(key, _)| *key);
+            own.extend(others.into_iter().map(|(_, folder)| folder));
         }
-        fitting.extend(exact);
-        match fitting.len() {
-            1 => Ok(fitting.remove(0)),
+        match own.len() {
+            1 => Ok(own.remove(0)),
             0 => Err(Error::NoCache { root: root.clone(), nearest, pipeline: file.display().to_string() }),
-            _ => Err(Error::ManyCaches { paths: fitting }),
+            _ => Err(Error::ManyCaches { paths: own }),
         }
-    }
-
-    fn has_exactly_the_temperatures(&self, manifest: &Manifest) -> bool {
-        let wanted = &self.pipeline.cache.temperatures;
-        wanted.len() == manifest.temperatures.len()
-            && wanted.iter().all(|temperature| manifest.temperatures.contains(temperature))
     }
 
     /// A difference, with the first image that gave rise to it, if it is one.
@@ -279,40 +286,43 @@ impl Wanted<'_> {
     }
 
     /// The first thing about a cache that is not as the pipeline has it.
-    fn difference(&self, manifest: &Manifest) -> Option<String> {
+    fn difference(&self, folder: &Path, manifest: &Manifest) -> Result<Option<String>, Error> {
         let cache = &self.pipeline.cache;
-        let train = &self.pipeline.train;
-        let differs = |what: &str, expected: String, found: String| {
-            (expected != found).then(|| format!("{what} is {found}, expected {expected}"))
-        };
-        differs("the class list", self.dataset.classes.join(", "), manifest.dataset.classes.join(", "))
-            .or_else(|| {
-                let expected = self.dataset.fingerprint().short(12);
-                differs("the dataset's fingerprint", expected, manifest.dataset.fingerprint.short(12))
-            })
-            .or_else(|| {
-                differs("the number of views", cache.views.to_string(), manifest.view.views.to_string())
-            })
-            .or_else(|| {
-                let expected = Policy::from(&cache.view).describe(cache.views);
-                let found = &manifest.view.policy;
-                let same = found.strip_prefix(&expected).is_some_and(|rest| rest.starts_with(", "));
-                (!same).then(|| format!("the views' policy is {found}, expected {expected}"))
-            })
-            .or_else(|| {
-                let varied = cache.views > 1;
-                differs("the views' seed", cache.seed.to_string(), manifest.view.seed.to_string())
-                    .filter(|_| varied)
-            })
-            .or_else(|| {
-                let expected = Encoding::of(cache);
-                differs("the encoding", expected.to_string(), manifest.encoding.to_string())
-            })
-            .or_else(|| {
-                let missing =
-                    train.cached_temperature().filter(|wanted| !manifest.temperatures.contains(wanted));
-                let found = format!("{:?}", manifest.temperatures);
-                missing.map(|wanted| format!("its temperatures are {found}, expected {wanted} among them"))
-            })
+        let view = stage_two_view(cache, manifest);
+        let fields = [
+            ("the class list", self.dataset.classes.join(", "), manifest.dataset.classes.join(", ")),
+            (
+                "the dataset's fingerprint",
+                self.dataset.fingerprint().short(12),
+                manifest.dataset.fingerprint.short(12),
+            ),
+            ("the views are", view.to_string(), manifest.view.to_string()),
+            ("the encoding", Encoding::of(cache).to_string(), manifest.encoding.to_string()),
+        ];
+        let differs = fields.into_iter().find(|(_, expected, found)| expected != found);
+        if let Some((what, expected, found)) = differs {
+            return Ok(Some(format!("{what} {found}, expected {expected}").replacen(
+                " list ",
+                " list is ",
+                1,
+            )));
+        }
+        // Of kept classes the mass of the rest is known at the cache's own temperatures only.
+        let read = self.pipeline.train.cached_temperature();
+        let (Some(wanted), Encoding::TopK(_)) = (read, manifest.encoding) else { return Ok(None) };
+        let held = store::temperatures(folder, manifest)?;
+        Ok((!held.contains(&wanted))
+            .then(|| format!("its temperatures are {held:?}, expected {wanted} among them")))
     }
+}
+
+/// The views that a pipeline asks for, resized as the cache's teacher wants it: stage two does not know the teacher.
+fn stage_two_view(cache: &crate::config::Cache, manifest: &Manifest) -> ViewIdentity {
+    let &crate::config::View { scale, ratio, flip } = &cache.view;
+    let crops = RandomCrops { seed: cache.seed, scale, ratio, flip };
+    ViewIdentity::new(cache.views, manifest.view.resize.clone(), crops)
+}
+
+fn folder_name(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

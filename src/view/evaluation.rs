@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::preprocess::{Settings, Size};
+use super::preprocess::Settings;
+use super::resize::Size;
 use super::{Error, Filter, Preprocess};
 
 /// An evaluation transform.
@@ -143,7 +144,7 @@ mod tests {
     fn timms_configuration_is_read_with_its_defaults() {
         let transform = of_timm(&json!({})).unwrap();
         assert_eq!(
-            transform.preprocess().resizing(),
+            transform.preprocess().resize().to_string(),
             "resized to shortest_edge 256 bicubic, centre 224 x 224 rounded"
         );
         let transform = of_timm(&json!({
@@ -153,7 +154,7 @@ mod tests {
         let transform = transform.unwrap();
         assert_eq!((transform.mean, transform.std), ([0.5; 3], [0.5; 3]));
         assert_eq!(
-            transform.preprocess().resizing(),
+            transform.preprocess().resize().to_string(),
             "resized to 384 x 384 bilinear, centre 384 x 384 rounded"
         );
     }

@@ -3,8 +3,11 @@
 use std::f64::consts::PI;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 /// A resampling filter, named and numbered as Pillow's `Resampling` does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Filter {
     /// 0: the nearest pixel.
     Nearest,

@@ -14,6 +14,7 @@ mod render;
 mod resample;
 #[cfg(target_arch = "x86_64")]
 mod resample_avx2;
+mod resize;
 
 pub use error::Error;
 pub use evaluation::EvaluationTransform;
@@ -23,3 +24,4 @@ pub use geometry::{Geometry, Policy, geometry};
 pub use preprocess::Preprocess;
 pub use render::{Rendered, render, render_decoded, thumbnail};
 pub use resample::resize;
+pub use resize::{Resize, Size};

@@ -1,35 +1,15 @@
 //! Preprocessing equal to `transformers`' `ViTImageProcessor` (its Pillow backend), from `preprocessor_config.json`.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::path::Path;
 
 use image::{RgbImage, imageops};
 
 use super::filter::Filter;
 use super::resample::resize;
+use super::resize::{Resize, Size};
 use super::{Error, Geometry, MAX_PIXELS, processor_config};
 use crate::support::hash::{Digest, FieldHasher};
-
-/// What an image is resized to before any central crop.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Size {
-    Exact {
-        height: u32,
-        width: u32,
-    },
-    /// The shorter side, the other one following the aspect ratio.
-    ShortestEdge(u32),
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact { height, width } => write!(formatter, "{height} x {width}"),
-            Self::ShortestEdge(edge) => write!(formatter, "shortest_edge {edge}"),
-        }
-    }
-}
 
 /// The steps of a processor, each as `transformers` orders them.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,18 +91,15 @@ impl Preprocess {
         }
     }
 
-    /// How an image gets its size, in words: two preprocessings with the same words give the same 8-bit pixels.
-    pub fn resizing(&self) -> String {
+    /// How an image gets its size: two preprocessings that resize alike give the same 8-bit pixels.
+    pub fn resize(&self) -> Resize {
         let Settings { resize, size, filter, center_crop, crop_rounds, .. } = self.settings;
-        let resized = if resize { format!("resized to {size} {filter:?}") } else { "not resized".to_owned() };
-        match center_crop {
-            Some((height, width)) => {
-                let rounded = if crop_rounds { " rounded" } else { "" };
-                format!("{resized}, centre {height} x {width}{rounded}")
-            }
-            None => resized,
+        Resize {
+            size: resize.then_some(size),
+            filter: resize.then_some(filter),
+            center_crop: center_crop.map(|(height, width)| [height, width]),
+            center_crop_rounds: center_crop.is_some() && crop_rounds,
         }
-        .to_lowercase()
     }
 
     /// The 8-bit pixels that the model is given for one view of an image, `[height, width]` as [`Preprocess::size`] says.

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::Error;
 use super::filter::Filter;
-use super::preprocess::{Preprocess, Settings, Size};
+use super::preprocess::{Preprocess, Settings};
+use super::resize::Size;
 
 /// The keys that change pixels. Others, such as `return_tensors`, do not matter here.
 #[derive(Deserialize)]

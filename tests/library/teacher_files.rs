@@ -159,7 +159,10 @@ fn a_timm_model_is_described_by_its_pretrained_cfg() {
     let found = identify(&on_cpu(timm.path())).unwrap();
     assert_eq!(found.classes, CLASSES);
     assert_eq!(found.preprocess.size(), (32, 32));
-    assert_eq!(found.preprocess.resizing(), "resized to shortest_edge 35 bicubic, centre 32 x 32 rounded");
+    assert_eq!(
+        found.preprocess.resize().to_string(),
+        "resized to shortest edge 35 bicubic, center crop 32 x 32 rounded"
+    );
     let mut teacher = OnnxTeacher::open(&on_cpu(timm.path())).unwrap();
     assert_eq!(teacher.logits(&vec![0.5; 3 * 32 * 32], 1).unwrap().len(), 3);
 
@@ -194,7 +197,10 @@ fn a_bare_model_is_described_in_the_pipeline_file() {
     let cropped =
         config::Teacher { crop_pct: Some(0.875), resample: Some(Resample::Bicubic), ..teacher.clone() };
     let cropped = identify(&cropped).unwrap();
-    assert_eq!(cropped.preprocess.resizing(), "resized to shortest_edge 36 bicubic, centre 32 x 32 rounded");
+    assert_eq!(
+        cropped.preprocess.resize().to_string(),
+        "resized to shortest edge 36 bicubic, center crop 32 x 32 rounded"
+    );
     let other_size = config::Teacher { image_size: Some(ImageSize::Square(64)), ..teacher };
     let message = OnnxTeacher::open(&other_size).err().unwrap().to_string();
     assert!(message.contains("takes images of 32x32"), "{message}");

@@ -17,7 +17,7 @@ const LISTED: usize = 40;
 pub struct PlanReport {
     name: String,
     /// Known once every cache is there.
-    results: Option<PathBuf>,
+    results: PathBuf,
     cache: PathBuf,
     runs: usize,
     merged: usize,
@@ -25,13 +25,12 @@ pub struct PlanReport {
     done: usize,
     estimated_seconds: f64,
     rungs: Vec<usize>,
-    missing_temperatures: Vec<f32>,
     /// Each configuration with how many of its runs are done, and how many there are.
     configurations: Vec<(String, usize, usize)>,
 }
 
 impl PlanReport {
-    pub fn new(plan: &Plan, points: &Points, base: &Pipeline, missing: &[f32]) -> Result<Self, Failure> {
+    pub fn new(plan: &Plan, points: &Points, base: &Pipeline) -> Result<Self, Failure> {
         let all: Vec<usize> = (0..plan.runs.len()).collect();
         let first = plan.rung(0, &all)?;
         let (mut done, mut todo, mut rows) = (Vec::new(), Vec::new(), Vec::new());
@@ -55,7 +54,7 @@ impl PlanReport {
         let rungs = plan.rungs.len() as f64;
         Ok(Self {
             name: plan.name(base).to_owned(),
-            results: missing.is_empty().then(|| plan.folder(base)),
+            results: plan.folder(base),
             cache: plan.own.dir().to_owned(),
             runs: points.points.len(),
             merged: points.merged,
@@ -63,7 +62,6 @@ impl PlanReport {
             done: done.len(),
             estimated_seconds: rungs * sweep::estimate(&todo, &done)?,
             rungs: plan.rungs.clone(),
-            missing_temperatures: missing.to_vec(),
             configurations,
         })
     }
@@ -87,19 +85,11 @@ impl PlanReport {
             let rungs: Vec<String> = self.rungs.iter().map(ToString::to_string).collect();
             outln!("  rungs    {} epochs, each a run of its own", rungs.join(", "));
         }
-        if !self.missing_temperatures.is_empty() {
-            outln!(
-                "  missing  T = {}: give --soften to add them from the stored logits",
-                numbers(&self.missing_temperatures)
-            );
-        }
         let todo = plan.runs.len() - self.done;
         let time =
             if todo == 0 { String::new() } else { format!(", about {}", seconds(self.estimated_seconds)) };
         outln!("  done     {}, {todo} to train{time}", self.done);
-        if let Some(results) = &self.results {
-            outln!("  results  {}", results.display());
-        }
+        outln!("  results  {}", self.results.display());
         let mut table = Table::new(["  configuration", "done", "runs"]);
         for (name, done, runs) in self.configurations.iter().take(LISTED) {
             table.row([format!("  {name}"), done.to_string(), runs.to_string()]);

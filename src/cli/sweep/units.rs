@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Args;
 use crate::cli::Failure;
-use crate::cli::output::{numbers, print_json};
+use crate::cli::output::print_json;
 use crate::config::Pipeline;
 use crate::sweep::{self, Plan, Points, Selection, Trained, Units};
 use crate::train::Session;
@@ -29,20 +29,8 @@ pub fn run(
     context: &Context,
 ) -> Result<(), Failure> {
     let (cache, file) = (args.cache.as_deref(), args.pipeline.pipeline.as_path());
-    let find = || -> Result<(Plan, Units), sweep::Error> {
-        let (plan, _) = Plan::new(points, base, Arc::clone(shared), cache, file)?;
-        let units = Units::known(&plan, points, base, file)?;
-        Ok((plan, units))
-    };
-    let (mut plan, mut units) = find()?;
-    let missing = temperatures(&units, selection, args)?;
-    if !missing.is_empty() && !args.soften {
-        return Err(sweep::Error::Soften { temperatures: numbers(&missing) }.into());
-    }
-    if !missing.is_empty() {
-        sweep::soften(base, shared, cache, file, &missing)?;
-        (plan, units) = find()?;
-    }
+    let plan = Plan::new(points, base, Arc::clone(shared), cache, file)?;
+    let units = Units::known(&plan, base)?;
     let trained = sweep::train(&plan, &units.select(selection, file)?, args.jobs.into(), context)?;
     if args.json {
         print_json(&Report { runs: &trained, rungs_left: units.rungs_left });
@@ -65,14 +53,4 @@ pub fn run(
             first.error.as_deref().unwrap_or_default()
         ))),
     }
-}
-
-/// The temperatures of the selection that no cache holds.
-fn temperatures(units: &Units, selection: &Selection, args: &Args) -> Result<Vec<f32>, sweep::Error> {
-    let mut missing = Vec::new();
-    for unit in units.select(selection, &args.pipeline.pipeline)?.into_iter().filter(|unit| unit.softens) {
-        let temperature = unit.pipeline.train.cached_temperature();
-        missing.extend(temperature.filter(|temperature| !missing.contains(temperature)));
-    }
-    Ok(missing)
 }

@@ -79,7 +79,7 @@ fn of_teacher(teacher: &Teacher, content_is_told: bool) -> Markup {
         dt { "dataset" } dd { (manifest.dataset.name) " " code { (manifest.dataset.fingerprint) } }
         dt { "teacher" } dd { (manifest.teacher.name) " " code { (manifest.teacher.fingerprint) } }
         dt { "teacher ran on" } dd { (manifest.teacher.provider) ", " (manifest.teacher.precision) ", " (manifest.teacher.runtime) }
-        dt { "views" } dd { (manifest.view.policy) "; seed " (manifest.view.seed) }
+        dt { "views" } dd { (manifest.view) }
         dt { "written by" } dd { (manifest.writer) ", format " (manifest.format) }
     }
 }

@@ -24,8 +24,10 @@ pub struct Complete {
     pub key: Digest,
     /// BLAKE3 of `manifest.json`.
     pub manifest_blake3: Digest,
-    /// The cache's content hash: over its key and every shard's digest, in order.
+    /// The cache's content hash: over its key and the rows of every shard, in order. Soft columns are no part of it.
     pub content: Digest,
+    /// The temperatures that every shard has soft targets at, ascending.
+    pub temperatures: Vec<f32>,
     /// The teacher on each split.
     pub teacher_quality: Vec<TeacherQuality>,
     /// Every shard's record, in the manifest's order.
@@ -83,7 +85,7 @@ pub(in crate::store) fn content_hash(key: Digest, records: &[ShardRecord]) -> Di
     let mut hasher = FieldHasher::new("decant cache content");
     hasher.field("key", key.0);
     for record in records {
-        hasher.field("shard", record.blake3.0);
+        hasher.field("rows", record.rows_blake3.0);
     }
     hasher.finish()
 }

@@ -117,6 +117,15 @@ impl Encoding {
         }
     }
 
+    /// Whether a value column, by position, can be made again from others: soft targets from the logits. Of dropped classes the mass
+    /// can't.
+    pub(in crate::store) fn is_derived(self, index: usize) -> bool {
+        match self.layout() {
+            Layout::Dense => index >= dense::SOFT,
+            Layout::Top { .. } => false,
+        }
+    }
+
     /// The columns after `input_hash`, in order, of so many classes and these temperatures.
     pub(in crate::store) fn value_columns(self, classes: usize, temperatures: &[f32]) -> Vec<ValueColumn> {
         let list = |name: String, element, width| ValueColumn { name, element, list: Some(width) };

@@ -1,17 +1,19 @@
 //! The manifest: what a cache is. Written first and never changed.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Provider;
 use crate::store::error::Error;
 use crate::store::format::checksummed_json;
 use crate::store::format::encoding::{Encoding, ValueColumn};
 use crate::support::hash::{Digest, FieldHasher};
+use crate::view::Resize;
 
 /// The version of the format that this code writes and reads; `cache/README.md` specifies it.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// The manifest's file name in a cache's folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
 
@@ -45,7 +47,9 @@ pub struct Manifest {
     pub teacher: TeacherIdentity,
     /// Which views of each sample.
     pub view: ViewIdentity,
-    /// Temperatures of the soft columns, ascending.
+    /// Temperatures of the soft columns, ascending. They are derived from the logits and so no part of what a cache is:
+    /// `complete.json` and the records say which there are, not `manifest.json`.
+    #[serde(skip)]
     pub temperatures: Vec<f32>,
     /// How logits and targets are stored.
     pub encoding: Encoding,
@@ -93,23 +97,61 @@ pub struct TeacherIdentity {
     /// Digest over the model's bytes and its preprocessing.
     pub fingerprint: Digest,
     /// The execution provider that ran it.
-    pub provider: String,
-    /// The precision that it ran in.
+    pub provider: Provider,
+    /// The element type of its input: `fp32` or `fp16`.
     pub precision: String,
     /// The runtime and its version.
     pub runtime: String,
+    /// Images of one call. Another size may round the last bit of a logit differently.
+    pub batch_size: u32,
 }
 
 /// The views that a cache holds of each sample.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewIdentity {
-    /// How views are drawn, in a form that two different policies never share.
-    pub policy: String,
-    /// Views of each sample of train; the other splits have view 0 alone.
+    /// Views of each sample of train; the other splits have view 0 only.
     pub views: u16,
+    /// How an image, or the part of it that a view shows, gets the teacher's size.
+    pub resize: Resize,
+    /// How the views after view 0 are drawn; none where there is view 0 only, which is the whole image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crops: Option<RandomCrops>,
+}
+
+/// How views are drawn: torchvision's `RandomResizedCrop` and `RandomHorizontalFlip`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RandomCrops {
     /// The seed that they are drawn from.
     pub seed: u64,
+    /// The least and the largest share of the image's area.
+    pub scale: [f64; 2],
+    /// The least and the largest ratio of width to height.
+    pub ratio: [f64; 2],
+    /// The probability of a mirrored view.
+    pub flip: f64,
+}
+
+impl ViewIdentity {
+    /// The identity of `views` views, each resized by `resize`; `crops` decides nothing where there is one view.
+    pub fn new(views: u16, resize: Resize, crops: RandomCrops) -> Self {
+        Self { views, resize, crops: (views > 1).then_some(crops) }
+    }
+}
+
+impl fmt::Display for ViewIdentity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { views, resize, crops } = self;
+        match crops {
+            None => write!(formatter, "the whole image, {resize}"),
+            Some(RandomCrops { seed, scale: [least, most], ratio: [narrow, wide], flip }) => write!(
+                formatter,
+                "{views} views of seed {seed}, crops of {least} to {most} of the area and ratio {narrow} to {wide}, \
+                 flipped with probability {flip}, {resize}"
+            ),
+        }
+    }
 }
 
 impl Manifest {
@@ -157,22 +199,28 @@ impl Manifest {
         Ok(self)
     }
 
-    /// The same cache with the targets at `temperatures` as well.
+    /// The same cache with the targets at `temperatures` as well, where it has not got them.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when one is no temperature, or there already.
+    /// [`Error::Invalid`] when one is not a temperature.
     pub fn with_temperatures(mut self, temperatures: &[f32]) -> Result<Self, Error> {
         self.temperatures.extend_from_slice(temperatures);
         self.temperatures.sort_by(f32::total_cmp);
-        self.key = self.key_of();
+        self.temperatures.dedup();
         self.validate()?;
         Ok(self)
     }
 
-    /// The key: BLAKE3 over format version, dataset fingerprint, classes, split sizes, teacher fingerprint, view
-    /// policy, count and seed, temperatures, encoding, compression and rows a shard.
+    /// Whether the soft columns of this manifest are those at `temperatures` and no others.
+    pub fn has_temperatures(&self, temperatures: &[f32]) -> bool {
+        self.temperatures.iter().map(|t| t.to_bits()).eq(temperatures.iter().map(|t| t.to_bits()))
+    }
+
+    /// The key: BLAKE3 over format version, dataset fingerprint, classes, split sizes, teacher fingerprint, views, encoding,
+    /// compression and rows of a shard.
     ///
-    /// Provider, precision and versions stay out: the same cache made on another machine is the same cache.
+    /// The name is for people, temperatures are derived, and provider, precision and versions are those of one machine: none
+    /// of them is part of the key.
     pub fn key_of(&self) -> Digest {
         let mut hasher = FieldHasher::new("decant cache key");
         hasher.field("format", self.format.to_le_bytes());
@@ -185,12 +233,7 @@ impl Manifest {
             hasher.field("dataset.samples", split.samples.to_le_bytes());
         }
         hasher.field("teacher.fingerprint", self.teacher.fingerprint.0);
-        hasher.field("view.policy", &self.view.policy);
-        hasher.field("view.views", self.view.views.to_le_bytes());
-        hasher.field("view.seed", self.view.seed.to_le_bytes());
-        for temperature in &self.temperatures {
-            hasher.field("temperature", temperature.to_le_bytes());
-        }
+        hasher.field("view", serde_json::to_string(&self.view).expect("plain data"));
         hasher.field("encoding", self.encoding.as_str());
         if let Encoding::TopK(kept) = self.encoding {
             hasher.field("encoding.top-k", kept.to_le_bytes());
@@ -325,8 +368,6 @@ impl Manifest {
             let most = self.classes() as u64 - 1;
             let expected = format!("1 to {most}, one less than there are classes");
             require((1..=most).contains(&u64::from(kept)), "encoding.top-k", &expected, &kept)?;
-            let expected = "at least one, since the mass of the rest is kept for each";
-            require(!self.temperatures.is_empty(), "temperatures", expected, &"none")?;
         }
         let expected = format!("0 (none) to {MAX_ZSTD_LEVEL}");
         require(self.zstd <= MAX_ZSTD_LEVEL, "zstd", &expected, &self.zstd)
@@ -381,6 +422,9 @@ fn check_format(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     }
     match serde_json::from_slice::<Version>(bytes) {
         Ok(version) if version.format == u64::from(FORMAT) => Ok(()),
+        Ok(Version { format: 1 }) => {
+            Err(Error::OldFormat { dir: path.parent().unwrap_or(path).to_path_buf() })
+        }
         Ok(version) => {
             Err(Error::Format { path: path.to_path_buf(), expected: FORMAT, found: version.format })
         }

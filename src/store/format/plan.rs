@@ -26,7 +26,8 @@ pub struct ShardSpec {
 impl ShardSpec {
     /// The record's file, relative to the cache's folder.
     pub fn record_path(&self) -> PathBuf {
-        self.path.with_extension("json")
+        let name = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        self.path.with_file_name(format!("_{name}.json"))
     }
 
     /// The (sample, view) that stands in `row`, counted in the shard.

@@ -27,6 +27,10 @@ pub struct ShardRecord {
     pub bytes: u64,
     /// BLAKE3 of the file.
     pub blake3: Digest,
+    /// BLAKE3 over the columns that are not derived: identities and logits. More temperatures leave it as it is.
+    pub rows_blake3: Digest,
+    /// The temperatures of its soft columns, ascending.
+    pub temperatures: Vec<f32>,
     /// BLAKE3 of the parquet footer: metadata, its length and the closing magic.
     pub footer_blake3: Digest,
     /// What the encoding lost at each temperature, as far as it was measured; float32 loses nothing.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
-use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, encode_arrow_schema};
 use parquet::file::metadata::KeyValue;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use serde::Serialize;
@@ -24,14 +24,15 @@ pub(in crate::store) const ROOT: &str = "schema";
 /// The columns before the logits and targets, by position.
 pub(in crate::store) mod column {
     pub const SAMPLE: usize = 0;
-    pub const IMAGE_HASH: usize = 1;
-    pub const LABEL: usize = 2;
-    pub const VIEW: usize = 3;
-    pub const CROP: usize = 4;
-    pub const FLIP: usize = 5;
-    pub const INPUT_HASH: usize = 6;
+    pub const PATH: usize = 1;
+    pub const IMAGE_HASH: usize = 2;
+    pub const LABEL: usize = 3;
+    pub const VIEW: usize = 4;
+    pub const CROP: usize = 5;
+    pub const FLIP: usize = 6;
+    pub const INPUT_HASH: usize = 7;
     /// The first of the columns of logits and targets.
-    pub const VALUES: usize = 7;
+    pub const VALUES: usize = 8;
 }
 
 /// One column of a shard.
@@ -58,27 +59,37 @@ fn data_type(element: Element) -> DataType {
 
 /// The columns as Arrow types; none is nullable.
 pub(in crate::store) fn arrow_schema(manifest: &Manifest) -> Arc<Schema> {
-    let list = |element| DataType::List(list_element(element));
+    let list = |element, width: usize| DataType::FixedSizeList(list_element(element), width as i32);
     let mut fields = vec![
         Field::new("sample", DataType::UInt64, false),
+        Field::new("path", DataType::Utf8, false),
         Field::new("image_hash", DataType::FixedSizeBinary(IMAGE_HASH_BYTES as i32), false),
         Field::new("label", DataType::Int32, false),
         Field::new("view", DataType::UInt16, false),
-        Field::new("crop", list(Element::Float32), false),
+        Field::new("crop", list(Element::Float32, CROP_WIDTH), false),
         Field::new("flip", DataType::Boolean, false),
         Field::new("input_hash", DataType::FixedSizeBinary(INPUT_HASH_BYTES as i32), false),
     ];
     fields.extend(manifest.value_columns().into_iter().map(|column| {
-        let kind = if column.list.is_some() { list(column.element) } else { data_type(column.element) };
+        let kind = match column.list {
+            Some(width) => list(column.element, width),
+            None => data_type(column.element),
+        };
         Field::new(column.name, kind, false)
     }));
     Arc::new(Schema::new(fields))
+}
+
+/// The name of a column, by position.
+pub(in crate::store) fn column_name(manifest: &Manifest, index: usize) -> String {
+    arrow_schema(manifest).field(index).name().clone()
 }
 
 /// The columns, for people: what a row has in each.
 pub(in crate::store) fn describe(manifest: &Manifest) -> Vec<ColumnSummary> {
     let scalars = [
         ("sample", "uint64"),
+        ("path", "string"),
         ("image_hash", "bytes[16]"),
         ("label", "int32"),
         ("view", "uint16"),
@@ -148,7 +159,10 @@ pub(in crate::store) fn key_values(manifest: &Manifest, spec: &ShardSpec) -> Vec
         ("decant.teacher", manifest.teacher.name.clone()),
         ("decant.teacher_fingerprint", manifest.teacher.fingerprint.to_string()),
     ];
-    pairs.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect()
+    // So that Arrow readers see lists of fixed size, which parquet itself has not got.
+    let schema = [(ARROW_SCHEMA_META_KEY, encode_arrow_schema(&arrow_schema(manifest)))];
+    let pairs = pairs.into_iter().chain(schema);
+    pairs.map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect()
 }
 
 /// A crop that a view can be cut from.

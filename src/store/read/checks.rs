@@ -4,6 +4,8 @@ use half::f16;
 
 use crate::store::error::Error;
 use crate::store::format::encoding::{Element, Layout, dense, top};
+use crate::store::format::manifest::Manifest;
+use crate::store::format::rows::RowsHasher;
 use crate::store::format::schema::column;
 use crate::store::format::schema::is_rectangle;
 use crate::store::format::soften::soften;
@@ -90,9 +92,23 @@ impl Shard {
         Ok(())
     }
 
+    /// Digests the columns that are not derived, and compares.
+    pub(in crate::store) fn check_rows_digest(&self, manifest: &Manifest) -> Result<(), Error> {
+        let mut rows = RowsHasher::new();
+        for index in 0..column::VALUES + self.value_columns() {
+            rows.add(manifest, index, &self.page_content(index)?);
+        }
+        let (expected, found) = (self.record().rows_blake3, rows.finish());
+        if found == expected {
+            return Ok(());
+        }
+        Err(Error::Content { path: self.path.clone(), part: "rows", expected, found })
+    }
+
     /// Softens the logits again and compares every target, bit by bit. Of kept logits alone that can't be done: there
     /// the mass of the rest is compared with the most that the kept logits leave.
-    pub(in crate::store) fn check_derived(&self, classes: usize, temperatures: &[f32]) -> Result<(), Error> {
+    pub(in crate::store) fn check_derived(&self, classes: usize) -> Result<(), Error> {
+        let temperatures = self.temperatures();
         match self.layout {
             Layout::Dense => self.check_softened(classes, temperatures),
             Layout::Top { kept } => self.check_rest(kept, classes, temperatures),

@@ -1,10 +1,12 @@
 //! Batches of logits and targets, from whichever encoding a cache has.
 
+use half::f16;
 use rayon::prelude::*;
 
 use crate::store::error::Error;
-use crate::store::format::encoding::{Layout, dense, top};
+use crate::store::format::encoding::{Element, Layout, dense, top};
 use crate::store::format::schema::column;
+use crate::store::format::soften::soften;
 use crate::store::read::reader::SplitRows;
 use crate::store::read::shard::Shard;
 use crate::support::exp::exp_of_negative;
@@ -43,30 +45,38 @@ impl SplitRows {
         };
         let distance = |index: &usize| (self.temperatures()[*index] - temperature).abs();
         let nearest = (0..self.temperatures().len()).min_by(|a, b| distance(a).total_cmp(&distance(b)));
-        let index = nearest.expect("the manifest has a temperature where classes are dropped");
+        let nearest = nearest.ok_or_else(|| self.no_temperature(temperature))?;
+        let nearest = self.temperatures()[nearest];
         let mut top = Top::new(kept);
         self.each_row(rows, out, |shard, row, out| {
-            top.read(shard, index, row)?;
-            top.logits(self.temperatures()[index], out);
+            top.read(shard, nearest, row)?;
+            top.logits(nearest, out);
             Ok(())
         })
     }
 
-    /// Copies the soft targets of `rows` at `temperature` to `out`, `[rows, classes]`; no other temperature is touched.
+    /// Copies the soft targets of `rows` at `temperature` to `out`, `[rows, classes]`; no other temperature is touched. Where there is no
+    /// column of them they are made from the logits, to the same bits.
     ///
     /// Where only the largest are stored, the mass of the others is spread evenly among them; a loss that does not take
     /// that for knowledge asks [`SplitRows::gather_top`].
     ///
     /// # Errors
-    /// [`Error::NoSuchTemperature`], and as [`SplitRows::gather_logits`].
+    /// [`Error::NoSuchTemperature`] where only the largest are stored, and as [`SplitRows::gather_logits`].
     pub fn gather_soft(&self, temperature: f32, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
-        let index = self.temperature_index(temperature)?;
         let Layout::Top { kept } = self.manifest.encoding.layout() else {
-            return self.copy_column(dense::SOFT + index, rows, out);
+            return self.copy_rows(rows, out, |shard, row, out| match shard.soft_index(temperature) {
+                Some(column) => {
+                    shard.values(column)?.floats(row, out);
+                    Ok(())
+                }
+                None => soften_row(shard, temperature, row, out),
+            });
         };
+        self.check_temperature(temperature)?;
         let mut top = Top::new(kept);
         self.each_row(rows, out, |shard, row, out| {
-            top.read(shard, index, row)?;
+            top.read(shard, temperature, row)?;
             let dropped = (out.len() - kept) as f32;
             out.fill(top.rest / dropped);
             for (&class, mass) in top.classes.iter().zip(top.masses(temperature)) {
@@ -91,14 +101,14 @@ impl SplitRows {
         let Some(kept) = self.kept() else {
             return Err(Error::NotKept { split: self.name().to_owned() });
         };
-        let index = self.temperature_index(temperature)?;
+        self.check_temperature(temperature)?;
         check_length(rows, kept, classes.len())?;
         check_length(rows, kept + 1, masses.len())?;
         let mut top = Top::new(kept);
         let out = classes.chunks_exact_mut(kept).zip(masses.chunks_exact_mut(kept + 1));
         for (&row, (classes, masses)) in rows.iter().zip(out) {
             let (shard, row) = self.locate_checked(row)?;
-            top.read(shard, index, row)?;
+            top.read(shard, temperature, row)?;
             classes.copy_from_slice(&top.classes);
             for (out, mass) in masses.iter_mut().zip(top.masses(temperature).chain([top.rest])) {
                 *out = mass;
@@ -107,25 +117,34 @@ impl SplitRows {
         Ok(())
     }
 
-    fn temperature_index(&self, temperature: f32) -> Result<usize, Error> {
-        let temperatures = self.temperatures();
-        temperatures.iter().position(|stored| stored.total_cmp(&temperature).is_eq()).ok_or_else(|| {
-            let names: Vec<String> = temperatures.iter().map(ToString::to_string).collect();
-            let available = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            Error::NoSuchTemperature { temperature, available }
+    fn check_temperature(&self, temperature: f32) -> Result<(), Error> {
+        let is_held = self.temperatures().iter().any(|held| held.total_cmp(&temperature).is_eq());
+        if is_held { Ok(()) } else { Err(self.no_temperature(temperature)) }
+    }
+
+    fn no_temperature(&self, temperature: f32) -> Error {
+        let names: Vec<String> = self.temperatures().iter().map(ToString::to_string).collect();
+        let available = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        Error::NoSuchTemperature { temperature, available }
+    }
+
+    fn copy_column(&self, column: usize, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
+        self.copy_rows(rows, out, |shard, row, out| {
+            shard.values(column)?.floats(row, out);
+            Ok(())
         })
     }
 
-    /// Copies the rows of one column, those of a large batch on every core: a row that is not in the processor's caches is
-    /// waited for, and cores wait side by side.
-    fn copy_column(&self, column: usize, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
+    /// Copies rows, those of a large batch on every core: a row that is not in the processor's caches is waited for, and cores wait
+    /// side by side.
+    fn copy_rows(
+        &self,
+        rows: &[usize],
+        out: &mut [f32],
+        copy_row: impl Fn(&Shard, usize, &mut [f32]) -> Result<(), Error> + Sync,
+    ) -> Result<(), Error> {
         check_length(rows, self.classes(), out.len())?;
-        let copy = |rows: &[usize], out: &mut [f32]| {
-            self.each_row(rows, out, |shard, row, out| {
-                shard.values(column)?.floats(row, out);
-                Ok(())
-            })
-        };
+        let copy = |rows: &[usize], out: &mut [f32]| self.each_row(rows, out, &copy_row);
         if out.len() < PARALLEL_VALUES {
             return copy(rows, out);
         }
@@ -161,6 +180,18 @@ fn check_length(rows: &[usize], width: usize, found: usize) -> Result<(), Error>
     if found == expected { Ok(()) } else { Err(Error::BufferLength { rows: rows.len(), expected, found }) }
 }
 
+/// The targets of a row at a temperature that has no column, as the column would hold them.
+fn soften_row(shard: &Shard, temperature: f32, row: usize, out: &mut [f32]) -> Result<(), Error> {
+    let logits = shard.values(dense::LOGITS)?;
+    let mut numbers = vec![0.0; out.len()];
+    logits.floats(row, &mut numbers);
+    soften(&numbers, temperature, out);
+    if shard.value_column(dense::LOGITS).element == Element::Float16 {
+        out.iter_mut().for_each(|target| *target = f16::from_f32(*target).to_f32());
+    }
+    Ok(())
+}
+
 /// What is stored of a row of which only the largest logits are.
 struct Top {
     classes: Vec<i32>,
@@ -173,11 +204,12 @@ impl Top {
         Self { classes: vec![0; kept], logits: vec![0.0; kept], rest: 0.0 }
     }
 
-    /// Reads a row and its mass of the rest at the n-th temperature.
-    fn read(&mut self, shard: &Shard, temperature: usize, row: usize) -> Result<(), Error> {
+    /// Reads a row and its mass of the rest at a temperature that the cache has.
+    fn read(&mut self, shard: &Shard, temperature: f32, row: usize) -> Result<(), Error> {
         shard.values(top::CLASSES)?.integers(row, &mut self.classes);
         shard.values(top::LOGITS)?.floats(row, &mut self.logits);
-        self.rest = shard.values(top::REST + temperature)?.float(row);
+        let rest = shard.soft_index(temperature).expect("every shard has the temperatures of the cache");
+        self.rest = shard.values(rest)?.float(row);
         match self.classes.iter().find(|&&class| !shard.is_class(class)) {
             Some(class) => Err(shard.value(column::VALUES + top::CLASSES, row, class, "a class index")),
             None => Ok(()),

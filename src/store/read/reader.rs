@@ -45,8 +45,10 @@ impl Cache {
     /// # Errors
     /// [`Error::NotComplete`] while stage one has shards to do, and whatever is damaged.
     pub fn open(dir: &Path) -> Result<Self, Error> {
-        let manifest = Arc::new(Manifest::read(dir)?);
+        let mut manifest = Manifest::read(dir)?;
         let complete = resume::complete(dir, &manifest)?;
+        manifest.temperatures.clone_from(&complete.temperatures);
+        let manifest = Arc::new(manifest);
         let splits = open_splits(dir, &manifest, &complete.shards)?
             .into_iter()
             .map(|rows| Split { rows: Arc::new(rows), checked: OnceLock::new() })
@@ -237,6 +239,12 @@ impl SplitRows {
     pub fn label(&self, row: usize) -> i32 {
         let (scalars, row) = self.scalars(row);
         scalars.label(row)
+    }
+
+    /// The file's path below the source, or the parquet file and row; empty where the cache was made by format 1.
+    pub fn path(&self, row: usize) -> &str {
+        let (scalars, row) = self.scalars(row);
+        scalars.path(row)
     }
 
     /// The first 128 bits of BLAKE3 of the encoded image.

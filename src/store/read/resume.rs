@@ -37,6 +37,23 @@ pub(in crate::store) fn complete(dir: &Path, manifest: &Manifest) -> Result<Comp
     Err(Error::NotComplete { dir: dir.to_path_buf(), done, shards })
 }
 
+/// The temperatures that the shards of `manifest` in `dir` have soft targets at: those of `complete.json`, or of the first shard that is
+/// there.
+///
+/// # Errors
+/// A file that is there and can't be read; whatever is damaged.
+pub fn temperatures(dir: &Path, manifest: &Manifest) -> Result<Vec<f32>, Error> {
+    if let Some(complete) = Complete::find(dir, manifest)? {
+        return Ok(complete.temperatures);
+    }
+    for spec in manifest.shards() {
+        if let Some(record) = finished(dir, manifest, &spec)? {
+            return Ok(record.temperatures);
+        }
+    }
+    Ok(Vec::new())
+}
+
 /// The record of `spec`, if the shard is there in its recorded length.
 ///
 /// A damaged record counts as none: the shard is made again, to the same bytes.
@@ -52,7 +69,17 @@ pub(in crate::store) fn finished(
     let Some(record) = record else { return Ok(None) };
     let path = dir.join(&spec.path);
     match std::fs::metadata(&path) {
-        Ok(metadata) => Ok((metadata.is_file() && metadata.len() == record.bytes).then_some(record)),
+        Ok(metadata) if metadata.is_file() && metadata.len() == record.bytes => Ok(Some(record)),
+        // Killed between the record and the shard of added temperatures: the shard is still that of `complete.json`.
+        Ok(metadata) if metadata.is_file() => {
+            let complete = Complete::find(dir, manifest).ok().flatten();
+            let mut records = complete.into_iter().flat_map(|complete| complete.shards);
+            Ok(records.find(|before| {
+                (&before.split, before.index, before.bytes) == (&spec.split, spec.index, metadata.len())
+                    && before.rows_blake3 == record.rows_blake3
+            }))
+        }
+        Ok(_) => Ok(None),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io("read", &path)(error)),
     }

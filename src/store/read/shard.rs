@@ -1,5 +1,6 @@
 //! One shard, memory-mapped: its footer is read when it is opened, its columns when they are first used.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::fs::{self, File, Metadata};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use crate::store::error::Error;
 use crate::store::folder;
-use crate::store::format::encoding::{Layout, ValueColumn};
+use crate::store::format::encoding::{Layout, ValueColumn, dense, top};
 use crate::store::format::levels;
 use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
@@ -69,6 +70,7 @@ impl Stamp {
 /// The columns beside logits and targets.
 pub(in crate::store) struct Scalars {
     sample: Block,
+    paths: Vec<Box<str>>,
     image_hash: Block,
     label: Block,
     view: Block,
@@ -80,6 +82,10 @@ pub(in crate::store) struct Scalars {
 impl Scalars {
     pub(in crate::store) fn sample(&self, row: usize) -> u64 {
         u64::from_le_bytes(self.sample.array(row))
+    }
+
+    pub(in crate::store) fn path(&self, row: usize) -> &str {
+        &self.paths[row]
     }
 
     pub(in crate::store) fn image_hash(&self, row: usize) -> [u8; IMAGE_HASH_BYTES] {
@@ -116,7 +122,6 @@ pub(in crate::store) struct Opener<'a> {
     /// `dir` with its links resolved.
     root: PathBuf,
     manifest: &'a Manifest,
-    schema: SchemaDescriptor,
 }
 
 impl Shard {
@@ -140,7 +145,7 @@ impl Shard {
 impl<'a> Opener<'a> {
     pub(in crate::store) fn new(dir: &'a Path, manifest: &'a Manifest) -> Result<Self, Error> {
         let root = dir.canonicalize().map_err(Error::io("found", dir))?;
-        Ok(Self { dir, root, manifest, schema: schema::parquet_schema(manifest) })
+        Ok(Self { dir, root, manifest })
     }
 
     /// Maps the file and checks its length, its footer's digest, its schema, row count and key.
@@ -149,9 +154,16 @@ impl<'a> Opener<'a> {
         let file = File::open(&path).map_err(Error::io("opened", &path))?;
         let metadata = file.metadata().map_err(Error::io("opened", &path))?;
         let (bytes, stamp) = (metadata.len(), Mutex::new(Stamp::of(&metadata)));
+        let record = &self.current(spec, record, bytes)?;
         if bytes != record.bytes {
             return Err(Error::Size { path, expected: record.bytes, found: bytes });
         }
+        let manifest = match self.manifest.has_temperatures(&record.temperatures) {
+            true => Cow::Borrowed(self.manifest),
+            false => {
+                Cow::Owned(Manifest { temperatures: record.temperatures.clone(), ..self.manifest.clone() })
+            }
+        };
         #[expect(
             unsafe_code,
             reason = "a map is as long as the file was; shards are replaced by renaming and never written in place, \
@@ -164,7 +176,7 @@ impl<'a> Opener<'a> {
         let metadata = ParquetMetaDataReader::new()
             .parse_and_finish(&map)
             .map_err(|error| layout(&path, format!("its footer can't be read, {error}")))?;
-        check_metadata(&path, &metadata, &self.schema, self.manifest, spec)?;
+        check_metadata(&path, &metadata, &schema::parquet_schema(&manifest), &manifest, spec)?;
         Ok(Shard {
             path,
             spec: spec.clone(),
@@ -172,21 +184,41 @@ impl<'a> Opener<'a> {
             stamp,
             map,
             metadata,
-            classes: self.manifest.classes(),
-            compressed: self.manifest.zstd > 0,
-            layout: self.manifest.encoding.layout(),
-            values: self
-                .manifest
-                .value_columns()
-                .into_iter()
-                .map(|column| (column, OnceLock::new()))
-                .collect(),
+            classes: manifest.classes(),
+            compressed: manifest.zstd > 0,
+            layout: manifest.encoding.layout(),
+            values: manifest.value_columns().into_iter().map(|column| (column, OnceLock::new())).collect(),
             scalars: OnceLock::new(),
         })
     }
 }
 
+impl Opener<'_> {
+    /// The record of a shard whose file has so many bytes: `record`, or the one beside the shard where temperatures were added to the
+    /// same rows since.
+    fn current(&self, spec: &ShardSpec, record: &ShardRecord, bytes: u64) -> Result<ShardRecord, Error> {
+        if bytes != record.bytes
+            && let Ok(Some(beside)) = ShardRecord::read(self.dir, self.manifest, spec)
+            && beside.rows_blake3 == record.rows_blake3
+        {
+            return Ok(beside);
+        }
+        Ok(record.clone())
+    }
+}
+
 impl Shard {
+    /// The position of the soft column at `temperature` among those of logits and targets, where there is one.
+    pub(in crate::store) fn soft_index(&self, temperature: f32) -> Option<usize> {
+        let index = self.record.temperatures.iter().position(|held| held.total_cmp(&temperature).is_eq())?;
+        Some(index + if self.layout == Layout::Dense { dense::SOFT } else { top::REST })
+    }
+
+    /// The temperatures of its soft columns.
+    pub(in crate::store) fn temperatures(&self) -> &[f32] {
+        &self.record.temperatures
+    }
+
     /// How many rows.
     pub(in crate::store) fn rows(&self) -> usize {
         self.spec.rows as usize
@@ -243,6 +275,7 @@ impl Shard {
         }
         let scalars = Scalars {
             sample: self.fixed_column(column::SAMPLE, size_of::<u64>())?,
+            paths: self.strings(column::PATH)?,
             image_hash: self.fixed_column(column::IMAGE_HASH, IMAGE_HASH_BYTES)?,
             label: self.fixed_column(column::LABEL, size_of::<i32>())?,
             view: self.fixed_column(column::VIEW, size_of::<u32>())?,
@@ -295,6 +328,23 @@ impl Shard {
         self.block(column, bytes, width)
     }
 
+    /// A column of text, each after its length.
+    fn strings(&self, column: usize) -> Result<Vec<Box<str>>, Error> {
+        let page = self.page(column, self.rows())?;
+        let (mut rest, mut strings) = (&page[..], Vec::with_capacity(self.rows()));
+        while let Some((length, text)) = rest.split_first_chunk()
+            && let Some((text, after)) = text.split_at_checked(u32::from_le_bytes(*length) as usize)
+            && let Ok(text) = std::str::from_utf8(text)
+        {
+            strings.push(text.into());
+            rest = after;
+        }
+        if rest.is_empty() && strings.len() == self.rows() {
+            return Ok(strings);
+        }
+        Err(self.layout(format!("column {} is not {} texts in UTF-8", self.column_name(column), self.rows())))
+    }
+
     /// A list column of `element` bytes a number: the page holds repetition levels, definition levels, then the values.
     fn list_column(&self, column: usize, width: usize, element: usize) -> Result<Block, Error> {
         let page = self.page(column, self.rows() * width)?;
@@ -320,6 +370,16 @@ impl Shard {
             self.column_name(column),
             bytes.len()
         )))
+    }
+
+    /// The content of a column's only page, by position in the schema.
+    pub(in crate::store) fn page_content(&self, column: usize) -> Result<Bytes, Error> {
+        let width = match column {
+            column::CROP => CROP_WIDTH,
+            column if column >= column::VALUES => self.values[column - column::VALUES].0.width(),
+            _ => 1,
+        };
+        self.page(column, self.rows() * width)
     }
 
     /// The content of a column's only page: a slice of the map, or what is decompressed from it.

@@ -79,6 +79,8 @@ impl Summary {
     /// When the manifest or `complete.json` can't be used.
     pub fn read(dir: &Path) -> Result<Self, Error> {
         let manifest = Manifest::read(dir)?;
+        let temperatures = resume::temperatures(dir, &manifest)?;
+        let manifest = manifest.with_temperatures(&temperatures)?;
         let mut records = Vec::new();
         for spec in manifest.shards() {
             records.extend(resume::finished(dir, &manifest, &spec)?);

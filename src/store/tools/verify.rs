@@ -61,7 +61,8 @@ fn verify_shard(
 ) -> Result<(), Error> {
     let shard = opener.open(spec, record)?;
     shard.check_content(manifest.classes())?;
-    shard.check_derived(manifest.classes(), &manifest.temperatures)?;
+    shard.check_derived(manifest.classes())?;
+    shard.check_rows_digest(manifest)?;
     let path = dir.join(spec.record_path());
     match ShardRecord::read(dir, manifest, spec)? {
         None => Err(Error::Missing { path }),

@@ -10,6 +10,8 @@ use crate::store::write::row::Row;
 /// What is known of a shard's rows before anything is derived from their logits.
 pub(in crate::store) struct Rows {
     samples: Vec<u64>,
+    /// As a page of byte arrays holds them: each after its length.
+    paths: Vec<u8>,
     image_hashes: Vec<u8>,
     labels: Vec<i32>,
     views: Vec<u16>,
@@ -23,6 +25,7 @@ impl Rows {
     pub(in crate::store) fn with_capacity(rows: usize, classes: usize) -> Self {
         Self {
             samples: Vec::with_capacity(rows),
+            paths: Vec::new(),
             image_hashes: Vec::with_capacity(rows * IMAGE_HASH_BYTES),
             labels: Vec::with_capacity(rows),
             views: Vec::with_capacity(rows),
@@ -39,6 +42,8 @@ impl Rows {
 
     pub(in crate::store) fn push(&mut self, row: &Row<'_>) {
         self.samples.push(row.sample);
+        self.paths.extend((row.path.len() as u32).to_le_bytes());
+        self.paths.extend_from_slice(row.path.as_bytes());
         self.image_hashes.extend_from_slice(&row.image_hash);
         self.labels.push(row.label);
         self.views.push(row.view);
@@ -80,6 +85,7 @@ impl Columns {
         let scalar = |bytes| Content { bytes, values: rows.len() };
         match column {
             column::SAMPLE => scalar(rows.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()),
+            column::PATH => scalar(rows.paths.clone()),
             column::IMAGE_HASH => scalar(rows.image_hashes.clone()),
             column::LABEL => scalar(rows.labels.iter().flat_map(|label| label.to_le_bytes()).collect()),
             column::VIEW => {

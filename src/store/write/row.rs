@@ -7,6 +7,8 @@ use crate::store::format::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTE
 pub struct Row<'a> {
     /// Index in its split.
     pub sample: u64,
+    /// The file's path below the source, or the parquet file and row.
+    pub path: &'a str,
     /// First 128 bits of BLAKE3 of the encoded image.
     pub image_hash: [u8; IMAGE_HASH_BYTES],
     /// Class index, -1 when unlabelled.

@@ -21,6 +21,7 @@ use rayon::prelude::*;
 
 use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
+use crate::store::format::rows::RowsHasher;
 use crate::store::format::schema;
 use crate::store::write::columns::{Columns, Content};
 use crate::support::atomic::AtomicFile;
@@ -35,14 +36,17 @@ const BLOCK: usize = 1 << 18;
 /// So much is given to the disk before the next column is there.
 const SYNC_BYTES: u64 = 8 << 20;
 
-/// A file that is safe on disk.
+/// A file that is written, synced once it is committed, and has no name before.
 pub(in crate::store) struct Written {
+    pub(in crate::store) file: AtomicFile,
+    /// Over the columns that are not derived.
+    pub(in crate::store) rows_blake3: Digest,
     pub(in crate::store) bytes: u64,
     pub(in crate::store) blake3: Digest,
     pub(in crate::store) footer_blake3: Digest,
 }
 
-/// Writes `columns` to `path`, atomically.
+/// Writes `columns` to a file that gets the name `path` when it is committed.
 pub(in crate::store) fn write(
     path: &Path,
     manifest: &Manifest,
@@ -53,42 +57,58 @@ pub(in crate::store) fn write(
     let file = AtomicFile::create(path)?;
     let handle = file.handle()?;
     let mut sink = HashingWriter { inner: file, bytes: 0, hasher: Some(blake3::Hasher::new()) };
-    let chunks = std::thread::scope(|scope| {
+    let (chunks, rows_blake3) = std::thread::scope(|scope| {
         let (ready, pages) = bounded(0);
         let (written, to_sync) = bounded(1);
         let (sink, schema) = (&mut sink, &schema);
         let writer = scope.spawn(move || write_pages(sink, schema, manifest, &pages, &written));
         // An error of the disk is told to whoever syncs first.
         let syncer = scope.spawn(move || to_sync.iter().try_for_each(|()| handle.sync_data()));
-        make_pages(columns, schema.num_columns(), manifest, &ready);
+        let rows_blake3 = make_pages(columns, schema.num_columns(), manifest, &ready);
         drop(ready);
         let chunks = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         syncer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        chunks
+        Ok::<_, io::Error>((chunks?, rows_blake3))
     })?;
     let footer = footer(manifest, spec, &schema, chunks).map_err(into_io)?;
     sink.write_all(&footer)?;
-    sink.inner.commit()?;
     let hasher = sink.hasher.expect("it was given one");
     let blake3 = Digest(*hasher.finalize().as_bytes());
-    Ok(Written { bytes: sink.bytes, blake3, footer_blake3: Digest::of(&footer) })
+    Ok(Written {
+        file: sink.inner,
+        rows_blake3,
+        bytes: sink.bytes,
+        blake3,
+        footer_blake3: Digest::of(&footer),
+    })
 }
 
-/// Makes every column's page, in order. Rows are derived on every core; compressing a page takes one core, so there as many
-/// pages are made at once as there are cores.
-fn make_pages(columns: &Columns, count: usize, manifest: &Manifest, ready: &Sender<CompressedPage>) {
+/// Makes every column's page, in order, and digests those that are not derived. Rows are derived on every core; compressing a page
+/// takes one core, so there as many pages are made at once as there are cores.
+fn make_pages(
+    columns: &Columns,
+    count: usize,
+    manifest: &Manifest,
+    ready: &Sender<CompressedPage>,
+) -> Digest {
     let at_once = if manifest.zstd == 0 { 1 } else { rayon::current_num_threads() };
+    let mut rows = RowsHasher::new();
     for first in (0..count).step_by(at_once) {
         let group = first..count.min(first + at_once);
+        let pages: Vec<Content> = group.clone().into_par_iter().map(|column| columns.page(column)).collect();
+        for (column, page) in group.zip(&pages) {
+            rows.add(manifest, column, &page.bytes);
+        }
         let pages: Vec<CompressedPage> =
-            group.into_par_iter().map(|column| compressed(columns.page(column), manifest.zstd)).collect();
+            pages.into_par_iter().map(|page| compressed(page, manifest.zstd)).collect();
         for page in pages {
             if ready.send(page).is_err() {
                 // The writer has failed, and says why.
-                return;
+                return rows.finish();
             }
         }
     }
+    rows.finish()
 }
 
 fn compressed(content: Content, level: u8) -> CompressedPage {

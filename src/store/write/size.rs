@@ -8,8 +8,8 @@ use crate::store::write::shard_file::{self, Sizes};
 
 impl Manifest {
     /// Bytes of all shards where no column is compressed, to the byte: every page and every footer has a length that no
-    /// value changes.
-    pub fn plain_bytes(&self) -> u64 {
+    /// value changes, but for `path`. `path_bytes` says how long that of a sample of a split is.
+    pub fn plain_bytes(&self, path_bytes: &dyn Fn(&str, u64) -> usize) -> u64 {
         let plain = Self { zstd: 0, ..self.clone() };
         let shards = plain.shards();
         let mut total = 0;
@@ -21,6 +21,10 @@ impl Manifest {
                 known.unwrap_or_else(|| (spec, shard_file::plain_bytes(&plain, spec, &sizes(&plain, spec))));
             like = Some((first, bytes));
             total += bytes + digits(spec) - digits(first);
+        }
+        for split in &self.dataset.splits {
+            let paths: u64 = (0..split.samples).map(|sample| path_bytes(&split.name, sample) as u64).sum();
+            total += paths * u64::from(self.views(split));
         }
         total
     }
@@ -41,6 +45,8 @@ fn sizes(manifest: &Manifest, spec: &ShardSpec) -> Vec<Sizes> {
     };
     let mut sizes = vec![
         scalar(8),
+        // The lengths of the paths.
+        scalar(4),
         scalar(IMAGE_HASH_BYTES),
         scalar(4),
         scalar(4),

@@ -60,6 +60,7 @@ impl ShardWriter {
             let (sample, view) = rows.identity(row);
             self.push(Row {
                 sample,
+                path: rows.path(row),
                 image_hash: rows.image_hash(row),
                 label: rows.label(row),
                 view,
@@ -133,35 +134,57 @@ impl ShardWriter {
 
     /// Derives the soft targets, writes the shard and then its record, each synced and renamed into place.
     ///
-    /// The bytes depend on the manifest and the rows alone, so two processes that write the same shard do no harm. One that
-    /// somebody else has finished meanwhile is left as it is: machines may round differently.
+    /// The bytes depend on the manifest and the rows only, so two processes that write the same shard do no harm. One that
+    /// another process has finished meanwhile is left as it is: machines may round differently.
     ///
     /// # Errors
     /// [`Error::ShardNotFull`] when rows are missing; [`Error::Io`] when the disk is full or not writable.
     pub fn commit(self) -> Result<ShardRecord, Error> {
-        let Self { dir, manifest, spec, rows, lost } = self;
-        let path = dir.join(&spec.path);
-        let found = rows.len() as u64;
-        if found != spec.rows {
-            return Err(Error::ShardNotFull { path, expected: spec.rows, found });
-        }
-        if let Some(record) = resume::finished(&dir, &manifest, &spec)? {
+        if let Some(record) = resume::finished(&self.dir, &self.manifest, &self.spec)? {
+            self.check_full()?;
             return Ok(record);
         }
+        self.replace()
+    }
+
+    /// As [`ShardWriter::commit`], in place of a shard that is there. The record comes first: until the shard has its name, the one
+    /// in `complete.json` is right.
+    pub(in crate::store) fn replace(self) -> Result<ShardRecord, Error> {
+        self.check_full()?;
+        let Self { dir, manifest, spec, rows, lost } = self;
+        let path = dir.join(&spec.path);
         let columns = Columns::new(&manifest, rows);
-        let written =
+        let file =
             shard_file::write(&path, &manifest, &spec, &columns).map_err(Error::io("written", &path))?;
+        let is_there = path.exists();
         let record = ShardRecord {
             key: manifest.key,
             split: spec.split.clone(),
             index: spec.index,
             rows: spec.rows,
-            bytes: written.bytes,
-            blake3: written.blake3,
-            footer_blake3: written.footer_blake3,
+            bytes: file.bytes,
+            blake3: file.blake3,
+            rows_blake3: file.rows_blake3,
+            temperatures: manifest.temperatures.clone(),
+            footer_blake3: file.footer_blake3,
             lost: lost.unwrap_or_else(|| columns.lost()),
         };
-        checksummed_json::write(&dir.join(spec.record_path()), &record)?;
+        let write_record = || checksummed_json::write(&dir.join(spec.record_path()), &record);
+        if is_there {
+            write_record()?;
+        }
+        file.file.commit().map_err(Error::io("written", &path))?;
+        if !is_there {
+            write_record()?;
+        }
         Ok(record)
+    }
+
+    fn check_full(&self) -> Result<(), Error> {
+        let (expected, found) = (self.spec.rows, self.rows.len() as u64);
+        if found == expected {
+            return Ok(());
+        }
+        Err(Error::ShardNotFull { path: self.dir.join(&self.spec.path), expected, found })
     }
 }
