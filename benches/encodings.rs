@@ -7,6 +7,7 @@
 
 use std::path::Path;
 
+use decant::config::Provider;
 use decant::store::{
     self, Cache, DatasetIdentity, Encoding, Manifest, Row, ShardWriter, SplitSize, TeacherIdentity,
     ViewIdentity, soften,
@@ -14,6 +15,7 @@ use decant::store::{
 use decant::support::hash::Digest;
 use decant::support::rng;
 use decant::support::table::Table;
+use decant::view::Preprocess;
 use rand::Rng;
 
 const TEMPERATURES: [f32; 4] = [1.0, 2.0, 5.0, 10.0];
@@ -94,11 +96,13 @@ fn manifest(classes: usize, rows: usize, encoding: Encoding, zstd: u8) -> Manife
     let teacher = TeacherIdentity {
         name: none(),
         fingerprint: Digest::of(b"none"),
-        provider: none(),
+        provider: Provider::Cpu,
+        batch_size: 4,
         precision: none(),
         runtime: none(),
     };
-    let view = ViewIdentity { policy: none(), views: 1, seed: 0 };
+    let resize = Preprocess::for_student(224, [0.5; 3], [0.5; 3]).resize();
+    let view = ViewIdentity { views: 1, resize, crops: None };
     Manifest::new("bench", dataset, teacher, view, &TEMPERATURES, encoding, SHARD_ROWS)
         .and_then(|manifest| manifest.with_zstd(zstd))
         .expect("the bench's own values are in range")
@@ -115,6 +119,7 @@ fn write(root: &Path, manifest: &Manifest, logits: &[f32]) -> Cache {
             let hash = Digest::of(&sample.to_le_bytes()).0;
             let row = Row {
                 sample,
+                path: "images/0.jpg",
                 image_hash: hash[..16].try_into().expect("16 bytes"),
                 label: (sample % classes as u64) as i32,
                 view,

@@ -5,11 +5,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use decant::config::Provider;
 use decant::store::{
     self, DatasetIdentity, Encoding, Manifest, Row, ShardSpec, ShardWriter, SplitSize, TeacherIdentity,
     ViewIdentity,
 };
 use decant::support::hash::Digest;
+use decant::view::Preprocess;
 
 /// The manifest of a cache of one split that no teacher made.
 pub fn manifest(name: &str, rows: u64, classes: usize, temperatures: &[f32], shard_rows: u32) -> Manifest {
@@ -23,11 +25,13 @@ pub fn manifest(name: &str, rows: u64, classes: usize, temperatures: &[f32], sha
     let teacher = TeacherIdentity {
         name: "none".to_owned(),
         fingerprint: Digest::of(b"none"),
-        provider: "cpu".to_owned(),
+        provider: Provider::Cpu,
         precision: "fp32".to_owned(),
         runtime: "none".to_owned(),
+        batch_size: 4,
     };
-    let view = ViewIdentity { policy: "whole image".to_owned(), views: 1, seed: 0 };
+    let resize = Preprocess::for_student(224, [0.5; 3], [0.5; 3]).resize();
+    let view = ViewIdentity { views: 1, resize, crops: None };
     Manifest::new(name, dataset, teacher, view, temperatures, Encoding::Float32, shard_rows)
         .expect("values in range")
 }
@@ -50,6 +54,7 @@ pub fn fill(dir: &Path, manifest: &Manifest, spec: &ShardSpec, noise: &[f32]) ->
         let at = (sample * 31 % 8191) as usize;
         let row = Row {
             sample,
+            path: "images/0.jpg",
             image_hash: [7; 16],
             label: -1,
             view,

@@ -5,11 +5,13 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 
 use decant::config;
+use decant::config::Provider;
 use decant::store::{
     self, Cache, Complete, DatasetIdentity, Encoding, Manifest, Row, ShardRecord, ShardWriter, SplitSize,
     TeacherIdentity, ViewIdentity,
 };
 use decant::support::hash::{Digest, FieldHasher};
+use decant::view::Preprocess;
 use decant::view::{self, Filter};
 use image::RgbImage;
 use tempfile::TempDir;
@@ -169,11 +171,13 @@ fn example(encoding: Encoding, zstd: u8) -> Manifest {
     let teacher = TeacherIdentity {
         name: "vit".to_owned(),
         fingerprint: Digest::of(b"teacher"),
-        provider: "cpu".to_owned(),
+        provider: Provider::Cpu,
+        batch_size: 4,
         precision: "float32".to_owned(),
         runtime: "none".to_owned(),
     };
-    let view = ViewIdentity { policy: "whole image".to_owned(), views: 1, seed: 0 };
+    let resize = Preprocess::for_student(8, [0.5; 3], [0.5; 3]).resize();
+    let view = ViewIdentity { views: 1, resize, crops: None };
     let manifest = Manifest::new("leaves", dataset, teacher, view, &[1.0, 5.0], encoding, 8);
     manifest.and_then(|manifest| manifest.with_zstd(zstd)).expect("values in range")
 }
@@ -184,6 +188,7 @@ fn fill(dir: &Path, manifest: &Manifest) {
     for sample in 0..spec.rows {
         let at = sample as f32;
         let row = Row {
+            path: "a.jpg",
             sample,
             image_hash: [sample as u8; 16],
             label: sample as i32 % 4 - 1,

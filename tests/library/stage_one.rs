@@ -302,9 +302,9 @@ fn what_is_left_of_a_cache_and_how_it_was_begun_is_known_beforehand() {
     let left = |part| {
         let teacher = GrayTeacher::new(&CLASSES);
         let settings = Settings { cache: &cache, batch_size: BATCH, part, context: &Context::silent() };
-        let (fingerprint, resizing) = (teacher.fingerprint(), teacher.preprocess().resize().to_string());
+        let (fingerprint, resize) = (teacher.fingerprint(), teacher.preprocess().resize());
         let manifest =
-            stage_one::manifest(&dataset, &teacher.describe(), fingerprint, &resizing, &settings).unwrap();
+            stage_one::manifest(&dataset, &teacher.describe(), fingerprint, &resize, &settings).unwrap();
         stage_one::left(&manifest, &settings).unwrap()
     };
     assert_eq!(left((0, 1)), Left { rows: 30, batch_size: None });

@@ -51,7 +51,17 @@ fn drifted(workshop: &Workshop, honest: &Path, name: &str, change: impl FnOnce(&
                 (rows.image_hash(row), rows.input_hash(row), rows.label(row));
             let (crop, flip) = (rows.crop(row), rows.flip(row));
             shard
-                .push(Row { sample, image_hash, label, view, crop, flip, input_hash, logits: &logits })
+                .push(Row {
+                    sample,
+                    path: rows.path(row),
+                    image_hash,
+                    label,
+                    view,
+                    crop,
+                    flip,
+                    input_hash,
+                    logits: &logits,
+                })
                 .unwrap();
         }
         shard.commit().unwrap();

@@ -4,11 +4,13 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use decant::config::Provider;
 use decant::store::{
-    self, Complete, DatasetIdentity, Encoding, Manifest, Row, ShardSpec, ShardWriter, SplitSize,
+    self, Complete, DatasetIdentity, Encoding, Manifest, RandomCrops, Row, ShardSpec, ShardWriter, SplitSize,
     TeacherIdentity, ViewIdentity,
 };
 use decant::support::hash::{Digest, FieldHasher};
+use decant::view::Preprocess;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -47,7 +49,7 @@ impl Shape {
             "leaves",
             dataset(class_names(self.classes), splits.collect()),
             teacher(),
-            ViewIdentity { policy: "crop".to_owned(), views: self.views, seed: 3 },
+            view(self.views),
             &self.temperatures,
             self.encoding,
             self.shard_rows,
@@ -86,13 +88,27 @@ pub fn dataset(classes: Vec<String>, splits: Vec<SplitSize>) -> DatasetIdentity 
     }
 }
 
+pub fn view(views: u16) -> ViewIdentity {
+    let resize = Preprocess::for_student(32, [0.5; 3], [0.5; 3]).resize();
+    ViewIdentity::new(
+        views,
+        resize,
+        RandomCrops { seed: 3, scale: [0.08, 1.0], ratio: [0.75, 1.25], flip: 0.5 },
+    )
+}
+
+pub fn path(split: &str, sample: u64) -> String {
+    format!("{split}/{sample}.jpg")
+}
+
 pub fn teacher() -> TeacherIdentity {
     TeacherIdentity {
         name: "vit".to_owned(),
         fingerprint: Digest::of(b"teacher"),
-        provider: "cpu".to_owned(),
+        provider: Provider::Cpu,
         precision: "float32".to_owned(),
         runtime: "none 1.0".to_owned(),
+        batch_size: 4,
     }
 }
 
@@ -120,6 +136,7 @@ pub fn write_shard(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> store::
         writer
             .push(Row {
                 sample,
+                path: &path(&spec.split, sample),
                 image_hash: [sample as u8; 16],
                 label: label(sample, manifest.classes()),
                 view,
@@ -195,7 +212,7 @@ pub fn forge_shard(dir: &Path, manifest: &Manifest, number: usize, bytes: &[u8])
     let mut content = FieldHasher::new("decant cache content");
     content.field("key", manifest.key.0);
     for shard in &typed.shards {
-        content.field("shard", shard.blake3.0);
+        content.field("rows", shard.rows_blake3.0);
     }
     complete["content"] = content.finish().to_string().into();
     overwrite(&path, &seal(&complete));

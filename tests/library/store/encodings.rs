@@ -180,6 +180,7 @@ fn a_logit_that_float16_cannot_hold_is_refused() {
     let manifest = shape.manifest();
     let mut writer = ShardWriter::create(std::path::Path::new("cache"), &manifest, &manifest.shards()[0]);
     let row = Row {
+        path: "a.jpg",
         sample: 0,
         image_hash: [0; 16],
         label: 0,

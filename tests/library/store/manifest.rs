@@ -1,6 +1,7 @@
 use std::fs;
 
-use decant::store::{self, Cache, Encoding, Error, MANIFEST_FILE, Manifest, SplitSize, ViewIdentity};
+use decant::config::Provider;
+use decant::store::{self, Cache, Encoding, Error, MANIFEST_FILE, Manifest, SplitSize};
 use decant::support::hash::Digest;
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ fn manifest_with(
     rows: u32,
 ) -> Result<Manifest, Error> {
     let splits = splits.iter().map(|&(name, samples)| SplitSize { name: name.to_owned(), samples }).collect();
-    let view = ViewIdentity { policy: "whole".to_owned(), views, seed: 0 };
+    let view = common::view(views);
     let dataset = common::dataset(common::class_names(classes), splits);
     Manifest::new("leaves", dataset, common::teacher(), view, temperatures, Encoding::Float32, rows)
 }
@@ -57,10 +58,10 @@ fn everything_that_decides_the_bytes_decides_the_key() {
         |manifest| manifest.dataset.classes.swap(0, 1),
         |manifest| manifest.dataset.splits[0].samples += 1,
         |manifest| manifest.teacher.fingerprint = Digest::of(b"other"),
-        |manifest| manifest.view.policy.push('x'),
+        |manifest| manifest.view.resize.filter = None,
         |manifest| manifest.view.views += 1,
-        |manifest| manifest.view.seed += 1,
-        |manifest| manifest.temperatures[0] = 0.5,
+        |manifest| manifest.view.crops.as_mut().unwrap().seed += 1,
+        |manifest| manifest.view.crops.as_mut().unwrap().flip = 0.0,
         |manifest| manifest.shard_rows += 1,
         |manifest| manifest.format += 1,
     ];
@@ -70,8 +71,9 @@ fn everything_that_decides_the_bytes_decides_the_key() {
         assert_ne!(changed.key_of(), base.key, "change {number}");
     }
     let mut same = base.clone();
-    same.teacher.provider = "cuda:0".to_owned();
+    same.teacher.provider = Provider::Cuda;
     same.name = "other".to_owned();
+    same.temperatures[0] = 0.5;
     assert_eq!(same.key_of(), base.key);
     assert_eq!(base.folder_name(), format!("leaves-{}", base.key.short(12)));
 }
@@ -101,7 +103,7 @@ fn a_manifest_reads_back_and_opening_twice_changes_nothing() {
 fn a_folder_that_holds_another_cache_is_refused_by_field() {
     let root = tempfile::tempdir().unwrap();
     let ours = Shape::default().manifest();
-    let other = Shape { temperatures: vec![7.0], ..Shape::default() }.manifest();
+    let other = Shape { views: 3, ..Shape::default() }.manifest();
     let dir = root.path().join(ours.folder_name());
     fs::create_dir(&dir).unwrap();
     fs::write(dir.join(MANIFEST_FILE), other.to_bytes()).unwrap();
@@ -115,7 +117,7 @@ fn a_folder_that_holds_another_cache_is_refused_by_field() {
 fn another_provider_may_use_a_complete_cache_and_not_go_on_with_one() {
     let (root, dir, manifest) = cache();
     let mut other = manifest.clone();
-    other.teacher.provider = "cuda:0".to_owned();
+    other.teacher.provider = Provider::Cuda;
     let (_, found) = store::create_or_open(root.path(), &other).unwrap();
     assert_eq!(found, manifest);
     fs::remove_file(dir.join(store::COMPLETE_FILE)).unwrap();

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use decant::store::{self, Encoding, Error, Softened, add_temperatures};
+use decant::store::{self, Encoding, Error, add_temperatures};
 use decant::support::context::Context;
 
 use crate::store::common::{Shape, cache, cache_of, encoded, files, unsealed};
@@ -37,28 +37,61 @@ fn a_temperature_that_was_added_makes_the_bytes_of_one_that_was_asked_for_at_fir
     for shape in dense.chain([Shape::default()]) {
         let (_expected_root, expected, _) = cache_of(&shape);
         let (_root, dir, _) = cache_of(&without_five(shape));
-        let before = files(&dir);
-        let Softened { dir: softened, complete } =
-            add_temperatures(&dir, &[5.0], &Context::silent()).unwrap();
-        assert!(complete);
-        assert_eq!(softened.file_name(), expected.file_name());
-        assert_eq!(without_losses(&softened), without_losses(&expected));
-        assert_eq!(files(&dir), before, "the old cache stays as it is");
-        assert!(store::verify(&softened).unwrap().damage.is_empty());
+        let before = store::Cache::open(&dir).unwrap();
+        add_temperatures(&dir, &[5.0], &Context::silent()).unwrap();
+        assert_eq!(dir.file_name(), expected.file_name());
+        assert_eq!(without_losses(&dir), without_losses(&expected));
+        assert!(store::verify(&dir).unwrap().damage.is_empty());
+        let after = store::Cache::open(&dir).unwrap();
+        assert_eq!(before.complete().content, after.complete().content, "runs keep their cache");
+        before.check_content().expect("what was mapped stays");
     }
 }
 
 #[test]
-fn an_interrupted_softening_goes_on_to_the_same_bytes() {
+fn an_interrupted_softening_can_be_read_and_goes_on_to_the_same_bytes() {
     let (_expected_root, expected, _) = cache();
     let (_root, dir, _) = cache_of(&without_five(Shape::default()));
     let asked = AtomicUsize::new(0);
     let third = Context::silent().until(move || asked.fetch_add(1, Ordering::SeqCst) == 2);
-    let stopped = add_temperatures(&dir, &[5.0], &third).unwrap();
-    assert!(!stopped.complete && !stopped.dir.join(store::COMPLETE_FILE).exists());
-    let softened = add_temperatures(&dir, &[5.0], &Context::silent()).unwrap();
-    assert_eq!(softened, Softened { dir: stopped.dir, complete: true });
-    assert_eq!(files(&softened.dir), files(&expected));
+    let stopped = add_temperatures(&dir, &[5.0], &third).unwrap_err();
+    assert!(matches!(stopped, Error::Stopped { .. }), "{stopped}");
+    let cache = store::Cache::open(&dir).unwrap();
+    cache.check_content().unwrap();
+    assert_eq!(cache.complete().temperatures, [1.0, 2.5]);
+    let rows = cache.split("train").unwrap();
+    let mut targets = vec![0.0; 3 * rows.len()];
+    rows.gather_soft(2.5, &(0..rows.len()).collect::<Vec<_>>(), &mut targets).unwrap();
+    add_temperatures(&dir, &[5.0], &Context::silent()).unwrap();
+    assert_eq!(files(&dir), files(&expected));
+}
+
+#[test]
+fn a_shard_whose_record_was_written_first_is_not_lost() {
+    let (_root, dir, manifest) = cache_of(&without_five(Shape::default()));
+    let (_expected_root, expected, _) = cache();
+    // Killed between the record and the shard.
+    let record = manifest.shards()[1].record_path();
+    fs::copy(expected.join(&record), dir.join(&record)).unwrap();
+    assert_eq!(store::missing_shards(&dir, &manifest).unwrap(), []);
+    add_temperatures(&dir, &[5.0], &Context::silent()).unwrap();
+    assert_eq!(files(&dir), files(&expected));
+}
+
+#[test]
+fn a_temperature_without_a_column_is_softened_to_the_bits_of_one() {
+    let dense = encoded().into_iter().filter(|shape| !matches!(shape.encoding, Encoding::TopK(_)));
+    for shape in dense.chain([Shape::default()]) {
+        let (_with_root, with, _) = cache_of(&shape);
+        let (_without_root, without, _) = cache_of(&without_five(shape));
+        let [stored, made] = [with, without].map(|dir| {
+            let rows = store::Cache::open(&dir).unwrap().split("train").unwrap();
+            let mut targets = vec![0.0; 3 * rows.len()];
+            rows.gather_soft(5.0, &(0..rows.len()).collect::<Vec<_>>(), &mut targets).unwrap();
+            targets.iter().map(|target| target.to_bits()).collect::<Vec<_>>()
+        });
+        assert_eq!(stored, made);
+    }
 }
 
 #[test]
@@ -66,7 +99,6 @@ fn what_cannot_be_added_is_refused_and_nothing_is_written() {
     let (root, dir, _) = cache();
     let (top_root, top, _) = cache_of(&Shape { encoding: Encoding::TopK(2), ..Shape::default() });
     let errors = [
-        add_temperatures(&dir, &[5.0], &Context::silent()).unwrap_err(),
         add_temperatures(&dir, &[0.0], &Context::silent()).unwrap_err(),
         add_temperatures(&top, &[7.0], &Context::silent()).unwrap_err(),
     ];
@@ -75,7 +107,6 @@ fn what_cannot_be_added_is_refused_and_nothing_is_written() {
         .map(|error| error.to_string().replace(&top.canonicalize().unwrap().display().to_string(), "DIR"))
         .collect();
     insta::assert_snapshot!(messages.join("\n"), @r"
-    the cache's temperatures must be ascending without repetition, found 5 before 5
     the cache's temperatures must be finite and above 0, found 0
     DIR keeps 2 of 3 logits a row, so the mass of the rest at another temperature is not known; add the temperature to [cache] temperatures and run `decant teacher-cache`
     ");
@@ -102,7 +133,7 @@ fn damage_is_not_carried_over() {
 fn what_float16_loses_stays_known_and_at_the_new_temperature_unknown() {
     let (_root, dir, _) = cache_of(&without_five(Shape { encoding: Encoding::Float16, ..Shape::default() }));
     let before = store::Summary::read(&dir).unwrap().encoding_loss;
-    let softened = add_temperatures(&dir, &[5.0], &Context::silent()).unwrap().dir;
+    add_temperatures(&dir, &[5.0], &Context::silent()).unwrap();
     assert_eq!(before.len(), 2 * 3);
-    assert_eq!(store::Summary::read(&softened).unwrap().encoding_loss, before);
+    assert_eq!(store::Summary::read(&dir).unwrap().encoding_loss, before);
 }

@@ -3,6 +3,7 @@ use decant::store::{Error, Manifest, Row, ShardSpec, ShardWriter};
 use crate::store::common::Shape;
 
 const ROW: Row<'static> = Row {
+    path: "a.jpg",
     sample: 0,
     image_hash: [0; 16],
     label: 0,
