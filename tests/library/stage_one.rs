@@ -410,5 +410,5 @@ fn going_on_with_another_batch_size_is_refused() {
     assert_eq!((stopped.state, stopped.shards_done_now), (State::Interrupted, 0));
     let other = Settings { batch_size: BATCH + 1, context: &Context::silent(), ..stop };
     let message = stage_one::run(&dataset, &mut GrayTeacher::new(&CLASSES), &other).unwrap_err().to_string();
-    assert!(message.contains("batches of 4") && message.contains("batches of 5"), "{message}");
+    assert!(message.contains("teacher.batch_size 4") && message.contains("this run has 5"), "{message}");
 }

@@ -185,6 +185,9 @@ impl Manifest {
         };
         manifest.key = manifest.key_of();
         manifest.validate()?;
+        let is_enough = !matches!(encoding, Encoding::TopK(_)) || !manifest.temperatures.is_empty();
+        let expected = "at least one, since the mass of the rest is kept for each";
+        require(is_enough, "temperatures", expected, &"none")?;
         Ok(manifest)
     }
 

@@ -43,8 +43,11 @@ pub(in crate::store) fn complete(dir: &Path, manifest: &Manifest) -> Result<Comp
 /// # Errors
 /// A file that is there and can't be read; whatever is damaged.
 pub fn temperatures(dir: &Path, manifest: &Manifest) -> Result<Vec<f32>, Error> {
-    if let Some(complete) = Complete::find(dir, manifest)? {
-        return Ok(complete.temperatures);
+    match Complete::find(dir, manifest) {
+        Ok(Some(complete)) => return Ok(complete.temperatures),
+        // It is written again from the records.
+        Err(error) if !error.is_damage() => return Err(error),
+        _ => {}
     }
     for spec in manifest.shards() {
         if let Some(record) = finished(dir, manifest, &spec)? {

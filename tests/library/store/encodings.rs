@@ -212,10 +212,10 @@ fn changed(change: impl Fn(&RecordBatch) -> (usize, ArrayRef)) -> (Result<(), Er
 fn kept_classes_that_are_none_come_twice_or_are_out_of_order_are_refused() {
     let classes = |change: fn(&mut Vec<i32>)| {
         let (read, damage) = changed(|batch| {
-            let list = batch.column(7).as_list::<i32>();
+            let list = batch.column(8).as_fixed_size_list();
             let mut values = list.values().as_primitive::<Int32Type>().values().to_vec();
             change(&mut values);
-            (7, list_of(Arc::new(Int32Array::from(values)), &[2; 4]))
+            (8, list_of(Arc::new(Int32Array::from(values)), &[2; 4]))
         });
         let error = read.unwrap_err();
         assert!(matches!(&error, Error::Value { column, .. } if column == "top_classes"), "{error}");
@@ -225,10 +225,10 @@ fn kept_classes_that_are_none_come_twice_or_are_out_of_order_are_refused() {
     classes(|values| values[3] = -1);
     classes(|values| values[3] = values[2]);
     let (read, _) = changed(|batch| {
-        let list = batch.column(8).as_list::<i32>();
+        let list = batch.column(9).as_fixed_size_list();
         let mut values = list.values().as_primitive::<Float32Type>().values().to_vec();
         values.swap(4, 5);
-        (8, list_of(Arc::new(Float32Array::from(values)), &[2; 4]))
+        (9, list_of(Arc::new(Float32Array::from(values)), &[2; 4]))
     });
     assert!(matches!(read.unwrap_err(), Error::Value { row: 2, .. }));
 }
@@ -236,13 +236,13 @@ fn kept_classes_that_are_none_come_twice_or_are_out_of_order_are_refused() {
 #[test]
 fn a_mass_of_the_rest_that_the_kept_logits_forbid_is_found_by_verify() {
     let (read, damage) = changed(|batch| {
-        let mut values = batch.column(9).as_primitive::<Float32Type>().values().to_vec();
+        let mut values = batch.column(10).as_primitive::<Float32Type>().values().to_vec();
         values[1] = 0.75;
-        (9, Arc::new(Float32Array::from(values)))
+        (10, Arc::new(Float32Array::from(values)))
     });
     read.unwrap();
     assert!(matches!(&damage[..], [Error::Rest { column, row: 1, .. }] if column == "rest_t1"), "{damage:?}");
-    let (read, _) = changed(|_| (9, Arc::new(Float32Array::from(vec![0.1, 0.1, 1.5, 0.1]))));
+    let (read, _) = changed(|_| (10, Arc::new(Float32Array::from(vec![0.1, 0.1, 1.5, 0.1]))));
     assert!(matches!(read.unwrap_err(), Error::Value { row: 2, .. }));
 }
 

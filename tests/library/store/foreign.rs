@@ -17,8 +17,8 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 
 use crate::store::common::{cache, forge_shard, read_all};
 
-const LOGITS: usize = 7;
-const SOFT: usize = 8;
+const LOGITS: usize = 8;
+const SOFT: usize = 9;
 
 /// The first shard's rows and key-value metadata.
 fn first_shard(dir: &std::path::Path, manifest: &Manifest) -> (RecordBatch, Vec<KeyValue>) {
@@ -69,7 +69,7 @@ pub fn with_column(batch: &RecordBatch, index: usize, array: ArrayRef) -> Record
 }
 
 fn floats(batch: &RecordBatch, index: usize) -> Vec<f32> {
-    batch.column(index).as_list::<i32>().values().as_primitive::<Float32Type>().values().to_vec()
+    batch.column(index).as_fixed_size_list().values().as_primitive::<Float32Type>().values().to_vec()
 }
 
 fn list(values: Vec<f32>, lengths: &[usize], nulls: Option<NullBuffer>) -> ArrayRef {
@@ -135,7 +135,7 @@ fn a_null_list_is_refused() {
 fn a_column_of_another_type_or_name_is_refused() {
     let doubles = layout_reason(read_changed(|batch| {
         let labels: Vec<i64> = vec![0; 4];
-        with_column(&batch, 2, Arc::new(arrow::array::Int64Array::from(labels)))
+        with_column(&batch, 3, Arc::new(arrow::array::Int64Array::from(labels)))
     }));
     assert!(doubles.contains("INT64"), "{doubles}");
     let renamed = layout_reason(read_changed(|batch| {
@@ -183,13 +183,13 @@ fn a_number_that_is_none_is_refused() {
 
 #[test]
 fn a_label_or_crop_out_of_range_is_refused() {
-    let labels = |batch: RecordBatch| with_column(&batch, 2, Arc::new(Int32Array::from(vec![0, 3, 0, 0])));
+    let labels = |batch: RecordBatch| with_column(&batch, 3, Arc::new(Int32Array::from(vec![0, 3, 0, 0])));
     let error = read_changed(labels).unwrap_err();
     assert!(matches!(&error, Error::Value { column, row: 1, .. } if column == "label"), "{error}");
     let error = read_changed(|batch| {
         let mut values = floats(&batch, 4);
         values[14] = -1.0;
-        with_column(&batch, 4, list(values, &[4; 4], None))
+        with_column(&batch, 5, list(values, &[4; 4], None))
     });
     assert!(matches!(error.unwrap_err(), Error::Value { row: 3, .. }));
 }
@@ -204,9 +204,9 @@ fn rows_in_another_order_are_refused() {
     let error = read_changed(samples).unwrap_err();
     assert!(matches!(error, Error::Identity { row: 0, expected_sample: 0, sample: 1, .. }), "{error}");
     let views = |batch: RecordBatch| {
-        let mut views = batch.column(3).as_primitive::<UInt16Type>().values().to_vec();
+        let mut views = batch.column(4).as_primitive::<UInt16Type>().values().to_vec();
         views[1] = 0;
-        with_column(&batch, 3, Arc::new(UInt16Array::from(views)))
+        with_column(&batch, 4, Arc::new(UInt16Array::from(views)))
     };
     let error = read_changed(views).unwrap_err();
     assert!(matches!(error, Error::Identity { row: 1, expected_view: 1, view: 0, .. }), "{error}");

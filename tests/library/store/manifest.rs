@@ -166,10 +166,10 @@ fn a_forged_manifest_is_refused() {
 #[test]
 fn another_format_is_named_whatever_else_it_holds() {
     let error = open_forged(|manifest| {
-        manifest["format"] = json!(2);
+        manifest["format"] = json!(3);
         manifest["new"] = json!(true);
     });
-    assert!(matches!(error, Error::Format { expected: 1, found: 2, .. }), "{error}");
+    assert!(matches!(error, Error::Format { expected: 2, found: 3, .. }), "{error}");
     assert_eq!(error.error_kind(), store::ErrorKind::Mismatch);
 }
 

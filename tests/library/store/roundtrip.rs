@@ -132,7 +132,6 @@ fn what_is_not_there_is_named() {
     let mut batch = vec![0.0; 3];
     let errors = [
         cache.split("dev").unwrap_err(),
-        rows.gather_soft(4.0, &[0], &mut batch).unwrap_err(),
         rows.gather_logits(&[10], &mut batch).unwrap_err(),
         rows.gather_logits(&[0, 1], &mut batch).unwrap_err(),
     ];
@@ -140,7 +139,6 @@ fn what_is_not_there_is_named() {
         errors.iter().map(|error| error.to_string().replace(dir.to_str().unwrap(), "DIR")).collect();
     insta::assert_snapshot!(messages.join("\n"), @r#"
     DIR has no split "dev", it has train, validation, test
-    the cache holds no targets at temperature 4, it has 1, 2.5, 5; add it with `decant cache soften`, or to [cache] temperatures
     split "train" has 10 rows, row 10 was asked for
     a batch of 2 rows takes 6 values, the buffer holds 3
     "#);
