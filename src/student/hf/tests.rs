@@ -206,6 +206,16 @@ fn a_pipe_or_a_device_is_refused_at_once() {
 }
 
 #[test]
+fn label_ids_may_be_strings() {
+    let folder = exported(4);
+    let path = folder.path().join("config.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"healthy\": 2", "\"healthy\": \"2\"")).unwrap();
+    let opened = super::open_folder(folder.path(), &Device::flex()).unwrap();
+    assert_eq!(opened.classes, ["angular_leaf_spot", "bean_rust", "healthy"]);
+}
+
+#[test]
 fn weights_of_a_network_that_pads_otherwise_are_refused() {
     let folder = exported(4);
     let path = folder.path().join("config.json");
