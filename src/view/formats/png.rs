@@ -4,7 +4,8 @@
 //! The container is read here. The data then go to the crate `png` as the only chunk of a clean file, without palette, so
 //! that it inflates and unfilters and nothing else.
 
-use std::io::Cursor;
+use std::borrow::Cow;
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 use flate2::{Decompress, FlushDecompress};
 use image::RgbImage;
@@ -32,6 +33,48 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
     file.read_rest()?;
     let exif = file.metadata.exif();
     Ok(upright(pixels, exif.as_deref(), file.metadata.xmp.as_deref()))
+}
+
+const END: &[u8] = b"\0\0\0\0IEND\0\0\0\0";
+
+/// Slices that are read one after another, so that the data need not be copied.
+struct Slices<'a> {
+    slices: [&'a [u8]; 3],
+    /// The slice that is read, and how much of it has been.
+    at: (usize, usize),
+}
+
+impl<'a> Slices<'a> {
+    fn new(slices: [&'a [u8]; 3]) -> Self {
+        Self { slices, at: (0, 0) }
+    }
+}
+
+impl Read for Slices<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let length = self.fill_buf()?.read(out)?;
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+impl BufRead for Slices<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.at.0 < 2 && self.at.1 == self.slices[self.at.0].len() {
+            self.at = (self.at.0 + 1, 0);
+        }
+        Ok(&self.slices[self.at.0][self.at.1..])
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.at.1 += length;
+    }
+}
+
+impl Seek for Slices<'_> {
+    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// What the header chunk says.
@@ -123,19 +166,29 @@ impl<'a> File<'a> {
         }
     }
 
-    /// The image data from the current chunk on: all chunks that follow each other without another between them.
-    fn data(&mut self, first: usize) -> Vec<u8> {
-        let mut data = Vec::new();
+    /// The chunks of image data from the current one on, `first` bytes long: all that follow each other without another
+    /// between them. Only the last can be cut off, and then gets a length that fits.
+    fn data(&mut self, first: usize) -> Cow<'a, [u8]> {
+        let start = self.at - 8;
         let mut length = first;
         loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            data.extend_from_slice(&rest[..length.min(rest.len())]);
+            let rest = self.bytes.len() - self.at;
+            if length.saturating_add(4) > rest {
+                let mut chunks = self.bytes[start..].to_vec();
+                let header = self.at - 8 - start;
+                let length_there = rest.min(length);
+                chunks.truncate(header + 8 + length_there);
+                chunks[header..header + 4].copy_from_slice(&(length_there as u32).to_be_bytes());
+                chunks.extend_from_slice(&[0; 4]);
+                self.at = self.at.saturating_add(length);
+                return chunks.into();
+            }
             self.at += length;
             let after = self.at + 4;
-            let Some(&[a, b, c, d, b'I' | b'D', b'D', b'A', b'T']) =
+            let Some(&[a, b, c, d, b'I', b'D', b'A', b'T']) =
                 self.bytes.get(after..).and_then(|rest| rest.first_chunk::<8>())
             else {
-                return data;
+                return self.bytes[start..after].into();
             };
             self.at = after + 8;
             length = u32::from_be_bytes([a, b, c, d]) as usize;
@@ -252,11 +305,11 @@ impl Header {
     /// Inflates and unfilters the image data: rows of packed samples.
     fn samples(self, data: &[u8]) -> Result<Vec<u8>, Error> {
         let stride = (self.width as usize * self.bits()).div_ceil(8);
-        let clean = self.clean_file(data);
         let mut options = png::DecodeOptions::default();
         options.set_ignore_crc(true);
         options.set_ignore_adler32(false);
-        let mut decoder = png::Decoder::new_with_options(Cursor::new(clean), options);
+        let start = self.clean_start();
+        let mut decoder = png::Decoder::new_with_options(Slices::new([&start, data, END]), options);
         decoder.set_limits(png::Limits { bytes: stride.saturating_mul(4) + DECODER_BYTES });
         decoder.set_transformations(png::Transformations::IDENTITY);
         let reason = |error: png::DecodingError| match error {
@@ -280,19 +333,14 @@ impl Header {
         Ok(samples)
     }
 
-    /// A file of this header and `data`, palette indices as gray levels.
-    fn clean_file(self, data: &[u8]) -> Vec<u8> {
+    /// The beginning of a file of this header, palette indices as gray levels.
+    fn clean_start(self) -> Vec<u8> {
         let colour = if self.colour == 3 { 0 } else { self.colour };
-        let mut file = Vec::with_capacity(data.len() + 64);
-        file.extend_from_slice(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
-        file.extend_from_slice(&self.width.to_be_bytes());
-        file.extend_from_slice(&self.height.to_be_bytes());
-        file.extend_from_slice(&[self.depth, colour, 0, 0, u8::from(self.interlaced), 0, 0, 0, 0]);
-        file.extend_from_slice(&(data.len() as u32).to_be_bytes());
-        file.extend_from_slice(b"IDAT");
-        file.extend_from_slice(data);
-        file.extend_from_slice(b"\0\0\0\0\0\0\0\0IEND\0\0\0\0");
-        file
+        let mut start = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+        start.extend_from_slice(&self.width.to_be_bytes());
+        start.extend_from_slice(&self.height.to_be_bytes());
+        start.extend_from_slice(&[self.depth, colour, 0, 0, u8::from(self.interlaced), 0, 0, 0, 0]);
+        start
     }
 
     /// Samples as RGB. Of 16 bits the high byte counts, but in gray, which Pillow clips at 255.

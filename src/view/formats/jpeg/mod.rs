@@ -32,12 +32,15 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
     markers::check(&head, bytes)?;
     let clean = head.without_stray_bytes(bytes);
     let bytes = clean.as_deref().unwrap_or(bytes);
-    let layout = Layout::of(new_decoder(bytes)?.header())?;
-    let image = match layout {
-        Layout::Usual => decode_image(bytes)?,
-        Layout::Single => decode_image(&single(bytes))?,
+    let decoder = new_decoder(bytes)?;
+    let image = match Layout::of(decoder.header())? {
+        Layout::Usual => decode_image(decoder, bytes)?,
+        Layout::Single => {
+            let bytes = single(bytes);
+            decode_image(new_decoder(&bytes)?, &bytes)?
+        }
         // Layouts that only damage makes have ended libjpeg-turbo-rs 0.9.0 in a panic.
-        Layout::Rare => panic::catch_unwind(|| decode_image(bytes))
+        Layout::Rare => panic::catch_unwind(|| decode_image(new_decoder(bytes)?, bytes))
             .map_err(|_| damaged(FORMAT, "the decoder could not follow its layout"))??,
     };
     Ok(upright(rgb(image, head.width, head.height)?, head.exif.as_deref(), head.xmp))
@@ -109,8 +112,8 @@ fn new_decoder(bytes: &[u8]) -> Result<Decoder<'_>, Error> {
     Ok(decoder)
 }
 
-fn decode_image(bytes: &[u8]) -> Result<Image, Error> {
-    match new_decoder(bytes)?.decode_image() {
+fn decode_image(decoder: Decoder, bytes: &[u8]) -> Result<Image, Error> {
+    match decoder.decode_image() {
         Ok(image) => Ok(image),
         Err(_) => lenient(bytes),
     }
@@ -189,8 +192,9 @@ pub(super) fn decode_part(bytes: &[u8], plain: bool) -> Result<RgbImage, Error> 
     let head = Head::read(bytes)?;
     check_size(head.width, head.height)?;
     markers::check(&head, bytes)?;
-    Layout::of(new_decoder(bytes)?.header())?;
-    let mut image = decode_image(bytes)?;
+    let decoder = new_decoder(bytes)?;
+    Layout::of(decoder.header())?;
+    let mut image = decode_image(decoder, bytes)?;
     if plain {
         image.data.iter_mut().for_each(|level| *level = 255 - *level);
     }
