@@ -22,18 +22,21 @@ pub struct Args {
     command: Command,
 }
 
+/// The folder that holds caches, unless another is named.
+const DEFAULT_ROOT: &str = "cache";
+
 #[derive(Subcommand)]
 enum Command {
-    /// One line for each cache
+    /// List the caches of a folder
     Ls {
-        /// The folder that holds caches, or its URL in an object store
-        #[arg(long, value_name = "DIR", env = "DECANT_CACHE", default_value = "cache")]
-        cache_dir: PathBuf,
+        /// The folder that holds caches, or its URL in an object store [default: cache]
+        #[arg(long, value_name = "DIR", env = "DECANT_CACHE")]
+        cache_dir: Option<PathBuf>,
         /// Print JSON on standard output
         #[arg(long)]
         json: bool,
     },
-    /// What a cache holds and what it is worth
+    /// Show what a cache holds, the teacher's quality and what the encoding lost
     Inspect {
         /// The cache's folder
         cache: PathBuf,
@@ -41,9 +44,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Read every byte and say what is damaged; with --recompute, ask the teacher again
+    /// Read every byte and list what is damaged; with --recompute, run the teacher again and compare
     Verify(verify::Args),
-    /// Close a cache whose parts were made by several processes, once all are there
+    /// Complete a cache whose shards were made by several processes
     Merge {
         /// The cache's folder
         cache: PathBuf,
@@ -56,14 +59,14 @@ enum Command {
         #[arg(long, value_name = "T", required = true, value_delimiter = ',')]
         temperature: Vec<f32>,
     },
-    /// Make one .tar.zst of a cache
+    /// Pack a cache into one .tar.zst
     Pack {
         /// The cache's folder
         cache: PathBuf,
         /// The archive to write
         archive: PathBuf,
     },
-    /// Unpack an archive, verified before anything appears
+    /// Unpack and verify an archive; nothing appears before all of it is verified
     Unpack {
         /// The archive
         archive: PathBuf,
@@ -71,11 +74,11 @@ enum Command {
         #[arg(long, value_name = "DIR", env = "DECANT_CACHE", default_value = "cache")]
         cache_dir: PathBuf,
     },
-    /// Delete a cache, after a question
+    /// Delete a cache (asks for confirmation)
     Rm {
         /// The cache's folder
         cache: PathBuf,
-        /// Don't ask
+        /// Delete without asking
         #[arg(long)]
         yes: bool,
     },
@@ -83,7 +86,7 @@ enum Command {
 
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.command {
-        Command::Ls { cache_dir, json } => ls::run(&cache_dir, json, context),
+        Command::Ls { cache_dir, json } => ls::run(cache_dir.as_deref(), json, context),
         Command::Inspect { cache, json } => inspect::run(&store::pull(&cache, context)?, json),
         Command::Soften { cache, temperature } => soften(&cache, &temperature, context),
         Command::Verify(args) => verify::run(&args, context),
@@ -129,18 +132,18 @@ fn soften(dir: &Path, temperatures: &[f32], context: &Context) -> Result<(), Fai
 }
 
 fn rm(dir: &Path, yes: bool) -> Result<(), Failure> {
-    let remedy = "delete it with the store's own tools; local copies go by themselves";
+    let remedy = "delete it with the object store's own tools; local copies are removed automatically";
     store::only_local(dir, "deleted", remedy)?;
     let size = match Summary::read(dir) {
         Ok(summary) => bytes(summary.bytes),
-        // It is a cache, or was one: that it can't be used is no reason to keep it.
+        // It is a cache, or was one: a damaged one may be deleted too.
         Err(error) if error.is_damage() => "damaged".to_owned(),
         Err(error) => return Err(error.into()),
     };
     if !yes {
         if !std::io::stdin().is_terminal() {
             return Err(Failure::usage(format!(
-                "{} is deleted only after a question; give --yes to go without",
+                "{} is deleted only after a question; give --yes to delete without one",
                 dir.display()
             )));
         }

@@ -294,6 +294,13 @@ pub enum Error {
         crop: [f32; 4],
     },
 
+    /// A file where a folder that holds caches was named.
+    #[error("{} is not a folder; name the folder that holds caches", .path.display())]
+    NotAFolder {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// A folder of the same name is there already.
     #[error("{} is there already; remove it first (`decant cache rm`) or unpack elsewhere", .path.display())]
     AlreadyThere {
@@ -541,6 +548,7 @@ impl Error {
             | Self::RestUnknown { .. }
             | Self::LabelRange { .. }
             | Self::Crop { .. }
+            | Self::NotAFolder { .. }
             | Self::AlreadyThere { .. }
             | Self::OtherBytes { .. }
             | Self::OnlyLocal { .. }
@@ -560,6 +568,11 @@ impl Error {
             | Self::Rest { .. }
             | Self::Derived { .. } => ErrorKind::Damage,
         }
+    }
+
+    /// Whether what was asked for and what is there do not match.
+    pub fn is_mismatch(&self) -> bool {
+        self.error_kind() == ErrorKind::Mismatch
     }
 
     /// Whether stored data is damaged.

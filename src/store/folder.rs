@@ -1,6 +1,7 @@
 //! A cache's folder: its name, who may use it, and that nothing leads out of it.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::store::error::Error;
@@ -8,6 +9,7 @@ use crate::store::format::complete::Complete;
 use crate::store::format::encoding::Encoding;
 use crate::store::format::manifest::{MANIFEST_FILE, Manifest};
 use crate::support::atomic::{self, is_temporary};
+use crate::support::files;
 
 /// The folder of `manifest`'s cache under `root`, made with its manifest if it is not there, and the manifest that
 /// stands in it, which is the one to write shards with: it has the temperatures of both.
@@ -82,11 +84,19 @@ pub fn find(root: &Path, name: Option<&str>) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     for dir in list(root)? {
         let matches = |name: &str| is_called(&dir.file_name().unwrap_or_default().to_string_lossy(), name);
-        if !is_temporary(&dir) && dir.join(MANIFEST_FILE).is_file() && name.is_none_or(matches) {
+        if !is_temporary(&dir) && name.is_none_or(matches) && has_manifest(&dir) {
             found.push(dir);
         }
     }
     Ok(found)
+}
+
+/// Whether something called `manifest.json` is in `dir`, or may be: what can't be looked at is for the reader to name.
+fn has_manifest(dir: &Path) -> bool {
+    match fs::symlink_metadata(dir.join(MANIFEST_FILE)) {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    }
 }
 
 /// Whether `folder` is a folder's name of a cache called `name`: the key follows.
@@ -98,7 +108,10 @@ pub(super) fn is_called(folder: &str, name: &str) -> bool {
 pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            return Err(Error::NotAFolder { path: folder.to_path_buf() });
+        }
         Err(error) => return Err(Error::io("listed", folder)(error)),
     };
     let paths: std::io::Result<Vec<PathBuf>> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
@@ -113,14 +126,20 @@ pub(super) fn inside(dir: &Path, root: &Path, relative: &Path) -> Result<PathBuf
     let path = dir.join(relative);
     let target = match path.canonicalize() {
         Ok(target) => target,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Error::Missing { path }),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(Error::Missing { path }),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            return Err(Error::Layout { path, reason: "a file stands where its folder belongs".to_owned() });
+        }
+        Err(error) if files::is_link_loop(&error) => {
+            return Err(Error::Layout { path, reason: "it is a link that leads to itself".to_owned() });
+        }
         Err(error) => return Err(Error::io("found", &path)(error)),
     };
     if !target.starts_with(root) {
         return Err(Error::Escape { path, target });
     }
     if !target.is_file() {
-        return Err(Error::Layout { path, reason: "it is no regular file".to_owned() });
+        return Err(Error::Layout { path, reason: "it is not a regular file".to_owned() });
     }
     Ok(path)
 }

@@ -1,7 +1,7 @@
-//! `decant cache inspect`: what a cache holds, and what it is worth.
+//! `decant cache inspect`: what a cache holds, the teacher's quality, and what the encoding lost.
 
 use crate::cli::output::{out, outln};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -14,6 +14,8 @@ use crate::support::table::Table;
 const CONFIDENCE_BINS: usize = 10;
 /// Characters of its longest bar.
 const BAR_WIDTH: u64 = 40;
+/// Characters of a line.
+const LINE: usize = 80;
 /// Kinds of mistakes that are shown of a split.
 const CONFUSIONS: usize = 3;
 
@@ -66,24 +68,23 @@ fn read_targets(dir: &Path, summary: &Summary) -> Result<Vec<Targets>, Failure> 
 }
 
 fn print(dir: &Path, Inspection { summary, class_names, targets }: &Inspection) {
-    outln!("{}  key {}", summary.name, summary.key);
-    outln!("  dataset   {}, {} classes", summary.dataset, summary.classes);
-    outln!("  teacher   {} on {}", summary.teacher, summary.provider);
-    outln!(
-        "  values    {}, temperatures {}, {} view(s)",
-        summary.encoding,
-        numbers(&summary.temperatures),
-        summary.views
-    );
-    outln!("  shards    {} of {}, {}", summary.shards_done, summary.shards, bytes(summary.bytes));
-    let columns: Vec<String> =
-        summary.columns.iter().map(|column| format!("{} {}", column.name, column.kind)).collect();
-    outln!("  columns   {}", columns.join(", "));
-    let Some(content) = summary.content else {
-        outln!("  not complete: go on with decant teacher-cache, or decant cache merge {}", dir.display());
+    outln!("{}", summary.name);
+    outln!("  key           {}", summary.key);
+    if let Some(content) = summary.content {
+        outln!("  content       {content}");
+    }
+    outln!("  dataset       {}, {} classes", short(&summary.dataset), summary.classes);
+    outln!("  teacher       {} on {}", short(&summary.teacher), summary.provider);
+    outln!("  encoding      {}", summary.encoding);
+    outln!("  temperatures  {}", numbers(&summary.temperatures));
+    outln!("  views         {}", summary.views);
+    outln!("  shards        {} of {}, {}", summary.shards_done, summary.shards, bytes(summary.bytes));
+    print_columns(summary);
+    if summary.content.is_none() {
+        outln!("  not complete");
+        outln!("next     decant teacher-cache, or decant cache merge {}", dir.display());
         return;
-    };
-    outln!("  content   {content}");
+    }
     out!("{}", quality(summary));
     print_losses(summary);
     let temperatures = summary.temperatures.iter().map(|temperature| format!("T = {temperature}"));
@@ -99,9 +100,37 @@ fn print(dir: &Path, Inspection { summary, class_names, targets }: &Inspection) 
     for Targets { split, confusions, .. } in targets {
         for confusion in confusions {
             let (label, predicted) = (&class_names[confusion.label], &class_names[confusion.predicted]);
-            outln!("  on {split} it takes {label} for {predicted} {} times", confusion.count);
+            let times = if confusion.count == 1 { "time" } else { "times" };
+            outln!("  {split}: the teacher predicts {predicted} for {label} {} {times}", confusion.count);
         }
     }
+}
+
+/// A dataset's or teacher's name; of an absolute path the last two parts.
+fn short(name: &str) -> String {
+    let path = Path::new(name);
+    if !path.is_absolute() {
+        return name.to_owned();
+    }
+    let parts: Vec<_> = path.iter().collect();
+    let last: PathBuf = parts[parts.len().saturating_sub(2)..].iter().collect();
+    last.display().to_string()
+}
+
+/// The columns, in lines of at most [`LINE`] characters.
+fn print_columns(summary: &Summary) {
+    let mut line = "  columns       ".to_owned();
+    for (index, column) in summary.columns.iter().enumerate() {
+        let comma = if index + 1 < summary.columns.len() { "," } else { "" };
+        let column = format!("{} {}{comma}", column.name, column.kind);
+        if line.chars().count() + column.chars().count() > LINE && !line.trim().is_empty() {
+            outln!("{}", line.trim_end());
+            line = " ".repeat(16);
+        }
+        line += &column;
+        line.push(' ');
+    }
+    outln!("{}", line.trim_end());
 }
 
 fn quality(summary: &Summary) -> Table {
@@ -127,7 +156,7 @@ fn quality(summary: &Summary) -> Table {
 /// What the encoding lost of the targets, a line for each split and temperature.
 fn print_losses(summary: &Summary) {
     if summary.lossless {
-        outln!("  the encoding lost nothing: every number is the teacher's");
+        outln!("  the encoding lost nothing: every number is the teacher's own");
         return;
     }
     let mut table =
@@ -151,10 +180,10 @@ fn print_losses(summary: &Summary) {
         }
     }
     out!("{table}");
-    outln!("  KL(teacher's || stored targets) in nats, measured when they were written; - where it was not");
+    outln!("  KL(teacher's || stored targets) in nats, measured when written; - if it was not");
 }
 
-/// A histogram of how sure the teacher is, a line a bin.
+/// A histogram of the teacher's confidence, one line for each bin.
 fn print_confidences(split: &str, counts: &[u64]) {
     let (rows, most) = (counts.iter().sum::<u64>(), counts.iter().max().copied().unwrap_or(0));
     outln!("  largest probability at T = 1 on {split}");

@@ -1,15 +1,14 @@
-//! `decant cache ls`: one line for each cache, and those that can't be used named beside the others.
+//! `decant cache ls`: one line for each cache. Those that can't be used are listed too, with the reason.
 
-use crate::cli::output::{out, outln};
-use crate::support::context::Context;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::cli::Failure;
-use crate::cli::output::{age, bytes, numbers, print_json};
+use crate::cli::output::{age, bytes, numbers, out, outln, print_json};
 use crate::objects::Url;
 use crate::store::{self, Listed, MANIFEST_FILE, Summary};
+use crate::support::context::Context;
 use crate::support::table::Table;
 
 /// One cache, for programs.
@@ -26,70 +25,91 @@ struct Entry {
 enum Found {
     Usable(Box<Summary>),
     Damaged { dir: PathBuf, damage: String },
+    Unreadable { dir: PathBuf, error: String },
 }
 
 impl Entry {
-    /// A cache in an object store, whose age nobody asks for.
+    /// A cache in an object store; its age is not known.
     fn remote((dir, summary): Listed) -> Self {
-        let found = match summary {
-            Ok(summary) => Found::Usable(Box::new(summary)),
-            Err(error) => Found::Damaged { dir, damage: error.to_string() },
-        };
-        Self { age_seconds: None, found }
+        Self { age_seconds: None, found: Found::new(&dir, summary) }
     }
 }
 
 impl Found {
-    fn read(dir: &Path) -> Self {
-        let damaged = |damage: String| Self::Damaged { dir: dir.to_path_buf(), damage };
-        match Summary::read(dir) {
-            Ok(summary) if summary.complete && summary.shards_done < summary.shards => damaged(format!(
-                "{} says that it is complete, {} of its {} shards are there; make the others with decant teacher-cache",
-                dir.display(),
-                summary.shards_done,
-                summary.shards
-            )),
+    fn new(dir: &Path, summary: Result<Summary, store::Error>) -> Self {
+        let dir = dir.to_path_buf();
+        match summary {
+            Ok(summary) if summary.complete && summary.shards_done < summary.shards => {
+                let (done, shards) = (summary.shards_done, summary.shards);
+                let damage = format!(
+                    "{} has a complete.json, but only {done} of its {shards} shards are there; run `decant teacher-cache` again",
+                    dir.display()
+                );
+                Self::Damaged { dir, damage }
+            }
             Ok(summary) => Self::Usable(Box::new(summary)),
-            Err(error) => damaged(error.to_string()),
+            Err(error) if error.is_damage() || error.is_mismatch() => {
+                Self::Damaged { dir, damage: error.to_string() }
+            }
+            Err(error) => Self::Unreadable { dir, error: error.to_string() },
+        }
+    }
+
+    /// Why the cache can't be used.
+    fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Usable(_) => None,
+            Self::Damaged { damage: reason, .. } | Self::Unreadable { error: reason, .. } => Some(reason),
         }
     }
 }
 
-pub fn run(root: &Path, json: bool, context: &Context) -> Result<(), Failure> {
+pub fn run(root: Option<&Path>, json: bool, context: &Context) -> Result<(), Failure> {
+    // The folder that caches are made in by default need not be there yet; one that was named must be.
+    let named = root.is_some();
+    let root = root.unwrap_or(Path::new(super::DEFAULT_ROOT));
     let entries: Vec<Entry> = if let Some(url) = Url::of(root) {
         store::summaries(&url, context)?.into_iter().map(Entry::remote).collect()
     } else {
-        let entry = |dir: &PathBuf| Entry { age_seconds: age_seconds(dir), found: Found::read(dir) };
+        if named && !root.try_exists().unwrap_or(true) {
+            return Err(Failure::usage(format!("there is no folder {}; check --cache-dir", root.display())));
+        }
+        let entry = |dir: &PathBuf| Entry {
+            age_seconds: age_seconds(dir),
+            found: Found::new(dir, Summary::read(dir)),
+        };
         store::find(root, None)?.iter().map(entry).collect()
     };
     if json {
         print_json(&entries);
-        return Ok(());
-    }
-    if entries.is_empty() {
-        outln!("no cache in {}; make one with decant teacher-cache -p pipelines/leaves.toml", root.display());
-        return Ok(());
-    }
-    out!("{}", table(&entries));
-    for entry in &entries {
-        if let Found::Damaged { damage, .. } = &entry.found {
-            outln!("{damage}");
+    } else if entries.is_empty() {
+        outln!("no cache in {}", root.display());
+        outln!("next     decant teacher-cache -p pipelines/leaves.toml");
+    } else {
+        out!("{}", table(&entries));
+        for reason in entries.iter().filter_map(|entry| entry.found.reason()) {
+            outln!("{reason}");
         }
     }
-    Ok(())
+    match entries.iter().filter(|entry| matches!(entry.found, Found::Unreadable { .. })).count() {
+        0 => Ok(()),
+        count => Err(Failure::run(format!("{count} of {} caches could not be read", entries.len()))),
+    }
 }
 
+/// A table that fits 80 columns: `inspect` and `--json` say the rest.
 fn table(entries: &[Entry]) -> Table {
-    let head = ["cache", "dataset", "teacher", "rows", "views", "temperatures", "size", "age", "state"];
+    let head = ["cache", "rows", "views", "temperatures", "size", "age", "state"];
     let mut table = Table::new(head);
+    let unusable = |dir: &Path, age: String, state: &str| {
+        let unknown = std::iter::repeat_n("-".to_owned(), head.len() - 3);
+        [name(dir)].into_iter().chain(unknown).chain([age, state.to_owned()]).collect::<Vec<_>>()
+    };
     for Entry { age_seconds, found } in entries {
-        let name = |dir: &Path| dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let age = age_seconds.map_or("-".to_owned(), age);
         match found {
             Found::Usable(summary) => table.row([
                 name(&summary.dir),
-                summary.dataset.clone(),
-                summary.teacher.clone(),
                 summary.splits.iter().map(|split| split.rows).sum::<u64>().to_string(),
                 summary.views.to_string(),
                 numbers(&summary.temperatures),
@@ -97,24 +117,25 @@ fn table(entries: &[Entry]) -> Table {
                 age,
                 state(summary),
             ]),
-            Found::Damaged { dir, .. } => {
-                let unknown = std::iter::repeat_n("-".to_owned(), head.len() - 3);
-                let ends = [age, "damaged".to_owned()];
-                table.row([name(dir)].into_iter().chain(unknown).chain(ends));
-            }
+            Found::Damaged { dir, .. } => table.row(unusable(dir, age, "damaged")),
+            Found::Unreadable { dir, .. } => table.row(unusable(dir, age, "unreadable")),
         }
     }
     table
+}
+
+fn name(dir: &Path) -> String {
+    dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn state(summary: &Summary) -> String {
     if summary.complete {
         return "complete".to_owned();
     }
-    format!("{} of {} shards", summary.shards_done, summary.shards)
+    format!("{}/{} shards", summary.shards_done, summary.shards)
 }
 
-/// Seconds since the manifest was written, which is never written again.
+/// Seconds since the manifest was written, which is written once.
 fn age_seconds(dir: &Path) -> Option<u64> {
     let written = std::fs::metadata(dir.join(MANIFEST_FILE)).and_then(|metadata| metadata.modified()).ok()?;
     Some(written.elapsed().unwrap_or_default().as_secs())

@@ -1,6 +1,5 @@
 //! `complete.json`: written last, it says that a cache is whole, and what it is worth.
 
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -66,9 +65,43 @@ impl Complete {
         for (record, spec) in self.shards.iter().zip(&specs) {
             record.check(path, manifest, spec)?;
         }
+        self.check_quality(path, manifest)?;
         let content = content_hash(manifest.key, &self.shards);
         if self.content != content {
             return contradiction("content", content.to_string(), self.content.to_string());
+        }
+        Ok(())
+    }
+
+    /// One quality for each split, whose numbers are in their ranges.
+    fn check_quality(&self, path: &Path, manifest: &Manifest) -> Result<(), Error> {
+        let contradiction = |field: String, expected: String, found: String| {
+            Err(Error::Contradiction { path: path.to_path_buf(), field, expected, found })
+        };
+        let splits = &manifest.dataset.splits;
+        let (expected, found) = (splits.len(), self.teacher_quality.len());
+        if expected != found {
+            return contradiction("teacher_quality".to_owned(), format!("{expected} splits"), found.to_string());
+        }
+        for (split, quality) in splits.iter().zip(&self.teacher_quality) {
+            let field = |name: &str| format!("teacher_quality.{name} of {}", split.name);
+            if quality.split != split.name {
+                return contradiction(field("split"), split.name.clone(), quality.split.clone());
+            }
+            if quality.labelled > split.samples {
+                let expected = format!("at most {}", split.samples);
+                return contradiction(field("labelled"), expected, quality.labelled.to_string());
+            }
+            let numbers = [
+                ("accuracy", quality.accuracy, 1.0),
+                ("nll", quality.nll, f64::INFINITY),
+                ("ece", quality.ece, 1.0),
+            ];
+            if let Some((name, found, most)) =
+                numbers.into_iter().find(|(_, number, most)| !(0.0..=*most).contains(number))
+            {
+                return contradiction(field(name), format!("from 0 to {most}"), found.to_string());
+            }
         }
         Ok(())
     }
@@ -76,8 +109,8 @@ impl Complete {
 
 /// BLAKE3 of the manifest in `dir`.
 pub(in crate::store) fn manifest_digest(dir: &Path) -> Result<Digest, Error> {
-    let path = dir.join(MANIFEST_FILE);
-    fs::read(&path).map(|bytes| Digest::of(&bytes)).map_err(Error::io("read", &path))
+    let bytes = checksummed_json::read_bytes(&dir.join(MANIFEST_FILE))?;
+    bytes.map(|bytes| Digest::of(&bytes)).ok_or_else(|| Error::NoCache { dir: dir.to_path_buf() })
 }
 
 /// The content hash of a cache.

@@ -292,12 +292,10 @@ impl Manifest {
     /// [`Error::NoCache`] when there is none; [`Error::Format`] when another version wrote it; else what is damaged.
     pub fn read(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(MANIFEST_FILE);
-        match std::fs::read(&path) {
-            Ok(bytes) => Self::parse(&path, &bytes),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(Error::NoCache { dir: dir.to_path_buf() })
-            }
-            Err(error) => Err(Error::io("read", &path)(error)),
+        match checksummed_json::read_bytes(&path) {
+            Ok(Some(bytes)) => Self::parse(&path, &bytes),
+            Err(error) if !dir.is_file() => Err(error),
+            _ => Err(Error::NoCache { dir: dir.to_path_buf() }),
         }
     }
 

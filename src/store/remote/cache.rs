@@ -15,6 +15,7 @@ use crate::store::format::record::ShardRecord;
 use crate::store::read::resume;
 use crate::store::tools::summary::Summary;
 use crate::support::atomic;
+use crate::support::files;
 use crate::support::hash::Digest;
 
 /// A sealed file that came damaged is asked for so often: the second time it may come whole.
@@ -55,7 +56,7 @@ impl RemoteCache {
     pub fn refresh(&self) -> Result<Option<(Manifest, Option<Complete>)>, Error> {
         let Some((manifest, bytes)) = self.sealed(MANIFEST_FILE, Manifest::parse)? else { return Ok(None) };
         let path = self.dir.join(MANIFEST_FILE);
-        let here = fs::read(&path).ok();
+        let here = files::read_regular(&path, checksummed_json::LIMIT).ok();
         if here.as_ref() != Some(&bytes) {
             let _filling = Mirror::fill_lock(&self.dir, self.bucket.context())?;
             if here.is_some() {
@@ -82,7 +83,7 @@ impl RemoteCache {
                 _ => Ok(None),
             };
         };
-        if fs::read(&path).ok().as_ref() != Some(&bytes) {
+        if files::read_regular(&path, checksummed_json::LIMIT).ok().as_ref() != Some(&bytes) {
             atomic::write(&path, &bytes).map_err(Error::io("written", &path))?;
         }
         Complete::find(&self.dir, manifest)

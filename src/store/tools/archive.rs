@@ -17,98 +17,169 @@ use crate::store::format::plan::ShardSpec;
 use crate::store::format::record::ShardRecord;
 use crate::store::read::reader::Cache;
 use crate::store::read::resume;
+use crate::store::tools::temporary_folder::{self, TemporaryFolder};
 use crate::store::tools::verify::verify;
-use crate::support::atomic::{self, AtomicFile, TEMPORARY_SUFFIX};
+use crate::support::atomic::{self, AtomicFile};
+use crate::support::files;
 use crate::support::hash::Digest;
 
 const COMPRESSION_LEVEL: i32 = 3;
-/// A manifest or `complete.json` that is longer is no such thing.
-const MAX_JSON_BYTES: u64 = 256 << 20;
+/// The most bytes of a manifest or `complete.json`.
+const MAX_JSON_BYTES: u64 = checksummed_json::LIMIT;
+/// The most bytes of a long name, which tar keeps in an entry of its own.
+const MAX_NAME_BYTES: u64 = 1 << 12;
+/// The most zeros after the last entry: tar fills up its last record.
+const MAX_PADDING: u64 = 1 << 20;
 
 /// Packs the complete cache in `dir` into `archive`, written atomically.
+///
+/// The bytes of every shard are compared with their record as they are packed, and records are written from `complete.json`:
+/// [`unpack`] accepts what this makes.
 ///
 /// # Errors
 /// What [`Cache::check_content`] finds, and [`Error::Io`].
 pub fn pack(dir: &Path, archive: &Path) -> Result<(), Error> {
+    temporary_folder::clean_siblings(archive)?;
     let cache = Cache::open(dir)?;
     cache.check_content()?;
-    write_archive(&cache, archive).map_err(Error::io("written", archive))
+    let written = || Error::io("written", archive);
+    let file = BufWriter::new(AtomicFile::create(archive).map_err(written())?);
+    let mut encoder = zstd::stream::write::Encoder::new(file, COMPRESSION_LEVEL).map_err(written())?;
+    encoder.include_checksum(true).map_err(written())?;
+    let mut packing =
+        Packing { builder: tar::Builder::new(encoder), archive, name: cache.manifest().folder_name() };
+    packing.manifest(&cache)?;
+    packing.bytes(Path::new(COMPLETE_FILE), &checksummed_json::to_bytes(cache.complete()))?;
+    for (spec, record) in cache.manifest().shards().iter().zip(&cache.complete().shards) {
+        packing.shard(cache.dir(), spec, record)?;
+        packing.bytes(&spec.record_path(), &checksummed_json::to_bytes(record))?;
+    }
+    let encoder = packing.builder.into_inner().map_err(written())?;
+    let file = encoder.finish().map_err(written())?;
+    let file = file.into_inner().map_err(|error| written()(error.into_error()))?;
+    file.commit().map_err(written())
 }
 
-fn write_archive(cache: &Cache, archive: &Path) -> io::Result<()> {
-    let file = BufWriter::new(AtomicFile::create(archive)?);
-    let mut encoder = zstd::stream::write::Encoder::new(file, COMPRESSION_LEVEL)?;
-    encoder.include_checksum(true)?;
-    let mut builder = tar::Builder::new(encoder);
-    let name = cache.manifest().folder_name();
-    let mut append = |relative: &Path| -> io::Result<()> {
-        let file = File::open(cache.dir().join(relative))?;
+/// An archive that is being written.
+struct Packing<'a, W: Write> {
+    builder: tar::Builder<W>,
+    archive: &'a Path,
+    /// The folder of the cache in the archive.
+    name: String,
+}
+
+impl<W: Write> Packing<'_, W> {
+    /// The manifest as it is in the folder, once it is the one that `complete.json` is about.
+    fn manifest(&mut self, cache: &Cache) -> Result<(), Error> {
+        let path = cache.dir().join(MANIFEST_FILE);
+        let bytes = files::read_regular(&path, MAX_JSON_BYTES).map_err(Error::io("read", &path))?;
+        let (expected, found) = (cache.complete().manifest_blake3, Digest::of(&bytes));
+        if found != expected {
+            return Err(Error::Content { path, part: "content", expected, found });
+        }
+        self.bytes(Path::new(MANIFEST_FILE), &bytes)
+    }
+
+    fn bytes(&mut self, relative: &Path, bytes: &[u8]) -> Result<(), Error> {
+        self.append(relative, bytes.len() as u64, bytes).map_err(Error::io("written", self.archive))
+    }
+
+    /// A shard, whose bytes must be the recorded ones.
+    fn shard(&mut self, dir: &Path, spec: &ShardSpec, record: &ShardRecord) -> Result<(), Error> {
+        let path = dir.join(&spec.path);
+        let file = files::open_regular(&path).map_err(Error::io("opened", &path))?;
+        let mut reader = HashingReader { inner: file, hasher: blake3::Hasher::new(), failed: None };
+        let appended = self.append(&spec.path, record.bytes, (&mut reader).take(record.bytes));
+        if let Some(error) = reader.failed {
+            return Err(Error::io("read", &path)(error));
+        }
+        appended.map_err(Error::io("written", self.archive))?;
+        let (expected, found) = (record.blake3, Digest(*reader.hasher.finalize().as_bytes()));
+        if found == expected { Ok(()) } else { Err(Error::Content { path, part: "content", expected, found }) }
+    }
+
+    fn append(&mut self, relative: &Path, bytes: u64, content: impl Read) -> io::Result<()> {
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Regular);
         header.set_mode(0o644);
-        header.set_size(file.metadata()?.len());
-        builder.append_data(&mut header, Path::new(&name).join(relative), file)
-    };
-    append(Path::new(MANIFEST_FILE))?;
-    append(Path::new(COMPLETE_FILE))?;
-    for spec in cache.manifest().shards() {
-        append(&spec.path)?;
-        append(&spec.record_path())?;
+        header.set_size(bytes);
+        self.builder.append_data(&mut header, Path::new(&self.name).join(relative), content)
     }
-    let encoder = builder.into_inner()?;
-    let file = encoder.finish()?;
-    file.into_inner().map_err(io::IntoInnerError::into_error)?.commit()
+}
+
+/// Digests what is read, and keeps the error that a read ended with.
+struct HashingReader<R> {
+    inner: R,
+    hasher: blake3::Hasher,
+    failed: Option<io::Error>,
+}
+
+impl<R: Read> Read for HashingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.inner.read(buffer) {
+            Ok(length) => {
+                self.hasher.update(&buffer[..length]);
+                Ok(length)
+            }
+            Err(error) => {
+                let kind = error.kind();
+                self.failed = Some(error);
+                Err(kind.into())
+            }
+        }
+    }
 }
 
 /// Unpacks `archive` into a folder under `root` and returns it. Nothing appears there before all of it was verified.
 ///
 /// # Errors
-/// [`Error::AlreadyThere`]; [`Error::Archive`] when it holds anything but one cache; whatever is damaged.
+/// [`Error::AlreadyThere`]; [`Error::Archive`] for what is not an archive of a cache; whatever is damaged.
 pub fn unpack(archive: &Path, root: &Path) -> Result<PathBuf, Error> {
-    let file = File::open(archive).map_err(Error::io("opened", archive))?;
-    let decoder = zstd::stream::read::Decoder::new(BufReader::new(file)).map_err(unreadable(archive))?;
+    temporary_folder::clean(root)?;
+    let file = files::open_regular(archive).map_err(not_regular(archive))?;
+    let decoder = zstd::stream::read::Decoder::new(file).map_err(unreadable(archive))?.single_frame();
     let mut tar = tar::Archive::new(decoder);
-    let entries = tar.entries().map_err(unreadable(archive))?;
+    // Raw: tar would read a long name of any length into memory.
+    let entries = tar.entries().map_err(unreadable(archive))?.raw(true);
     let mut unpacking = Unpacking { archive, entries, folder: PathBuf::new() };
 
     let manifest_bytes = unpacking.json(MANIFEST_FILE)?;
-    let manifest = Manifest::parse(&unpacking.shown(MANIFEST_FILE), &manifest_bytes)?;
+    let manifest = Manifest::parse(&archive.join(MANIFEST_FILE), &manifest_bytes)?;
     let name = manifest.folder_name();
     if unpacking.folder != Path::new(&name) {
-        return Err(
-            unpacking.refuse(format!("its folder is {}, expected {name}", unpacking.folder.display()))
-        );
+        let found = unpacking.folder.display().to_string();
+        return Err(unpacking.damaged(format!("its folder is {found}, expected {name}")));
     }
     let target = root.join(&name);
-    if target.exists() {
+    if fs::symlink_metadata(&target).is_ok() {
         return Err(Error::AlreadyThere { path: target });
     }
-    let temporary = root.join(format!(".{name}.{}{TEMPORARY_SUFFIX}", std::process::id()));
-    let temporary = TemporaryFolder(temporary);
+    let temporary = TemporaryFolder::create(root, &name)?;
     let write = |relative: &Path, bytes: &[u8]| {
-        let path = temporary.0.join(relative);
+        let path = temporary.path().join(relative);
         atomic::write(&path, bytes).map_err(Error::io("written", &path))
     };
     write(Path::new(MANIFEST_FILE), &manifest_bytes)?;
     let complete_bytes = unpacking.json(COMPLETE_FILE)?;
     write(Path::new(COMPLETE_FILE), &complete_bytes)?;
-    let complete = resume::complete(&temporary.0, &manifest)?;
+    let complete = resume::complete(temporary.path(), &manifest)?;
     for (spec, record) in manifest.shards().iter().zip(&complete.shards) {
-        unpacking.shard(spec, record, &temporary.0)?;
+        unpacking.shard(spec, record, temporary.path())?;
         let expected = checksummed_json::to_bytes(record);
         let found = unpacking.entry(&spec.record_path(), Some(expected.len() as u64))?;
         if read_all(archive, found)? != expected {
-            return Err(
-                unpacking.refuse(format!("the record of {} contradicts complete.json", spec.path.display()))
-            );
+            let reason = format!("the record of {} contradicts complete.json", spec.path.display());
+            return Err(unpacking.damaged(reason));
         }
         write(&spec.record_path(), &expected)?;
     }
     unpacking.end()?;
-    if let Some(damage) = verify(&temporary.0)?.damage.into_iter().next() {
+    drop(unpacking);
+    nothing_follows(archive, tar.into_inner())?;
+    if let Some(damage) = verify(temporary.path())?.damage.into_iter().next() {
         return Err(damage);
     }
-    fs::rename(&temporary.0, &target).map_err(Error::io("renamed", &temporary.0))?;
+    temporary.rename(&target)?;
     Ok(target)
 }
 
@@ -122,24 +193,43 @@ struct Unpacking<'a, R: Read> {
 impl<'a, R: Read> Unpacking<'a, R> {
     /// The next entry, once it is the regular file `relative` of `bytes` bytes.
     fn entry(&mut self, relative: &Path, bytes: Option<u64>) -> Result<tar::Entry<'a, R>, Error> {
-        let entry = match self.entries.next() {
-            Some(entry) => entry.map_err(unreadable(self.archive))?,
-            None => return Err(self.refuse(format!("it ends before {}", relative.display()))),
+        let Some((path, entry)) = self.next()? else {
+            return Err(self.unexpected(format!("it ends before {}", relative.display())));
         };
-        let path = entry.path().map_err(unreadable(self.archive))?.into_owned();
-        if self.folder.as_os_str().is_empty() {
-            self.folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        }
-        if entry.header().entry_type() != EntryType::Regular || path != self.folder.join(relative) {
+        let first = self.folder.as_os_str().is_empty();
+        let folder = if first { path.parent().unwrap_or(Path::new("")) } else { &self.folder }.to_path_buf();
+        if entry.header().entry_type() != EntryType::Regular || path != folder.join(relative) {
             let reason = format!("it has {} where {} belongs", path.display(), relative.display());
-            return Err(self.refuse(reason));
+            return Err(self.unexpected(reason));
         }
         let limit = bytes.unwrap_or(MAX_JSON_BYTES);
         if entry.size() > limit || bytes.is_some_and(|bytes| bytes != entry.size()) {
             let reason = format!("{} has {} bytes, expected {limit}", path.display(), entry.size());
-            return Err(self.refuse(reason));
+            return Err(self.unexpected(reason));
         }
+        self.folder = folder;
         Ok(entry)
+    }
+
+    /// The next entry and its path. One long name may stand before it.
+    fn next(&mut self) -> Result<Option<(PathBuf, tar::Entry<'a, R>)>, Error> {
+        let unreadable = || unreadable(self.archive);
+        let Some(entry) = self.entries.next() else { return Ok(None) };
+        let entry = entry.map_err(unreadable())?;
+        if !entry.header().entry_type().is_gnu_longname() {
+            let path = entry.path().map_err(unreadable())?.into_owned();
+            return Ok(Some((path, entry)));
+        }
+        if entry.size() > MAX_NAME_BYTES {
+            let reason = format!("it has a file name of {} bytes", entry.size());
+            return Err(self.unexpected(reason));
+        }
+        let name = read_all(self.archive, entry)?;
+        let Ok(name) = String::from_utf8(name) else {
+            return Err(self.unexpected("it has a file name that is not text".to_owned()));
+        };
+        let Some(entry) = self.entries.next() else { return Ok(None) };
+        Ok(Some((name.trim_end_matches('\0').into(), entry.map_err(unreadable())?)))
     }
 
     fn json(&mut self, name: &str) -> Result<Vec<u8>, Error> {
@@ -149,47 +239,64 @@ impl<'a, R: Read> Unpacking<'a, R> {
 
     /// Writes a shard to `dir`, once its bytes are the recorded ones.
     fn shard(&mut self, spec: &ShardSpec, record: &ShardRecord, dir: &Path) -> Result<(), Error> {
-        let mut entry = self.entry(&spec.path, Some(record.bytes))?;
+        let entry = self.entry(&spec.path, Some(record.bytes))?;
+        let mut reader = HashingReader { inner: entry, hasher: blake3::Hasher::new(), failed: None };
         let path = dir.join(&spec.path);
-        let file = AtomicFile::create(&path).map_err(Error::io("written", &path))?;
-        let mut writer = BufWriter::new(file);
-        let mut hasher = blake3::Hasher::new();
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            let length = entry.read(&mut buffer).map_err(unreadable(self.archive))?;
-            if length == 0 {
-                break;
-            }
-            hasher.update(&buffer[..length]);
-            writer.write_all(&buffer[..length]).map_err(Error::io("written", &path))?;
+        let mut file = AtomicFile::create(&path).map_err(Error::io("written", &path))?;
+        let copied = io::copy(&mut reader, &mut file);
+        if let Some(error) = reader.failed {
+            return Err(unreadable(self.archive)(error));
         }
-        let found = Digest(*hasher.finalize().as_bytes());
-        if found != record.blake3 {
+        copied.map_err(Error::io("written", &path))?;
+        let (expected, found) = (record.blake3, Digest(*reader.hasher.finalize().as_bytes()));
+        if found != expected {
             let path = self.archive.join(&spec.path);
-            return Err(Error::Content { path, part: "content", expected: record.blake3, found });
+            return Err(Error::Content { path, part: "content", expected, found });
         }
-        let file = writer.into_inner().map_err(|error| Error::io("written", &path)(error.into_error()))?;
         file.commit().map_err(Error::io("written", &path))
     }
 
     fn end(&mut self) -> Result<(), Error> {
         match self.entries.next() {
             None => Ok(()),
-            Some(_) => Err(self.refuse("it goes on after the last shard".to_owned())),
+            Some(_) => Err(self.damaged("it has more entries after the last shard".to_owned())),
         }
     }
 
-    fn refuse(&self, reason: String) -> Error {
-        Error::Archive { path: self.archive.to_path_buf(), reason }
+    /// An archive that does not begin with a manifest is not one of a cache; later it is damaged.
+    fn unexpected(&self, reason: String) -> Error {
+        if self.folder.as_os_str().is_empty() {
+            return Error::Archive { path: self.archive.to_path_buf(), reason };
+        }
+        self.damaged(reason)
     }
 
-    fn shown(&self, name: &str) -> PathBuf {
-        self.archive.join(name)
+    fn damaged(&self, reason: String) -> Error {
+        Error::ArchiveDamaged { path: self.archive.to_path_buf(), reason }
+    }
+}
+
+/// Refuses an archive that goes on after the cache: only zeros may fill up tar's last record.
+fn nothing_follows(
+    archive: &Path,
+    mut decoder: zstd::stream::read::Decoder<'_, BufReader<File>>,
+) -> Result<(), Error> {
+    let damaged = |reason: &str| Error::ArchiveDamaged { path: archive.to_path_buf(), reason: reason.to_owned() };
+    let mut padding = Vec::new();
+    let padded = decoder.by_ref().take(MAX_PADDING + 1).read_to_end(&mut padding);
+    padded.map_err(unreadable(archive))?;
+    if padding.len() as u64 > MAX_PADDING || padding.iter().any(|&byte| byte != 0) {
+        return Err(damaged("it goes on after the last shard"));
+    }
+    let mut next = [0];
+    match decoder.finish().read(&mut next).map_err(unreadable(archive))? {
+        0 => Ok(()),
+        _ => Err(damaged("other bytes follow it")),
     }
 }
 
 /// Tells a disk that can't be read from a stream that can't be decoded.
-fn unreadable(archive: &Path) -> impl FnOnce(io::Error) -> Error {
+fn unreadable(archive: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
     let path = archive.to_path_buf();
     move |error| match error.raw_os_error() {
         Some(_) => Error::Io { action: "read", path, source: error },
@@ -197,17 +304,17 @@ fn unreadable(archive: &Path) -> impl FnOnce(io::Error) -> Error {
     }
 }
 
+/// A pipe, a device or a folder is not an archive.
+fn not_regular(archive: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
+    let path = archive.to_path_buf();
+    move |error| match error.kind() {
+        io::ErrorKind::InvalidInput => Error::Archive { path, reason: error.to_string() },
+        _ => Error::Io { action: "opened", path, source: error },
+    }
+}
+
 fn read_all(archive: &Path, mut entry: impl Read) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     entry.read_to_end(&mut bytes).map_err(unreadable(archive))?;
     Ok(bytes)
-}
-
-/// A folder that is gone when this is dropped, unless it was renamed before.
-struct TemporaryFolder(PathBuf);
-
-impl Drop for TemporaryFolder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

@@ -1,17 +1,24 @@
 //! `cache verify`: every check that needs no teacher and no images.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use crate::store::error::Error;
 use crate::store::folder;
+use crate::store::format::complete::{COMPLETE_FILE, Complete};
 use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
+use crate::store::format::quality::TeacherQuality;
 use crate::store::format::record::ShardRecord;
+use crate::store::read::reader;
 use crate::store::read::resume;
 use crate::store::read::shard::Opener;
 use crate::support::hash::Digest;
+
+/// The largest relative difference between two sums of the same numbers that counts as none.
+const ROUNDING: f64 = 1e-9;
 
 /// What [`verify`] found.
 #[derive(Debug)]
@@ -41,8 +48,16 @@ pub fn verify(dir: &Path) -> Result<Report, Error> {
     let opener = Opener::new(dir, &manifest)?;
     let found: Vec<Result<(), Error>> =
         work.par_iter().map(|(spec, record)| verify_shard(&opener, dir, &manifest, spec, record)).collect();
-    let mut damage: Vec<Error> = found.into_iter().filter_map(Result::err).collect();
+    let (mut damage, failed): (Vec<Error>, Vec<Error>) =
+        found.into_iter().filter_map(Result::err).partition(Error::is_damage);
+    // A file that can't be read is not damaged: nothing is known of it.
+    if let Some(error) = failed.into_iter().next() {
+        return Err(error);
+    }
     damage.extend(extra_files(dir, &specs)?.into_iter().map(|path| Error::Extra { path }));
+    if damage.is_empty() {
+        damage.extend(check_quality(dir, &Arc::new(manifest), &complete).err());
+    }
     Ok(Report {
         content: complete.content,
         shards: specs.len(),
@@ -50,6 +65,28 @@ pub fn verify(dir: &Path) -> Result<Report, Error> {
         bytes: complete.bytes(),
         damage,
     })
+}
+
+/// Works out again what the teacher is worth on each split, and compares it with `complete.json`.
+fn check_quality(dir: &Path, manifest: &Arc<Manifest>, complete: &Complete) -> Result<(), Error> {
+    let splits = reader::open_splits(dir, manifest, &complete.shards)?;
+    for (rows, recorded) in splits.iter().zip(&complete.teacher_quality) {
+        let found = rows.teacher_quality()?;
+        let near = |one: f64, other: f64| (one - other).abs() <= ROUNDING * one.abs().max(1.0);
+        let same = found.labelled == recorded.labelled
+            && near(found.accuracy, recorded.accuracy)
+            && near(found.nll, recorded.nll)
+            && near(found.ece, recorded.ece);
+        if !same {
+            let (path, field) = (dir.join(COMPLETE_FILE), format!("teacher_quality of {}", rows.name()));
+            let of = |quality: &TeacherQuality| {
+                let TeacherQuality { labelled, accuracy, nll, ece, .. } = quality;
+                format!("accuracy {accuracy}, nll {nll}, ece {ece} of {labelled} samples")
+            };
+            return Err(Error::Contradiction { path, field, expected: of(&found), found: of(recorded) });
+        }
+    }
+    Ok(())
 }
 
 fn verify_shard(

@@ -6,6 +6,7 @@ mod common;
 mod damage;
 mod encodings;
 mod foreign;
+mod hostile;
 mod interop;
 mod manifest;
 mod resume;
