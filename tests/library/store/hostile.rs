@@ -107,12 +107,12 @@ fn a_quality_out_of_range_or_of_other_logits_is_damage() {
     let path = dir.join(COMPLETE_FILE);
     let whole = common::unsealed(&path);
     for (field, value) in [
-        ("accuracy", -1.0.into()),
+        ("accuracy", serde_json::Value::from(-1.0)),
         ("accuracy", 2.0.into()),
         ("nll", (-0.5).into()),
         ("ece", 1.5.into()),
         ("labelled", 1_000_000_000_000_000_u64.into()),
-        ("split", serde_json::Value::from("elsewhere")),
+        ("split", "elsewhere".into()),
     ] {
         let mut edited = whole.clone();
         edited["teacher_quality"][0][field] = value;
