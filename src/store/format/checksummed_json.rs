@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 
 use crate::store::error::Error;
 use crate::support::atomic;
-use crate::support::files;
 use crate::support::checksummed_json::{self, Damage};
+use crate::support::files;
 
 pub(in crate::store) use crate::support::checksummed_json::{LIMIT, to_bytes};
 

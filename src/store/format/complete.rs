@@ -81,7 +81,11 @@ impl Complete {
         let splits = &manifest.dataset.splits;
         let (expected, found) = (splits.len(), self.teacher_quality.len());
         if expected != found {
-            return contradiction("teacher_quality".to_owned(), format!("{expected} splits"), found.to_string());
+            return contradiction(
+                "teacher_quality".to_owned(),
+                format!("{expected} splits"),
+                found.to_string(),
+            );
         }
         for (split, quality) in splits.iter().zip(&self.teacher_quality) {
             let field = |name: &str| format!("teacher_quality.{name} of {}", split.name);

@@ -95,7 +95,11 @@ impl<W: Write> Packing<'_, W> {
         }
         appended.map_err(Error::io("written", self.archive))?;
         let (expected, found) = (record.blake3, Digest(*reader.hasher.finalize().as_bytes()));
-        if found == expected { Ok(()) } else { Err(Error::Content { path, part: "content", expected, found }) }
+        if found == expected {
+            Ok(())
+        } else {
+            Err(Error::Content { path, part: "content", expected, found })
+        }
     }
 
     fn append(&mut self, relative: &Path, bytes: u64, content: impl Read) -> io::Result<()> {
@@ -281,7 +285,8 @@ fn nothing_follows(
     archive: &Path,
     mut decoder: zstd::stream::read::Decoder<'_, BufReader<File>>,
 ) -> Result<(), Error> {
-    let damaged = |reason: &str| Error::ArchiveDamaged { path: archive.to_path_buf(), reason: reason.to_owned() };
+    let damaged =
+        |reason: &str| Error::ArchiveDamaged { path: archive.to_path_buf(), reason: reason.to_owned() };
     let mut padding = Vec::new();
     let padded = decoder.by_ref().take(MAX_PADDING + 1).read_to_end(&mut padding);
     padded.map_err(unreadable(archive))?;

@@ -35,7 +35,8 @@ impl TemporaryFolder {
             builder.prefix(&prefix).suffix(TEMPORARY_SUFFIX).rand_bytes(RANDOM);
             let folder = builder.tempdir_in(root).map_err(Error::io("written", root))?;
             let lock = File::open(folder.path()).ok();
-            let locked = lock.as_ref().is_none_or(|lock| !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
+            let locked =
+                lock.as_ref().is_none_or(|lock| !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
             // Another process may have taken it for a leftover before it was locked.
             if locked && folder.path().is_dir() {
                 allow_others(folder.path())?;
