@@ -92,12 +92,17 @@ fn check(cases: impl Iterator<Item = (String, Vec<u8>, Expected)>) -> usize {
     count
 }
 
+/// Whether a golden tensor holds the pixels of the file before it.
+fn is_pixels(name: &str) -> bool {
+    name.strip_suffix(".rgb").is_some()
+}
+
 #[test]
 fn small_files_of_every_kind_give_pillows_pixels() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/pixels/files.safetensors");
     let file = fs::read(path).unwrap();
     let goldens = SafeTensors::deserialize(&file).unwrap();
-    let names: Vec<&str> = goldens.names().into_iter().filter(|name| !name.ends_with(".rgb")).collect();
+    let names: Vec<&str> = goldens.names().into_iter().filter(|name| !is_pixels(name)).collect();
     let cases = names.into_iter().map(|name| {
         let expected = goldens.tensor(&format!("{name}.rgb")).ok().map(|pixels| {
             let shape = pixels.shape();

@@ -43,8 +43,10 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp::decode(bytes),
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => gif::decode(bytes),
         [b'B', b'M', ..] => bmp::decode(bytes),
-        [b'I', b'I', b'*' | b'+', 0, ..] | [b'I', b'I', 0, b'*', ..] => tiff::decode(bytes),
-        [b'M', b'M', 0, b'*' | b'+', ..] | [b'M', b'M', b'*', 0, ..] => tiff::decode(bytes),
+        [b'I', b'I', b'*' | b'+', 0, ..]
+        | [b'I', b'I', 0, b'*', ..]
+        | [b'M', b'M', 0, b'*' | b'+', ..]
+        | [b'M', b'M', b'*', 0, ..] => tiff::decode(bytes),
         _ => Err(Error::Format { found: unknown::describe(bytes) }),
     }
 }

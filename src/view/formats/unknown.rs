@@ -13,6 +13,34 @@ pub(super) fn describe(bytes: &[u8]) -> String {
     }
 }
 
+/// How files of other formats begin.
+const SIGNATURES: [(&[u8], &str); 24] = [
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"8BPS", "Photoshop (PSD)"),
+    (b"%PDF", "PDF"),
+    (b"%!PS", "PostScript"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "compressed by gzip"),
+    (b"\x28\xb5\x2f\xfd", "compressed by Zstandard"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"\x76\x2f\x31\x01", "OpenEXR"),
+    (b"DDS ", "DDS"),
+    (b"qoif", "QOI"),
+    (b"\0\0\x01\0", "an icon (ICO)"),
+    (b"\0\0\x02\0", "a cursor (CUR)"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"\x89HDF", "HDF5"),
+    (b"PAR1", "parquet"),
+    (b"SIMPLE  =", "FITS"),
+    (b"\x1a\x45\xdf\xa3", "a video (Matroska)"),
+    (b"OggS", "sound (Ogg)"),
+    (b"\x7fELF", "a program"),
+];
+
 fn by_signature(bytes: &[u8]) -> Option<&'static str> {
     if bytes.get(4..8) == Some(b"ftyp") {
         return Some(match bytes.get(8..12) {
@@ -29,32 +57,6 @@ fn by_signature(bytes: &[u8]) -> Option<&'static str> {
             _ => "a RIFF file",
         });
     }
-    const SIGNATURES: [(&[u8], &str); 24] = [
-        (b"\xff\x0a", "JPEG XL"),
-        (b"\0\0\0\x0cJXL ", "JPEG XL"),
-        (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-        (b"\xff\x4f\xff\x51", "JPEG 2000"),
-        (b"8BPS", "Photoshop (PSD)"),
-        (b"%PDF", "PDF"),
-        (b"%!PS", "PostScript"),
-        (b"PK\x03\x04", "a ZIP archive"),
-        (b"\x1f\x8b", "compressed by gzip"),
-        (b"\x28\xb5\x2f\xfd", "compressed by Zstandard"),
-        (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-        (b"Rar!", "a RAR archive"),
-        (b"\x76\x2f\x31\x01", "OpenEXR"),
-        (b"DDS ", "DDS"),
-        (b"qoif", "QOI"),
-        (b"\0\0\x01\0", "an icon (ICO)"),
-        (b"\0\0\x02\0", "a cursor (CUR)"),
-        (b"\x93NUMPY", "a NumPy array"),
-        (b"\x89HDF", "HDF5"),
-        (b"PAR1", "parquet"),
-        (b"SIMPLE  =", "FITS"),
-        (b"\x1a\x45\xdf\xa3", "a video (Matroska)"),
-        (b"OggS", "sound (Ogg)"),
-        (b"\x7fELF", "a program"),
-    ];
     SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)).map(|&(_, name)| name)
 }
 

@@ -21,11 +21,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
     let (width, height) = decoder.dimensions();
     check_size(width, height)?;
     let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-    Ok(upright(image.into_rgb8(), chunk(bytes, b"EXIF", HAS_EXIF), chunk(bytes, b"XMP ", HAS_XMP)))
+    Ok(upright(image.into_rgb8(), chunk(bytes, *b"EXIF", HAS_EXIF), chunk(bytes, *b"XMP ", HAS_XMP)))
 }
 
 /// The first chunk of that name, if the extended header says that there is one.
-fn chunk<'a>(bytes: &'a [u8], name: &[u8; 4], flag: u8) -> Option<&'a [u8]> {
+fn chunk(bytes: &[u8], name: [u8; 4], flag: u8) -> Option<&[u8]> {
     if bytes.get(12..16)? != b"VP8X" || bytes.get(20)? & flag == 0 {
         return None;
     }

@@ -57,6 +57,9 @@ enum Layout {
     Rare,
 }
 
+/// libjpeg's limit of blocks that are coded together.
+const MOST_BLOCKS: u32 = 10;
+
 impl Layout {
     /// # Errors
     /// A layout that libjpeg refuses, and one whose pixels would not be libjpeg's.
@@ -74,9 +77,7 @@ impl Layout {
             [luma, (1, 1), (1, 1), black] if is_luma(luma) && black == luma => return Ok(Self::Usual),
             _ => {}
         }
-        /// libjpeg's limit of blocks that are coded together.
-        const MOST_BLOCKS: u32 = 10;
-        let divides = |part: u8, luma: u8| (1..=luma).contains(&part) && luma % part == 0;
+        let divides = |part: u8, luma: u8| (1..=luma).contains(&part) && luma.is_multiple_of(part);
         let blocks: u32 = sampling.iter().map(|&(across, down)| u32::from(across) * u32::from(down)).sum();
         match sampling[..] {
             [luma, ..]

@@ -36,6 +36,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
     Ok(turn(image, file.orientation()))
 }
 
+/// The longest side of a tile.
+const LARGEST_TILE: usize = 1 << 15;
+
 /// The strips or tiles that an image is cut into.
 struct Grid {
     width: usize,
@@ -64,7 +67,6 @@ impl Grid {
             let lengths = numbers(tag::TILE_LENGTHS);
             Self { width, height, part_width, part_height, tiled: true, offsets, lengths }
         };
-        const LARGEST_TILE: usize = 1 << 15;
         if grid.part_width == 0 || grid.part_height == 0 {
             return Err(damaged(FORMAT, "its strips or tiles are empty"));
         }
@@ -164,7 +166,7 @@ impl File<'_> {
         }
         let rows = samples.chunks_exact(stride);
         Ok(from_samples(grid.width as u32, grid.height as u32, rows, |row, out| {
-            self.samples.convert(row, out)
+            self.samples.convert(row, out);
         }))
     }
 

@@ -97,19 +97,18 @@ impl Samples {
             (1, 2, 16 | 32, 1, []) => known(Meaning::Signed, first),
             (1, 1, 32, 1, []) if little => known(Meaning::Signed, 32),
             (0 | 1, 3, 32, 1, []) => known(Meaning::Float, 32),
-            (2, 1, 8, 3, [])
+            (2, 1, 8 | 16, 3, [])
             | (2, 1, 8, 4, [] | [0 | 2 | 999])
-            | (2, 1, 8, 5, [0, 0] | [2, 0])
-            | (2, 1, 8, 6, [0, 0, 0] | [2, 0, 0])
-            | (2, 1, 16, 3, [])
+            | (2, 1, 8, 5, [0 | 2, 0])
+            | (2, 1, 8, 6, [0 | 2, 0, 0])
             | (2, 1, 16, 4, [] | [0 | 2]) => known(Meaning::Rgb { premultiplied: false }, first),
-            (2, 1, 8, 4, [1]) | (2, 1, 8, 5, [1, 0]) | (2, 1, 8, 6, [1, 0, 0]) | (2, 1, 16, 4, [1]) => {
+            (2, 1, 8 | 16, 4, [1]) | (2, 1, 8, 5, [1, 0]) | (2, 1, 8, 6, [1, 0, 0]) => {
                 known(Meaning::Rgb { premultiplied: true }, first)
             }
             (3, 1, 1 | 2 | 4 | 8, 1, []) | (3, 1, 8, 2, [0 | 2]) => {
                 known(Meaning::Palette(Box::new(palette(directory)?)), first)
             }
-            (5, 1, 8, 4, []) | (5, 1, 8, 5, [0]) | (5, 1, 8, 6, [0, 0]) | (5, 1, 16, 4, []) => {
+            (5, 1, 8 | 16, 4, []) | (5, 1, 8, 5, [0]) | (5, 1, 8, 6, [0, 0]) => {
                 known(Meaning::Cmyk, first)
             }
             (6, 1, 8, 3, []) => known(Meaning::YCbCr, 8),
@@ -132,7 +131,7 @@ impl Samples {
                     fill(out, pixels.map(|pixel| gray(pixel[0] ^ flip)));
                 } else {
                     let scale = 255 / ((1 << self.bits) - 1) as u8;
-                    fill(out, unpack(row, self.bits as u8).map(|level| gray(level * scale ^ flip)));
+                    fill(out, unpack(row, self.bits as u8).map(|level| gray((level * scale) ^ flip)));
                 }
             }
             Meaning::WideGray if self.bits == 12 => {

@@ -1,103 +1,27 @@
-//! PNG as Pillow reads it: the checksums before the image data count, those of the data don't, and what follows them is
-//! read for its metadata.
-//!
-//! The container is read here. The data then go to the crate `png` as the only chunk of a clean file, without palette, so
-//! that it inflates and unfilters and nothing else.
+//! The chunks of a PNG, with Pillow's answers: which of them must be whole, and which it looks into.
 
 use std::borrow::Cow;
-use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 use flate2::{Decompress, FlushDecompress};
-use image::RgbImage;
 
-use super::orientation::upright;
-use super::{Palette, check_size, damaged, fill, from_samples, truncated, unpack};
+use super::{FORMAT, Header};
 use crate::view::Error;
+use crate::view::formats::{damaged, truncated};
 
-const FORMAT: &str = "PNG";
 /// What Pillow inflates of a text or a colour profile; a longer one makes it refuse the file.
 const MAX_TEXT: usize = 1 << 20;
-/// Working memory of the decoder beside the rows.
-const DECODER_BYTES: usize = 64 << 20;
-
-/// The pixels of a PNG, upright, without alpha; of an animation, its first frame.
-pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
-    let mut file = File { bytes, at: 8, header: None, palette: Vec::new(), metadata: Metadata::default() };
-    let data = file.read_to_data()?;
-    let header = file.header.ok_or_else(|| damaged(FORMAT, "it has no header"))?;
-    check_size(header.width, header.height)?;
-    let data = file.data(data);
-    let is_cut = file.at >= bytes.len();
-    let samples = header.samples(&data).map_err(|error| if is_cut { truncated(FORMAT) } else { error })?;
-    let pixels = header.pixels(samples, &file.palette);
-    file.read_rest()?;
-    let exif = file.metadata.exif();
-    Ok(upright(pixels, exif.as_deref(), file.metadata.xmp.as_deref()))
-}
-
-const END: &[u8] = b"\0\0\0\0IEND\0\0\0\0";
-
-/// Slices that are read one after another, so that the data need not be copied.
-struct Slices<'a> {
-    slices: [&'a [u8]; 3],
-    /// The slice that is read, and how much of it has been.
-    at: (usize, usize),
-}
-
-impl<'a> Slices<'a> {
-    fn new(slices: [&'a [u8]; 3]) -> Self {
-        Self { slices, at: (0, 0) }
-    }
-}
-
-impl Read for Slices<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let length = self.fill_buf()?.read(out)?;
-        self.consume(length);
-        Ok(length)
-    }
-}
-
-impl BufRead for Slices<'_> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.at.0 < 2 && self.at.1 == self.slices[self.at.0].len() {
-            self.at = (self.at.0 + 1, 0);
-        }
-        Ok(&self.slices[self.at.0][self.at.1..])
-    }
-
-    fn consume(&mut self, length: usize) {
-        self.at.1 += length;
-    }
-}
-
-impl Seek for Slices<'_> {
-    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-/// What the header chunk says.
-#[derive(Clone, Copy)]
-struct Header {
-    width: u32,
-    height: u32,
-    depth: u8,
-    colour: u8,
-    interlaced: bool,
-}
 
 /// Where an orientation can stand, each in the last of its chunks.
 #[derive(Default)]
-struct Metadata {
+pub(super) struct Metadata {
     exif: Option<Vec<u8>>,
     /// `Raw profile type exif`, as ImageMagick writes EXIF: hexadecimal digits behind three lines.
     raw_profile: Option<Vec<u8>>,
-    xmp: Option<Vec<u8>>,
+    pub xmp: Option<Vec<u8>>,
 }
 
 impl Metadata {
-    fn exif(&self) -> Option<Vec<u8>> {
+    pub fn exif(&self) -> Option<Vec<u8>> {
         if self.exif.is_some() {
             return self.exif.clone();
         }
@@ -118,15 +42,20 @@ impl Metadata {
 }
 
 /// A PNG that is read chunk by chunk.
-struct File<'a> {
+pub(super) struct File<'a> {
     bytes: &'a [u8],
-    at: usize,
-    header: Option<Header>,
-    palette: Vec<u8>,
-    metadata: Metadata,
+    pub at: usize,
+    pub header: Option<Header>,
+    pub palette: Vec<u8>,
+    pub metadata: Metadata,
 }
 
 impl<'a> File<'a> {
+    /// A file behind its signature.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 8, header: None, palette: Vec::new(), metadata: Metadata::default() }
+    }
+
     /// The name and the length of the next chunk.
     fn next(&mut self) -> Result<([u8; 4], usize), Error> {
         let Some((&length, rest)) = self.bytes.get(self.at..).and_then(<[u8]>::split_first_chunk::<4>) else {
@@ -148,7 +77,7 @@ impl<'a> File<'a> {
     }
 
     /// Reads up to the image data, and gives the length of their first chunk.
-    fn read_to_data(&mut self) -> Result<usize, Error> {
+    pub fn read_to_data(&mut self) -> Result<usize, Error> {
         loop {
             let (name, length) = self.next()?;
             match &name {
@@ -168,7 +97,7 @@ impl<'a> File<'a> {
 
     /// The chunks of image data from the current one on, `first` bytes long: all that follow each other without another
     /// between them. Only the last can be cut off, and then gets a length that fits.
-    fn data(&mut self, first: usize) -> Cow<'a, [u8]> {
+    pub fn data(&mut self, first: usize) -> Cow<'a, [u8]> {
         let start = self.at - 8;
         let mut length = first;
         loop {
@@ -196,7 +125,7 @@ impl<'a> File<'a> {
     }
 
     /// Reads what follows the image data; a chunk without a name ends the file.
-    fn read_rest(&mut self) -> Result<(), Error> {
+    pub fn read_rest(&mut self) -> Result<(), Error> {
         loop {
             self.at += 4;
             let Ok((name, length)) = self.next() else { return Ok(()) };
@@ -287,92 +216,6 @@ impl<'a> File<'a> {
             self.metadata.text(key, text);
         }
         Ok(())
-    }
-}
-
-impl Header {
-    /// Bits of one pixel.
-    fn bits(self) -> usize {
-        let channels = match self.colour {
-            2 => 3,
-            4 => 2,
-            6 => 4,
-            _ => 1,
-        };
-        channels * usize::from(self.depth)
-    }
-
-    /// Inflates and unfilters the image data: rows of packed samples.
-    fn samples(self, data: &[u8]) -> Result<Vec<u8>, Error> {
-        let stride = (self.width as usize * self.bits()).div_ceil(8);
-        let mut options = png::DecodeOptions::default();
-        options.set_ignore_crc(true);
-        options.set_ignore_adler32(false);
-        let start = self.clean_start();
-        let mut decoder = png::Decoder::new_with_options(Slices::new([&start, data, END]), options);
-        decoder.set_limits(png::Limits { bytes: stride.saturating_mul(4) + DECODER_BYTES });
-        decoder.set_transformations(png::Transformations::IDENTITY);
-        let reason = |error: png::DecodingError| match error {
-            png::DecodingError::IoError(_) => truncated(FORMAT),
-            other => damaged(FORMAT, other),
-        };
-        let mut reader = decoder.read_info().map_err(reason)?;
-        let mut samples = vec![0; stride * self.height as usize];
-        if self.interlaced {
-            while let Some(row) = reader.next_interlaced_row().map_err(reason)? {
-                let png::InterlaceInfo::Adam7(info) = row.interlace() else {
-                    return Err(damaged(FORMAT, "its rows are not interlaced"));
-                };
-                png::expand_interlaced_row(&mut samples, stride, row.data(), info, self.bits() as u8);
-            }
-        } else {
-            for row in samples.chunks_exact_mut(stride) {
-                reader.read_row(row).map_err(reason)?;
-            }
-        }
-        Ok(samples)
-    }
-
-    /// The beginning of a file of this header, palette indices as gray levels.
-    fn clean_start(self) -> Vec<u8> {
-        let colour = if self.colour == 3 { 0 } else { self.colour };
-        let mut start = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
-        start.extend_from_slice(&self.width.to_be_bytes());
-        start.extend_from_slice(&self.height.to_be_bytes());
-        start.extend_from_slice(&[self.depth, colour, 0, 0, u8::from(self.interlaced), 0, 0, 0, 0]);
-        start
-    }
-
-    /// Samples as RGB. Of 16 bits the high byte counts, but in gray, which Pillow clips at 255.
-    fn pixels(self, samples: Vec<u8>, palette: &[u8]) -> RgbImage {
-        if (self.colour, self.depth) == (2, 8) {
-            return RgbImage::from_raw(self.width, self.height, samples).expect("rows of this size");
-        }
-        let stride = (self.width as usize * self.bits()).div_ceil(8);
-        let rows = samples.chunks_exact(stride);
-        let palette = Palette::from_rgb(palette);
-        let high = |pair: &[u8]| pair[0];
-        from_samples(self.width, self.height, rows, |row, out| match (self.colour, self.depth) {
-            (0 | 3, depth @ 1..8) => {
-                let scale = if self.colour == 3 { 1 } else { 255 / ((1 << depth) - 1) };
-                let levels = unpack(row, depth).map(|level| level * scale);
-                fill(
-                    out,
-                    levels.map(|level| if self.colour == 3 { palette.colour(level) } else { [level; 3] }),
-                );
-            }
-            (0, 8) => fill(out, row.iter().map(|&level| [level; 3])),
-            (0, _) => {
-                let clip = |pair: &[u8]| if pair[0] > 0 { 255 } else { pair[1] };
-                fill(out, row.chunks_exact(2).map(|pair| [clip(pair); 3]));
-            }
-            (3, _) => fill(out, row.iter().map(|&index| palette.colour(index))),
-            (2, _) => fill(out, row.chunks_exact(6).map(|p| [p[0], p[2], p[4]])),
-            (4, 8) => fill(out, row.chunks_exact(2).map(|pair| [pair[0]; 3])),
-            (4, _) => fill(out, row.chunks_exact(4).map(|pair| [high(pair); 3])),
-            (_, 8) => fill(out, row.chunks_exact(4).map(|p| [p[0], p[1], p[2]])),
-            (..) => fill(out, row.chunks_exact(8).map(|p| [p[0], p[2], p[4]])),
-        })
     }
 }
 
