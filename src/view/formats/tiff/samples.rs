@@ -108,9 +108,7 @@ impl Samples {
             (3, 1, 1 | 2 | 4 | 8, 1, []) | (3, 1, 8, 2, [0 | 2]) => {
                 known(Meaning::Palette(Box::new(palette(directory)?)), first)
             }
-            (5, 1, 8 | 16, 4, []) | (5, 1, 8, 5, [0]) | (5, 1, 8, 6, [0, 0]) => {
-                known(Meaning::Cmyk, first)
-            }
+            (5, 1, 8 | 16, 4, []) | (5, 1, 8, 5, [0]) | (5, 1, 8, 6, [0, 0]) => known(Meaning::Cmyk, first),
             (6, 1, 8, 3, []) => known(Meaning::YCbCr, 8),
             (8, ..) => Err(unsupported(FORMAT, "of CIE L*a*b* colours")),
             _ => Err(unknown()),
