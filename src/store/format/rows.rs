@@ -1,7 +1,7 @@
 //! The digest of a shard's rows: of every column that is not derived from others.
 
-use super::manifest::Manifest;
-use super::schema::{self, column};
+use crate::store::format::encoding::Encoding;
+use crate::store::format::schema::column;
 use crate::support::hash::{Digest, FieldHasher};
 
 /// Digests columns as they come, in the order of the schema.
@@ -12,12 +12,11 @@ impl RowsHasher {
         Self(FieldHasher::new("decant rows"))
     }
 
-    /// Adds a column by the content of its page before compression, unless it is derived from the logits.
-    pub(in crate::store) fn add(&mut self, manifest: &Manifest, index: usize, page: &[u8]) {
-        let is_derived =
-            index.checked_sub(column::VALUES).is_some_and(|value| manifest.encoding.is_derived(value));
+    /// Adds a column by its position, its name and the content of its page before compression, unless it is derived from the logits.
+    pub(in crate::store) fn add(&mut self, encoding: Encoding, index: usize, name: &str, page: &[u8]) {
+        let is_derived = index.checked_sub(column::VALUES).is_some_and(|value| encoding.is_derived(value));
         if !is_derived {
-            self.0.field(&schema::column_name(manifest, index), page);
+            self.0.field(name, page);
         }
     }
 

@@ -3,8 +3,7 @@
 use half::f16;
 
 use crate::store::error::Error;
-use crate::store::format::encoding::{Element, Layout, dense, top};
-use crate::store::format::manifest::Manifest;
+use crate::store::format::encoding::{Element, Encoding, Layout, dense, top};
 use crate::store::format::rows::RowsHasher;
 use crate::store::format::schema::column;
 use crate::store::format::schema::is_rectangle;
@@ -93,10 +92,10 @@ impl Shard {
     }
 
     /// Digests the columns that are not derived, and compares.
-    pub(in crate::store) fn check_rows_digest(&self, manifest: &Manifest) -> Result<(), Error> {
+    pub(in crate::store) fn check_rows_digest(&self, encoding: Encoding) -> Result<(), Error> {
         let mut rows = RowsHasher::new();
         for index in 0..column::VALUES + self.value_columns() {
-            rows.add(manifest, index, &self.page_content(index)?);
+            rows.add(encoding, index, &self.column_name(index), &self.page_content(index)?);
         }
         let (expected, found) = (self.record().rows_blake3, rows.finish());
         if found == expected {

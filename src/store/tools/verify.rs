@@ -99,7 +99,7 @@ fn verify_shard(
     let shard = opener.open(spec, record)?;
     shard.check_content(manifest.classes())?;
     shard.check_derived(manifest.classes())?;
-    shard.check_rows_digest(manifest)?;
+    shard.check_rows_digest(manifest.encoding)?;
     let path = dir.join(spec.record_path());
     match ShardRecord::read(dir, manifest, spec)? {
         None => Err(Error::Missing { path }),

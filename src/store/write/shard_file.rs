@@ -97,7 +97,7 @@ fn make_pages(
         let group = first..count.min(first + at_once);
         let pages: Vec<Content> = group.clone().into_par_iter().map(|column| columns.page(column)).collect();
         for (column, page) in group.zip(&pages) {
-            rows.add(manifest, column, &page.bytes);
+            rows.add(manifest.encoding, column, &schema::column_name(manifest, column), &page.bytes);
         }
         let pages: Vec<CompressedPage> =
             pages.into_par_iter().map(|page| compressed(page, manifest.zstd)).collect();

@@ -164,7 +164,7 @@ fn a_column_too_few_or_too_many_is_refused() {
 #[test]
 fn rows_too_few_are_refused() {
     let reason = layout_reason(read_changed(|batch| batch.slice(0, 3)));
-    assert_eq!(reason, "it has 3 rows of 11 columns, expected 4 rows");
+    assert_eq!(reason, "it has 3 rows of 12 columns, expected 4 rows");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_label_or_crop_out_of_range_is_refused() {
     let error = read_changed(labels).unwrap_err();
     assert!(matches!(&error, Error::Value { column, row: 1, .. } if column == "label"), "{error}");
     let error = read_changed(|batch| {
-        let mut values = floats(&batch, 4);
+        let mut values = floats(&batch, 5);
         values[14] = -1.0;
         with_column(&batch, 5, list(values, &[4; 4], None))
     });

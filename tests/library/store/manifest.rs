@@ -109,7 +109,7 @@ fn a_folder_that_holds_another_cache_is_refused_by_field() {
     fs::write(dir.join(MANIFEST_FILE), other.to_bytes()).unwrap();
     let error = store::create_or_open(root.path(), &ours).unwrap_err();
     let message = error.to_string().replace(dir.to_str().unwrap(), "DIR");
-    insta::assert_snapshot!(message, @"DIR/manifest.json was made with temperatures [7.0], this run has [1.0, 2.5, 5.0]; give the cache another name or folder");
+    insta::assert_snapshot!(message, @"DIR/manifest.json was made with view 3 views of seed 3, crops of 0.08 to 1 of the area and ratio 0.75 to 1.25, flipped with probability 0.5, resized to 32 x 32 bilinear, this run has 2 views of seed 3, crops of 0.08 to 1 of the area and ratio 0.75 to 1.25, flipped with probability 0.5, resized to 32 x 32 bilinear; give the cache another name or folder");
     assert_eq!(error.error_kind(), store::ErrorKind::Mismatch);
 }
 
