@@ -8,6 +8,8 @@
 //! Milliseconds of the thread's CPU time for an image, the least of several rounds over all of them. Decoding has the decoders of
 //! the crate `image` beside it, with the largest difference between the pixels of the two.
 
+#![expect(unsafe_code, reason = "reads the clock of a thread")]
+
 use std::path::PathBuf;
 
 use decant::config;

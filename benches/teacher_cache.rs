@@ -14,6 +14,8 @@
 //!
 //! On CUDA the loop's tensors lie on the device and are bound to it, so that nothing is copied but the logits. Unmeasured so far.
 
+#![expect(unsafe_code, reason = "asks the system what a process used")]
+
 mod common;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! `decant`: parse, run, and turn an error into an exit code.
 
+#![expect(unsafe_code, reason = "restores the default action of SIGPIPE before any other thread runs")]
+
 use std::process::ExitCode;
 
 use clap::Parser;

@@ -1,5 +1,7 @@
 //! Ctrl-C and SIGTERM as a request to stop, which long work looks at between its steps.
 
+#![expect(unsafe_code, reason = "ends the process without taking libraries apart under their threads")]
+
 use super::output::errln;
 use crate::support::context::Cancel;
 use crate::support::exit::Kind;

@@ -1,5 +1,7 @@
 //! One buffer, filled by several threads at once.
 
+#![expect(unsafe_code, reason = "lends parts of one buffer to several threads")]
+
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::Arc;

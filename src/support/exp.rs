@@ -3,6 +3,8 @@
 //! The same operations in the same order as `libm::exp`, hence the same bits; only results below 1e-304, which no float32 target
 //! can tell from 0, are 0 here.
 
+#![expect(unsafe_code, reason = "converts a float whose range was checked")]
+
 const LN2_HIGH: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000);
 const LN2_LOW: f64 = f64::from_bits(0x3dea_39ef_3579_3c76);
 const INVERSE_LN2: f64 = f64::from_bits(0x3ff7_1547_652b_82fe);

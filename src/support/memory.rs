@@ -1,5 +1,7 @@
 //! How much memory there is and how much of it this process holds, where the system says so.
 
+#![expect(unsafe_code, reason = "asks the system for the size of a page")]
+
 /// Bytes that this process holds in memory.
 pub fn resident_bytes() -> Option<u64> {
     let pages = field("/proc/self/statm", |text| text.split_whitespace().nth(1)?.parse().ok())?;

@@ -1,5 +1,7 @@
 //! Threads that yield to others.
 
+#![expect(unsafe_code, reason = "sets the priority of a thread")]
+
 /// From now on this thread gets what the process's other threads leave, where the system has priorities for threads.
 #[cfg(target_os = "linux")]
 pub fn lower() {

@@ -5,6 +5,8 @@
 //! resizers with 16-bit weights do not promise: their sums round differently from Pillow's.
 //! Where the processor has AVX2, both passes use it, for the same bits.
 
+#![expect(unsafe_code, reason = "calls a function compiled for AVX2 where the processor has it")]
+
 use image::{Rgb, RgbImage};
 
 use super::filter::{Filter, PRECISION_BITS, Weights};

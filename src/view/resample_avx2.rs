@@ -3,6 +3,8 @@
 //! A 22-bit weight does not fit the 16-bit products that the processor adds in pairs, so it is cut into `high * 2^11 + low`;
 //! sums wrap at 32 bits as the plain ones do, so shifting and adding the parts gives the same bits.
 
+#![expect(unsafe_code, reason = "loads and multiplies pixels with AVX2")]
+
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_packus_epi16, _mm_packus_epi32,
     _mm_set1_epi32, _mm_slli_epi32, _mm_srai_epi32, _mm256_add_epi32, _mm256_broadcastsi128_si256,

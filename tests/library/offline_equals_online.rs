@@ -1,5 +1,7 @@
 //! With one view, training from the cache is training with the teacher in every step.
 
+#![expect(unsafe_code, reason = "names the library in the environment before other threads read it")]
+
 use burn::tensor::Device;
 use decant::config::{self, Train};
 use decant::dataset::{Dataset, SplitName};

@@ -1,5 +1,7 @@
 //! Soft targets: `softmax(logits / temperature)`, equation 1 of Hinton, Vinyals and Dean (arXiv 1503.02531).
 
+#![expect(unsafe_code, reason = "calls a function compiled for AVX2 where the processor has it")]
+
 use crate::support::exp::exp_of_negative;
 
 /// Writes `softmax(logits / temperature)` to `out`, both `[classes]`.

@@ -1,5 +1,7 @@
 //! The inner loops of the depthwise convolution: one row of pixels, channels in registers.
 
+#![expect(unsafe_code, reason = "walks rows with pointers, bounds checked before")]
+
 use std::array::from_fn;
 
 use macerator::Simd;

@@ -4,6 +4,8 @@
 //! threads. Long sums are cut here too: the `gemm` crate would cut those of more than 512 terms by the size of the
 //! processor's first-level cache, and so round them differently on two machines of one instruction set.
 
+#![expect(unsafe_code, reason = "calls the gemm crate, which takes pointers")]
+
 use gemm::{Parallelism, gemm};
 
 /// A row-major matrix, or its transpose, as (row stride, column stride).

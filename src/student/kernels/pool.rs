@@ -4,6 +4,8 @@
 //! pages from the operating system cost a fault each, so buffers return to a list instead and the next step finds
 //! them there. Buffers of many sizes never fit each other exactly: up to half as much again as was in use at once is kept.
 
+#![expect(unsafe_code, reason = "hands out aligned memory as floats")]
+
 use std::{
     ops::{Deref, DerefMut},
     sync::Mutex,

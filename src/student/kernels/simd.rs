@@ -4,6 +4,8 @@
 //! reduces across lanes. The instruction set (AVX-512, AVX2, SSE, NEON, scalar) is found once, at run time, by
 //! `macerator`.
 
+#![expect(unsafe_code, reason = "loads and stores vectors")]
+
 use macerator::{Scalar, Simd, Vector, vload_unaligned, vstore_unaligned};
 
 /// A register of neighbouring channels.
