@@ -142,7 +142,7 @@ fn choose(setup: &Setup, state: &State, from: &Resume) -> Result<Vec<PathBuf>, E
 
 /// The checkpoint that was named, which must be one of the run's.
 fn named(setup: &Setup, path: &Path) -> Result<PathBuf, Error> {
-    let folder = fs::canonicalize(path).ok().filter(|folder| folder.join(checkpoint::STATE).is_file());
+    let folder = fs::canonicalize(path).ok().filter(|folder| folder.join(checkpoint::STATE).exists());
     let Some((folder, owner)) = folder.and_then(|folder| Some((folder.clone(), folder.parent()?.to_owned())))
     else {
         let there = checkpoint::folders(&setup.folder)?;

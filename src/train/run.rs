@@ -323,7 +323,15 @@ impl<'a> Trainer<'a> {
         let (config, device) = (&setup.pipeline.train, &setup.device.device);
         let weights = best_weights(setup);
         let model = hf::load_weights(self.learner.evaluating(), &weights)?.model;
+        let best = best_epoch(&self.state.log);
+        // A checkpoint brings back the weights only.
+        let beside = ["config.json", "preprocessor_config.json"];
+        if beside.iter().any(|name| !weights.with_file_name(name).exists()) {
+            let steps = best.map_or(0, |record| record.step);
+            hf::save_folder(&setup.folder.join(BEST), &model, setup.card(steps))?;
+        }
         let (validation, mistakes) = examine(&model, &self.validation, config.temperature, device, MISTAKES)?;
+        let best_epoch = best.map_or(0, |record| record.epoch);
         let last = self.state.log.last().map_or(0, |record| record.step);
         self.board.mistakes(last, setup, &mistakes, &self.validation)?;
         let test = match setup.dataset.split(SplitName::Test) {
@@ -338,7 +346,7 @@ impl<'a> Trainer<'a> {
             lambda: config.lambda_at(0),
             seed: config.seed,
             parameters: parameter_count(&model),
-            best_epoch: best_epoch(&self.state.log).map_or(0, |record| record.epoch),
+            best_epoch,
             chosen_by: Criterion::of(&validation),
             validation,
             test,
