@@ -129,7 +129,9 @@ fn the_last_checkpoints_and_the_best_are_kept_and_any_of_them_leads_to_the_same_
     let said = workshop.done(&[&args[..], &keep, &["--resume", from.to_str().unwrap()]].concat());
     assert!(said.contains("resuming at epoch 6/6, step 1"), "{said}");
     assert!(products(&run) == whole);
-    assert!(["config.json", "preprocessor_config.json"].iter().all(|name| run.join("best").join(name).exists()));
+    assert!(
+        ["config.json", "preprocessor_config.json"].iter().all(|name| run.join("best").join(name).exists())
+    );
 
     // What is kept has no part in the bytes, so the run is the same one.
     fs::remove_file(run.join("result.json")).unwrap();
