@@ -15,9 +15,10 @@ use crate::store::{self, Manifest};
 use crate::support::table::Table;
 use crate::teacher::{OnnxModel, Teacher};
 
-/// Stage one: run the teacher once, keep what it says.
+/// Stage one: run the teacher once and cache its logits.
 ///
-/// Writes the teacher's logits and soft targets to the cache. Interrupted or killed, the same command goes on.
+/// Writes the teacher's logits and soft targets to the cache. Interrupted or killed, the same command resumes. Rows that another
+/// cache of the same teacher holds are copied, not computed again.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -58,7 +59,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match &summary.state {
         State::Interrupted => {
             return Err(Failure::interrupted(format!(
-                "interrupted after {} of {} shards; the finished ones are kept in {}, the same command goes on from there",
+                "interrupted after {} of {} shards; what is done is kept in {}, run the same command to resume",
                 summary.shards_done_before + summary.shards_done_now,
                 summary.shards,
                 store::place(&summary.dir).display()
@@ -105,6 +106,10 @@ pub(super) fn cache(
     let batch_size = tuned.batch_size;
     let summary = stage_one::run_all(&dataset, &mut tuned.each(), batch_size, &settings)
         .map_err(|error| error.with_all_bad_images(&dataset, context))?;
+    if !is_called(&summary.dir, &pipeline.cache.name) {
+        let place = store::place(&summary.dir);
+        context.line(format!("reused   {}, which is the same cache under another name", place.display()));
+    }
     show_summary(&summary, context);
     if let State::Complete(complete) = &summary.state {
         let losses = complete.encoding_losses(&Manifest::read(&summary.dir)?);
@@ -115,6 +120,12 @@ pub(super) fn cache(
         errln!("warning: {warning}");
     }
     Ok(summary)
+}
+
+/// Whether a cache's folder has this name, which its key follows.
+fn is_called(folder: &Path, name: &str) -> bool {
+    let folder = folder.file_name().unwrap_or_default().to_string_lossy();
+    folder.rsplit_once('-').is_none_or(|(before, _)| before == name)
 }
 
 /// What is left to do of the cache.
@@ -178,7 +189,7 @@ fn show_summary(summary: &Summary, context: &Context) {
         context.line(format!("note: {note}"));
     }
     if summary.shards_done_now == 0 && matches!(summary.state, State::Complete(_)) {
-        context.line(format!("done before: every shard is there and sound"));
+        context.line("already complete: every shard is there and sound, the teacher was not asked");
     } else {
         context.line(format!(
             "{} of {} shards, {} images in {} ({:.1} images/s)",
@@ -187,6 +198,12 @@ fn show_summary(summary: &Summary, context: &Context) {
             summary.images,
             seconds(summary.seconds),
             summary.images_per_second
+        ));
+    }
+    if summary.reused > 0 {
+        context.line(format!(
+            "reused   {} rows that another cache of this teacher or an interrupted run holds; the teacher was not asked for them",
+            summary.reused
         ));
     }
     let quality = summary.teacher_quality();

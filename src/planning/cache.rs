@@ -62,12 +62,8 @@ impl PlannedCache {
         let manifest = stage_one::manifest(dataset, &description, teacher.fingerprint, &resize, &settings)?;
         let dir = pipeline.cache.dir.join(manifest.folder_name());
         let (missing, complete) = store::left(&dir, &manifest, context)?;
-        let mut missing = missing.into_iter().peekable();
-        let shards = manifest.shards().into_iter().map(|spec| {
-            let done = missing.next_if(|first| *first == spec).is_none();
-            PlannedShard { spec, done }
-        });
-        let shards = shards.collect();
+        let shards = stage_one::done_or_missing(&manifest, missing);
+        let shards = shards.map(|(spec, done)| PlannedShard { spec, done }).collect();
         Ok(Self { manifest, dir, shards, complete })
     }
 

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use image::RgbImage;
 
 use super::Error;
+use super::known::Task;
 use super::parts::{Lent, Part, lend};
 use super::prepare::Seen;
 use crate::dataset::SplitName;
-use crate::store::ShardSpec;
 
 /// The buffers of one batch, reused from batch to batch.
 #[derive(Default)]
@@ -33,11 +33,11 @@ pub(super) struct Batch {
 ///
 /// Batches never cross shards, so what a shard holds depends on nothing but its own rows.
 pub(super) struct Planner<'a> {
-    shards: &'a [ShardSpec],
+    shards: &'a [Task],
     batch_size: usize,
     /// Values of one image.
     image: usize,
-    next_row: u64,
+    next_row: usize,
     next_number: u64,
     pieces: VecDeque<Piece>,
     /// Its next views may stand in the next batch.
@@ -45,7 +45,7 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    pub fn new(shards: &'a [ShardSpec], batch_size: usize, image: usize) -> Self {
+    pub fn new(shards: &'a [Task], batch_size: usize, image: usize) -> Self {
         let (pieces, last) = (VecDeque::new(), None);
         Self { shards, batch_size, image, next_row: 0, next_number: 0, pieces, last }
     }
@@ -53,11 +53,14 @@ impl<'a> Planner<'a> {
     /// The next piece; `buffers` is asked for those of a new batch, and says when to stop. None once all are given out.
     pub fn next(&mut self, buffers: impl FnOnce() -> Option<Buffers>) -> Option<Piece> {
         if self.pieces.is_empty() {
-            let spec = self.shards.first()?;
-            let rows = self.next_row..(self.next_row + self.batch_size as u64).min(spec.rows);
-            self.open(spec, rows.clone(), buffers()?);
+            while self.shards.first()?.asked() == 0 {
+                self.shards = &self.shards[1..];
+            }
+            let task = self.shards.first()?;
+            let rows = self.next_row..(self.next_row + self.batch_size).min(task.asked());
+            self.open(task, rows.clone(), buffers()?);
             self.next_row = rows.end;
-            if self.next_row == spec.rows {
+            if self.next_row == task.asked() {
                 self.shards = &self.shards[1..];
                 self.next_row = 0;
                 self.last = None;
@@ -67,9 +70,9 @@ impl<'a> Planner<'a> {
     }
 
     /// Cuts the rows of one batch into pieces.
-    fn open(&mut self, spec: &ShardSpec, rows: Range<u64>, mut buffers: Buffers) {
-        let split = spec.split.parse().expect("the manifest's splits are the dataset's");
-        let identities: Vec<(u64, u16)> = rows.map(|row| spec.identity(row)).collect();
+    fn open(&mut self, task: &Task, rows: Range<usize>, mut buffers: Buffers) {
+        let split = task.spec.split.parse().expect("the manifest's splits are the dataset's");
+        let identities: Vec<(u64, u16)> = rows.map(|row| task.spec.identity(task.row(row))).collect();
         let samples: Vec<&[(u64, u16)]> = identities.chunk_by(|a, b| a.0 == b.0).collect();
         buffers.pixels.resize(self.batch_size * self.image, 0.0);
         buffers.rows.clear();

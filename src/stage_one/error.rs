@@ -41,6 +41,37 @@ pub enum Error {
         /// How many images the dataset has.
         total: usize,
     },
+    /// The teacher fails on one image, whatever stands beside it.
+    #[error("on the image {name} {source}; repair or remove the image")]
+    OnImage {
+        /// The image.
+        name: String,
+        /// What the teacher said.
+        source: teacher::Error,
+    },
+    /// A row of the teacher's output depends on more than its image.
+    #[error(
+        "the teacher {model} gives one image other logits when other images are in its batch, or when it is asked again: they differ by \
+         {difference:.1e}, with logits of up to {largest:.1e}, so they can't be cached; export it with an output of [batch, classes] and \
+         without dropout, noise or batch statistics, or set teacher.batch-size = 1 if it is quantised as it runs"
+    )]
+    RowsDiffer {
+        /// The model.
+        model: String,
+        /// The largest difference.
+        difference: f32,
+        /// The largest logit.
+        largest: f32,
+    },
+    /// The teacher's output is not logits.
+    #[error(
+        "the teacher {model} gives probabilities, expected logits: each row of its output is in 0 to 1 and sums to 1; export it without the \
+         Softmax at its end"
+    )]
+    Probabilities {
+        /// The model.
+        model: String,
+    },
     /// A cache is compared with a teacher that did not make it.
     #[error(
         "{} was made by the teacher {}, the pipeline's is {}; give the pipeline file that the cache was made from",

@@ -47,7 +47,27 @@ pub fn manifest(
     let encoding = Encoding::of(cache);
     let manifest =
         Manifest::new(&cache.name, dataset, teacher, view, &cache.temperatures, encoding, shard_rows)?;
-    Ok(manifest.with_zstd(cache.zstd)?)
+    let manifest = manifest.with_zstd(cache.zstd)?;
+    let name = name_of_key(&manifest, settings)?;
+    Ok(Manifest { name, ..manifest })
+}
+
+/// The name under which the cache of this key stands: the pipeline's own, where there is such a folder or no other. A cache is found
+/// by what it is, so that a pipeline file under another name does not run the teacher again.
+fn name_of_key(manifest: &Manifest, settings: &Settings) -> Result<String, Error> {
+    let root = store::index(&settings.cache.dir, None, settings.context)?;
+    let own = root.join(manifest.folder_name());
+    let suffix = format!("-{}", manifest.key.short(12));
+    let mut others = store::find(&root, None)?;
+    others.retain(|folder| folder.file_name().is_some_and(|name| name.to_string_lossy().ends_with(&suffix)));
+    if others.is_empty() || others.contains(&own) {
+        return Ok(manifest.name.clone());
+    }
+    // One that is damaged is not this pipeline's concern: its cache is made anew.
+    let found = others.iter().filter_map(|folder| Some((folder, Manifest::read(folder).ok()?)));
+    let found = found.filter(|(_, found)| found.key == manifest.key);
+    let best = found.max_by_key(|(folder, _)| folder.join(store::COMPLETE_FILE).is_file());
+    Ok(best.map_or_else(|| manifest.name.clone(), |(_, found)| found.name))
 }
 
 /// What is left to do of a cache.
@@ -82,10 +102,20 @@ pub(super) fn of_part(
     missing: Vec<ShardSpec>,
     (part, parts): (usize, usize),
 ) -> Vec<ShardSpec> {
-    let shards = manifest.shards();
-    let ours =
-        |spec: &ShardSpec| shards.iter().position(|shard| shard == spec).is_some_and(|i| i % parts == part);
-    missing.into_iter().filter(ours).collect()
+    let shards = done_or_missing(manifest, missing).enumerate();
+    shards.filter(|(index, (_, done))| !done && index % parts == part).map(|(_, (spec, _))| spec).collect()
+}
+
+/// Every shard of the manifest in order, and whether it is done: not among the `missing` ones, which stand in that order too.
+pub fn done_or_missing(
+    manifest: &Manifest,
+    missing: Vec<ShardSpec>,
+) -> impl Iterator<Item = (ShardSpec, bool)> {
+    let mut missing = missing.into_iter().peekable();
+    manifest.shards().into_iter().map(move |spec| {
+        let done = missing.next_if_eq(&spec).is_none();
+        (spec, done)
+    })
 }
 
 /// The views that a pipeline asks for of images that are resized so.

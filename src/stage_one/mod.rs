@@ -2,16 +2,20 @@
 //!
 //! [`run`] asks the store which shards are missing, prepares batches on threads of low priority, runs the teacher, or several at
 //! once, each on a thread of its own, and writes the rows shard by shard on the calling thread, each shard while the next is being
-//! filled. A shard that was begun and not finished leaves nothing behind, so a rerun goes on from the finished ones. Batches never
+//! filled. The rows of a shard that was begun are kept beside it at least every half minute, so a rerun goes on from there, and rows that
+//! another cache of the same teacher holds are copied. Batches never
 //! cross shards and every call has the same size, so what a shard holds depends neither on where a run was interrupted nor on
 //! how many threads, teachers or processes share the work.
 
 mod batches;
 mod error;
 mod identity;
+mod known;
+mod partial;
 mod parts;
 mod pipeline;
 mod prepare;
+mod probe;
 mod recompute;
 mod summary;
 mod trial;
@@ -22,19 +26,21 @@ use std::thread::available_parallelism;
 
 use crate::config;
 use crate::dataset::{Dataset, SplitName};
-use crate::store::{CacheBuilder, ShardSpec, ShardWriter};
+use crate::store::{CacheBuilder, Row, ShardWriter};
 use crate::support::context::Context;
 use crate::support::progress::Progress;
 use crate::teacher::Teacher;
 
 pub use error::Error;
-pub use identity::{Left, left, manifest};
+pub use identity::{Left, done_or_missing, left, manifest};
 pub use pipeline::batches_alive;
 pub use recompute::{Difference, Recomputed, recompute};
 pub use summary::{State, Summary, at_chance};
 pub use tune::{Open, Tuner};
 pub use tuned::{Measured, Team, Tuned};
 
+use known::{Known, Task};
+use partial::Partial;
 use pipeline::{Answers, Pipeline};
 use prepare::Recipe;
 
@@ -94,14 +100,19 @@ pub fn run_all(
     let missing = site.missing_shards()?;
     let done_before = shards.len() - missing.len();
     let to_do = identity::of_part(site.manifest(), missing, settings.part);
+    let known = Known::find(&site, dataset, to_do, settings)?;
 
-    let rows: u64 = to_do.iter().map(|spec| spec.rows).sum();
+    let rows: u64 = known.tasks.iter().map(|task| task.asked() as u64).sum();
+    if rows > 0 {
+        probe::check(&mut *teachers[0], call_size)?;
+    }
+    let teacher = &*teachers[0];
     let mut progress = settings.context.progress("teacher", rows, "images");
     let recipe = Recipe::new(dataset, teacher.preprocess(), settings);
-    let work = Work { site: &site, dataset, order: &order, context: settings.context };
+    let work = Work { site: &site, dataset, order: &order, context: settings.context, known: &known };
     let workers = available_parallelism().map_or(1, Into::into);
-    let pipeline = Pipeline { shards: &to_do, prepare: &recipe, batch_size: call_size, workers };
-    let done = pipeline.run(teachers, |answers| work.all(&to_do, answers, &mut progress))?;
+    let pipeline = Pipeline { shards: &known.tasks, prepare: &recipe, batch_size: call_size, workers };
+    let done = pipeline.run(teachers, |answers| work.all(answers, &mut progress))?;
     let images_per_second = progress.rate();
     let seconds = progress.seconds();
     drop(progress);
@@ -109,7 +120,9 @@ pub fn run_all(
     let state = if done.interrupted {
         State::Interrupted
     } else if site.missing_shards()?.is_empty() {
-        State::Complete(site.complete()?)
+        let complete = site.complete()?;
+        partial::remove_all(site.dir(), site.manifest());
+        State::Complete(complete)
     } else {
         State::PartDone
     };
@@ -121,6 +134,7 @@ pub fn run_all(
         shards_done_before: done_before,
         shards_done_now: done.shards,
         images: done.rows,
+        reused: done.reused,
         seconds,
         images_per_second,
         notes: Vec::new(),
@@ -136,6 +150,7 @@ struct Work<'a> {
     dataset: &'a Dataset,
     order: &'a [usize],
     context: &'a Context,
+    known: &'a Known,
 }
 
 /// What was done in one run.
@@ -143,60 +158,111 @@ struct Work<'a> {
 struct Done {
     shards: usize,
     rows: u64,
+    reused: u64,
     interrupted: bool,
 }
 
 impl Work<'_> {
-    /// Fills the shards `to_do` in order.
-    fn all(
-        &self,
-        to_do: &[ShardSpec],
-        answers: &mut Answers,
-        progress: &mut Progress,
-    ) -> Result<Done, Error> {
+    /// Fills the shards in order.
+    fn all(&self, answers: &mut Answers, progress: &mut Progress) -> Result<Done, Error> {
         let mut done = Done::default();
         let mut committer = self.site.committer();
-        for spec in to_do {
-            let Some(shard) = self.shard(spec, answers, progress)? else {
-                done.interrupted = true;
-                break;
+        let mut committing: Option<Partial> = None;
+        for task in &self.known.tasks {
+            let mut partial = Partial::new(self.site.dir(), self.site.manifest(), &task.spec);
+            let shard = match self.shard(task, &mut partial, answers, progress) {
+                Ok(Some(shard)) => shard,
+                unfinished => {
+                    partial.keep();
+                    unfinished?;
+                    done.interrupted = true;
+                    break;
+                }
             };
             committer.commit(shard)?;
+            // The shard before is safe on disk now.
+            committing.replace(partial).into_iter().for_each(Partial::remove);
             done.shards += 1;
-            done.rows += spec.rows;
+            done.rows += task.asked() as u64;
+            done.reused += task.spec.rows - task.asked() as u64;
         }
         committer.wait()?;
+        committing.into_iter().for_each(Partial::remove);
         Ok(done)
     }
 
     /// Fills one shard; none when the user asked to stop before it was full.
     fn shard(
         &self,
-        spec: &ShardSpec,
+        task: &Task,
+        partial: &mut Partial,
         answers: &mut Answers,
         progress: &mut Progress,
     ) -> Result<Option<ShardWriter>, Error> {
+        let spec = &task.spec;
         let mut writer = ShardWriter::create(self.site.dir(), self.site.manifest(), spec);
         let split: SplitName = spec.split.parse().expect("the manifest has the splits of the dataset");
+        let path = |sample: u64| self.dataset.path(split, sample as usize);
         let mut logits = vec![0.0; self.order.len()];
-        let mut written = 0;
-        while written < spec.rows {
+        // Rows up to here are written.
+        let mut next = 0;
+        let mut asked = 0;
+        while asked < task.asked() {
             if self.context.is_cancelled() {
                 return Ok(None);
             }
-            let Some(answer) = answers.next()? else { return Ok(None) };
+            let Some(answer) = answers.next().map_err(|error| self.named(error, split))? else {
+                return Ok(None);
+            };
             for (row, raw) in answer.rows.iter().zip(answer.logits.chunks_exact(self.order.len())) {
+                let position = task.row(asked);
+                self.copy(task, next..position, split, &mut writer)?;
                 for (logit, &class) in logits.iter_mut().zip(self.order) {
                     *logit = raw[class];
                 }
-                let path = self.dataset.path(split, row.sample() as usize);
-                writer.push(row.row(&path, &logits))?;
+                writer.push(row.row(&path(row.sample), &logits))?;
+                partial.add(position, row, &logits);
+                next = position + 1;
+                asked += 1;
             }
-            let rows = answer.rows.len() as u64;
-            written += rows;
-            progress.advance(rows);
+            progress.advance(answer.rows.len() as u64);
             answers.give_back(answer);
+            partial.keep_now_and_then();
         }
+        self.copy(task, next..spec.rows, split, &mut writer)?;
         Ok(Some(writer))
+    }
+
+    /// Adds rows whose logits are known.
+    fn copy(
+        &self,
+        task: &Task,
+        positions: std::ops::Range<u64>,
+        split: SplitName,
+        writer: &mut ShardWriter,
+    ) -> Result<(), Error> {
+        for position in positions {
+            let (sample, view) = task.spec.identity(position);
+            let of_sample = known::sample(self.dataset, split, sample);
+            let image_hash = known::image_hash(of_sample);
+            let known::KnownRow { crop, flip, input_hash, logits } =
+                self.known.row(task, position, view, image_hash)?;
+            let (label, path) = (of_sample.label, self.dataset.path(split, sample as usize));
+            let row =
+                Row { sample, path: &path, image_hash, label, view, crop, flip, input_hash, logits: &logits };
+            writer.push(row)?;
+        }
+        Ok(())
+    }
+
+    /// An error on an image with the image's name, which the pipeline does not know.
+    fn named(&self, error: Error, split: SplitName) -> Error {
+        match error {
+            Error::OnImage { name, source } => {
+                let name = name.parse().map_or(name, |sample| self.dataset.sample_name(split, sample));
+                Error::OnImage { name, source }
+            }
+            other => other,
+        }
     }
 }

@@ -13,10 +13,10 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::Error;
 use super::batches::{Batch, Buffers, Filled, Piece, Planner};
+use super::known::Task;
 use super::prepare::{Prepare, Seen};
-use crate::store::ShardSpec;
 use crate::support::priority;
-use crate::teacher::Teacher;
+use crate::teacher::{self, Teacher};
 
 /// Batches of pixels beside those of the teachers, one in hand and one waiting for each.
 const BATCHES_AHEAD: usize = 2;
@@ -31,7 +31,7 @@ pub fn batches_alive(teachers: usize) -> usize {
 
 /// What is to be done, and how.
 pub(super) struct Pipeline<'a> {
-    pub shards: &'a [ShardSpec],
+    pub shards: &'a [Task],
     pub prepare: &'a dyn Prepare,
     /// Images in every call of a teacher.
     pub batch_size: usize,
@@ -154,14 +154,40 @@ impl Pipeline<'_> {
         {
             fill_up(&mut pixels, rows.len(), self.batch_size);
             let mut logits = ways.logits.1.try_recv().unwrap_or_default();
-            let answer = teacher.logits_into(&pixels, self.batch_size, &mut logits);
+            let answer = match teacher.logits_into(&pixels, self.batch_size, &mut logits) {
+                Ok(()) => {
+                    logits.truncate(rows.len() * classes);
+                    Ok(Answer { rows, logits })
+                }
+                Err(error) => Err(self.culprit(teacher, &pixels, &rows, error)),
+            };
             give(&ways.pixels.0, pixels);
-            let answer = answer.map(|()| {
-                logits.truncate(rows.len() * classes);
-                Answer { rows, logits }
-            });
-            give(&ways.messages, Message::Answer(number, answer.map_err(Error::from)));
+            give(&ways.messages, Message::Answer(number, answer));
         }
+    }
+}
+
+impl Pipeline<'_> {
+    /// The first image of a batch on which the teacher fails by itself, or the batch's `error`, where it fails on all of them or none.
+    fn culprit(
+        &self,
+        teacher: &mut dyn Teacher,
+        pixels: &[f32],
+        rows: &[Seen],
+        error: teacher::Error,
+    ) -> Error {
+        let image = pixels.len() / self.batch_size;
+        let mut failing = Vec::new();
+        for (row, one) in rows.iter().zip(pixels.chunks_exact(image)) {
+            if let Err(source) = teacher.logits(&one.repeat(self.batch_size), self.batch_size) {
+                failing.push((row, source));
+            }
+        }
+        if failing.is_empty() || failing.len() == rows.len() && rows.len() > 1 {
+            return error.into();
+        }
+        let (row, source) = failing.swap_remove(0);
+        Error::OnImage { name: row.sample.to_string(), source }
     }
 }
 

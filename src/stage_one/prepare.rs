@@ -28,21 +28,16 @@ pub(super) trait Prepare: Sync {
 /// One view of one sample as the teacher sees it: a row without its logits.
 #[derive(Clone, Default)]
 pub(super) struct Seen {
-    sample: u64,
-    image_hash: [u8; 16],
-    label: i32,
-    view: u16,
-    crop: [f32; 4],
-    flip: bool,
-    input_hash: [u8; 8],
+    pub sample: u64,
+    pub image_hash: [u8; 16],
+    pub label: i32,
+    pub view: u16,
+    pub crop: [f32; 4],
+    pub flip: bool,
+    pub input_hash: [u8; 8],
 }
 
 impl Seen {
-    /// Index in its split.
-    pub fn sample(&self) -> u64 {
-        self.sample
-    }
-
     /// The row of a sample that lies at `path` and has these logits.
     pub fn row<'a>(&self, path: &'a str, logits: &'a [f32]) -> Row<'a> {
         let &Self { sample, image_hash, label, view, crop, flip, input_hash } = self;
@@ -90,13 +85,14 @@ impl Prepare for Recipe<'_> {
         let samples = &self.dataset.split(split).expect("the manifest's splits are the dataset's").samples;
         let known = &samples[sample as usize];
         let (width, height) = image.dimensions();
-        let geometry = view::geometry(&self.policy, self.seed, sample, view, width, height);
+        let image_hash: [u8; 16] = known.content.0.first_chunk().copied().expect("a digest has 32 bytes");
+        let geometry = view::geometry(&self.policy, self.seed, image_key(&image_hash), view, width, height);
         let rendered =
             view::render_decoded(image, geometry, &self.preprocess).map_err(self.bad_image(split, sample))?;
         self.preprocess.normalise(&rendered.pixels, out);
         Ok(Seen {
             sample,
-            image_hash: known.content.0.first_chunk().copied().expect("a digest has 32 bytes"),
+            image_hash,
             label: known.label,
             view,
             crop: geometry.crop,
@@ -104,4 +100,9 @@ impl Prepare for Recipe<'_> {
             input_hash: rendered.hash(),
         })
     }
+}
+
+/// What the views of an image are drawn from, beside the seed: its content, so that they stay when images are added.
+fn image_key(image_hash: &[u8; 16]) -> u64 {
+    u64::from_le_bytes(*image_hash.first_chunk().expect("16 bytes"))
 }

@@ -20,6 +20,9 @@ const MARGIN: f64 = 8.0;
 /// Rounding that any runtime may show, in units of the last place of the largest logit, where batch sizes show none.
 const LAST_PLACES: f64 = 32.0;
 
+/// A noise floor above this share of the largest logit is not rounding: the teacher's rows depend on each other, or on chance.
+const MOST_NOISE: f64 = 1e-3;
+
 /// Half a unit in the last place of float16, as a share of the number.
 const HALF_ROUNDING: f64 = 1.0 / 2048.0;
 
@@ -78,6 +81,11 @@ impl Recomputed {
     pub fn allowed(&self) -> f64 {
         let runtime = (MARGIN * self.floor.max).max(LAST_PLACES * f64::from(f32::EPSILON) * self.largest);
         runtime + self.encoding * self.largest
+    }
+
+    /// Whether the teacher differs from itself by more than rounding explains, so that no cache of it can be verified.
+    pub fn is_noise(&self) -> bool {
+        self.floor.max > MOST_NOISE * self.largest
     }
 
     /// Whether the cache is further from the teacher than rounding explains.

@@ -32,8 +32,10 @@ pub struct Summary {
     pub shards_done_before: usize,
     /// Shards that this run finished.
     pub shards_done_now: usize,
-    /// Rows in the shards that this run finished, one for each view of each image.
+    /// Rows in the shards that this run finished and asked the teacher for, one for each view of each image.
     pub images: u64,
+    /// Rows in those shards that were known: from another cache of the teacher, or from a run that did not finish the shard.
+    pub reused: u64,
     /// Time that they took, with whatever was given up at an interruption.
     pub seconds: f64,
     /// Views that the teacher was given a second.

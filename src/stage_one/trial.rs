@@ -152,7 +152,7 @@ impl Trial {
 
 /// Noise in the range of the teacher's input, weak in the first image and strongest in the last. Which kernels a runtime takes
 /// depends on shapes, not on values.
-fn noise(teacher: &dyn Teacher) -> Vec<f32> {
+pub(super) fn noise(teacher: &dyn Teacher) -> Vec<f32> {
     let (height, width) = teacher.preprocess().size();
     let mut levels = image::RgbImage::new(width, height * PROBES as u32);
     rng::keyed("probe", &[]).fill_bytes(&mut levels);

@@ -53,14 +53,15 @@ impl Policy {
     }
 }
 
-/// The geometry of one view of one sample: the same for the same arguments, whatever was drawn before.
+/// The geometry of one view of one image: the same for the same arguments, whatever was drawn before.
 ///
-/// View 0 is the whole image, not mirrored. `width` and `height` are the source's, in pixels.
-pub fn geometry(policy: &Policy, seed: u64, sample: u64, view: u16, width: u32, height: u32) -> Geometry {
+/// View 0 is the whole image, not mirrored. `image` is the first 8 bytes of the BLAKE3 of its file, little-endian; `width` and
+/// `height` are the source's, in pixels.
+pub fn geometry(policy: &Policy, seed: u64, image: u64, view: u16, width: u32, height: u32) -> Geometry {
     if view == 0 {
         return Geometry::whole(width, height);
     }
-    let mut rng = rng::keyed("view", &[seed, sample, u64::from(view)]);
+    let mut rng = rng::keyed("view", &[seed, image, u64::from(view)]);
     let crop = random_crop(policy, &mut rng, f64::from(width), f64::from(height));
     Geometry { crop: crop.map(|value| value as f32), flip: rng.random::<f64>() < policy.flip }
 }

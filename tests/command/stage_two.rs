@@ -139,7 +139,7 @@ fn a_temperature_that_was_added_serves_a_run_and_stage_one_has_nothing_left_to_d
     // The file's own temperatures tell the two caches apart, though both hold 5.
     workshop.done(&["train-student", "-p", "tiny.toml"]);
     let again = workshop.done(&[&["teacher-cache", "-p", "tiny.toml"], &SEVEN[..]].concat());
-    assert!(again.contains("done before"), "{again}");
+    assert!(again.contains("already complete"), "{again}");
     assert_eq!(fs::read_dir(workshop.path().join("cache")).unwrap().count(), 2);
 }
 

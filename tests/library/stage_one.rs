@@ -412,3 +412,165 @@ fn going_on_with_another_batch_size_is_refused() {
     let message = stage_one::run(&dataset, &mut GrayTeacher::new(&CLASSES), &other).unwrap_err().to_string();
     assert!(message.contains("teacher.batch_size 4") && message.contains("this run has 5"), "{message}");
 }
+
+/// Counts the images that it is given.
+struct Counting {
+    teacher: GrayTeacher,
+    images: usize,
+    /// Added to each logit, times the mean of the batch.
+    of_neighbours: f32,
+    softmax: bool,
+}
+
+impl Counting {
+    fn new() -> Self {
+        Self { teacher: GrayTeacher::new(&CLASSES), images: 0, of_neighbours: 0.0, softmax: false }
+    }
+}
+
+impl Teacher for Counting {
+    fn classes(&self) -> &[String] {
+        self.teacher.classes()
+    }
+
+    fn preprocess(&self) -> &Preprocess {
+        self.teacher.preprocess()
+    }
+
+    fn fingerprint(&self) -> Digest {
+        self.teacher.fingerprint()
+    }
+
+    fn describe(&self) -> Description {
+        self.teacher.describe()
+    }
+
+    fn logits(&mut self, pixels: &[f32], batch: usize) -> Result<Vec<f32>, teacher::Error> {
+        self.images += batch;
+        let mut logits = self.teacher.logits(pixels, batch)?;
+        let mean = pixels.iter().sum::<f32>() / pixels.len() as f32;
+        logits.iter_mut().for_each(|logit| *logit += self.of_neighbours * mean);
+        if self.softmax {
+            for row in logits.chunks_mut(CLASSES.len()) {
+                let sum: f32 = row.iter().map(|logit| logit.exp()).sum();
+                row.iter_mut().for_each(|logit| *logit = logit.exp() / sum);
+            }
+        }
+        Ok(logits)
+    }
+}
+
+/// Images that the teacher is given to see whether its rows depend on each other.
+const PROBED: usize = 4 * BATCH;
+
+#[test]
+fn a_teacher_whose_rows_depend_on_their_neighbours_is_refused() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let mut teacher = Counting { of_neighbours: 0.1, ..Counting::new() };
+    let message = run(&images.open(), &mut teacher, &cache_in(root.path())).unwrap_err();
+    assert!(message.contains("other logits when other images are in its batch"), "{message}");
+    assert_eq!(teacher.images, PROBED);
+}
+
+#[test]
+fn a_teacher_of_probabilities_is_refused() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let mut teacher = Counting { softmax: true, ..Counting::new() };
+    let message = run(&images.open(), &mut teacher, &cache_in(root.path())).unwrap_err();
+    assert!(message.contains("gives probabilities, expected logits"), "{message}");
+}
+
+#[test]
+fn an_image_on_which_the_teacher_fails_is_named() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let white = images.path("train/bean_rust/3.png");
+    RgbImage::from_pixel(40, 30, Rgb([255; 3])).save(&white).unwrap();
+    let mut teacher = GrayTeacher { fails_on: |level| level > 0.95, ..GrayTeacher::new(&CLASSES) };
+    let message = run(&images.open(), &mut teacher, &cache_in(root.path())).unwrap_err();
+    assert!(message.contains(&white.display().to_string()), "{message}");
+}
+
+#[test]
+fn a_cache_under_another_name_is_found_by_its_key() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let (dataset, cache) = (images.open(), cache_in(root.path()));
+    let first = run(&dataset, &mut Counting::new(), &cache).unwrap();
+    let mut teacher = Counting::new();
+    let other = config::Cache { name: "copy".to_owned(), temperatures: vec![1.0, 3.0], ..cache };
+    let again = run(&dataset, &mut teacher, &other).unwrap();
+    assert_eq!((again.dir, again.images, teacher.images), (first.dir, 0, 0));
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    let State::Complete(complete) = again.state else { panic!("it is complete") };
+    assert_eq!(complete.temperatures, [1.0, 3.0, 5.0]);
+}
+
+#[test]
+fn more_views_and_more_images_ask_the_teacher_for_new_rows_only() {
+    let (images, grown, fresh) = (Images::new(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let views = |views, root: &Path| config::Cache { views, ..cache_in(root) };
+    run(&images.open(), &mut Counting::new(), &views(2, grown.path())).unwrap();
+
+    let mut teacher = Counting::new();
+    let more_views = run(&images.open(), &mut teacher, &views(3, grown.path())).unwrap();
+    let expected = run(&images.open(), &mut Counting::new(), &views(3, fresh.path())).unwrap();
+    assert_eq!(files_of(&more_views.dir), files_of(&expected.dir));
+    assert_eq!((more_views.images, more_views.reused), (15, 45));
+    assert!(teacher.images < PROBED + 15 + 7 * BATCH, "{}", teacher.images);
+
+    // The first of its class, so that all others have another index.
+    RgbImage::from_pixel(40, 30, Rgb([60, 61, 62]))
+        .save(images.path("train/angular_leaf_spot/-.png"))
+        .unwrap();
+    let more_images = run(&images.open(), &mut Counting::new(), &views(3, grown.path())).unwrap();
+    let expected =
+        run(&images.open(), &mut Counting::new(), &views(3, fresh.path().join("2").as_path())).unwrap();
+    assert_eq!(files_of(&more_images.dir), files_of(&expected.dir));
+    assert_eq!((more_images.images, more_images.reused), (3, 60));
+}
+
+#[test]
+fn rows_of_a_shard_that_was_interrupted_are_not_asked_for_again() {
+    let (images, whole, pieces) = (Images::new(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let dataset = images.open();
+    let one_shard = |root: &Path| config::Cache { shard_rows: 64, ..cache_in(root) };
+    let expected = run(&dataset, &mut Counting::new(), &one_shard(whole.path())).unwrap();
+
+    let cache = one_shard(pieces.path());
+    let asked = AtomicUsize::new(0);
+    let asked = std::sync::Arc::new(asked);
+    let third = std::sync::Arc::clone(&asked);
+    let context = Context::silent().until(move || third.fetch_add(1, Ordering::SeqCst) == 2);
+    let settings = Settings { cache: &cache, batch_size: BATCH, part: (0, 1), context: &context };
+    let stopped = stage_one::run(&dataset, &mut Counting::new(), &settings).unwrap();
+    assert_eq!((stopped.state, stopped.shards_done_now), (State::Interrupted, 0));
+    let kept = stopped.dir.join("train/_part-00000.rows");
+    let length = fs::metadata(&kept).unwrap().len();
+
+    // A block that was not written to its end counts as none.
+    let mut bytes = fs::read(&kept).unwrap();
+    bytes.extend_from_slice(&bytes[..length as usize / 2].to_vec());
+    fs::write(&kept, bytes).unwrap();
+    let again = run(&dataset, &mut Counting::new(), &cache).unwrap();
+    assert_eq!(again.reused, 2 * BATCH as u64);
+    assert_eq!(files_of(&again.dir), files_of(&expected.dir));
+}
+
+#[test]
+fn a_kept_row_with_a_flipped_bit_is_asked_for_again() {
+    let (images, whole, pieces) = (Images::new(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let dataset = images.open();
+    let expected = run(&dataset, &mut Counting::new(), &cache_in(whole.path())).unwrap();
+    let cache = cache_in(pieces.path());
+    let asked = std::sync::Arc::new(AtomicUsize::new(0));
+    let context = Context::silent().until(move || asked.fetch_add(1, Ordering::SeqCst) == 1);
+    let settings = Settings { cache: &cache, batch_size: BATCH, part: (0, 1), context: &context };
+    let stopped = stage_one::run(&dataset, &mut Counting::new(), &settings).unwrap();
+    let kept = stopped.dir.join("train/_part-00000.rows");
+    let mut bytes = fs::read(&kept).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&kept, bytes).unwrap();
+    let again = run(&dataset, &mut Counting::new(), &cache).unwrap();
+    assert_eq!(again.reused, 0);
+    assert_eq!(files_of(&again.dir), files_of(&expected.dir));
+}

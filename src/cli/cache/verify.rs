@@ -84,6 +84,16 @@ fn teacher_agrees(
              has drifted; make the cache again with this version"
         )));
     }
+    if found.is_noise() {
+        return Err(Failure::damage(format!(
+            "the teacher differs from itself by {:.2e} between batch sizes, with logits of up to {:.2e}: its logits depend on chance or \
+             on the other images of a batch, so {} is not what it says of single images; export it without dropout, noise or batch \
+             statistics and make the cache again, with teacher.batch-size = 1 if it is quantised as it runs",
+            found.floor.max,
+            found.largest,
+            args.cache.display()
+        )));
+    }
     if found.drifted() {
         return Err(Failure::damage(format!(
             "{} is not what this teacher says today: a logit is {:.2e} off, rounding explains {:.2e}; make the cache again, \

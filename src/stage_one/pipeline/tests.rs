@@ -7,6 +7,7 @@ use image::RgbImage;
 
 use super::*;
 use crate::dataset::SplitName;
+use crate::store::ShardSpec;
 use crate::support::hash::Digest;
 use crate::teacher::{self, Description};
 use crate::view::Preprocess;
@@ -96,7 +97,7 @@ impl Teacher for Echo<'_> {
 }
 
 /// Shards of 7 rows of a split of `samples` samples in `views` views.
-fn shards(samples: u64, views: u16) -> Vec<ShardSpec> {
+fn shards(samples: u64, views: u16) -> Vec<Task> {
     let rows = samples * u64::from(views);
     let shard = |index: u64| ShardSpec {
         split: "train".to_owned(),
@@ -106,10 +107,10 @@ fn shards(samples: u64, views: u16) -> Vec<ShardSpec> {
         views,
         path: PathBuf::new(),
     };
-    (0..rows.div_ceil(7)).map(shard).collect()
+    (0..rows.div_ceil(7)).map(|index| Task::whole(shard(index))).collect()
 }
 
-fn pipeline<'a>(shards: &'a [ShardSpec], prepare: &'a Fake) -> Pipeline<'a> {
+fn pipeline<'a>(shards: &'a [Task], prepare: &'a Fake) -> Pipeline<'a> {
     Pipeline { shards, prepare, batch_size: BATCH, workers: 3 }
 }
 
@@ -160,7 +161,7 @@ fn an_image_is_decoded_once_for_all_its_views_in_a_shard() {
 fn no_more_batches_are_prepared_than_there_are_buffers() {
     let mut shards = shards(7, 1);
     // Nothing but full batches.
-    shards[0].rows = 300;
+    shards[0].spec.rows = 300;
     let prepare = Fake::default();
     let mut furthest = 0;
     {

@@ -1,0 +1,176 @@
+//! Rows whose logits are known before the teacher is asked: from other caches of the same teacher, and from a run that did not finish
+//! a shard.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::partial::Partial;
+use super::{Error, Settings};
+use crate::dataset::{Dataset, Sample, SplitName};
+use crate::objects::Url;
+use crate::store::{self, Cache, CacheBuilder, Encoding, Manifest, ShardSpec, SplitRows, TeacherIdentity};
+
+/// What is known of a row, beside what the dataset and its place say.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct KnownRow {
+    pub crop: [f32; 4],
+    pub flip: bool,
+    pub input_hash: [u8; 8],
+    /// In the dataset's class order.
+    pub logits: Vec<f32>,
+}
+
+/// A shard to fill.
+pub(super) struct Task {
+    pub spec: ShardSpec,
+    /// The rows to ask the teacher for; none where it is asked for all.
+    rows: Option<Vec<u32>>,
+    /// Rows that a run before kept.
+    kept: BTreeMap<u64, KnownRow>,
+}
+
+impl Task {
+    /// A shard of which nothing is known.
+    pub fn whole(spec: ShardSpec) -> Self {
+        Self { spec, rows: None, kept: BTreeMap::new() }
+    }
+
+    /// How many rows the teacher is asked for.
+    pub fn asked(&self) -> usize {
+        self.rows.as_ref().map_or(self.spec.rows as usize, Vec::len)
+    }
+
+    /// The place in the shard of one of these rows.
+    pub fn row(&self, index: usize) -> u64 {
+        self.rows.as_ref().map_or(index as u64, |rows| rows[index].into())
+    }
+}
+
+/// The shards to fill, and what is known of them.
+pub(super) struct Known {
+    pub tasks: Vec<Task>,
+    donors: Donors,
+}
+
+impl Known {
+    /// Looks for rows of the shards `to_do` beside them and in the other caches of the folder.
+    pub fn find(
+        site: &CacheBuilder,
+        dataset: &Dataset,
+        to_do: Vec<ShardSpec>,
+        settings: &Settings,
+    ) -> Result<Self, Error> {
+        let donors = if to_do.is_empty() { Donors::default() } else { Donors::find(site, settings)? };
+        let mut tasks = Vec::with_capacity(to_do.len());
+        for spec in to_do {
+            let split: SplitName = spec.split.parse().expect("the manifest has the splits of the dataset");
+            let kept = Partial::read(site.dir(), site.manifest(), &spec);
+            let is_known = |row: u64| {
+                let (index, view) = spec.identity(row);
+                kept.contains_key(&row)
+                    || donors.row(image_hash(sample(dataset, split, index)), view).is_some()
+            };
+            let rows = (!kept.is_empty() || !donors.splits.is_empty()).then(|| {
+                (0..spec.rows).filter(|&row| !is_known(row)).map(|row| row as u32).collect::<Vec<u32>>()
+            });
+            tasks.push(Task { spec, rows, kept });
+        }
+        Ok(Self { tasks, donors })
+    }
+
+    /// A row that is known.
+    pub fn row(
+        &self,
+        task: &Task,
+        position: u64,
+        view: u16,
+        image_hash: [u8; 16],
+    ) -> Result<KnownRow, Error> {
+        if let Some(row) = task.kept.get(&position) {
+            return Ok(row.clone());
+        }
+        let (rows, row) = self.donors.row(image_hash, view).expect("a row that is not asked for is known");
+        let mut logits = vec![0.0; rows.classes()];
+        rows.gather_logits(&[row], &mut logits)?;
+        Ok(KnownRow { crop: rows.crop(row), flip: rows.flip(row), input_hash: rows.input_hash(row), logits })
+    }
+}
+
+/// A sample of a split that the dataset has.
+pub(super) fn sample(dataset: &Dataset, split: SplitName, index: u64) -> &Sample {
+    &dataset.split(split).expect("the manifest has the splits of the dataset").samples[index as usize]
+}
+
+/// The first 128 bits of the BLAKE3 of its file.
+pub(super) fn image_hash(sample: &Sample) -> [u8; 16] {
+    sample.content.0.first_chunk().copied().expect("a digest has 32 bytes")
+}
+
+/// Complete caches with logits that the teacher would give again, to the last bit.
+#[derive(Default)]
+struct Donors {
+    splits: Vec<Donor>,
+    /// Where an image stands: the split above and the sample.
+    by_image: HashMap<[u8; 16], Vec<(u32, u64)>>,
+}
+
+struct Donor {
+    rows: Arc<SplitRows>,
+    /// Whether its views after view 0 are drawn as those that are wanted.
+    has_same_views: bool,
+}
+
+impl Donors {
+    /// The caches beside this one that the same teacher made in the same way, of the same classes, with unrounded logits. One that can't
+    /// be used, or is damaged, is passed over. An object store is not searched.
+    fn find(site: &CacheBuilder, settings: &Settings) -> Result<Self, Error> {
+        let mut donors = Self::default();
+        if Url::of(&settings.cache.dir).is_some() {
+            return Ok(donors);
+        }
+        let wanted = site.manifest();
+        for folder in store::find(&settings.cache.dir, None)? {
+            let Ok(found) = Manifest::read(&folder) else { continue };
+            if !can_give(&found, wanted) {
+                continue;
+            }
+            let Ok(cache) = Cache::open(&folder) else { continue };
+            if cache.check_content().is_err() {
+                continue;
+            }
+            let has_same_views = found.view.crops.is_some() && found.view.crops == wanted.view.crops;
+            for split in &found.dataset.splits {
+                donors.add(Donor { rows: cache.split(&split.name)?, has_same_views });
+            }
+        }
+        Ok(donors)
+    }
+
+    fn add(&mut self, donor: Donor) {
+        let number = self.splits.len() as u32;
+        for sample in 0..donor.rows.samples() {
+            if let Some(row) = donor.rows.row(sample, 0) {
+                self.by_image.entry(donor.rows.image_hash(row)).or_default().push((number, sample));
+            }
+        }
+        self.splits.push(donor);
+    }
+
+    /// A view of an image, wherever it stands. View 0 is the same under every way to draw the others.
+    fn row(&self, image_hash: [u8; 16], view: u16) -> Option<(&SplitRows, usize)> {
+        self.by_image.get(&image_hash)?.iter().find_map(|&(number, sample)| {
+            let donor = &self.splits[number as usize];
+            let row = donor.rows.row(sample, view).filter(|_| view == 0 || donor.has_same_views)?;
+            Some((&*donor.rows, row))
+        })
+    }
+}
+
+fn can_give(found: &Manifest, wanted: &Manifest) -> bool {
+    let teacher = TeacherIdentity { name: wanted.teacher.name.clone(), ..found.teacher.clone() };
+    found.key != wanted.key
+        && found.encoding == Encoding::Float32
+        && teacher == wanted.teacher
+        && found.view.resize == wanted.view.resize
+        && found.dataset.classes == wanted.dataset.classes
+}
