@@ -31,6 +31,7 @@ pub(super) struct Task {
 
 impl Task {
     /// A shard of which nothing is known.
+    #[cfg(test)]
     pub fn whole(spec: ShardSpec) -> Self {
         Self { spec, rows: None, kept: BTreeMap::new() }
     }
