@@ -10,6 +10,7 @@
 
 use serde::Serialize;
 
+use super::encodings::{encodings, level};
 use super::{PlannedCache, Probe};
 use crate::config::Pipeline;
 use crate::dataset::{Dataset, SplitName};
@@ -107,16 +108,6 @@ pub struct SweepCost {
     pub seconds: Option<f64>,
     /// All runs, with the teacher in every step.
     pub online_seconds: Option<f64>,
-}
-
-/// The encodings that are compared: dense ones, and the largest logits of one class in twenty.
-pub(super) fn encodings(manifest: &Manifest) -> Vec<Encoding> {
-    let classes = manifest.classes();
-    let kept = match manifest.encoding {
-        Encoding::TopK(kept) => kept,
-        _ => classes.div_ceil(20).clamp(1, 50).min(classes.saturating_sub(1)) as u32,
-    };
-    vec![Encoding::Float32, Encoding::Float16, Encoding::TopK(kept)]
 }
 
 impl Cost {
@@ -237,9 +228,4 @@ pub struct Run {
     pub epochs: usize,
     /// Whether it is done.
     pub done: bool,
-}
-
-/// The level of zstd that sizes are given at: the pipeline's, else 3.
-pub(super) fn level(manifest: &Manifest) -> u8 {
-    if manifest.zstd == 0 { 3 } else { manifest.zstd }
 }

@@ -2,6 +2,7 @@
 
 mod cache;
 mod cost;
+mod encodings;
 mod error;
 mod folder;
 mod probe;
@@ -9,7 +10,6 @@ mod units;
 
 pub use cache::{PlannedCache, PlannedShard};
 pub use cost::{Cost, Decoding, EncodingCost, Run, StageOneCost, StudentCost, SweepCost};
-use cost::{encodings, level};
 pub use error::Error;
 pub use probe::{Encoded, Probe};
 pub use units::{CacheState, Commands, StageOneUnit, SweepUnit, SweepUnits, Units};

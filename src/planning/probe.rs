@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
+use super::encodings::{encodings, level};
 use super::folder::Scratch;
-use super::{Error, PlannedCache, encodings, level};
+use super::{Error, PlannedCache};
 use crate::config::{self, Pipeline};
 use crate::dataset::{Dataset, Sample, Split, SplitName};
 use crate::stage_one::{self, Settings, State, Tuned, Tuner};

@@ -1,6 +1,6 @@
 //! What can be wrong with an image or with a `preprocessor_config.json`.
 
-use super::{MAX_PIXELS, MAX_SIDE};
+use super::limits::{MAX_PIXELS, MAX_SIDE};
 
 /// The messages about an image say what it is and leave its name to the caller, who knows it:
 /// `format!("{name} {error}")` reads as one sentence.

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::preprocess::Settings;
 use super::resize::Size;
+use super::settings::Settings;
 use super::{Error, Filter, Preprocess};
 
 /// An evaluation transform.

@@ -8,19 +8,23 @@ mod evaluation;
 mod filter;
 mod formats;
 mod geometry;
+mod limits;
 mod preprocess;
 mod processor_config;
 mod render;
 mod resample;
 #[cfg(target_arch = "x86_64")]
 mod resample_avx2;
+mod resample_plain;
 mod resize;
+mod settings;
 
 pub use error::Error;
 pub use evaluation::EvaluationTransform;
 pub use filter::Filter;
-pub use formats::{MAX_PIXELS, MAX_SIDE, decode};
+pub use formats::decode;
 pub use geometry::{Geometry, Policy, geometry};
+pub use limits::{MAX_PIXELS, MAX_SIDE};
 pub use preprocess::Preprocess;
 pub use render::{Rendered, render, render_decoded, thumbnail};
 pub use resample::resize;

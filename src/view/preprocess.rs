@@ -8,23 +8,9 @@ use image::{RgbImage, imageops};
 use super::filter::Filter;
 use super::resample::resize;
 use super::resize::{Resize, Size};
+use super::settings::Settings;
 use super::{Error, Geometry, MAX_PIXELS, processor_config};
 use crate::support::hash::{Digest, FieldHasher};
-
-/// The steps of a processor, each as `transformers` orders them.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Settings {
-    pub resize: bool,
-    pub size: Size,
-    pub filter: Filter,
-    /// Height and width.
-    pub center_crop: Option<(u32, u32)>,
-    /// Whether half a pixel before the crop is rounded to an even number, as torchvision does, or cut off, as `transformers` does.
-    pub crop_rounds: bool,
-    pub rescale: Option<f64>,
-    /// Mean and standard deviation of red, green and blue.
-    pub normalise: Option<([f32; 3], [f32; 3])>,
-}
 
 /// A model's preprocessing: images of any size in, pixels of one size out.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +52,7 @@ impl Preprocess {
     /// # Errors
     /// Values that can't be followed to the pixel.
     pub fn from_json(name: &str, text: &str) -> Result<Self, Error> {
-        processor_config::parse(name, text)
+        processor_config::parse(name, text).map(Self::new)
     }
 
     /// A student's preprocessing: bilinear to `size` x `size`, scaled to 0..1, then normalised.

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::Error;
 use super::filter::Filter;
-use super::preprocess::{Preprocess, Settings};
 use super::resize::Size;
+use super::settings::Settings;
 
 /// The keys that change pixels. Others, such as `return_tensors`, do not matter here.
 #[derive(Deserialize)]
@@ -38,7 +38,7 @@ struct Reader<'a> {
 }
 
 /// Reads the text of a `preprocessor_config.json`, called `path` in messages.
-pub(super) fn parse(path: &str, text: &str) -> Result<Preprocess, Error> {
+pub(super) fn parse(path: &str, text: &str) -> Result<Settings, Error> {
     let file: Processor = serde_json::from_str(text)
         .map_err(|error| Error::Syntax { path: path.to_owned(), reason: error.to_string() })?;
     let processor = file.image_processor_type.clone().unwrap_or_else(|| "ViTImageProcessor".to_owned());
@@ -75,7 +75,7 @@ pub(super) fn parse(path: &str, text: &str) -> Result<Preprocess, Error> {
         }
         Ok((mean, std))
     });
-    Ok(Preprocess::new(Settings {
+    Ok(Settings {
         resize,
         size,
         filter,
@@ -83,7 +83,7 @@ pub(super) fn parse(path: &str, text: &str) -> Result<Preprocess, Error> {
         crop_rounds: false,
         rescale: rescale.then_some(factor).transpose()?,
         normalise: standard.transpose()?,
-    }))
+    })
 }
 
 const ONE_SIZE: &str =

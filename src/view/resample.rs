@@ -9,7 +9,8 @@
 
 use image::{Rgb, RgbImage};
 
-use super::filter::{Filter, PRECISION_BITS, Weights};
+use super::filter::{Filter, Weights};
+use super::resample_plain::{HALF, clip, vertical_plain};
 
 /// Resizes the part `crop` (left, top, width, height in pixels, fractions allowed) of an image to `width` x `height`.
 ///
@@ -42,12 +43,6 @@ pub fn resize(image: &RgbImage, crop: [f32; 4], width: u32, height: u32, filter:
         None => narrowed,
     };
     RgbImage::from_raw(width, height, pixels).expect("both passes fill their size")
-}
-
-const HALF: i32 = 1 << (PRECISION_BITS - 1);
-
-fn clip(sum: i32) -> u8 {
-    (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
 
 fn horizontal(pixels: &[u8], stride: usize, weights: &Weights, width: usize) -> Vec<u8> {
@@ -87,39 +82,6 @@ fn vertical(pixels: &[u8], stride: usize, weights: &Weights, first_row: usize) -
     }
     vertical_plain(pixels, stride, weights, first_row, &mut out);
     out
-}
-
-/// Sums that the compiler keeps in registers.
-const LANES: usize = 32;
-
-#[expect(
-    clippy::inline_always,
-    reason = "what the compiler makes of it depends on the caller's target features"
-)]
-#[inline(always)]
-pub(super) fn vertical_plain(
-    pixels: &[u8],
-    stride: usize,
-    weights: &Weights,
-    first_row: usize,
-    out: &mut [u8],
-) {
-    for (out, (first, weights)) in out.chunks_exact_mut(stride).zip(weights.iter()) {
-        let rows = &pixels[(first - first_row) * stride..];
-        let mut at = 0;
-        for block in out.chunks_mut(LANES) {
-            let mut sums = [HALF; LANES];
-            for (row, &weight) in rows.chunks_exact(stride).zip(weights) {
-                for (sum, &value) in sums.iter_mut().zip(&row[at..at + block.len()]) {
-                    *sum = sum.wrapping_add(i32::from(value).wrapping_mul(weight));
-                }
-            }
-            for (level, &sum) in block.iter_mut().zip(&sums) {
-                *level = clip(sum);
-            }
-            at += LANES;
-        }
-    }
 }
 
 /// Pillow adds the step up from pixel to pixel instead of multiplying, and so do we, to round where it rounds.

@@ -13,7 +13,7 @@ use std::arch::x86_64::{
 };
 
 use super::filter::{PRECISION_BITS, Weights};
-use super::resample::vertical_plain;
+use super::resample_plain::vertical_plain;
 
 /// Taps in one step.
 const TAPS: usize = 4;

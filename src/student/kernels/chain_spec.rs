@@ -1,6 +1,7 @@
 //! What a chain is made of, and how large each of its layers is on an input.
 
 use super::{
+    activation::Activation,
     dense, depthwise, pointwise,
     window::{Padding, Window},
 };
@@ -54,28 +55,6 @@ impl Conv {
     pub fn weight(self, inputs: usize, outputs: usize) -> [usize; 4] {
         let filter = if matches!(self, Self::Depthwise { .. }) { 1 } else { inputs };
         [outputs, filter, self.kernel(), self.kernel()]
-    }
-}
-
-/// What follows a BatchNorm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// Nothing.
-    Linear,
-    /// `max(x, 0)`.
-    Relu,
-    /// `min(max(x, 0), 6)`.
-    Relu6,
-}
-
-impl Activation {
-    /// The least and the largest value that comes out.
-    pub(super) fn range(self) -> (f32, f32) {
-        match self {
-            Self::Linear => (f32::NEG_INFINITY, f32::INFINITY),
-            Self::Relu => (0.0, f32::INFINITY),
-            Self::Relu6 => (0.0, 6.0),
-        }
     }
 }
 

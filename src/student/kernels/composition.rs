@@ -10,7 +10,8 @@ use burn::tensor::{
 
 use super::{
     BatchStatistics, LayerTensors, Statistics,
-    chain_spec::{Activation, ChainSpec, Conv},
+    activation::Activation,
+    chain_spec::{ChainSpec, Conv},
     window::Padding,
 };
 

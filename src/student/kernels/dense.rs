@@ -16,7 +16,8 @@ use rayon::prelude::*;
 
 use super::{
     gemm,
-    norm::{GradientSums, MomentSums, Moments, Norm, NormBackward},
+    moment_sums::MomentSums,
+    norm::{GradientSums, Moments, Norm, NormBackward},
     partition::{row_tasks, split, total},
     pool::Buffer,
     rows,

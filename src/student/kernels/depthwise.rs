@@ -13,7 +13,8 @@ use rayon::prelude::*;
 
 use super::{
     depthwise_rows::{Tap, backward_row, forward_row},
-    norm::{GradientSums, MomentSums, Moments, Norm, NormBackward},
+    moment_sums::MomentSums,
+    norm::{GradientSums, Moments, Norm, NormBackward},
     partition::{Band, bands, split, total},
     pool::Buffer,
     rows,

@@ -17,6 +17,7 @@
     reason = "vector code must be inlined into the function that is compiled for its instruction set"
 )]
 
+mod activation;
 mod adamw;
 mod average;
 mod chain;
@@ -28,6 +29,7 @@ mod depthwise_rows;
 mod extension;
 mod gemm;
 mod max_pool;
+mod moment_sums;
 mod norm;
 mod partition;
 mod patches;
@@ -46,9 +48,10 @@ use burn::{
     tensor::{DType, Tensor},
 };
 
+pub use activation::Activation;
 pub use adamw::AdamW;
 pub use average::move_average;
-pub use chain_spec::{Activation, ChainSpec, Conv, Layer};
+pub use chain_spec::{ChainSpec, Conv, Layer};
 pub use max_pool::max_pool;
 pub use window::Padding;
 

@@ -13,7 +13,8 @@ use rayon::prelude::*;
 
 use super::{
     gemm,
-    norm::{GradientSums, MomentSums, Moments, Norm, NormBackward},
+    moment_sums::MomentSums,
+    norm::{GradientSums, Moments, Norm, NormBackward},
     partition::{row_chunks, row_tasks, split, total},
     patches::Patches,
     pool::Buffer,

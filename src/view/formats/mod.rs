@@ -25,11 +25,7 @@ use std::fmt;
 use image::RgbImage;
 
 use super::Error;
-
-/// The longest side that is read, in pixels.
-pub const MAX_SIDE: u32 = 16_384;
-/// The most pixels that are read.
-pub const MAX_PIXELS: u64 = 200_000_000;
+use super::limits::{MAX_PIXELS, MAX_SIDE};
 
 /// The pixels of a JPEG, PNG, WebP, GIF, BMP or TIFF file, upright, without alpha; an animation gives its first frame.
 ///

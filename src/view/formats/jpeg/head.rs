@@ -1,7 +1,7 @@
 //! What stands in a JPEG before its first scan.
 
 use super::FORMAT;
-use super::markers::{self, START_OF_SCAN};
+use super::segment::{START_OF_SCAN, segment};
 use crate::view::Error;
 use crate::view::formats::{damaged, truncated, unsupported};
 
@@ -59,7 +59,7 @@ impl<'a> Head<'a> {
                 }
                 0x01..=0xbf => return Err(damaged(FORMAT, "a marker is unknown")),
                 _ => {
-                    let (data, end) = markers::segment(bytes, at)?;
+                    let (data, end) = segment(bytes, at)?;
                     head.segments.push((at, end));
                     head.segment(marker, data)?;
                     if marker == START_OF_SCAN {

@@ -5,6 +5,7 @@
 
 mod head;
 mod markers;
+mod segment;
 
 use std::panic;
 
@@ -12,8 +13,9 @@ use image::RgbImage;
 use libjpeg_turbo_rs::{DecodeLimits, DecodeWarning, Decoder, FrameHeader, Image, JpegError, PixelFormat};
 
 use super::orientation::upright;
-use super::{MAX_PIXELS, MAX_SIDE, check_size, damaged, from_cmyk, unsupported};
+use super::{check_size, damaged, from_cmyk, unsupported};
 use crate::view::Error;
+use crate::view::limits::{MAX_PIXELS, MAX_SIDE};
 use head::Head;
 
 const FORMAT: &str = "JPEG";
