@@ -1,16 +1,20 @@
 //! `decant data`: what a dataset holds, and the generated leaves as an image folder.
 
-use crate::cli::output::{out, outln};
-use crate::support::context::Context;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use serde::Serialize;
 
 use super::Failure;
+use super::output::{count, out, outln, print_json};
 use super::pipeline::PipelineArgs;
 use crate::config;
-use crate::dataset::{Dataset, leaves};
+use crate::dataset::{BadImage, Dataset, Duplicates, Split, leaves};
+use crate::support::context::Context;
 use crate::support::table::Table;
+
+/// How many bad images are listed one by one.
+const LISTED: usize = 20;
 
 /// Inspect a dataset, or write the generated leaves.
 #[derive(clap::Args)]
@@ -21,23 +25,29 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Count the images of each split and class
+    /// Count the images of each split and class, and list what is wrong with them
     Inspect {
         #[command(flatten)]
         pipeline: PipelineArgs,
+        /// Do not decode the images, which takes long where there are many
+        #[arg(long)]
+        no_decode: bool,
+        /// Print the result as JSON on standard output
+        #[arg(long)]
+        json: bool,
     },
     /// Write generated bean leaves, OUT/<split>/<class>/*.jpg
     Synth {
-        /// The folder to write, which must be empty or absent
+        /// Folder to write, which must be empty or absent
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// Also write each image's lesions as a grey PNG, in a folder of the same layout
+        /// Also write the lesions of each image as a grey PNG, in a folder of the same layout
         #[arg(long, value_name = "DIR")]
         masks: Option<PathBuf>,
         /// Same seed, same images
         #[arg(long, default_value_t = 0)]
         seed: u64,
-        /// How ill an ill leaf is at least, from 0 to 1
+        /// The least severity of a diseased leaf, from 0 to 1
         #[arg(long, default_value_t = 0.0)]
         severity: f32,
         /// Images in train
@@ -54,7 +64,7 @@ enum Command {
 
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.command {
-        Command::Inspect { pipeline } => inspect(&pipeline, context),
+        Command::Inspect { pipeline, no_decode, json } => inspect(&pipeline, !no_decode, json, context),
         Command::Synth { out, masks, seed, severity, train, validation, test } => {
             let sizes = config::Leaves { seed, train, validation, test, severity };
             let written = leaves::write_folder(&out, &sizes, context)?;
@@ -71,36 +81,105 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
 }
 
-fn inspect(args: &PipelineArgs, context: &Context) -> Result<(), Failure> {
+/// What a dataset holds and what is wrong with it, for programs.
+#[derive(Serialize)]
+struct Inspection<'a> {
+    name: &'a str,
+    fingerprint: String,
+    classes: &'a [String],
+    splits: Vec<SplitCounts>,
+    notes: &'a [String],
+    warnings: Vec<String>,
+    duplicates: &'a [Duplicates],
+    /// Left out where the images were not decoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bad_images: Option<Vec<NamedBadImage>>,
+}
+
+#[derive(Serialize)]
+struct SplitCounts {
+    split: String,
+    images: usize,
+    unlabelled: usize,
+    /// Images of each class, in the order of the classes.
+    of_class: Vec<usize>,
+}
+
+#[derive(Serialize)]
+struct NamedBadImage {
+    image: String,
+    reason: String,
+}
+
+fn inspect(args: &PipelineArgs, decode: bool, json: bool, context: &Context) -> Result<(), Failure> {
     let pipeline = args.load(Vec::new())?;
     let dataset = Dataset::open(&pipeline.dataset, context)?;
-    outln!("{}  fingerprint {}", dataset.name, dataset.fingerprint());
-    let mut table = Table::new(
-        ["class".to_owned()].into_iter().chain(dataset.splits.iter().map(|split| split.name.to_string())),
-    );
-    let count = |label: Option<i32>| {
-        let of = move |split: &crate::dataset::Split| {
-            split.samples.iter().filter(|sample| label.is_none_or(|label| sample.label == label)).count()
-        };
-        dataset.splits.iter().map(of).collect::<Vec<usize>>()
+    // Images that are skipped were decoded when the dataset was opened.
+    let decode = decode && pipeline.dataset.on_bad_image == config::OnBadImage::Error;
+    let bad = if decode { Some(dataset.bad_images(context)?) } else { None };
+    let named = |bad: &BadImage| NamedBadImage {
+        image: dataset.sample_name(bad.split, bad.index),
+        reason: bad.reason.to_string(),
     };
-    let cells = |name: &str, counts: Vec<usize>| {
-        [name.to_owned()]
-            .into_iter()
-            .chain(counts.into_iter().map(|count| count.to_string()))
-            .collect::<Vec<_>>()
+    let inspection = Inspection {
+        name: &dataset.name,
+        fingerprint: dataset.fingerprint().to_string(),
+        classes: &dataset.classes,
+        splits: dataset.splits.iter().map(|split| counts(split, dataset.classes.len())).collect(),
+        notes: &dataset.notes,
+        warnings: [dataset.warnings(), dataset.small_splits()].concat(),
+        duplicates: &dataset.duplicates,
+        bad_images: bad.map(|bad| bad.iter().map(named).collect()),
     };
-    for (label, class) in dataset.classes.iter().enumerate() {
-        table.row(cells(class, count(Some(label as i32))));
-    }
-    let unlabelled = count(Some(-1));
-    if unlabelled.iter().any(|&images| images > 0) {
-        table.row(cells("(unlabelled)", unlabelled));
-    }
-    table.row(cells("all", count(None)));
-    out!("{table}");
-    for note in &dataset.notes {
-        outln!("note: {note}");
+    if json {
+        print_json(&inspection);
+    } else {
+        print(&inspection);
     }
     Ok(())
+}
+
+fn counts(split: &Split, classes: usize) -> SplitCounts {
+    let mut of_class = vec![0; classes];
+    for label in split.samples.iter().filter_map(|sample| usize::try_from(sample.label).ok()) {
+        of_class[label] += 1;
+    }
+    let images = split.samples.len();
+    SplitCounts { split: split.name.to_string(), images, unlabelled: images - split.labelled(), of_class }
+}
+
+fn print(inspection: &Inspection) {
+    let Inspection { splits, .. } = inspection;
+    outln!("{}  fingerprint {}", inspection.name, inspection.fingerprint);
+    let mut table = Table::new(["class"].into_iter().chain(splits.iter().map(|split| split.split.as_str())));
+    let mut row = |name: &str, of_split: &dyn Fn(&SplitCounts) -> usize| {
+        table.row([name.to_owned()].into_iter().chain(splits.iter().map(|split| of_split(split).to_string())));
+    };
+    for (label, class) in inspection.classes.iter().enumerate() {
+        row(class, &|split| split.of_class[label]);
+    }
+    if splits.iter().any(|split| split.unlabelled > 0) {
+        row("(unlabelled)", &|split| split.unlabelled);
+    }
+    row("all", &|split| split.images);
+    out!("{table}");
+    for note in inspection.notes {
+        outln!("note: {note}");
+    }
+    for warning in &inspection.warnings {
+        outln!("warning: {warning}");
+    }
+    let bad = inspection.bad_images.as_deref().unwrap_or_default();
+    if !bad.is_empty() {
+        outln!(
+            "warning: {} can't be decoded; remove them, or skip them with dataset.on-bad-image = \"skip\"",
+            count(bad.len(), "image")
+        );
+        for NamedBadImage { image, reason } in bad.iter().take(LISTED) {
+            outln!("  {image}: {reason}");
+        }
+        if bad.len() > LISTED {
+            outln!("  and {} more (--json lists all)", bad.len() - LISTED);
+        }
+    }
 }

@@ -98,6 +98,9 @@ pub(super) fn cache(
         settings.batch_size = begun;
     }
     show_head(pipeline, &dataset, tuner.teacher(), settings.batch_size, context);
+    for warning in dataset.warnings() {
+        errln!("warning: {warning}");
+    }
     let mut tuned = tuner.tune(left.rows, settings.batch_size)?;
     let config::Teacher { batch_size, sessions, threads, .. } = pipeline.teacher;
     if left.rows > 0 && [batch_size, sessions, threads].contains(&Count::Auto) {

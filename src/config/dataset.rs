@@ -1,5 +1,8 @@
 //! `[dataset]`: where the images come from.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::rule::{Invalid, within};
@@ -17,6 +20,29 @@ pub struct Dataset {
     pub seed: u64,
     /// What an image that can't be decoded does.
     pub on_bad_image: OnBadImage,
+    /// The column that holds the class: of parquet files, or of the table of labels beside images (`metadata.csv`). Left out, it is found by
+    /// its type or its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_column: Option<String>,
+    /// The column of parquet files that holds the image. Left out, it is found by its type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_column: Option<String>,
+    /// The configuration of a dataset whose parquet files are those of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// The branch, tag or commit of a dataset on the hub.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Which folder's name is the class of an image that lies deeper than `<split>/<class>/<image>`.
+    #[serde(skip_serializing_if = "ClassFolder::is_top")]
+    pub class_folder: ClassFolder,
+    /// Other names for classes, such as the teacher's. Classes of one name become one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub class_map: BTreeMap<String, String>,
+    /// Folders of images without labels, which join train: only the teacher teaches them. A folder `unlabelled` beside the splits does
+    /// so without this key.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlabelled: Vec<PathBuf>,
     /// Sizes of the generated leaves, read only with `source = "leaves"`.
     pub leaves: Leaves,
 }
@@ -28,6 +54,13 @@ impl Default for Dataset {
             validation_share: 0.1,
             seed: 0,
             on_bad_image: OnBadImage::Error,
+            label_column: None,
+            image_column: None,
+            config: None,
+            revision: None,
+            class_folder: ClassFolder::Top,
+            class_map: BTreeMap::new(),
+            unlabelled: Vec::new(),
             leaves: Leaves::default(),
         }
     }
@@ -57,6 +90,20 @@ impl Dataset {
             )?;
         }
 
+        if let Some(revision) = &self.revision {
+            let is_hub = self.source.starts_with("hub:");
+            within("dataset.revision", revision, is_hub, "left out unless dataset.source is hub:ORG/NAME")?;
+        }
+        for (key, value) in [
+            ("dataset.label-column", &self.label_column),
+            ("dataset.image-column", &self.image_column),
+            ("dataset.config", &self.config),
+        ] {
+            if let Some(value) = value {
+                let is_read = self.source != "leaves";
+                within(key, value, is_read, "left out with dataset.source = \"leaves\"")?;
+            }
+        }
         within("dataset.leaves.severity", leaves.severity, (0.0..=1.0).contains(&leaves.severity), "0 to 1")?;
         Ok(())
     }
@@ -70,6 +117,23 @@ pub enum OnBadImage {
     Error,
     /// Leave it out and list it in the cache's manifest.
     Skip,
+}
+
+/// Which folder names an image's class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassFolder {
+    /// The folder below the split, as in torchvision's `ImageFolder`.
+    Top,
+    /// The folder that the image lies in, as in Hugging Face's `imagefolder`.
+    Leaf,
+}
+
+impl ClassFolder {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    fn is_top(&self) -> bool {
+        *self == Self::Top
+    }
 }
 
 /// `[dataset.leaves]`: how many leaves are generated. The defaults are the published sizes of `beans`.

@@ -25,7 +25,7 @@ mod train;
 pub use architecture::{Architecture, Traits};
 pub use cache::{Cache, Encoding, View};
 pub use count::Count;
-pub use dataset::{Dataset, Leaves, OnBadImage};
+pub use dataset::{ClassFolder, Dataset, Leaves, OnBadImage};
 pub use error::Error;
 pub use load::{Assignment, Source, load, parse};
 pub use loss::{Control, Dist, Dkd, Loss, Ramp};

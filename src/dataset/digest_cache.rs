@@ -1,13 +1,13 @@
-//! Digests of a dataset's images, noted so that a large one is not read from end to end each time it is opened.
+//! Digests of a dataset's images, cached so that a large one is not read from end to end each time it is opened.
 //!
-//! A note is a parquet file in the user's cache folder, `decant/digests/<digest of the dataset's folder>.parquet`, with a row for
-//! each image: `path` (binary, relative to the folder), `bytes`, `modified` and `changed` (the file's `mtime` and `ctime` in
-//! nanoseconds since 1970), `digest` (BLAKE3). A file counts as it was noted while all three of its numbers are the same, as in
-//! git's index. Of a file that was touched just before it was read nothing is noted, for its next change might have the same
-//! times. Should a note be wrong all the same, the image is found out where it is used: [`Dataset::read`](super::Dataset::read)
-//! compares what it reads.
+//! The cache of a dataset is a parquet file in the user's cache folder, `decant/digests/<digest of the dataset's folder>.parquet`, with a row
+//! for each image: `path` (binary, relative to the folder), `bytes`, `modified` and `changed` (the file's `mtime` and `ctime` in
+//! nanoseconds since 1970), `digest` (BLAKE3). A digest counts while all three of its file's numbers are the same, as in git's
+//! index. A file that was touched just before it was read is not cached, for its next change might have the same times. A
+//! digest that is wrong all the same is noticed where its image is used: [`Dataset::read`](super::Dataset::read) compares what it
+//! reads.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,11 +23,12 @@ use arrow::array::{
 use arrow::datatypes::{Int64Type, UInt64Type};
 
 use crate::support::atomic::AtomicFile;
+use crate::support::files::open_regular;
 use crate::support::hash::Digest;
 use crate::support::user_cache;
 
-/// Hashing that takes less is done again rather than noted.
-pub(super) const WORTH_NOTING: Duration = Duration::from_secs(1);
+/// Hashing that takes less is done again rather than cached.
+pub(super) const WORTH_CACHING: Duration = Duration::from_secs(1);
 
 /// Some file systems know the time to two seconds.
 const COARSEST_CLOCK_NS: i64 = 2_000_000_000;
@@ -76,29 +77,29 @@ pub(super) struct Hashed<'a> {
     pub digests: Vec<Digest>,
 }
 
-/// Where the digests of a dataset's folder are noted.
-pub(super) struct Note(PathBuf);
+/// The file that caches the digests of a dataset's folder.
+pub(super) struct DigestCache(PathBuf);
 
-impl Note {
-    /// The note of the dataset in `folder`.
+impl DigestCache {
+    /// The cache of the dataset in `folder`.
     pub fn of(folder: &Path) -> Self {
         Self::within(&user_cache::folder(), folder)
     }
 
-    /// As [`Note::of`], in another folder than the user's cache.
+    /// As [`DigestCache::of`], in another folder than the user's cache.
     pub fn within(cache: &Path, folder: &Path) -> Self {
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
         let name = Digest::of(folder.as_os_str().as_encoded_bytes()).short(16);
         Self(cache.join("digests").join(format!("{name}.parquet")))
     }
 
-    /// What is noted: nothing where there is no note, or none that can be read.
-    pub fn read(&self) -> Noted {
+    /// The cached digests: none where the file is absent or can't be read.
+    pub fn read(&self) -> CachedDigests {
         self.columns().unwrap_or_default()
     }
 
-    fn columns(&self) -> Option<Noted> {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&self.0).ok()?).ok()?;
+    fn columns(&self) -> Option<CachedDigests> {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(open_regular(&self.0).ok()?).ok()?;
         // In one piece, whose memory goes back to the system as one.
         let count = usize::try_from(reader.metadata().file_metadata().num_rows()).ok()?.max(1);
         let rows = reader
@@ -109,7 +110,7 @@ impl Note {
             .ok()
             .filter(|rows| rows.num_rows() == count)?;
         let column = |name: &str| rows.column_by_name(name);
-        Some(Noted {
+        Some(CachedDigests {
             paths: column("path")?.as_binary_opt::<i32>()?.clone(),
             bytes: column("bytes")?.as_primitive_opt::<UInt64Type>()?.clone(),
             modified: column("modified")?.as_primitive_opt::<Int64Type>()?.clone(),
@@ -118,8 +119,8 @@ impl Note {
         })
     }
 
-    /// Notes what was hashed, from `started` on, in place of what stands there. A note that can't be written costs the next run
-    /// some time and is no error.
+    /// Caches what was hashed, from `started` on, in place of what stands there. A file that can't be written costs the next run some
+    /// time and is not an error.
     pub fn write(&self, mut hashed: Vec<Hashed>, started: SystemTime) {
         hashed.retain(|file| file.stamp.is_settled(since_1970(started)));
         hashed.sort_by_key(|file| file.path.as_os_str().as_encoded_bytes());
@@ -155,8 +156,8 @@ impl Note {
     }
 }
 
-/// What a note says, a row an image, sorted by the bytes of the paths.
-pub(super) struct Noted {
+/// Cached digests, a row an image, sorted by the bytes of the paths.
+pub(super) struct CachedDigests {
     paths: BinaryArray,
     bytes: UInt64Array,
     modified: Int64Array,
@@ -164,7 +165,7 @@ pub(super) struct Noted {
     digests: FixedSizeBinaryArray,
 }
 
-impl Default for Noted {
+impl Default for CachedDigests {
     fn default() -> Self {
         Self {
             paths: BinaryArray::from_iter_values(<[&[u8]; 0]>::default()),
@@ -176,16 +177,16 @@ impl Default for Noted {
     }
 }
 
-impl Noted {
+impl CachedDigests {
     /// The digests of the images in the file at `path`, relative to the folder, if it is still as it was.
     pub fn digests(&self, path: &Path, stamp: Stamp) -> Option<Vec<Digest>> {
         let rows = self.rows(path.as_os_str().as_encoded_bytes());
-        let noted = |row: usize| Stamp {
+        let cached = |row: usize| Stamp {
             bytes: self.bytes.value(row),
             modified_ns: self.modified.value(row),
             changed_ns: self.changed.value(row),
         };
-        if rows.is_empty() || noted(rows.start) != stamp {
+        if rows.is_empty() || cached(rows.start) != stamp {
             return None;
         }
         rows.map(|row| Some(Digest(self.digests.value(row).try_into().ok()?))).collect()
@@ -225,47 +226,47 @@ mod tests {
             let digests = (0..=index % 2).map(|row| Digest::of(&[index as u8, row as u8])).collect();
             hashed.push(Hashed { path, stamp: stamp(path), digests });
         }
-        let note = Note::within(cache.path(), folder.path());
-        note.write(hashed, later());
+        let digests = DigestCache::within(cache.path(), folder.path());
+        digests.write(hashed, later());
 
-        let noted = note.read();
-        assert_eq!(noted.digests(names[0], stamp(names[0])), Some(vec![Digest::of(&[0, 0])]));
+        let cached = digests.read();
+        assert_eq!(cached.digests(names[0], stamp(names[0])), Some(vec![Digest::of(&[0, 0])]));
         let two = vec![Digest::of(&[1, 0]), Digest::of(&[1, 1])];
-        assert_eq!(noted.digests(names[1], stamp(names[1])), Some(two));
-        assert_eq!(noted.digests(Path::new("c.png"), stamp(names[0])), None);
+        assert_eq!(cached.digests(names[1], stamp(names[1])), Some(two));
+        assert_eq!(cached.digests(Path::new("c.png"), stamp(names[0])), None);
         let (at, before) = (folder.path().join(names[0]), stamp(names[0]));
         // Longer than a tick of the coarsest clock that file systems' times are taken from.
         std::thread::sleep(Duration::from_millis(25));
         fs::write(&at, b"other").unwrap();
-        let file = File::options().write(true).open(&at).unwrap();
+        let file = fs::File::options().write(true).open(&at).unwrap();
         file.set_modified(UNIX_EPOCH + Duration::from_nanos(before.modified_ns as u64)).unwrap();
         assert_eq!((stamp(names[0]).bytes, stamp(names[0]).modified_ns), (5, before.modified_ns));
-        assert_eq!(noted.digests(names[0], stamp(names[0])), None, "only its ctime tells");
+        assert_eq!(cached.digests(names[0], stamp(names[0])), None, "only its ctime tells");
 
-        note.forget();
-        assert_eq!(note.read().digests(names[1], stamp(names[1])), None);
+        digests.forget();
+        assert_eq!(digests.read().digests(names[1], stamp(names[1])), None);
     }
 
     #[test]
-    fn what_was_touched_just_now_is_not_noted() {
+    fn what_was_touched_just_now_is_not_cached() {
         let (cache, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let at = folder.path().join("a.png");
         fs::write(&at, b"a").unwrap();
         let stamp = Stamp::of(&at).unwrap();
-        let note = Note::within(cache.path(), folder.path());
+        let digests = DigestCache::within(cache.path(), folder.path());
         let hashed = || vec![Hashed { path: Path::new("a.png"), stamp, digests: vec![Digest::of(b"a")] }];
-        note.write(hashed(), SystemTime::now());
-        assert_eq!(note.read().digests(Path::new("a.png"), stamp), None);
-        note.write(hashed(), later());
-        assert!(note.read().digests(Path::new("a.png"), stamp).is_some());
+        digests.write(hashed(), SystemTime::now());
+        assert_eq!(digests.read().digests(Path::new("a.png"), stamp), None);
+        digests.write(hashed(), later());
+        assert!(digests.read().digests(Path::new("a.png"), stamp).is_some());
     }
 
     #[test]
-    fn a_damaged_note_says_nothing() {
+    fn a_damaged_cache_holds_nothing() {
         let (cache, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let note = Note::within(cache.path(), folder.path());
-        fs::create_dir_all(note.0.parent().unwrap()).unwrap();
-        fs::write(&note.0, b"PAR1 and no more").unwrap();
-        assert_eq!(note.read().paths.len(), 0);
+        let digests = DigestCache::within(cache.path(), folder.path());
+        fs::create_dir_all(digests.0.parent().unwrap()).unwrap();
+        fs::write(&digests.0, b"PAR1 and no more").unwrap();
+        assert_eq!(digests.read().paths.len(), 0);
     }
 }

@@ -22,7 +22,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The source is a file.
-    #[error("{} is a file where dataset.source expects the folder that holds the splits", path.display())]
+    #[error("{} is a file, and dataset.source expects the folder that holds the splits", path.display())]
     NotAFolder {
         /// The file.
         path: PathBuf,
@@ -37,8 +37,8 @@ pub enum Error {
     },
     /// Neither images nor parquet files where they should be.
     #[error(
-        "{} holds no JPEG, PNG or WebP image and no parquet file; expected <split>/<class>/<image> or \
-         <split>-00000-of-00001.parquet, found {found}", path.display()
+        "{} holds no image and no parquet file; expected <split>/<class>/<image> or <split>-00000-of-00001.parquet, \
+         found {found}", path.display()
     )]
     Empty {
         /// The folder.
@@ -47,7 +47,7 @@ pub enum Error {
         found: String,
     },
     /// Two folders stand for the same split.
-    #[error("{} and {} both hold the {split} split; merge them or take one out", first.display(), second.display())]
+    #[error("{} and {} both hold the {split} split; merge them or remove one", first.display(), second.display())]
     TwoFolders {
         /// The split.
         split: SplitName,
@@ -56,10 +56,27 @@ pub enum Error {
         /// The other.
         second: PathBuf,
     },
+    /// Two folders of images without labels.
+    #[error("{} and {} both hold unlabelled images; merge them", first.display(), second.display())]
+    TwoPools {
+        /// One folder.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// Split folders lie below class folders.
+    #[error(
+        "{} holds a train folder of its own; expected the splits above the classes, <split>/<class>/<image>",
+        class.display()
+    )]
+    SplitsBelowClasses {
+        /// One of the class folders.
+        class: PathBuf,
+    },
     /// A split folder holds class folders and images beside them.
     #[error(
         "{} holds class folders ({classes}) and images beside them ({image}); move the images into their class's \
-         folder", path.display()
+         folder or, where they have no label, into a folder unlabelled beside the splits", path.display()
     )]
     Mixed {
         /// The split's folder.
@@ -69,13 +86,121 @@ pub enum Error {
         /// The first image beside them.
         image: String,
     },
-    /// No split has class folders.
-    #[error("no image in {} has a label; expected <split>/<class>/<image> in one split at least", path.display())]
+    /// A link leads to a folder that is read under another name.
+    #[error(
+        "{} is a link to {}, whose images would be read twice or under another class; remove the link",
+        link.display(), target.display()
+    )]
+    Link {
+        /// The link.
+        link: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
+    /// Class folders whose names are not UTF-8.
+    #[error(
+        "{} holds class folders whose names are not UTF-8 ({found}); rename them, for example with \
+         convmv -r -f latin1 -t utf8 --notest", path.display()
+    )]
+    NotUtf8 {
+        /// The folder that holds them.
+        path: PathBuf,
+        /// Their names, escaped.
+        found: String,
+    },
+    /// Two class names that look the same.
+    #[error(
+        "{} has two classes of one name in two Unicode spellings, \"{first}\" and \"{second}\"; rename one, or merge \
+         them with dataset.class-map", path.display()
+    )]
+    TwoSpellings {
+        /// The dataset's folder.
+        path: PathBuf,
+        /// One spelling, escaped.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A table of labels can't be used.
+    #[error("{} can't be used as a table of labels: {reason}", path.display())]
+    Table {
+        /// The table.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No table has the column of labels that is asked for.
+    #[error("dataset.label-column = {column:?} is in no table of {}: {found}", path.display())]
+    NoLabelColumn {
+        /// The dataset's folder.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// What was found instead.
+        found: String,
+    },
+    /// No split has labels.
+    #[error(
+        "no image in {} has a label; expected <split>/<class>/<image> in at least one split, or a metadata.csv with the \
+         columns file_name and label{}", path.display(),
+        hint.as_ref().map(|hint| format!(" ({hint}; dataset.label-column names the one that holds the class)")).unwrap_or_default()
+    )]
     Unlabelled {
         /// The folder.
         path: PathBuf,
+        /// The columns of a table that has no known column of labels.
+        hint: Option<String>,
     },
-    /// Two splits, or two files, have different classes.
+    /// A split has a class that train lacks.
+    #[error(
+        "{} has the class {class}, which train lacks{hint}; the classes of train are {classes}: rename the folder, or \
+         use dataset.class-map", split.display()
+    )]
+    UnknownClass {
+        /// The split's folder.
+        split: PathBuf,
+        /// The class.
+        class: String,
+        /// The nearest class of train, if one is near.
+        hint: String,
+        /// The classes of train.
+        classes: String,
+    },
+    /// `dataset.class-map` renames a class that the dataset does not have.
+    #[error("dataset.class-map renames {class:?}, which is not a class of the dataset{hint}; the classes are {classes}")]
+    ClassMap {
+        /// The class.
+        class: String,
+        /// The nearest class, if one is near.
+        hint: String,
+        /// The dataset's classes.
+        classes: String,
+    },
+    /// A folder of `dataset.unlabelled` does not exist.
+    #[error("there is no folder {}; dataset.unlabelled lists folders of images", path.display())]
+    NoPool {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder of `dataset.unlabelled` holds no image.
+    #[error("{}, which dataset.unlabelled lists, holds no image; found {found}", path.display())]
+    EmptyPool {
+        /// The folder.
+        path: PathBuf,
+        /// What lies there.
+        found: String,
+    },
+    /// A key that is for parquet files only.
+    #[error("dataset.{key} = {value:?} is for parquet files, and {} holds none; leave the key out", path.display())]
+    NoParquetFor {
+        /// The dataset's folder.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// Two files have different classes.
     #[error(
         "{first} has the classes {first_classes} and {second} has {second_classes}; the same names are expected in \
          both"
@@ -91,24 +216,22 @@ pub enum Error {
         second_classes: String,
     },
     /// There is no train split.
-    #[error("{} has no train split, found {found}; name its folder or its files train", path.display())]
+    #[error("{place} has no train split, found {found}; name its folder or its files train")]
     NoTrain {
         /// The folder.
-        path: PathBuf,
+        place: String,
         /// The splits that were found.
         found: String,
     },
-    /// A class is too small to give images to the splits that are missing.
+    /// Every class is too small to give images to the splits that are missing.
     #[error(
-        "{dataset} has no {missing} split, and the class {class} with {images} train images is too small to give a \
+        "{dataset} has no {missing} split, and its largest class with {images} train images is too small to give a \
          share of {share} to it; add images or that split"
     )]
     TooFewToShare {
         /// The dataset's name.
         dataset: String,
-        /// The class.
-        class: String,
-        /// How many images of it train has.
+        /// How many train images the largest class has.
         images: usize,
         /// `validation-share`.
         share: f64,
@@ -116,15 +239,26 @@ pub enum Error {
         missing: String,
     },
     /// A parquet file can't be read.
-    #[error("{} is no parquet file that can be read ({reason}); fetch or write it again", path.display())]
+    #[error("{} can't be read as a parquet file ({reason}); fetch or write it again", path.display())]
     Parquet {
         /// The file.
         path: PathBuf,
         /// What the parquet reader said.
         reason: String,
     },
+    /// A parquet file is compressed in a way that this program does not read.
+    #[error(
+        "{} is compressed with {codec}; write it again with zstd, snappy, gzip, lz4 or without compression",
+        path.display()
+    )]
+    Codec {
+        /// The file.
+        path: PathBuf,
+        /// The compression.
+        codec: String,
+    },
     /// A parquet file lacks a column, or it is not clear which one is meant.
-    #[error("{} should have one {wanted}, found {found}", path.display())]
+    #[error("{} should have one {wanted}, found {found}{hint}", path.display())]
     Column {
         /// The file.
         path: PathBuf,
@@ -132,11 +266,27 @@ pub enum Error {
         wanted: &'static str,
         /// The columns.
         found: String,
+        /// How to choose one, if there are several.
+        hint: String,
+    },
+    /// A column that the configuration names is not there, or is of another type.
+    #[error("{} has no {wanted} {column:?}, as dataset.{key} asks for; its columns are {found}", path.display())]
+    NamedColumn {
+        /// The file.
+        path: PathBuf,
+        /// What is looked for.
+        wanted: &'static str,
+        /// The column's name.
+        column: String,
+        /// The key that names it.
+        key: &'static str,
+        /// The columns.
+        found: String,
     },
     /// A parquet file does not name its classes.
     #[error(
-        "{} does not name the classes of its column {column}: its metadata should have the `huggingface` entry that \
-         `datasets` writes with to_parquet or push_to_hub", path.display()
+        "{} does not name the classes of its column {column}: its metadata lacks the `huggingface` entry that `datasets` \
+         writes with to_parquet or push_to_hub; name them with [dataset.class-map], such as 0 = \"cat\"", path.display()
     )]
     NoClassNames {
         /// The file.
@@ -144,17 +294,15 @@ pub enum Error {
         /// The label column.
         column: String,
     },
-    /// A row's label is no class.
-    #[error(
-        "{} row {row} has the label {label}, expected -1 or 0 to {last}", path.display()
-    )]
+    /// A row's label is not a class.
+    #[error("{} row {row} has the label {label}, expected -1 or 0 to {last}", path.display())]
     Label {
         /// The file.
         path: PathBuf,
         /// The row, from 0.
         row: usize,
         /// The label.
-        label: i64,
+        label: String,
         /// The last class's index.
         last: usize,
     },
@@ -175,28 +323,41 @@ pub enum Error {
         /// One of the files.
         path: PathBuf,
         /// The split.
-        split: SplitName,
+        split: String,
         /// The number in their names.
         expected: usize,
         /// How many there are.
         found: usize,
     },
     /// Parquet files of several configurations lie side by side.
-    #[error(
-        "{} holds several configurations ({found}); fetch the one that is meant and give its folder as dataset.source",
-        path.display()
-    )]
+    #[error("{place} holds several configurations ({found}); choose one with dataset.config")]
     Configurations {
-        /// The folder.
-        path: PathBuf,
-        /// Their folders.
+        /// The folder or the dataset on the hub.
+        place: String,
+        /// Their names.
+        found: String,
+    },
+    /// The configuration that is asked for is not there.
+    #[error("{place} has no configuration {config:?}, as dataset.config asks for; found {found}")]
+    NoConfiguration {
+        /// The folder or the dataset on the hub.
+        place: String,
+        /// Its name.
+        config: String,
+        /// The names of those that are there.
         found: String,
     },
     /// `hub:` is not followed by a dataset's id.
-    #[error("{id:?} is no dataset on the hub; expected hub:ORG/NAME, such as hub:AI-Lab-Makerere/beans")]
+    #[error("{id:?} is not the id of a dataset on the hub; expected hub:ORG/NAME, such as hub:AI-Lab-Makerere/beans")]
     HubId {
         /// What was given.
         id: String,
+    },
+    /// `dataset.revision` is not a branch, a tag or a commit.
+    #[error("dataset.revision = {revision:?} is not a revision; expected a branch, a tag or a commit, such as main")]
+    HubRevision {
+        /// What was given.
+        revision: String,
     },
     /// The hub refused or could not be reached.
     #[error(
@@ -226,15 +387,17 @@ pub enum Error {
     },
     /// The hub's dataset has no parquet files, not even converted ones.
     #[error(
-        "the dataset {id} on {endpoint} has no parquet file, neither in main nor in refs/convert/parquet, found \
-         {found}; download it and give its folder as dataset.source"
+        "the dataset {id} on {endpoint} has no parquet file in {revisions}, found {found}; download it and give its \
+         folder as dataset.source"
     )]
     NoParquet {
         /// `ORG/NAME`.
         id: String,
         /// `HF_ENDPOINT`.
         endpoint: String,
-        /// The files of main.
+        /// The revisions that were looked at.
+        revisions: String,
+        /// The files of the first.
         found: String,
     },
     /// The generated leaves can't be drawn.
@@ -285,10 +448,14 @@ pub enum Error {
 
 impl ExitKind for Error {
     fn kind(&self) -> Kind {
+        use std::io::ErrorKind::{FileTooLarge, InvalidInput, NotFound};
         match self {
             Self::Interrupted { .. } => Kind::Interrupted,
             Self::Leaves(error) => error.kind(),
             Self::Objects(error) => error.kind(),
+            Self::Read { source, .. } if !matches!(source.kind(), NotFound | InvalidInput | FileTooLarge) => {
+                Kind::Failed
+            }
             _ => Kind::Usage,
         }
     }

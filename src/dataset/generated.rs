@@ -3,7 +3,7 @@
 //! The folder is `leaves-<hash>` in decant's part of the user's cache. The hash covers what was asked for and the first image as
 //! this program draws it, so that another version never reads old drawings.
 
-use super::{Dataset, Error, folder, leaves};
+use super::{Error, Opened, folder, leaves};
 use crate::config;
 use crate::support::context::Context;
 use crate::support::hash::{Digest, FieldHasher};
@@ -13,10 +13,10 @@ use crate::support::user_cache;
 ///
 /// # Errors
 /// A folder that can't be written, and Ctrl-C.
-pub(super) fn open(config: &config::Leaves, context: &Context) -> Result<Dataset, Error> {
-    let drawn = user_cache::folder().join(format!("leaves-{}", key(config).short(16)));
+pub(super) fn open(config: &config::Dataset, context: &Context) -> Result<Opened, Error> {
+    let drawn = user_cache::folder().join(format!("leaves-{}", key(&config.leaves).short(16)));
     if !drawn.is_dir() {
-        match leaves::write_folder(&drawn, config, context) {
+        match leaves::write_folder(&drawn, &config.leaves, context) {
             // Another process drew the same leaves meanwhile.
             Err(_) if drawn.is_dir() => {}
             written => {
@@ -24,7 +24,7 @@ pub(super) fn open(config: &config::Leaves, context: &Context) -> Result<Dataset
             }
         }
     }
-    folder::open("leaves".to_owned(), &drawn, context)
+    folder::open("leaves".to_owned(), &drawn, config, context)
 }
 
 fn key(config: &config::Leaves) -> Digest {

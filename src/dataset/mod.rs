@@ -8,17 +8,24 @@
 //! A split that the source lacks is made from train by a seeded share of each class, and [`Dataset::notes`] says so.
 
 mod bad_images;
+mod class_map;
 mod digest_cache;
+mod duplicates;
 mod error;
+mod files;
 mod folder;
 mod generated;
 mod hub;
+mod image_files;
 pub mod leaves;
 mod parquet;
 mod remote;
+mod sample;
 mod source;
 mod split;
 mod split_from_train;
+mod unlabelled;
+mod warnings;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -29,21 +36,13 @@ use crate::support::context::Context;
 use crate::support::hash::{Digest, FieldHasher};
 
 pub use bad_images::BadImage;
+pub use duplicates::{Duplicates, Identity};
 pub use error::Error;
-pub use folder::images_below;
-pub use split::{Split, SplitName};
+pub use files::images_below;
+pub use sample::{Sample, Split};
+pub use split::SplitName;
 
-use source::Location;
-
-/// One image and its label. A million of them take 48 MB, and the paths of their files.
-#[derive(Clone, Debug)]
-pub struct Sample {
-    /// The class's index in [`Dataset::classes`], -1 when unlabelled.
-    pub label: i32,
-    /// BLAKE3 of the encoded image.
-    pub content: Digest,
-    location: Location,
-}
+use sample::Opened;
 
 /// Class names, and the samples of each split.
 #[derive(Clone, Debug)]
@@ -54,12 +53,14 @@ pub struct Dataset {
     pub classes: Vec<String>,
     /// In the order train, validation, test.
     pub splits: Vec<Split>,
-    /// What was decided on the way, a sentence each: splits made from train, files that were passed over, images that were skipped.
+    /// What was decided on the way, a sentence each: splits made from train, files that were ignored, images that were skipped.
     pub notes: Vec<String>,
+    /// Images that are there more than once.
+    pub duplicates: Vec<Duplicates>,
 }
 
 impl Dataset {
-    /// Finds every sample of the configured source and hashes its image, unless its hash is noted.
+    /// Finds every sample of the configured source and hashes its image, unless its hash is cached.
     ///
     /// With [`OnBadImage::Skip`](config::OnBadImage::Skip) every image is decoded once, and those that can't be are left out, each named in
     /// the notes. With [`OnBadImage::Error`](config::OnBadImage::Error) no image is decoded here: stage one names those that it can't decode.
@@ -67,22 +68,22 @@ impl Dataset {
     /// # Errors
     /// A source that is not there, is empty or contradicts itself; see [`Error`].
     pub fn open(config: &config::Dataset, context: &Context) -> Result<Self, Error> {
-        let mut dataset = match config.source.as_str() {
-            "leaves" => generated::open(&config.leaves, context)?,
-            source => match source.strip_prefix("hub:") {
-                Some(id) => hub::open(id, context)?,
-                None => match Url::parse(source) {
-                    Some(url) => open_path(&remote::folder(&url, context)?, context)?,
-                    None => open_path(Path::new(source), context)?,
-                },
-            },
-        };
-        dataset.splits.sort_by_key(|split| split.name);
-        split_from_train::complete(&mut dataset, config)?;
+        let mut opened = open_source(config, context)?;
+        opened.splits.sort_by_key(|split| split.name);
+        split_from_train::complete(&mut opened, config)?;
+        opened.unlabelled.extend(unlabelled::read(&config.unlabelled, context)?);
+        unlabelled::join(&mut opened);
+        let dataset = Self::of(opened);
         match config.on_bad_image {
             config::OnBadImage::Error => Ok(dataset),
             config::OnBadImage::Skip => dataset.without_bad_images(context),
         }
+    }
+
+    fn of(opened: Opened) -> Self {
+        let Opened { name, classes, splits, notes, .. } = opened;
+        let duplicates = Duplicates::in_splits(&splits);
+        Self { name, classes, splits, notes, duplicates }
     }
 
     /// The split of that name, if the dataset has it.
@@ -114,22 +115,25 @@ impl Dataset {
         let bytes = sample.location.read()?;
         let found = Digest::of(&bytes);
         if found != sample.content {
-            sample.location.forget_note();
+            sample.location.forget_digests();
             let name = self.sample_name(split, index);
             return Err(Error::Changed { name, expected: sample.content.short(12), found: found.short(12) });
         }
         Ok(bytes)
     }
 
-    /// A sample's path below the source, or its parquet file and row, as a cache stores it.
-    pub fn path(&self, split: SplitName, index: usize) -> String {
-        self.sample(split, index).map(|sample| sample.location.path_below()).unwrap_or_default()
-    }
-
     /// What messages call one sample: its file's path, or its parquet file and row.
     pub fn sample_name(&self, split: SplitName, index: usize) -> String {
         match self.sample(split, index) {
             Ok(sample) => sample.location.name(),
+            Err(_) => format!("{split} sample {index}"),
+        }
+    }
+
+    /// A sample's path below the source, the same on every machine, or its parquet file and row, as a cache stores it.
+    pub fn path(&self, split: SplitName, index: usize) -> String {
+        match self.sample(split, index) {
+            Ok(sample) => sample.location.place(),
             Err(_) => format!("{split} sample {index}"),
         }
     }
@@ -154,6 +158,7 @@ impl Dataset {
                 return Err(Error::NothingLeft { dataset: self.name.clone(), split: name, images: before });
             }
         }
+        kept.duplicates = Duplicates::in_splits(&kept.splits);
         for (split, index) in bad {
             kept.notes.push(format!("skipped {}, which can't be decoded", self.sample_name(split, index)));
         }
@@ -171,21 +176,38 @@ impl Dataset {
     }
 }
 
-fn open_path(path: &Path, context: &Context) -> Result<Dataset, Error> {
+/// Reads the source that the configuration names.
+fn open_source(config: &config::Dataset, context: &Context) -> Result<Opened, Error> {
+    let source = config.source.as_str();
+    if source == "leaves" {
+        return generated::open(config, context);
+    }
+    if let Some(id) = source.strip_prefix("hub:") {
+        return hub::open(id, config, context);
+    }
+    match Url::parse(source) {
+        Some(url) => open_folder(&remote::folder(&url, context)?, config, context),
+        None => open_folder(Path::new(source), config, context),
+    }
+}
+
+fn open_folder(path: &Path, config: &config::Dataset, context: &Context) -> Result<Opened, Error> {
     if !path.exists() {
         return Err(Error::NoFolder { path: path.to_path_buf() });
     }
     if !path.is_dir() {
         return Err(Error::NotAFolder { path: path.to_path_buf() });
     }
-    let name = path
-        .canonicalize()
-        .ok()
-        .as_deref()
-        .and_then(Path::file_name)
-        .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
-    match parquet::files_in(path)? {
-        files if files.is_empty() => folder::open(name, path, context),
-        files => parquet::open(name, path, &files, context),
+    let name = path.canonicalize().map_or_else(|_| path.display().to_string(), |path| files::last_name(&path));
+    let parquet = parquet::files_in(path)?;
+    if !parquet.is_empty() {
+        return parquet::open(name, path, &parquet, config, context);
     }
+    if let Some(configuration) = &config.config {
+        return Err(Error::NoParquetFor { path: path.to_path_buf(), key: "config", value: configuration.clone() });
+    }
+    if let Some(column) = &config.image_column {
+        return Err(Error::NoParquetFor { path: path.to_path_buf(), key: "image-column", value: column.clone() });
+    }
+    folder::open(name, path, config, context)
 }

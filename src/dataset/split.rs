@@ -1,12 +1,11 @@
-//! The three splits and the names that folders and files give them.
+//! The three splits and the names that folders, files and users give them.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::Sample;
-
 /// A split by the name that Hugging Face gives it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SplitName {
     /// What students learn from.
     Train,
@@ -55,17 +54,23 @@ impl fmt::Display for SplitName {
 impl FromStr for SplitName {
     type Err = String;
 
+    /// Any of its aliases: `val`, `valid` and `dev` are validation.
     fn from_str(text: &str) -> Result<Self, String> {
-        let named = Self::ALL.into_iter().find(|split| split.as_str() == text);
-        named.ok_or_else(|| format!("expected train, validation or test, found {text:?}"))
+        let named = Self::of_folder(text);
+        named.ok_or_else(|| format!("expected train, validation (or val, valid, dev) or test, found {text:?}"))
     }
 }
 
-/// The samples of one split.
-#[derive(Clone, Debug)]
-pub struct Split {
-    /// Which split it is.
-    pub name: SplitName,
-    /// In the order that the cache numbers them.
-    pub samples: Vec<Sample>,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_split_goes_by_the_names_that_hugging_face_takes() {
+        for name in ["validation", "val", "valid", "dev", "Val"] {
+            assert_eq!(name.parse(), Ok(SplitName::Validation));
+        }
+        assert_eq!("eval".parse(), Ok(SplitName::Test));
+        insta::assert_snapshot!("vall".parse::<SplitName>().unwrap_err(), @r#"expected train, validation (or val, valid, dev) or test, found "vall""#);
+    }
 }

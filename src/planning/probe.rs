@@ -109,6 +109,7 @@ fn some_of_train(dataset: &Dataset, images: usize) -> Dataset {
         classes: dataset.classes.clone(),
         splits: vec![Split { name: SplitName::Train, samples }],
         notes: Vec::new(),
+        duplicates: Vec::new(),
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::config::Encoding;
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{EncodingLoss, TeacherQuality};
-use crate::support::statistics::resolution;
 use crate::support::text::percent;
 use crate::train::metrics::Metrics;
 use crate::train::{Description, EpochRecord, RUN_FILE, RunResult, Seal, Setup, read_json};
@@ -36,7 +35,7 @@ pub fn after(result: &RunResult, epochs: &[EpochRecord]) -> Vec<String> {
 
 /// Warnings about the dataset and its teacher.
 fn of_dataset(setup: &Setup) -> Vec<String> {
-    let mut warnings = few_images(&setup.dataset);
+    let mut warnings = setup.dataset.small_splits();
     warnings.extend(no_test(&setup.dataset));
     warnings.extend(seen_by_the_teacher(&setup.cache.complete().teacher_quality));
     warnings.extend(unlabelled(setup));
@@ -79,26 +78,6 @@ fn hardly_moved(epochs: &[EpochRecord], metrics: &Metrics) -> Option<String> {
         format!(
             "the training loss hardly moved ({:.3} in epoch 1, {:.3} in epoch {}); raise train.lr or train.epochs",
             first.train_loss, last.train_loss, last.epoch
-        )
-    })
-}
-
-/// The splits that are too small to tell two good students apart.
-fn few_images(dataset: &Dataset) -> Vec<String> {
-    let splits = [SplitName::Validation, SplitName::Test].into_iter();
-    let labelled = |name: SplitName| {
-        let samples = &dataset.split(name)?.samples;
-        Some((name, samples.iter().filter(|sample| sample.label >= 0).count()))
-    };
-    splits.filter_map(labelled).filter_map(|(name, images)| few_images_of(name.as_str(), images)).collect()
-}
-
-fn few_images_of(split: &str, images: usize) -> Option<String> {
-    let chance = resolution(0.5, 0.5, images.max(1));
-    (images > 0 && chance > FINE).then(|| {
-        format!(
-            "{split} has {images} labelled images: two equally good students may differ by {:.0} points of accuracy by chance (95 %)",
-            100.0 * chance
         )
     })
 }
@@ -198,13 +177,6 @@ mod tests {
 
     fn quality(split: &str, labelled: u64, accuracy: f64) -> TeacherQuality {
         TeacherQuality { split: split.to_owned(), labelled, accuracy, nll: 0.1, ece: 0.02 }
-    }
-
-    #[test]
-    fn few_images_are_warned_about_and_many_are_not() {
-        insta::assert_snapshot!(few_images_of("validation", 133).unwrap(), @"validation has 133 labelled images: two equally good students may differ by 12 points of accuracy by chance (95 %)");
-        assert_eq!(few_images_of("validation", 50_000), None);
-        assert_eq!(few_images_of("validation", 0), None);
     }
 
     #[test]

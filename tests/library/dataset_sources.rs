@@ -15,7 +15,7 @@ use parquet::file::properties::WriterProperties;
 use tempfile::{TempDir, tempdir};
 
 /// Empty files are as good as images to a dataset, which does not decode them; their content is their name.
-fn folder(files: &[&str]) -> TempDir {
+pub fn folder(files: &[&str]) -> TempDir {
     let root = tempdir().unwrap();
     for file in files {
         let path = root.path().join(file);
@@ -25,21 +25,21 @@ fn folder(files: &[&str]) -> TempDir {
     root
 }
 
-fn source(path: &Path) -> config::Dataset {
+pub fn source(path: &Path) -> config::Dataset {
     config::Dataset { source: path.display().to_string(), ..config::Dataset::default() }
 }
 
-fn open(root: &TempDir) -> Result<Dataset, Error> {
+pub fn open(root: &TempDir) -> Result<Dataset, Error> {
     Dataset::open(&source(root.path()), &Context::silent())
 }
 
 /// The error's message, with the temporary folder's path replaced.
-fn message(root: &TempDir) -> String {
+pub fn message(root: &TempDir) -> String {
     open(root).unwrap_err().to_string().replace(&root.path().display().to_string(), "ROOT")
 }
 
 /// Each sample's name below the folder, and its label.
-fn samples(dataset: &Dataset, split: SplitName, root: &TempDir) -> Vec<(String, i32)> {
+pub fn samples(dataset: &Dataset, split: SplitName, root: &TempDir) -> Vec<(String, i32)> {
     let samples = &dataset.split(split).unwrap().samples;
     let name = |index| dataset.sample_name(split, index);
     let short = |name: String| name.replace(&format!("{}/", root.path().display()), "");
@@ -80,8 +80,10 @@ fn an_image_folder_is_read_in_the_order_of_its_paths() {
     assert_eq!(samples(&dataset, SplitName::Validation, &root)[1], ("val/rust/1.jpg".to_owned(), 1));
     assert_eq!(samples(&dataset, SplitName::Test, &root).len(), 2);
     assert_eq!(&*dataset.read(SplitName::Train, 3).unwrap(), b"train/rust/b.jpg");
-    assert_eq!(dataset.notes.len(), 1);
-    assert!(dataset.notes[0].starts_with("passed over 3 files or folders"), "{}", dataset.notes[0]);
+    insta::assert_snapshot!(dataset.notes.join("\n"), @r#"
+    1 train images lie deeper than their class folder, for example in train/rust/deep: their class is the folder below train; dataset.class-folder = "leaf" takes the folder that they lie in
+    ignored 1 folder and 2 files, for example LICENSE
+    "#);
 }
 
 #[test]
@@ -104,9 +106,7 @@ fn a_folder_of_classes_is_train_and_gives_the_missing_splits_their_share() {
     assert_eq!(
         dataset.notes,
         ["validation", "test"].map(|split| {
-            format!(
-                "the source has no {split} split: 3 of 30 train images were set apart for it (0.1 of each class, seed 0)"
-            )
+            format!("3 of 30 train images became the missing {split} split (10 % of each class, seed 0)")
         })
     );
 
@@ -143,18 +143,18 @@ fn a_folder_that_is_no_dataset_says_what_is_wrong() {
     let file = Dataset::open(&source(&root.path().join("train/a/1.jpg")), &Context::silent())
         .unwrap_err()
         .to_string();
-    insta::assert_snapshot!(file.replace(&root.path().display().to_string(), "ROOT"), @"ROOT/train/a/1.jpg is a file where dataset.source expects the folder that holds the splits");
-    insta::assert_snapshot!(message(&folder(&[])), @"ROOT holds no JPEG, PNG or WebP image and no parquet file; expected <split>/<class>/<image> or <split>-00000-of-00001.parquet, found nothing");
-    insta::assert_snapshot!(message(&folder(&["README.md", "a.gif"])), @"ROOT holds no JPEG, PNG or WebP image and no parquet file; expected <split>/<class>/<image> or <split>-00000-of-00001.parquet, found README.md, a.gif");
-    insta::assert_snapshot!(message(&folder(&["train/a/1.jpg", "train/b/readme.txt"])), @"ROOT/train/b holds no JPEG, PNG or WebP image and no parquet file; expected <split>/<class>/<image> or <split>-00000-of-00001.parquet, found readme.txt");
-    insta::assert_snapshot!(message(&folder(&["train/a/1.jpg", "train/b/1.jpg", "test/a/1.jpg", "test/c/1.jpg"])), @"ROOT/train has the classes a, b and ROOT/test has a, c; the same names are expected in both");
-    insta::assert_snapshot!(message(&folder(&["train/a/1.jpg", "val/a/1.jpg", "valid/a/1.jpg"])), @"ROOT/val and ROOT/valid both hold the validation split; merge them or take one out");
-    insta::assert_snapshot!(message(&folder(&["train/a/1.jpg", "train/2.jpg"])), @"ROOT/train holds class folders (a) and images beside them (2.jpg); move the images into their class's folder");
-    insta::assert_snapshot!(message(&folder(&["train/1.jpg", "test/1.jpg"])), @"no image in ROOT has a label; expected <split>/<class>/<image> in one split at least");
+    insta::assert_snapshot!(file.replace(&root.path().display().to_string(), "ROOT"), @"ROOT/train/a/1.jpg is a file, and dataset.source expects the folder that holds the splits");
+    insta::assert_snapshot!(message(&folder(&[])), @"ROOT holds no image and no parquet file; expected <split>/<class>/<image> or <split>-00000-of-00001.parquet, found nothing");
+    insta::assert_snapshot!(message(&folder(&["README.md", "a.svg"])), @"ROOT holds no image and no parquet file; expected <split>/<class>/<image> or <split>-00000-of-00001.parquet, found README.md, a.svg");
+    insta::assert_snapshot!(message(&folder(&["train/a/1.jpg", "train/b/readme.txt"])), @"ROOT/train/b holds no image and no parquet file; expected <split>/<class>/<image> or <split>-00000-of-00001.parquet, found readme.txt");
+    insta::assert_snapshot!(message(&folder(&["train/a/1.jpg", "train/b/1.jpg", "test/a/1.jpg", "test/fish/1.jpg"])), @"ROOT/test has the class fish, which train lacks; the classes of train are a, b: rename the folder, or use dataset.class-map");
+    insta::assert_snapshot!(message(&folder(&["train/a/1.jpg", "val/a/1.jpg", "valid/a/1.jpg"])), @"ROOT/val and ROOT/valid both hold the validation split; merge them or remove one");
+    insta::assert_snapshot!(message(&folder(&["train/a/1.jpg", "train/2.jpg"])), @"ROOT/train holds class folders (a) and images beside them (2.jpg); move the images into their class's folder or, where they have no label, into a folder unlabelled beside the splits");
+    insta::assert_snapshot!(message(&folder(&["train/1.jpg", "test/1.jpg"])), @"no image in ROOT has a label; expected <split>/<class>/<image> in at least one split, or a metadata.csv with the columns file_name and label");
     insta::assert_snapshot!(message(&folder(&["test/a/1.jpg", "val/a/1.jpg"])), @"ROOT has no train split, found validation, test; name its folder or its files train");
     let small = folder(&["set/train/a/1.jpg", "set/train/a/2.jpg", "set/train/b/1.jpg"]);
     let error = Dataset::open(&source(&small.path().join("set")), &Context::silent()).unwrap_err();
-    insta::assert_snapshot!(error, @"set has no validation and test split, and the class a with 2 train images is too small to give a share of 0.1 to it; add images or that split");
+    insta::assert_snapshot!(error, @"set has no validation and test split, and its largest class with 2 train images is too small to give a share of 0.1 to it; add images or that split");
 }
 
 #[test]
@@ -221,12 +221,12 @@ fn parquet_that_datasets_wrote_is_read() {
     assert_eq!(pixels.dimensions(), (6, 5));
 }
 
-const FEATURES: &str = r#"{"info": {"features": {"image": {"_type": "Image"}, "label": {"names": ["a", "b"], "_type": "ClassLabel"}}}}"#;
+pub const FEATURES: &str = r#"{"info": {"features": {"image": {"_type": "Image"}, "label": {"names": ["a", "b"], "_type": "ClassLabel"}}}}"#;
 
-type Columns = Vec<(&'static str, ArrayRef)>;
+pub type Columns = Vec<(&'static str, ArrayRef)>;
 
 /// The columns of `rows` images: a struct around bytes that name the row, and labels.
-fn columns(rows: &[Option<&str>], labels: &[Option<i64>]) -> Columns {
+pub fn columns(rows: &[Option<&str>], labels: &[Option<i64>]) -> Columns {
     let bytes: ArrayRef = Arc::new(rows.iter().map(|row| row.map(str::as_bytes)).collect::<BinaryArray>());
     let path: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>; rows.len()]));
     let fields = [("bytes", DataType::Binary, bytes), ("path", DataType::Utf8, path)];
@@ -235,7 +235,7 @@ fn columns(rows: &[Option<&str>], labels: &[Option<i64>]) -> Columns {
     vec![("image", image), ("label", Arc::new(Int64Array::from(labels.to_vec())))]
 }
 
-fn write(root: &TempDir, file: &str, features: Option<&str>, columns: Columns) {
+pub fn write(root: &TempDir, file: &str, features: Option<&str>, columns: Columns) {
     let path = root.path().join(file);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let metadata =
@@ -270,7 +270,8 @@ fn the_files_of_a_split_are_read_in_order() {
         assert_eq!(&*dataset.read(SplitName::Train, index).unwrap(), index.to_string().as_bytes());
     }
     assert_eq!(samples(&dataset, SplitName::Test, &root)[0].1, -1);
-    assert!(dataset.notes.is_empty(), "{:?}", dataset.notes);
+    assert_eq!(dataset.notes, ["1 of 6 train images have no label", "no test image has a label"]);
+    assert_eq!(dataset.path(SplitName::Train, 4), "data/train-00000-of-00002.parquet row 4");
 }
 
 #[test]
@@ -285,16 +286,16 @@ fn parquet_that_is_no_dataset_says_what_is_wrong() {
     };
     let features = Some(FEATURES);
     let other = FEATURES.replace(r#""a", "b""#, r#""b", "a""#);
-    insta::assert_snapshot!(with(&[("train.parquet", None, one())]), @"ROOT/train.parquet does not name the classes of its column label: its metadata should have the `huggingface` entry that `datasets` writes with to_parquet or push_to_hub");
+    insta::assert_snapshot!(with(&[("train.parquet", None, one())]), @r#"ROOT/train.parquet does not name the classes of its column label: its metadata lacks the `huggingface` entry that `datasets` writes with to_parquet or push_to_hub; name them with [dataset.class-map], such as 0 = "cat""#);
     insta::assert_snapshot!(with(&[("train.parquet", features, one()[1..].to_vec())]), @"ROOT/train.parquet should have one image column (struct {bytes, path} or binary), found label (int64)");
-    insta::assert_snapshot!(with(&[("train.parquet", features, one()[..1].to_vec())]), @"ROOT/train.parquet should have one ClassLabel column of integers, called label or labels, found image (struct {bytes, path})");
+    insta::assert_snapshot!(with(&[("train.parquet", features, one()[..1].to_vec())]), @"ROOT/train.parquet should have one column of labels (ClassLabel, or called label or labels), found image (struct {bytes, path}); choose one with dataset.label-column");
     insta::assert_snapshot!(with(&[("train.parquet", features, columns(&[Some("x"), Some("y")], &[Some(0), Some(2)]))]), @"ROOT/train.parquet row 1 has the label 2, expected -1 or 0 to 1");
     insta::assert_snapshot!(with(&[("train.parquet", features, columns(&[Some("x"), None], &[Some(0), Some(1)]))]), @"ROOT/train.parquet row 1 holds no image bytes; write it again with the images embedded");
     insta::assert_snapshot!(with(&[("train.parquet", features, one()), ("test.parquet", Some(&other), one())]), @"ROOT/train.parquet has the classes a, b and ROOT/test.parquet has b, a; the same names are expected in both");
     insta::assert_snapshot!(with(&[("train-00000-of-00003.parquet", features, one())]), @"ROOT/train-00000-of-00003.parquet says that the train split has 3 files, and 1 of them are there; fetch the others");
-    insta::assert_snapshot!(with(&[("small/train.parquet", features, one()), ("large/train.parquet", features, one())]), @"ROOT holds several configurations (large, small); fetch the one that is meant and give its folder as dataset.source");
+    insta::assert_snapshot!(with(&[("small/train.parquet", features, one()), ("large/train.parquet", features, one())]), @"ROOT holds several configurations (large, small); choose one with dataset.config");
     insta::assert_snapshot!(with(&[("test.parquet", features, one())]), @"ROOT has no train split, found test; name its folder or its files train");
     let root = folder(&["train.parquet"]);
     let damaged = message(&root);
-    assert!(damaged.starts_with("ROOT/train.parquet is no parquet file that can be read ("), "{damaged}");
+    assert!(damaged.starts_with("ROOT/train.parquet can't be read as a parquet file ("), "{damaged}");
 }

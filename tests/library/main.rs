@@ -6,6 +6,9 @@ mod common;
 mod uniform;
 
 mod controls;
+mod dataset_duplicates;
+mod dataset_folders;
+mod dataset_parquet;
 mod dataset_sources;
 mod losses;
 mod offline_equals_online;

@@ -1,7 +1,8 @@
 //! A dataset on the Hugging Face hub, by its id: `hub:AI-Lab-Makerere/beans`.
 //!
-//! Its parquet files are fetched once into the hub's local cache, shared with the Python libraries, and read from there.
-//! They are those of the revision `main` or, where it has none, those that the hub converted, `refs/convert/parquet`.
+//! Its parquet files are fetched once into the hub's local cache, shared with the Python libraries, and read from there. They are
+//! those of `dataset.revision`; without it, of the revision `main` or, where that has none, those that the hub converted,
+//! `refs/convert/parquet`. Only the files of the configuration that is read are fetched.
 
 #[cfg(test)]
 mod tests;
@@ -11,19 +12,29 @@ use std::path::{Component, Path, PathBuf};
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 
-use super::{Dataset, Error, parquet};
+use super::sample::Opened;
+use super::{Error, parquet};
+use crate::config;
 use crate::support::context::Context;
+use crate::support::files::read_text;
 use crate::support::hub::Settings;
 use crate::support::user_cache;
 
+/// Where parquet files are looked for.
 const REVISIONS: [&str; 2] = ["main", "refs/convert/parquet"];
 
-pub(super) fn open(id: &str, context: &Context) -> Result<Dataset, Error> {
+/// Reads the dataset `id`, fetching what the local cache lacks.
+pub(super) fn open(id: &str, config: &config::Dataset, context: &Context) -> Result<Opened, Error> {
     let settings = Settings::new(|name| std::env::var(name).ok(), user_cache::shared());
-    open_with(id, settings, context)
+    open_with(id, settings, config, context)
 }
 
-fn open_with(id: &str, settings: Settings, context: &Context) -> Result<Dataset, Error> {
+fn open_with(
+    id: &str,
+    settings: Settings,
+    config: &config::Dataset,
+    context: &Context,
+) -> Result<Opened, Error> {
     let plain = |part: &str| {
         let known = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
         !part.is_empty() && !part.starts_with('.') && part.chars().all(known)
@@ -31,14 +42,22 @@ fn open_with(id: &str, settings: Settings, context: &Context) -> Result<Dataset,
     if id.split('/').count() != 2 || !id.split('/').all(plain) {
         return Err(Error::HubId { id: id.to_owned() });
     }
-    let hub = Hub { id: id.to_owned(), cache: Cache::new(settings.cache.clone()), settings };
+    let revisions = match &config.revision {
+        None => REVISIONS.map(str::to_owned).to_vec(),
+        // It becomes a path in the local cache.
+        Some(revision) if revision.split('/').all(plain) => vec![revision.clone()],
+        Some(revision) => return Err(Error::HubRevision { revision: revision.clone() }),
+    };
+    let hub = Hub { id, config, revisions, cache: Cache::new(settings.cache.clone()), settings };
     let (folder, files) = if hub.settings.offline { hub.find()? } else { hub.fetch()? };
-    parquet::open(id.to_owned(), &folder, &files, context)
+    parquet::open(id.to_owned(), &folder, &files, config, context)
 }
 
 /// A dataset's id and where to look for it.
-struct Hub {
-    id: String,
+struct Hub<'a> {
+    id: &'a str,
+    config: &'a config::Dataset,
+    revisions: Vec<String>,
     cache: Cache,
     settings: Settings,
 }
@@ -46,28 +65,27 @@ struct Hub {
 /// The folder of one commit, and the parquet files in it.
 type Snapshot = (PathBuf, Vec<PathBuf>);
 
-impl Hub {
+impl Hub<'_> {
     fn repo(&self, revision: &str) -> Repo {
-        Repo::with_revision(self.id.clone(), RepoType::Dataset, revision.to_owned())
+        Repo::with_revision(self.id.to_owned(), RepoType::Dataset, revision.to_owned())
     }
 
     fn folder(&self) -> PathBuf {
-        self.settings.cache.join(self.repo(REVISIONS[0]).folder_name())
+        self.settings.cache.join(self.repo(&self.revisions[0]).folder_name())
     }
 
     /// The parquet files that the local cache holds.
     fn find(&self) -> Result<Snapshot, Error> {
-        for revision in REVISIONS {
-            let Ok(commit) = std::fs::read_to_string(self.folder().join("refs").join(revision)) else {
-                continue;
-            };
+        for revision in &self.revisions {
+            // A commit is its own name.
+            let commit = read_text(&self.folder().join("refs").join(revision)).unwrap_or(revision.clone());
             let snapshot = self.folder().join("snapshots").join(commit.trim());
             let files = if snapshot.is_dir() { parquet::files_below(&snapshot)? } else { Vec::new() };
             if !files.is_empty() {
                 return Ok((snapshot, files));
             }
         }
-        Err(Error::Offline { id: self.id.clone(), path: self.folder() })
+        Err(Error::Offline { id: self.id.to_owned(), path: self.folder() })
     }
 
     /// The parquet files of the hub's newest revision, fetched unless the local cache has them.
@@ -77,28 +95,33 @@ impl Hub {
             .with_endpoint(self.settings.endpoint.clone())
             .with_token(self.settings.token.clone());
         let api = builder.build().map_err(|error| self.failed(LIST, &error))?;
-        let mut of_main = Vec::new();
-        for revision in REVISIONS {
+        let mut of_first = Vec::new();
+        for (index, revision) in self.revisions.iter().enumerate() {
             let (commit, names) = match self.list(&api, revision) {
                 Ok(listed) => listed,
                 // A dataset without converted files has no such revision.
-                Err(_) if revision != REVISIONS[0] => break,
+                Err(_) if index > 0 => break,
                 Err(error) => return Err(error),
             };
-            let parquet: Vec<&String> = names.iter().filter(|name| name.ends_with(".parquet")).collect();
+            let parquet: Vec<PathBuf> =
+                names.iter().filter(|name| name.ends_with(".parquet")).map(PathBuf::from).collect();
             if !parquet.is_empty() {
+                let config = self.config.config.as_deref();
+                let place = format!("the dataset {}", self.id);
+                let chosen = parquet::of_configuration(Path::new(""), &parquet, config, &place)?;
                 let snapshot = self.cache.repo(self.repo(revision)).pointer_path(&commit);
-                let files = parquet.into_iter().map(|name| self.file(&api, revision, &snapshot, name));
+                let files = chosen.iter().map(|name| self.file(&api, revision, &snapshot, &name.to_string_lossy()));
                 let files = files.collect::<Result<_, _>>()?;
                 return Ok((snapshot, files));
             }
-            of_main = names;
+            of_first = names;
         }
-        of_main.truncate(10);
+        of_first.truncate(10);
         Err(Error::NoParquet {
-            id: self.id.clone(),
+            id: self.id.to_owned(),
             endpoint: self.settings.endpoint.clone(),
-            found: of_main.join(", "),
+            revisions: self.revisions.join(" or "),
+            found: of_first.join(", "),
         })
     }
 
@@ -136,7 +159,7 @@ impl Hub {
 
     fn refused(&self, what: &str, reason: String) -> Error {
         let endpoint = self.settings.endpoint.clone();
-        Error::Hub { id: self.id.clone(), what: what.to_owned(), endpoint, reason }
+        Error::Hub { id: self.id.to_owned(), what: what.to_owned(), endpoint, reason }
     }
 }
 

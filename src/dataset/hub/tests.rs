@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::dataset::SplitName;
+use crate::dataset::{Dataset, SplitName};
 use crate::support::context::Context;
 
 /// A parquet file that `datasets` wrote: three PNG images a split.
@@ -101,6 +101,20 @@ fn answer(stream: &mut TcpStream, status: &str, headers: &str, body: &[u8]) -> s
     stream.write_all(body)
 }
 
+fn open(server: &Server, id: &str, home: &Path, offline: bool) -> Result<Dataset, Error> {
+    open_config(server, id, home, offline, &config::Dataset::default())
+}
+
+fn open_config(
+    server: &Server,
+    id: &str,
+    home: &Path,
+    offline: bool,
+    config: &config::Dataset,
+) -> Result<Dataset, Error> {
+    open_with(id, server.settings(home, offline), config, &Context::silent()).map(Dataset::of)
+}
+
 fn data() -> Vec<(&'static str, &'static [u8])> {
     vec![
         ("README.md", b"# leaves".as_slice()),
@@ -113,7 +127,7 @@ fn data() -> Vec<(&'static str, &'static [u8])> {
 fn a_dataset_is_fetched_once_and_read_offline_afterwards() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(HashMap::from([("main", data())]));
-    let dataset = open_with("org/leaves", server.settings(home.path(), false), &Context::silent()).unwrap();
+    let dataset = open(&server, "org/leaves", home.path(), false).unwrap();
     assert_eq!(dataset.name, "org/leaves");
     assert_eq!(dataset.classes, ["angular_leaf_spot", "bean_rust", "healthy"]);
     assert_eq!(dataset.split(SplitName::Train).unwrap().samples.len(), 6);
@@ -121,10 +135,10 @@ fn a_dataset_is_fetched_once_and_read_offline_afterwards() {
     assert!(server.requests.lock().unwrap().iter().all(|(_, token)| token == "Bearer hf_secret"));
 
     let asked = server.asked();
-    let again = open_with("org/leaves", server.settings(home.path(), false), &Context::silent()).unwrap();
+    let again = open(&server, "org/leaves", home.path(), false).unwrap();
     assert_eq!(again.fingerprint(), dataset.fingerprint());
     assert_eq!(server.asked(), asked + 1, "only the list of files is asked for again");
-    let offline = open_with("org/leaves", server.settings(home.path(), true), &Context::silent()).unwrap();
+    let offline = open(&server, "org/leaves", home.path(), true).unwrap();
     assert_eq!(offline.fingerprint(), dataset.fingerprint());
     assert_eq!(server.asked(), asked + 1, "offline, nothing is asked for");
 }
@@ -135,9 +149,9 @@ fn a_dataset_without_parquet_is_read_from_the_converted_revision() {
     let converted = vec![("default/train/0000.parquet", TRAIN), ("default/test/0000.parquet", TEST)];
     let main = vec![("leaves.zip", b"PK".as_slice())];
     let server = Server::start(HashMap::from([("main", main), ("refs/convert/parquet", converted)]));
-    let dataset = open_with("org/leaves", server.settings(home.path(), false), &Context::silent()).unwrap();
+    let dataset = open(&server, "org/leaves", home.path(), false).unwrap();
     assert_eq!(dataset.split(SplitName::Train).unwrap().samples.len(), 6);
-    let offline = open_with("org/leaves", server.settings(home.path(), true), &Context::silent()).unwrap();
+    let offline = open(&server, "org/leaves", home.path(), true).unwrap();
     assert_eq!(offline.fingerprint(), dataset.fingerprint());
 }
 
@@ -147,13 +161,13 @@ fn what_the_hub_cannot_give_is_named() {
     let server = Server::start(HashMap::from([("main", vec![("leaves.zip", b"PK".as_slice())])]));
     let message = |id: &str, offline: bool| {
         let error =
-            open_with(id, server.settings(home.path(), offline), &Context::silent()).unwrap_err().to_string();
+            open(&server, id, home.path(), offline).unwrap_err().to_string();
         error.replace(&server.endpoint, "http://hub").replace(&home.path().display().to_string(), "HOME")
     };
-    insta::assert_snapshot!(message("beans", false), @r#""beans" is no dataset on the hub; expected hub:ORG/NAME, such as hub:AI-Lab-Makerere/beans"#);
-    insta::assert_snapshot!(message("../x", false), @r#""../x" is no dataset on the hub; expected hub:ORG/NAME, such as hub:AI-Lab-Makerere/beans"#);
+    insta::assert_snapshot!(message("beans", false), @r#""beans" is not the id of a dataset on the hub; expected hub:ORG/NAME, such as hub:AI-Lab-Makerere/beans"#);
+    insta::assert_snapshot!(message("../x", false), @r#""../x" is not the id of a dataset on the hub; expected hub:ORG/NAME, such as hub:AI-Lab-Makerere/beans"#);
     insta::assert_snapshot!(message("org/roses", false), @"can't fetch the list of files of the dataset org/roses from http://hub (request error: http status: 404); check its name, the network and, for a private dataset, HF_TOKEN, or download it and give its folder as dataset.source");
-    insta::assert_snapshot!(message("org/leaves", false), @"the dataset org/leaves on http://hub has no parquet file, neither in main nor in refs/convert/parquet, found leaves.zip; download it and give its folder as dataset.source");
+    insta::assert_snapshot!(message("org/leaves", false), @"the dataset org/leaves on http://hub has no parquet file in main or refs/convert/parquet, found leaves.zip; download it and give its folder as dataset.source");
     insta::assert_snapshot!(message("org/leaves", true), @"HF_HUB_OFFLINE is set and HOME/hub/datasets--org--leaves holds no parquet file of the dataset org/leaves; run once without it, or download the dataset and give its folder as dataset.source");
 }
 
@@ -161,11 +175,40 @@ fn what_the_hub_cannot_give_is_named() {
 fn a_file_name_that_leaves_the_folder_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(HashMap::from([("main", vec![("../../train.parquet", TRAIN)])]));
-    let error = open_with("org/leaves", server.settings(home.path(), false), &Context::silent())
+    let error = open(&server, "org/leaves", home.path(), false)
         .unwrap_err()
         .to_string();
     assert!(
         error.contains("../../train.parquet") && error.contains("leaves the dataset's folder"),
         "{error}"
     );
+}
+
+#[test]
+fn a_revision_and_a_configuration_are_chosen_and_nothing_else_is_fetched() {
+    let home = tempfile::tempdir().unwrap();
+    let configured = vec![
+        ("large/train-00000-of-00001.parquet", b"never read".as_slice()),
+        ("small/test-00000-of-00001.parquet", TEST),
+        ("small/train-00000-of-00001.parquet", TRAIN),
+    ];
+    let server = Server::start(HashMap::from([("main", data()), ("v2", configured)]));
+    let config = |config: Option<&str>, revision: &str| config::Dataset {
+        config: config.map(str::to_owned),
+        revision: Some(revision.to_owned()),
+        ..config::Dataset::default()
+    };
+    let open = |config: &config::Dataset, offline| open_config(&server, "org/leaves", home.path(), offline, config);
+    let small = config(Some("small"), "v2");
+    let dataset = open(&small, false).unwrap();
+    assert_eq!(dataset.split(SplitName::Train).unwrap().samples.len(), 6);
+    assert!(!server.requests.lock().unwrap().iter().any(|(path, _)| path.contains("large")));
+    assert_eq!(open(&small, true).unwrap().fingerprint(), dataset.fingerprint());
+    let message = |config: &config::Dataset| {
+        let error = open(config, false).unwrap_err().to_string();
+        error.replace(&server.endpoint, "http://hub")
+    };
+    insta::assert_snapshot!(message(&config(None, "v2")), @"the dataset org/leaves holds several configurations (large, small); choose one with dataset.config");
+    insta::assert_snapshot!(message(&config(Some("tiny"), "v2")), @r#"the dataset org/leaves has no configuration "tiny", as dataset.config asks for; found large, small"#);
+    insta::assert_snapshot!(message(&config(None, "../v2")), @r#"dataset.revision = "../v2" is not a revision; expected a branch, a tag or a commit, such as main"#);
 }

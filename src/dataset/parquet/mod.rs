@@ -1,221 +1,166 @@
 //! Parquet files as Hugging Face `datasets` writes them: an image column (`struct {bytes, path}`) and a `ClassLabel`.
 //!
-//! The cache's own parquet is the module `store`'s business alone; these are files that others wrote.
-//!
 //! - The columns and the class names come from the file's `huggingface` metadata; without it, an image column is found by
-//!   its type.
+//!   its type, and labels by their name. `dataset.image-column` and `dataset.label-column` choose among several.
+//! - Labels are numbers whose names the metadata or `dataset.class-map` gives, or names, which are sorted.
 //! - The split comes from the file's name (`train-00000-of-00002.parquet`) or its folder's (`default/train/0000.parquet`);
-//!   files that tell none are train, as `datasets` has it.
+//!   files that tell none are train, as `datasets` has it. Rows of `unlabelled` files (STL-10's `unlabeled`) have no labels.
 //! - Every image is read once to hash it. Up to [`KEPT_BYTES`] of encoded images are then kept in memory; of more, only a
 //!   few row groups are kept at a time, so that reading in order stays fast and memory stays bounded.
 
 mod columns;
+mod file;
 mod files;
+mod labels;
 mod row_groups;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use rayon::prelude::*;
+pub(super) use files::{files_below, files_in, of_configuration};
 
-pub(super) use files::{files_below, files_in};
-pub(super) use row_groups::RowGroups;
-
-use super::digest_cache::{Hashed, Note, Noted, Stamp, WORTH_NOTING};
+use super::digest_cache::{CachedDigests, DigestCache, Hashed, Stamp, WORTH_CACHING};
+use super::files::{below, describe};
+use super::sample::{Opened, Sample, Split};
 use super::source::{Location, Source};
-use super::{Dataset, Error, Sample, Split, SplitName};
+use super::{Error, SplitName, class_map};
+use crate::config;
 use crate::support::context::Context;
-use crate::support::hash::Digest;
-use crate::support::progress::Progress;
-use columns::Columns;
+use file::File;
+use files::Part;
 use row_groups::Recent;
 
 /// Encoded images up to this sum are kept in memory.
 const KEPT_BYTES: u64 = 1 << 30;
-
-/// One parquet file, its columns known and its rows not yet read.
-struct File {
-    path: PathBuf,
-    name: String,
-    columns: Columns,
-    rows: usize,
-    image_bytes: u64,
-    groups: Vec<usize>,
-}
 
 /// Reads `files`, which lie below `root`.
 pub(super) fn open(
     name: String,
     root: &Path,
     files: &[PathBuf],
+    config: &config::Dataset,
     context: &Context,
-) -> Result<Dataset, Error> {
-    let opening = Opening { kept_bytes: KEPT_BYTES, worth_noting: WORTH_NOTING, note: Note::of(root) };
-    opening.run(name, root, files, context)
+) -> Result<Opened, Error> {
+    let digests = DigestCache::of(root);
+    let opening = Opening { kept_bytes: KEPT_BYTES, worth_caching: WORTH_CACHING, digests, config };
+    let mut opened = opening.run(name, root, files, context)?;
+    class_map::apply(&mut opened, &config.class_map)?;
+    Ok(opened)
 }
 
 /// What opening a dataset may keep, and where it notes what it hashed.
-struct Opening {
+struct Opening<'a> {
     kept_bytes: u64,
-    worth_noting: Duration,
-    note: Note,
+    worth_caching: Duration,
+    digests: DigestCache,
+    config: &'a config::Dataset,
 }
 
-impl Opening {
-    fn run(&self, name: String, root: &Path, files: &[PathBuf], context: &Context) -> Result<Dataset, Error> {
-        let (by_split, notes) = files::by_split(root, files)?;
-        let mut opened: Vec<(SplitName, Vec<File>)> = Vec::new();
-        for (split, paths) in by_split {
-            opened.push((split, paths.iter().map(|path| File::open(root, path)).collect::<Result<_, _>>()?));
+impl Opening<'_> {
+    fn run(&self, name: String, root: &Path, files: &[PathBuf], context: &Context) -> Result<Opened, Error> {
+        let place = root.display().to_string();
+        let files = of_configuration(root, files, self.config.config.as_deref(), &place)?;
+        let (by_part, notes) = files::by_part(root, &files)?;
+        let recent = Arc::new(Recent::default());
+        let mut parts: Vec<(Part, Vec<File>)> = Vec::new();
+        for (part, paths) in by_part {
+            let open = |path: &PathBuf| File::open(root, path, self.config, &recent);
+            parts.push((part, paths.iter().map(open).collect::<Result<_, _>>()?));
         }
-        let classes = common_classes(root, &opened)?;
-        let all = || opened.iter().flat_map(|(_, files)| files);
+        let classes = classes(root, &parts)?;
+        let all = || parts.iter().flat_map(|(_, files)| files);
         let keep = all().map(|file| file.image_bytes).sum::<u64>() <= self.kept_bytes;
         let mut progress = context.progress(&name, all().map(|file| file.rows as u64).sum(), "images");
-        let recent = Arc::new(Recent::default());
         // Images that are kept are read anyway.
-        let noted = if keep { Noted::default() } else { self.note.read() };
+        let cached = if keep { CachedDigests::default() } else { self.digests.read() };
         let (clock, started) = (Instant::now(), SystemTime::now());
-        let (mut splits, mut hashed, mut all_noted) = (Vec::new(), Vec::new(), true);
-        for (split, files) in &opened {
+        let (mut splits, mut unlabelled, mut hashed, mut all_cached) = (Vec::new(), Vec::new(), Vec::new(), true);
+        for (part, files) in parts {
+            let split = if let Part::Split(split) = part { split } else { SplitName::Train };
             let mut samples = Vec::new();
-            for file in files {
+            for mut file in files {
                 let stamp = Stamp::of(&file.path)
                     .map_err(|source| Error::Read { path: file.path.clone(), source })?;
-                let mut groups = file.row_groups(&recent);
-                let known = noted.digests(Path::new(&file.name), stamp);
-                let rows = if let Some(digests) = known.filter(|digests| digests.len() == file.rows) {
+                let labels = if part == Part::Unlabelled { vec![-1; file.rows] } else { file.labels(&classes)? };
+                let relative = PathBuf::from(below(root, &file.path));
+                let known = cached.digests(&relative, stamp).filter(|digests| digests.len() == file.rows);
+                let digests = if let Some(digests) = known {
                     progress.advance(digests.len() as u64);
-                    file.label_all(&groups.labels()?, digests)?
+                    digests
                 } else {
-                    all_noted = false;
-                    file.read(*split, keep, &mut groups, &mut progress, context)?
+                    all_cached = false;
+                    file.hash(split, keep, &mut progress, context)?
                 };
-                if !keep {
-                    let digests = rows.iter().map(|(_, digest)| *digest).collect();
-                    hashed.push(Hashed { path: Path::new(&file.name), stamp, digests });
-                }
-                let source = Arc::new(Source::Rows(groups));
-                samples.extend(rows.into_iter().enumerate().map(|(row, (label, content))| Sample {
-                    label,
-                    content,
-                    location: Location::new(&source, row as u32),
+                let source: Arc<dyn Source> = Arc::new(file.groups);
+                samples.extend(labels.into_iter().zip(&digests).enumerate().map(|(row, (label, &content))| {
+                    Sample { label, content, location: Location::new(&source, row as u32) }
                 }));
+                if !keep {
+                    hashed.push((relative, stamp, digests));
+                }
             }
             if samples.is_empty() {
-                return Err(Error::Empty {
-                    path: root.to_path_buf(),
-                    found: format!("a {split} split without rows"),
-                });
+                let found = format!("a {} split without rows", part.as_str());
+                return Err(Error::Empty { path: root.to_path_buf(), found });
             }
-            splits.push(Split { name: *split, samples });
+            match part {
+                Part::Split(name) => splits.push(Split { name, samples }),
+                Part::Unlabelled => unlabelled = samples,
+            }
         }
-        if !keep && !all_noted && clock.elapsed() >= self.worth_noting {
-            self.note.write(hashed, started);
+        if !keep && !all_cached && clock.elapsed() >= self.worth_caching {
+            let hashed = hashed.iter().map(|(path, stamp, digests)| Hashed {
+                path,
+                stamp: *stamp,
+                digests: digests.clone(),
+            });
+            self.digests.write(hashed.collect(), started);
         }
-        Ok(Dataset { name, classes, splits, notes })
+        Ok(Opened { name, classes, splits, unlabelled, notes })
     }
 }
 
-/// The class names that all files have; train must be among their splits.
-fn common_classes(root: &Path, opened: &[(SplitName, Vec<File>)]) -> Result<Vec<String>, Error> {
-    let all = || opened.iter().flat_map(|(_, files)| files);
-    let Some(first) = all().next() else {
-        return Err(Error::Empty { path: root.to_path_buf(), found: super::folder::describe(root) });
+/// The class names that all files have; train must be among their splits, with labels.
+fn classes(root: &Path, parts: &[(Part, Vec<File>)]) -> Result<Vec<String>, Error> {
+    let of_splits = || parts.iter().filter(|(part, _)| *part != Part::Unlabelled);
+    let found: Vec<_> = of_splits().map(|(part, _)| part.as_str()).collect();
+    if found.is_empty() {
+        return Err(Error::Empty { path: root.to_path_buf(), found: describe(root) });
+    }
+    let Some((_, train)) = of_splits().find(|(part, _)| *part == Part::Split(SplitName::Train)) else {
+        return Err(Error::NoTrain { place: root.display().to_string(), found: found.join(", ") });
     };
-    if let Some(other) = all().find(|file| file.columns.classes != first.columns.classes) {
+    if let Some(file) = train.iter().find(|file| file.columns.label.is_none()) {
+        return Err(file.lacks_label());
+    }
+    let files: Vec<&File> =
+        of_splits().flat_map(|(_, files)| files).filter(|file| file.columns.label.is_some()).collect();
+    let names = |file: &File| file.columns.label.as_ref().and_then(|label| label.names.clone());
+    let listed = |names: Option<Vec<String>>| names.map_or("names of classes".to_owned(), |names| names.join(", "));
+    let first = files[0];
+    if let Some(other) = files.iter().find(|file| names(file) != names(first)) {
         return Err(Error::Classes {
             first: first.path.display().to_string(),
-            first_classes: first.columns.classes.join(", "),
+            first_classes: listed(names(first)),
             second: other.path.display().to_string(),
-            second_classes: other.columns.classes.join(", "),
+            second_classes: listed(names(other)),
         });
     }
-    if !opened.iter().any(|(split, _)| *split == SplitName::Train) {
-        let found: Vec<_> = opened.iter().map(|(split, _)| split.as_str()).collect();
-        return Err(Error::NoTrain { path: root.to_path_buf(), found: found.join(", ") });
+    if let Some(names) = names(first) {
+        return Ok(names);
     }
-    Ok(first.columns.classes.clone())
-}
-
-impl File {
-    fn open(root: &Path, path: &Path) -> Result<Self, Error> {
-        let file =
-            std::fs::File::open(path).map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, row_groups::options())
-            .map_err(|error| Error::Parquet { path: path.to_path_buf(), reason: error.to_string() })?;
-        let columns = Columns::find(path, builder.parquet_schema(), builder.metadata().file_metadata())?;
-        let schema = builder.parquet_schema();
-        let groups = builder.metadata().row_groups();
-        let of_image = |leaf: usize| schema.get_column_root_idx(leaf) == columns.image;
-        let image_bytes = groups
-            .iter()
-            .flat_map(|group| group.columns().iter().enumerate())
-            .filter(|&(leaf, _)| of_image(leaf))
-            .map(|(_, chunk)| u64::try_from(chunk.uncompressed_size()).unwrap_or(0))
-            .sum();
-        let groups: Vec<usize> = groups.iter().map(|g| usize::try_from(g.num_rows()).unwrap_or(0)).collect();
-        Ok(Self {
-            name: path.strip_prefix(root).unwrap_or(path).display().to_string(),
-            path: path.to_path_buf(),
-            rows: groups.iter().sum(),
-            image_bytes,
-            groups,
-            columns,
-        })
+    let mut found = BTreeSet::new();
+    for file in files {
+        found.append(&mut file.label_values()?.names()?);
     }
-
-    fn row_groups(&self, recent: &Arc<Recent>) -> RowGroups {
-        RowGroups::new(self.path.clone(), self.name.clone(), self.columns.clone(), &self.groups, recent)
+    let mut found: Vec<String> = found.into_iter().collect();
+    if found.iter().all(|name| name.parse::<i64>().is_ok()) {
+        found.retain(|name| name != "-1");
+        found.sort_by_key(|name| name.parse::<i64>().ok());
     }
-
-    /// The label and the digest of every row.
-    fn read(
-        &self,
-        split: SplitName,
-        keep: bool,
-        groups: &mut RowGroups,
-        progress: &mut Progress,
-        context: &Context,
-    ) -> Result<Vec<(i32, Digest)>, Error> {
-        let mut found = Vec::with_capacity(self.rows);
-        for group in 0..self.groups.len() {
-            let batches = groups.batches(group)?;
-            for (images, labels) in &batches {
-                if context.is_cancelled() {
-                    return Err(Error::Interrupted { split });
-                }
-                let first = found.len();
-                let make = |at: usize| {
-                    let row = first + at;
-                    let bytes = images.image(at).ok_or(Error::NoBytes { path: self.path.clone(), row })?;
-                    Ok((self.label(labels[at], row)?, Digest::of(bytes)))
-                };
-                let batch: Result<Vec<_>, Error> = (0..labels.len()).into_par_iter().map(make).collect();
-                found.extend(batch?);
-                progress.advance(labels.len() as u64);
-            }
-            if keep {
-                groups.keep(&batches);
-            }
-        }
-        Ok(found)
-    }
-
-    fn label_all(&self, labels: &[Option<i64>], digests: Vec<Digest>) -> Result<Vec<(i32, Digest)>, Error> {
-        let rows = labels.iter().zip(digests).enumerate();
-        rows.map(|(row, (&label, digest))| Ok((self.label(label, row)?, digest))).collect()
-    }
-
-    fn label(&self, label: Option<i64>, row: usize) -> Result<i32, Error> {
-        let classes = self.columns.classes.len();
-        match label.unwrap_or(-1) {
-            label if label >= -1 && label < classes as i64 => Ok(label as i32),
-            label => Err(Error::Label { path: self.path.clone(), row, label, last: classes - 1 }),
-        }
-    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -225,6 +170,7 @@ mod tests {
     use ::parquet::file::properties::WriterProperties;
     use arrow::array::{ArrayRef, BinaryArray, Int32Array, RecordBatch};
 
+    use super::super::Dataset;
     use super::*;
 
     #[test]
@@ -245,12 +191,13 @@ mod tests {
         writer.write(&batch).unwrap();
         writer.close().unwrap();
 
-        let (cache, worth_noting) = (tempfile::tempdir().unwrap(), Duration::ZERO);
+        let config = config::Dataset::default();
+        let (cache, worth_caching) = (tempfile::tempdir().unwrap(), Duration::ZERO);
         let open = |kept_bytes| {
-            let opening = Opening { kept_bytes, worth_noting, note: Note::within(cache.path(), root.path()) };
-            opening
-                .run("photos".to_owned(), root.path(), std::slice::from_ref(&path), &Context::silent())
-                .unwrap()
+            let digests = DigestCache::within(cache.path(), root.path());
+            let opening = Opening { kept_bytes, worth_caching, digests, config: &config };
+            let files = std::slice::from_ref(&path);
+            Dataset::of(opening.run("photos".to_owned(), root.path(), files, &Context::silent()).unwrap())
         };
         let (kept, again) = (open(KEPT_BYTES), open(0));
         assert_eq!(kept.fingerprint(), again.fingerprint());
@@ -264,18 +211,18 @@ mod tests {
             assert_eq!(*kept.read(SplitName::Train, index).unwrap(), *image.as_bytes());
         }
 
-        // Digests that are no digests show whether the note was asked; labels come from the file.
+        // Wrong digests show whether the cached ones were taken; labels come from the file.
         let stamp = Stamp::of(&path).unwrap();
-        let digests = vec![Digest::of(b"noted"); 700];
+        let digests = vec![Digest::of(b"cached"); 700];
         let hashed = vec![Hashed { path: Path::new("train.parquet"), stamp, digests }];
-        Note::within(cache.path(), root.path()).write(hashed, SystemTime::now() + Duration::from_secs(10));
-        let noted = open(0);
-        let samples = &noted.splits[0].samples;
-        assert!(samples.iter().all(|sample| sample.content == Digest::of(b"noted")));
+        DigestCache::within(cache.path(), root.path()).write(hashed, SystemTime::now() + Duration::from_secs(10));
+        let cached = open(0);
+        let samples = &cached.splits[0].samples;
+        assert!(samples.iter().all(|sample| sample.content == Digest::of(b"cached")));
         let labels =
             |dataset: &Dataset| dataset.splits[0].samples.iter().map(|s| s.label).collect::<Vec<_>>();
-        assert_eq!(labels(&noted), labels(&kept));
+        assert_eq!(labels(&cached), labels(&kept));
         assert_eq!(open(KEPT_BYTES).fingerprint(), kept.fingerprint());
-        assert!(noted.read(SplitName::Train, 0).unwrap_err().to_string().contains("run the command again"));
+        assert!(cached.read(SplitName::Train, 0).unwrap_err().to_string().contains("run the command again"));
     }
 }
