@@ -171,6 +171,7 @@ mod tests {
     use arrow::array::{ArrayRef, BinaryArray, Int32Array, RecordBatch};
 
     use super::super::Dataset;
+    use crate::support::hash::Digest;
     use super::*;
 
     #[test]
