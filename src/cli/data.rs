@@ -153,7 +153,8 @@ fn print(inspection: &Inspection) {
     outln!("{}  fingerprint {}", inspection.name, inspection.fingerprint);
     let mut table = Table::new(["class"].into_iter().chain(splits.iter().map(|split| split.split.as_str())));
     let mut row = |name: &str, of_split: &dyn Fn(&SplitCounts) -> usize| {
-        table.row([name.to_owned()].into_iter().chain(splits.iter().map(|split| of_split(split).to_string())));
+        table
+            .row([name.to_owned()].into_iter().chain(splits.iter().map(|split| of_split(split).to_string())));
     };
     for (label, class) in inspection.classes.iter().enumerate() {
         row(class, &|split| split.of_class[label]);

@@ -127,7 +127,10 @@ mod tests {
 
     fn sentences(splits: &[(SplitName, &[(u8, i32)])]) -> Vec<String> {
         let splits = splits.iter().map(|(name, samples)| {
-            (*name, samples.iter().map(|&(image, label)| ([image; 16], label)).collect::<Vec<_>>().into_iter())
+            (
+                *name,
+                samples.iter().map(|&(image, label)| ([image; 16], label)).collect::<Vec<_>>().into_iter(),
+            )
         });
         let name = |split, index| format!("{split}/{index}");
         Duplicates::among(splits).iter().map(|one| one.sentence(name)).collect()

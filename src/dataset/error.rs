@@ -167,7 +167,9 @@ pub enum Error {
         classes: String,
     },
     /// `dataset.class-map` renames a class that the dataset does not have.
-    #[error("dataset.class-map renames {class:?}, which is not a class of the dataset{hint}; the classes are {classes}")]
+    #[error(
+        "dataset.class-map renames {class:?}, which is not a class of the dataset{hint}; the classes are {classes}"
+    )]
     ClassMap {
         /// The class.
         class: String,
@@ -348,13 +350,17 @@ pub enum Error {
         found: String,
     },
     /// `hub:` is not followed by a dataset's id.
-    #[error("{id:?} is not the id of a dataset on the hub; expected hub:ORG/NAME, such as hub:AI-Lab-Makerere/beans")]
+    #[error(
+        "{id:?} is not the id of a dataset on the hub; expected hub:ORG/NAME, such as hub:AI-Lab-Makerere/beans"
+    )]
     HubId {
         /// What was given.
         id: String,
     },
     /// `dataset.revision` is not a branch, a tag or a commit.
-    #[error("dataset.revision = {revision:?} is not a revision; expected a branch, a tag or a commit, such as main")]
+    #[error(
+        "dataset.revision = {revision:?} is not a revision; expected a branch, a tag or a commit, such as main"
+    )]
     HubRevision {
         /// What was given.
         revision: String,

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use super::Error;
 
 /// Endings of the image files that are read, in lower case.
-const IMAGE_ENDINGS: [&str; 10] =
-    ["jpg", "jpeg", "jfif", "jpe", "png", "webp", "bmp", "gif", "tif", "tiff"];
+const IMAGE_ENDINGS: [&str; 10] = ["jpg", "jpeg", "jfif", "jpe", "png", "webp", "bmp", "gif", "tif", "tiff"];
 
 /// The folders and the files in a folder, sorted, without hidden ones.
 pub(super) fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
@@ -82,7 +81,11 @@ pub(super) fn ignored(root: &Path, paths: &[PathBuf]) -> Option<String> {
     };
     let counts = [count(folders, "folder"), count(paths.len() - folders, "file")];
     let counts = counts.into_iter().flatten().collect::<Vec<_>>().join(" and ");
-    Some(if paths.len() == 1 { format!("ignored {first}") } else { format!("ignored {counts}, for example {first}") })
+    Some(if paths.len() == 1 {
+        format!("ignored {first}")
+    } else {
+        format!("ignored {counts}, for example {first}")
+    })
 }
 
 /// Every image below `folder`, however deep, sorted by path byte by byte, without hidden ones.
@@ -198,7 +201,10 @@ mod tests {
     #[test]
     fn names_that_are_not_utf8_stay_apart() {
         let plain = |bytes: &[u8]| plain(OsStr::from_bytes(bytes));
-        assert_eq!([plain(b"Gr\xfcn"), plain(b"Gr\xe4n"), plain("Grün".as_bytes())], [r"Gr\xfcn", r"Gr\xe4n", "Grün"]);
+        assert_eq!(
+            [plain(b"Gr\xfcn"), plain(b"Gr\xe4n"), plain("Grün".as_bytes())],
+            [r"Gr\xfcn", r"Gr\xe4n", "Grün"]
+        );
     }
 
     #[test]
@@ -206,9 +212,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::create_dir(path("docs")).unwrap();
-        let said = |names: &[&str]| {
-            ignored(folder.path(), &names.iter().map(|name| path(name)).collect::<Vec<_>>())
-        };
+        let said =
+            |names: &[&str]| ignored(folder.path(), &names.iter().map(|name| path(name)).collect::<Vec<_>>());
         assert_eq!(said(&[]), None);
         assert_eq!(said(&["LICENSE"]).unwrap(), "ignored LICENSE");
         assert_eq!(said(&["LICENSE", "a.txt"]).unwrap(), "ignored 2 files, for example LICENSE");

@@ -137,7 +137,8 @@ mod tests {
         }
         let open = || {
             let context = Context::silent();
-            hash_unless_cached(&cache, ALWAYS, SplitName::Train, files(folder.path()), &[0, 1], &context).unwrap()
+            hash_unless_cached(&cache, ALWAYS, SplitName::Train, files(folder.path()), &[0, 1], &context)
+                .unwrap()
         };
         let contents = || open().iter().map(|sample| sample.content).collect::<Vec<_>>();
         assert_eq!(contents(), [Digest::of(b"a"), Digest::of(b"b")]);

@@ -198,16 +198,25 @@ fn open_folder(path: &Path, config: &config::Dataset, context: &Context) -> Resu
     if !path.is_dir() {
         return Err(Error::NotAFolder { path: path.to_path_buf() });
     }
-    let name = path.canonicalize().map_or_else(|_| path.display().to_string(), |path| files::last_name(&path));
+    let name =
+        path.canonicalize().map_or_else(|_| path.display().to_string(), |path| files::last_name(&path));
     let parquet = parquet::files_in(path)?;
     if !parquet.is_empty() {
         return parquet::open(name, path, &parquet, config, context);
     }
     if let Some(configuration) = &config.config {
-        return Err(Error::NoParquetFor { path: path.to_path_buf(), key: "config", value: configuration.clone() });
+        return Err(Error::NoParquetFor {
+            path: path.to_path_buf(),
+            key: "config",
+            value: configuration.clone(),
+        });
     }
     if let Some(column) = &config.image_column {
-        return Err(Error::NoParquetFor { path: path.to_path_buf(), key: "image-column", value: column.clone() });
+        return Err(Error::NoParquetFor {
+            path: path.to_path_buf(),
+            key: "image-column",
+            value: column.clone(),
+        });
     }
     folder::open(name, path, config, context)
 }

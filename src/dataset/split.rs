@@ -57,7 +57,8 @@ impl FromStr for SplitName {
     /// Any of its aliases: `val`, `valid` and `dev` are validation.
     fn from_str(text: &str) -> Result<Self, String> {
         let named = Self::of_folder(text);
-        named.ok_or_else(|| format!("expected train, validation (or val, valid, dev) or test, found {text:?}"))
+        named
+            .ok_or_else(|| format!("expected train, validation (or val, valid, dev) or test, found {text:?}"))
     }
 }
 

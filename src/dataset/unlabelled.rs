@@ -58,7 +58,9 @@ pub(super) fn join(opened: &mut Opened) {
             opened.notes.push(format!("{missing} of {} {name} images have no label", split.samples.len()));
         }
         if name == SplitName::Train && !pool.is_empty() {
-            opened.notes.push(format!("{} unlabelled images join train: only the teacher teaches them", pool.len()));
+            opened
+                .notes
+                .push(format!("{} unlabelled images join train: only the teacher teaches them", pool.len()));
             split.samples.extend(pool.iter().cloned());
         }
     }

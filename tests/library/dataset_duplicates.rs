@@ -9,7 +9,14 @@ use crate::dataset_sources::{folder, open};
 
 #[test]
 fn images_of_test_that_are_also_in_train_are_counted_with_their_labels() {
-    let root = folder(&["train/a/1.jpg", "train/a/2.jpg", "train/b/3.jpg", "validation/a/4.jpg", "test/a/5.jpg", "test/b/6.jpg"]);
+    let root = folder(&[
+        "train/a/1.jpg",
+        "train/a/2.jpg",
+        "train/b/3.jpg",
+        "validation/a/4.jpg",
+        "test/a/5.jpg",
+        "test/b/6.jpg",
+    ]);
     let copy = |from: &str, to: &str| fs::copy(root.path().join(from), root.path().join(to)).unwrap();
     copy("train/a/1.jpg", "test/a/leaked.jpg");
     copy("train/a/2.jpg", "test/b/relabelled.jpg");
@@ -24,7 +31,10 @@ fn images_of_test_that_are_also_in_train_are_counted_with_their_labels() {
     ");
     fs::remove_file(root.path().join("train/b/twice.jpg")).unwrap();
     let dataset = open(&root).unwrap();
-    assert!(dataset.warnings()[0].starts_with("2 images of test are also in train, 1 of them under another label (for"));
+    assert!(
+        dataset.warnings()[0]
+            .starts_with("2 images of test are also in train, 1 of them under another label (for")
+    );
     // What is left out is not counted.
     let kept = dataset.without(&[(Test, 1), (Test, 3)]).unwrap();
     assert_eq!(kept.duplicates, [] as [Duplicates; 0]);

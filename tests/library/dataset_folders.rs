@@ -34,8 +34,14 @@ fn write(root: &TempDir, file: &str, text: &str) {
 /// Train, validation and test with the classes a and b.
 fn three_splits() -> TempDir {
     folder(&[
-        "train/a/1.jpg", "train/a/2.jpg", "train/b/3.jpg", "train/b/4.jpg", "validation/a/5.jpg",
-        "validation/b/6.jpg", "test/a/7.jpg", "test/b/8.jpg",
+        "train/a/1.jpg",
+        "train/a/2.jpg",
+        "train/b/3.jpg",
+        "train/b/4.jpg",
+        "validation/a/5.jpg",
+        "validation/b/6.jpg",
+        "test/a/7.jpg",
+        "test/b/8.jpg",
     ])
 }
 
@@ -102,7 +108,13 @@ fn class_names_that_are_not_utf8_are_refused_together() {
 
 #[test]
 fn two_unicode_spellings_of_one_class_are_refused_unless_they_are_merged() {
-    let root = folder(&["train/Gr\u{fc}n/1.jpg", "train/b/2.jpg", "validation/Gru\u{308}n/3.jpg", "validation/b/4.jpg", "test/b/5.jpg"]);
+    let root = folder(&[
+        "train/Gr\u{fc}n/1.jpg",
+        "train/b/2.jpg",
+        "validation/Gru\u{308}n/3.jpg",
+        "validation/b/4.jpg",
+        "test/b/5.jpg",
+    ]);
     insta::assert_snapshot!(message(&root), @r#"ROOT has two classes of one name in two Unicode spellings, "Gr\u{fc}n" and "Gru\u{308}n"; rename one, or merge them with dataset.class-map"#);
     let class_map = BTreeMap::from([("Gru\u{308}n".to_owned(), "Gr\u{fc}n".to_owned())]);
     let dataset = open_with(&root, config::Dataset { class_map, ..config::Dataset::default() }).unwrap();
@@ -112,7 +124,14 @@ fn two_unicode_spellings_of_one_class_are_refused_unless_they_are_merged() {
 
 #[test]
 fn a_class_that_validation_or_test_lacks_is_noted() {
-    let root = folder(&["train/a/1.jpg", "train/b/2.jpg", "train/c/3.jpg", "val/a/4.jpg", "val/c/5.jpg", "test/c/6.jpg"]);
+    let root = folder(&[
+        "train/a/1.jpg",
+        "train/b/2.jpg",
+        "train/c/3.jpg",
+        "val/a/4.jpg",
+        "val/c/5.jpg",
+        "test/c/6.jpg",
+    ]);
     fs::create_dir(root.path().join("test/a")).unwrap();
     let dataset = open(&root).unwrap();
     assert_eq!(dataset.classes, ["a", "b", "c"]);
@@ -131,14 +150,22 @@ fn a_class_that_is_too_small_to_share_stays_in_train() {
     assert_eq!(counts(&dataset), [17, 2, 2]);
     let labels: Vec<i32> = dataset.splits[0].samples.iter().map(|sample| sample.label).collect();
     assert_eq!(labels.iter().filter(|&&label| label == 1).count(), 1);
-    assert_eq!(dataset.notes[2], "too few images to share with validation and test, so all stay in train: b (1)");
+    assert_eq!(
+        dataset.notes[2],
+        "too few images to share with validation and test, so all stay in train: b (1)"
+    );
 }
 
 #[test]
 fn the_class_of_a_deeper_image_is_the_top_folder_or_the_leaf() {
     let root = folder(&[
-        "train/site1/a/1.jpg", "train/site1/b/2.jpg", "train/site2/a/3.jpg", "test/site1/b/4.jpg", "test/site2/a/5.jpg",
-        "val/site1/a/6.jpg",  "val/site2/b/7.jpg",
+        "train/site1/a/1.jpg",
+        "train/site1/b/2.jpg",
+        "train/site2/a/3.jpg",
+        "test/site1/b/4.jpg",
+        "test/site2/a/5.jpg",
+        "val/site1/a/6.jpg",
+        "val/site2/b/7.jpg",
     ]);
     let dataset = open(&root).unwrap();
     assert_eq!(dataset.classes, ["site1", "site2"]);
@@ -146,14 +173,21 @@ fn the_class_of_a_deeper_image_is_the_top_folder_or_the_leaf() {
     let leaf = config::Dataset { class_folder: ClassFolder::Leaf, ..config::Dataset::default() };
     let dataset = open_with(&root, leaf).unwrap();
     assert_eq!(dataset.classes, ["a", "b"]);
-    let labels = |split| samples(&dataset, split, &root).into_iter().map(|(_, label)| label).collect::<Vec<_>>();
+    let labels =
+        |split| samples(&dataset, split, &root).into_iter().map(|(_, label)| label).collect::<Vec<_>>();
     assert_eq!((labels(SplitName::Train), labels(SplitName::Test)), (vec![0, 1, 0], vec![1, 0]));
     assert!(dataset.notes.is_empty(), "{:?}", dataset.notes);
 }
 
 #[test]
 fn splits_are_found_in_a_single_folder_and_refused_below_classes() {
-    let root = folder(&["flowers/train/a/1.jpg", "flowers/train/b/2.jpg", "flowers/val/a/3.jpg", "flowers/test/b/4.jpg", "README.md"]);
+    let root = folder(&[
+        "flowers/train/a/1.jpg",
+        "flowers/train/b/2.jpg",
+        "flowers/val/a/3.jpg",
+        "flowers/test/b/4.jpg",
+        "README.md",
+    ]);
     let dataset = open(&root).unwrap();
     assert_eq!((counts(&dataset), dataset.classes.len()), (vec![2, 1, 1], 2));
     assert_eq!(dataset.notes[0], "the splits are those in flowers");
@@ -163,13 +197,25 @@ fn splits_are_found_in_a_single_folder_and_refused_below_classes() {
 
 #[test]
 fn hugging_face_metadata_gives_the_labels_of_a_flat_folder() {
-    let root = folder(&["train/0.png", "train/1.png", "train/2.png", "train/more/3.png", "validation/4.png", "test/5.png"]);
-    write(&root, "train/metadata.csv", "file_name,additional_feature,label\n0.png,\"x, y\",cat\n1.png,z,dog\n2.png,z,\n");
+    let root = folder(&[
+        "train/0.png",
+        "train/1.png",
+        "train/2.png",
+        "train/more/3.png",
+        "validation/4.png",
+        "test/5.png",
+    ]);
+    write(
+        &root,
+        "train/metadata.csv",
+        "file_name,additional_feature,label\n0.png,\"x, y\",cat\n1.png,z,dog\n2.png,z,\n",
+    );
     write(&root, "train/more/metadata.csv", "\u{feff}file_name;label\n3.png;cat\n");
     write(&root, "validation/metadata.jsonl", "{\"file_name\": \"4.png\", \"label\": \"dog\"}\n\n");
     let dataset = open(&root).unwrap();
     assert_eq!(dataset.classes, ["cat", "dog"]);
-    let labels = |split| samples(&dataset, split, &root).into_iter().map(|(_, label)| label).collect::<Vec<_>>();
+    let labels =
+        |split| samples(&dataset, split, &root).into_iter().map(|(_, label)| label).collect::<Vec<_>>();
     assert_eq!(labels(SplitName::Train), [0, 1, -1, 0]);
     assert_eq!((labels(SplitName::Validation), labels(SplitName::Test)), (vec![1], vec![-1]));
     assert_eq!(
@@ -181,7 +227,8 @@ fn hugging_face_metadata_gives_the_labels_of_a_flat_folder() {
 #[test]
 fn a_table_beside_the_splits_names_files_with_or_without_their_ending() {
     // A competition's download: identifiers, no class folders.
-    let root = folder(&["train/000a.jpg", "train/000b.jpg", "train/000c.jpg", "test/000d.jpg", "val/000e.jpg"]);
+    let root =
+        folder(&["train/000a.jpg", "train/000b.jpg", "train/000c.jpg", "test/000d.jpg", "val/000e.jpg"]);
     write(&root, "train.csv", "id,breed\n000a,10\n000b,9\n000c,10\n");
     write(&root, "sample_submission.csv", "id,breed\n000d,0\n");
     let error = message(&root);
@@ -209,14 +256,22 @@ fn class_folders_come_before_a_table_unless_its_column_is_named() {
     write(&root, "train/metadata.csv", "file_name,label\na/1.jpg,x\na/2.jpg,x\nb/3.jpg,y\nb/4.jpg,x\n");
     let dataset = open(&root).unwrap();
     assert_eq!(dataset.fingerprint(), before);
-    assert_eq!(dataset.notes, ["train/metadata.csv is not read, since the class folders give the labels; dataset.label-column = \"...\" takes them from it"]);
+    assert_eq!(
+        dataset.notes,
+        [
+            "train/metadata.csv is not read, since the class folders give the labels; dataset.label-column = \"...\" takes them from it"
+        ]
+    );
     let with = |label_column: &str, class_map: &[(&str, &str)]| config::Dataset {
         label_column: Some(label_column.to_owned()),
         class_map: class_map.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect(),
         ..config::Dataset::default()
     };
     let dataset = open_with(&root, with("label", &[("x", "a"), ("y", "b")])).unwrap();
-    assert_eq!(samples(&dataset, SplitName::Train, &root).iter().map(|s| s.1).collect::<Vec<_>>(), [0, 0, 1, 0]);
+    assert_eq!(
+        samples(&dataset, SplitName::Train, &root).iter().map(|s| s.1).collect::<Vec<_>>(),
+        [0, 0, 1, 0]
+    );
     insta::assert_snapshot!(message_with(&root, with("breed", &[])), @r#"dataset.label-column = "breed" is in no table of ROOT: ROOT/train/metadata.csv has the columns file_name, label"#);
     insta::assert_snapshot!(message_with(&three_splits(), with("breed", &[])), @r#"dataset.label-column = "breed" is in no table of ROOT: there is no metadata.csv, metadata.jsonl or labels.csv beside the images"#);
 }
@@ -243,7 +298,8 @@ fn unlabelled_images_join_train_behind_the_labelled_ones() {
     let labelled = open(&root).unwrap();
     write(&root, "unlabelled/z.png", "z");
     write(&root, "unlabelled/deep/y.png", "y");
-    let config = config::Dataset { unlabelled: vec![pool.path().to_path_buf()], ..config::Dataset::default() };
+    let config =
+        config::Dataset { unlabelled: vec![pool.path().to_path_buf()], ..config::Dataset::default() };
     let dataset = open_with(&root, config).unwrap();
     assert_eq!(counts(&dataset), [8, 2, 2]);
     let train = &dataset.splits[0].samples;
@@ -272,12 +328,14 @@ fn unlabelled_images_join_train_behind_the_labelled_ones() {
     let after = open(&flat).unwrap();
     assert_eq!((after.classes.join(" "), counts(&after)), ("a b".to_owned(), vec![33, 4, 4]));
     for split in [1, 2] {
-        let contents = |dataset: &Dataset| dataset.splits[split].samples.iter().map(|s| s.content).collect::<Vec<_>>();
+        let contents =
+            |dataset: &Dataset| dataset.splits[split].samples.iter().map(|s| s.content).collect::<Vec<_>>();
         assert_eq!(contents(&before), contents(&after));
     }
 
     let missing = |folder: &str| {
-        let config = config::Dataset { unlabelled: vec![PathBuf::from(folder)], ..config::Dataset::default() };
+        let config =
+            config::Dataset { unlabelled: vec![PathBuf::from(folder)], ..config::Dataset::default() };
         message_with(&three_splits(), config)
     };
     insta::assert_snapshot!(missing("no/pool"), @"there is no folder no/pool; dataset.unlabelled lists folders of images");
@@ -286,7 +344,13 @@ fn unlabelled_images_join_train_behind_the_labelled_ones() {
 
 #[test]
 fn classes_are_renamed_and_merged() {
-    let root = folder(&["train/ill/1.jpg", "train/rust/2.jpg", "train/sound/3.jpg", "val/rust/4.jpg", "test/sound/5.jpg"]);
+    let root = folder(&[
+        "train/ill/1.jpg",
+        "train/rust/2.jpg",
+        "train/sound/3.jpg",
+        "val/rust/4.jpg",
+        "test/sound/5.jpg",
+    ]);
     let with = |map: &[(&str, &str)]| config::Dataset {
         class_map: map.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect(),
         ..config::Dataset::default()
@@ -329,8 +393,18 @@ fn keys_that_are_for_parquet_are_refused_for_folders() {
 #[test]
 fn every_ending_that_hugging_face_reads_is_an_image() {
     let root = folder(&[
-        "a/1.jpg", "a/2.jpeg", "a/3.jfif", "a/4.jpe", "a/5.png", "a/6.webp", "a/7.bmp", "a/8.gif", "a/9.tif", "a/10.TIFF",
-        "a/11.svg", "a/12.heic",
+        "a/1.jpg",
+        "a/2.jpeg",
+        "a/3.jfif",
+        "a/4.jpe",
+        "a/5.png",
+        "a/6.webp",
+        "a/7.bmp",
+        "a/8.gif",
+        "a/9.tif",
+        "a/10.TIFF",
+        "a/11.svg",
+        "a/12.heic",
     ]);
     let dataset = Dataset::open(&source(root.path()), &Context::silent()).unwrap();
     assert_eq!(counts(&dataset).iter().sum::<usize>(), 10);

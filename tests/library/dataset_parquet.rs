@@ -115,7 +115,8 @@ fn common_compressions_are_read_and_others_are_named() {
             .set_key_value_metadata(Some(vec![metadata]))
             .build();
         let file = fs::File::create(root.path().join("train.parquet")).unwrap();
-        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(|e| e.to_string())?;
+        let mut writer =
+            ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(|e| e.to_string())?;
         writer.write(&batch).map_err(|error| error.to_string())?;
         writer.close().map_err(|error| error.to_string())?;
         open_with(&root, config::Dataset::default())
@@ -143,7 +144,10 @@ fn a_file_without_labels_is_unlabelled_unless_it_is_train() {
         dataset.notes,
         ["2 unlabelled images join train: only the teacher teaches them", "no test image has a label"]
     );
-    assert_eq!(samples(&dataset, SplitName::Train, &root)[2].0, "data/unlabeled-00000-of-00001.parquet row 0");
+    assert_eq!(
+        samples(&dataset, SplitName::Train, &root)[2].0,
+        "data/unlabeled-00000-of-00001.parquet row 0"
+    );
 }
 
 #[test]
@@ -152,9 +156,16 @@ fn a_configuration_is_chosen_by_its_name() {
     for (config, image) in [("large", "l"), ("small", "s")] {
         let rows: Vec<Option<&str>> = vec![Some(image); 40];
         let labels: Vec<Option<i64>> = (0..40).map(|row| Some(row % 2)).collect();
-        write(&root, &format!("{config}/train-00000-of-00001.parquet"), Some(FEATURES), columns(&rows, &labels));
+        write(
+            &root,
+            &format!("{config}/train-00000-of-00001.parquet"),
+            Some(FEATURES),
+            columns(&rows, &labels),
+        );
     }
-    let with = |name: &str| open_with(&root, config::Dataset { config: Some(name.to_owned()), ..config::Dataset::default() });
+    let with = |name: &str| {
+        open_with(&root, config::Dataset { config: Some(name.to_owned()), ..config::Dataset::default() })
+    };
     assert_eq!(&*with("small").unwrap().read(SplitName::Test, 0).unwrap(), b"s");
     insta::assert_snapshot!(with("tiny").unwrap_err(), @r#"ROOT has no configuration "tiny", as dataset.config asks for; found large, small"#);
 }
@@ -163,6 +174,12 @@ fn a_configuration_is_chosen_by_its_name() {
 #[test]
 fn a_pipe_in_place_of_a_parquet_file_is_refused() {
     let root = tempdir().unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(root.path().join("train.parquet")).status().unwrap().success());
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(root.path().join("train.parquet"))
+            .status()
+            .unwrap()
+            .success()
+    );
     assert_eq!(message(&root), "can't read ROOT/train.parquet: it is not a regular file");
 }

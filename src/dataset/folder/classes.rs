@@ -41,7 +41,8 @@ pub(super) fn name(folder: &Path) -> Result<String, Error> {
         Some(name) => Ok(name.to_owned()),
         None => {
             let beside = folder.parent().and_then(|split| entries(split).ok()).unwrap_or_default().0;
-            let bad = beside.iter().filter(|path| path.file_name().is_some_and(|name| name.to_str().is_none()));
+            let bad =
+                beside.iter().filter(|path| path.file_name().is_some_and(|name| name.to_str().is_none()));
             let found: Vec<String> = bad.map(|path| format!("\"{}\"", last_name(path))).collect();
             Err(Error::NotUtf8 {
                 path: folder.parent().unwrap_or(folder).to_path_buf(),
@@ -65,8 +66,11 @@ pub(super) fn of<'a>(
         let classes = split.images.iter().filter_map(|image| image.class.as_deref());
         classes.map(|class| class_map::name(map, class).to_owned()).collect()
     };
-    let labelled: Vec<(&SplitFolder, BTreeSet<String>)> =
-        splits.iter().map(|split| (split, of_split(split))).filter(|(_, classes)| !classes.is_empty()).collect();
+    let labelled: Vec<(&SplitFolder, BTreeSet<String>)> = splits
+        .iter()
+        .map(|split| (split, of_split(split)))
+        .filter(|(_, classes)| !classes.is_empty())
+        .collect();
     let Some((first, _)) = labelled.first() else {
         return Err(Error::Unlabelled { path: root.to_path_buf(), hint: tables.hint() });
     };
@@ -79,7 +83,8 @@ pub(super) fn of<'a>(
     let mut names: Vec<String> = known.iter().cloned().collect();
     // Class folders keep the order that they have always had.
     let from_tables = labelled.iter().all(|(split, _)| split.from_table);
-    let numbers = from_tables && names.iter().all(|name| number(name).is_some_and(|number| number.to_string() == *name));
+    let numbers = from_tables
+        && names.iter().all(|name| number(name).is_some_and(|number| number.to_string() == *name));
     if numbers {
         names.sort_by_key(|name| number(name));
     }
@@ -123,7 +128,8 @@ fn one_spelling<'a>(root: &Path, names: impl Iterator<Item = &'a String>) -> Res
 
 /// The text with every letter outside ASCII written as its number.
 fn escaped(text: &str) -> String {
-    let letter =
-        |letter: char| if letter.is_ascii() { letter.to_string() } else { letter.escape_unicode().to_string() };
+    let letter = |letter: char| {
+        if letter.is_ascii() { letter.to_string() } else { letter.escape_unicode().to_string() }
+    };
     text.chars().map(letter).collect()
 }

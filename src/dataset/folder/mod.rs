@@ -43,8 +43,11 @@ pub(super) fn open(
         others: layout.others,
     };
     reader.read_tables(|path| path.parent() == Some(&root))?;
-    let splits =
-        layout.splits.into_iter().map(|(name, path)| reader.split(name, path)).collect::<Result<Vec<_>, _>>()?;
+    let splits = layout
+        .splits
+        .into_iter()
+        .map(|(name, path)| reader.split(name, path))
+        .collect::<Result<Vec<_>, _>>()?;
     if let Some(empty) = splits.iter().find(|split| split.images.is_empty()) {
         return Err(Error::Empty { path: empty.path.clone(), found: describe(&empty.path) });
     }

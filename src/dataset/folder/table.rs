@@ -17,7 +17,17 @@ use crate::support::files::{TEXT_LIMIT, read_regular};
 
 /// Columns that name the file, in the order in which they are looked for.
 const FILE_COLUMNS: [&str; 11] = [
-    "file_name", "filename", "file", "image_path", "filepath", "path", "image", "image_id", "image_name", "img", "id",
+    "file_name",
+    "filename",
+    "file",
+    "image_path",
+    "filepath",
+    "path",
+    "image",
+    "image_id",
+    "image_name",
+    "img",
+    "id",
 ];
 /// Columns that name the class, in the order in which they are looked for.
 const LABEL_COLUMNS: [&str; 7] =

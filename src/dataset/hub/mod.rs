@@ -110,7 +110,8 @@ impl Hub<'_> {
                 let place = format!("the dataset {}", self.id);
                 let chosen = parquet::of_configuration(Path::new(""), &parquet, config, &place)?;
                 let snapshot = self.cache.repo(self.repo(revision)).pointer_path(&commit);
-                let files = chosen.iter().map(|name| self.file(&api, revision, &snapshot, &name.to_string_lossy()));
+                let files =
+                    chosen.iter().map(|name| self.file(&api, revision, &snapshot, &name.to_string_lossy()));
                 let files = files.collect::<Result<_, _>>()?;
                 return Ok((snapshot, files));
             }

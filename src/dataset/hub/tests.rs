@@ -160,8 +160,7 @@ fn what_the_hub_cannot_give_is_named() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(HashMap::from([("main", vec![("leaves.zip", b"PK".as_slice())])]));
     let message = |id: &str, offline: bool| {
-        let error =
-            open(&server, id, home.path(), offline).unwrap_err().to_string();
+        let error = open(&server, id, home.path(), offline).unwrap_err().to_string();
         error.replace(&server.endpoint, "http://hub").replace(&home.path().display().to_string(), "HOME")
     };
     insta::assert_snapshot!(message("beans", false), @r#""beans" is not the id of a dataset on the hub; expected hub:ORG/NAME, such as hub:AI-Lab-Makerere/beans"#);
@@ -175,9 +174,7 @@ fn what_the_hub_cannot_give_is_named() {
 fn a_file_name_that_leaves_the_folder_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(HashMap::from([("main", vec![("../../train.parquet", TRAIN)])]));
-    let error = open(&server, "org/leaves", home.path(), false)
-        .unwrap_err()
-        .to_string();
+    let error = open(&server, "org/leaves", home.path(), false).unwrap_err().to_string();
     assert!(
         error.contains("../../train.parquet") && error.contains("leaves the dataset's folder"),
         "{error}"
@@ -198,7 +195,8 @@ fn a_revision_and_a_configuration_are_chosen_and_nothing_else_is_fetched() {
         revision: Some(revision.to_owned()),
         ..config::Dataset::default()
     };
-    let open = |config: &config::Dataset, offline| open_config(&server, "org/leaves", home.path(), offline, config);
+    let open =
+        |config: &config::Dataset, offline| open_config(&server, "org/leaves", home.path(), offline, config);
     let small = config(Some("small"), "v2");
     let dataset = open(&small, false).unwrap();
     assert_eq!(dataset.split(SplitName::Train).unwrap().samples.len(), 6);

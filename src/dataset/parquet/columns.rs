@@ -96,8 +96,7 @@ impl Finder<'_> {
             return Ok(Some(LabelColumn { index, names: None }));
         }
         let names = self.features[field.name()]["names"].as_array().cloned().unwrap_or_default();
-        let classes: Vec<String> =
-            names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        let classes: Vec<String> = names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
         if !classes.is_empty() && classes.len() == names.len() {
             return Ok(Some(LabelColumn { index, names: Some(classes) }));
         }

@@ -37,17 +37,23 @@ impl File {
         recent: &Arc<Recent>,
     ) -> Result<Self, Error> {
         let builder = row_groups::open(path)?;
-        let columns = Columns::find(path, builder.parquet_schema(), builder.metadata().file_metadata(), config)?;
+        let columns =
+            Columns::find(path, builder.parquet_schema(), builder.metadata().file_metadata(), config)?;
         let groups = builder.metadata().row_groups();
         let is_read = |leaf: usize| {
             let root = builder.parquet_schema().get_column_root_idx(leaf);
             root == columns.image || columns.label.as_ref().is_some_and(|label| root == label.index)
         };
         let read = || {
-            groups.iter().flat_map(|group| group.columns().iter().enumerate()).filter(|&(leaf, _)| is_read(leaf))
+            groups
+                .iter()
+                .flat_map(|group| group.columns().iter().enumerate())
+                .filter(|&(leaf, _)| is_read(leaf))
         };
         let codecs = read().map(|(_, chunk)| chunk.compression());
-        if let Some(codec) = codecs.into_iter().find(|codec| matches!(codec, Compression::BROTLI(_) | Compression::LZO)) {
+        if let Some(codec) =
+            codecs.into_iter().find(|codec| matches!(codec, Compression::BROTLI(_) | Compression::LZO))
+        {
             let codec = if codec == Compression::LZO { "LZO" } else { "brotli" };
             return Err(Error::Codec { path: path.to_path_buf(), codec: codec.to_owned() });
         }

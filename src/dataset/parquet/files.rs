@@ -110,8 +110,9 @@ pub(in super::super) fn of_configuration(
     let mut configurations: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for file in files {
         let folders = file.strip_prefix(root).ok().and_then(Path::parent).unwrap_or(Path::new(""));
-        let is_config =
-            |folder: &String| folder != "data" && SplitName::of_words(folder).is_none() && !unlabelled::is_name(folder);
+        let is_config = |folder: &String| {
+            folder != "data" && SplitName::of_words(folder).is_none() && !unlabelled::is_name(folder)
+        };
         let names: Vec<String> =
             folders.iter().map(|folder| folder.to_string_lossy().into_owned()).filter(is_config).collect();
         configurations.entry(names.join("/")).or_default().push(file.clone());

@@ -36,7 +36,8 @@ impl<'a> Labels<'a> {
 
     /// The class of each row by its name, -1 where the name is null or empty.
     pub fn by_name(&self, classes: &[String]) -> Result<Vec<i32>, Error> {
-        let known: HashMap<&str, i32> = (0..).zip(classes).map(|(label, name)| (name.as_str(), label)).collect();
+        let known: HashMap<&str, i32> =
+            (0..).zip(classes).map(|(label, name)| (name.as_str(), label)).collect();
         let mut labels = Vec::new();
         for column in &self.columns {
             for row in 0..column.len() {
@@ -59,7 +60,12 @@ impl<'a> Labels<'a> {
                 let is_label = -1 <= number && number < classes as i64;
                 if !is_label || numbers.is_null(row) != column.is_null(row) {
                     let (label, row) = (self.text(column, row)?, labels.len());
-                    return Err(Error::Label { path: self.path.to_path_buf(), row, label, last: classes - 1 });
+                    return Err(Error::Label {
+                        path: self.path.to_path_buf(),
+                        row,
+                        label,
+                        last: classes - 1,
+                    });
                 }
                 labels.push(number as i32);
             }

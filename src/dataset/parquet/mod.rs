@@ -76,14 +76,16 @@ impl Opening<'_> {
         // Images that are kept are read anyway.
         let cached = if keep { CachedDigests::default() } else { self.digests.read() };
         let (clock, started) = (Instant::now(), SystemTime::now());
-        let (mut splits, mut unlabelled, mut hashed, mut all_cached) = (Vec::new(), Vec::new(), Vec::new(), true);
+        let (mut splits, mut unlabelled, mut hashed, mut all_cached) =
+            (Vec::new(), Vec::new(), Vec::new(), true);
         for (part, files) in parts {
             let split = if let Part::Split(split) = part { split } else { SplitName::Train };
             let mut samples = Vec::new();
             for mut file in files {
                 let stamp = Stamp::of(&file.path)
                     .map_err(|source| Error::Read { path: file.path.clone(), source })?;
-                let labels = if part == Part::Unlabelled { vec![-1; file.rows] } else { file.labels(&classes)? };
+                let labels =
+                    if part == Part::Unlabelled { vec![-1; file.rows] } else { file.labels(&classes)? };
                 let relative = PathBuf::from(below(root, &file.path));
                 let known = cached.digests(&relative, stamp).filter(|digests| digests.len() == file.rows);
                 let digests = if let Some(digests) = known {
@@ -94,9 +96,13 @@ impl Opening<'_> {
                     file.hash(split, keep, &mut progress, context)?
                 };
                 let source: Arc<dyn Source> = Arc::new(file.groups);
-                samples.extend(labels.into_iter().zip(&digests).enumerate().map(|(row, (label, &content))| {
-                    Sample { label, content, location: Location::new(&source, row as u32) }
-                }));
+                samples.extend(labels.into_iter().zip(&digests).enumerate().map(
+                    |(row, (label, &content))| Sample {
+                        label,
+                        content,
+                        location: Location::new(&source, row as u32),
+                    },
+                ));
                 if !keep {
                     hashed.push((relative, stamp, digests));
                 }
@@ -138,7 +144,8 @@ fn classes(root: &Path, parts: &[(Part, Vec<File>)]) -> Result<Vec<String>, Erro
     let files: Vec<&File> =
         of_splits().flat_map(|(_, files)| files).filter(|file| file.columns.label.is_some()).collect();
     let names = |file: &File| file.columns.label.as_ref().and_then(|label| label.names.clone());
-    let listed = |names: Option<Vec<String>>| names.map_or("names of classes".to_owned(), |names| names.join(", "));
+    let listed =
+        |names: Option<Vec<String>>| names.map_or("names of classes".to_owned(), |names| names.join(", "));
     let first = files[0];
     if let Some(other) = files.iter().find(|file| names(file) != names(first)) {
         return Err(Error::Classes {
@@ -171,8 +178,8 @@ mod tests {
     use arrow::array::{ArrayRef, BinaryArray, Int32Array, RecordBatch};
 
     use super::super::Dataset;
-    use crate::support::hash::Digest;
     use super::*;
+    use crate::support::hash::Digest;
 
     #[test]
     fn images_that_are_not_kept_are_read_again_from_their_row_groups() {
@@ -216,7 +223,8 @@ mod tests {
         let stamp = Stamp::of(&path).unwrap();
         let digests = vec![Digest::of(b"cached"); 700];
         let hashed = vec![Hashed { path: Path::new("train.parquet"), stamp, digests }];
-        DigestCache::within(cache.path(), root.path()).write(hashed, SystemTime::now() + Duration::from_secs(10));
+        DigestCache::within(cache.path(), root.path())
+            .write(hashed, SystemTime::now() + Duration::from_secs(10));
         let cached = open(0);
         let samples = &cached.splits[0].samples;
         assert!(samples.iter().all(|sample| sample.content == Digest::of(b"cached")));

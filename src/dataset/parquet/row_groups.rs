@@ -27,7 +27,8 @@ const RECENT_GROUPS: usize = 3;
 pub(super) fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, Error> {
     let file = open_regular(path).map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(|error| damaged(path, &error))
+    ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+        .map_err(|error| damaged(path, &error))
 }
 
 fn damaged(path: &Path, reason: &dyn fmt::Display) -> Error {
