@@ -59,6 +59,14 @@ enum Command {
         #[arg(long, value_name = "T", required = true, value_delimiter = ',')]
         temperature: Vec<f32>,
     },
+    /// Rewrite a cache of decant 0.1.0 in the format of this version, without a teacher
+    Upgrade {
+        /// The cache's folder
+        cache: PathBuf,
+        /// Keep the old cache beside the new one
+        #[arg(long)]
+        keep: bool,
+    },
     /// Pack a cache into one .tar.zst
     Pack {
         /// The cache's folder
@@ -91,6 +99,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Command::Soften { cache, temperature } => soften(&cache, &temperature, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Merge { cache } => merge(&cache, context),
+        Command::Upgrade { cache, keep } => {
+            store::only_local(&cache, "upgraded", "upgrade a copy of it in a folder")?;
+            let folder = store::upgrade(&cache, keep, context)?;
+            outln!("upgraded {} to {}", cache.display(), folder.display());
+            Ok(())
+        }
         Command::Pack { cache, archive } => {
             store::pack(&store::pull(&cache, context)?, &archive)?;
             let size = std::fs::metadata(&archive).map_or(0, |metadata| metadata.len());

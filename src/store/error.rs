@@ -294,6 +294,24 @@ pub enum Error {
         crop: [f32; 4],
     },
 
+    /// A cache that is to be upgraded and has the format of this version.
+    #[error("{} already has the format of this version", .dir.display())]
+    Upgraded {
+        /// The cache's folder.
+        dir: PathBuf,
+    },
+
+    /// A cache of format 1 that is to be upgraded and lacks shards.
+    #[error("{} is not complete: {done} of {shards} shards are done; finish it with decant 0.1.0, or delete it and run `decant teacher-cache`", .dir.display())]
+    OldNotComplete {
+        /// The cache's folder.
+        dir: PathBuf,
+        /// Shards that are there.
+        done: usize,
+        /// Shards in all.
+        shards: usize,
+    },
+
     /// A file where a folder that holds caches was named.
     #[error("{} is not a folder; name the folder that holds caches", .path.display())]
     NotAFolder {
@@ -549,6 +567,8 @@ impl Error {
             | Self::LabelRange { .. }
             | Self::Crop { .. }
             | Self::NotAFolder { .. }
+            | Self::Upgraded { .. }
+            | Self::OldNotComplete { .. }
             | Self::AlreadyThere { .. }
             | Self::OtherBytes { .. }
             | Self::OnlyLocal { .. }

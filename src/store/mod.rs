@@ -36,6 +36,7 @@ pub use remote::{Listed, index, left, only_local, origin, place, pull, summaries
 pub use tools::archive::{pack, unpack};
 pub use tools::soften_cache::add_temperatures;
 pub use tools::summary::{SplitSummary, Summary};
+pub use tools::upgrade::upgrade;
 pub use tools::verify::{Report, verify};
 pub use write::close::complete;
 pub use write::committer::Committer;

@@ -23,7 +23,7 @@ use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
 use crate::store::format::rows::RowsHasher;
 use crate::store::format::schema;
-use crate::store::write::columns::{Columns, Content};
+use crate::store::write::columns::Content;
 use crate::support::atomic::AtomicFile;
 use crate::support::hash::Digest;
 
@@ -46,12 +46,15 @@ pub(in crate::store) struct Written {
     pub(in crate::store) footer_blake3: Digest,
 }
 
-/// Writes `columns` to a file that gets the name `path` when it is committed.
+/// Makes the page of a column, by its position in the schema.
+pub(in crate::store) type MakePage<'a> = dyn Fn(usize) -> Content + Sync + 'a;
+
+/// Writes a page for each column to a file that gets the name `path` when it is committed.
 pub(in crate::store) fn write(
     path: &Path,
     manifest: &Manifest,
     spec: &ShardSpec,
-    columns: &Columns,
+    columns: &MakePage<'_>,
 ) -> io::Result<Written> {
     let schema = Arc::new(schema::parquet_schema(manifest));
     let file = AtomicFile::create(path)?;
@@ -86,7 +89,7 @@ pub(in crate::store) fn write(
 /// Makes every column's page, in order, and digests those that are not derived. Rows are derived on every core; compressing a page
 /// takes one core, so there as many pages are made at once as there are cores.
 fn make_pages(
-    columns: &Columns,
+    columns: &MakePage<'_>,
     count: usize,
     manifest: &Manifest,
     ready: &Sender<CompressedPage>,
@@ -95,7 +98,7 @@ fn make_pages(
     let mut rows = RowsHasher::new();
     for first in (0..count).step_by(at_once) {
         let group = first..count.min(first + at_once);
-        let pages: Vec<Content> = group.clone().into_par_iter().map(|column| columns.page(column)).collect();
+        let pages: Vec<Content> = group.clone().into_par_iter().map(columns).collect();
         for (column, page) in group.zip(&pages) {
             rows.add(manifest.encoding, column, &schema::column_name(manifest, column), &page.bytes);
         }

@@ -16,7 +16,7 @@ use crate::store::read::reader::SplitRows;
 use crate::store::read::resume;
 use crate::store::write::columns::{Columns, Rows};
 use crate::store::write::row::Row;
-use crate::store::write::shard_file;
+use crate::store::write::shard_file::{self, MakePage};
 
 /// A shard being filled, in memory: `rows * classes * 4` bytes for the logits. While it is committed, two of its
 /// columns are in memory as well; where columns are compressed, one a core and one.
@@ -152,32 +152,9 @@ impl ShardWriter {
     pub(in crate::store) fn replace(self) -> Result<ShardRecord, Error> {
         self.check_full()?;
         let Self { dir, manifest, spec, rows, lost } = self;
-        let path = dir.join(&spec.path);
         let columns = Columns::new(&manifest, rows);
-        let file =
-            shard_file::write(&path, &manifest, &spec, &columns).map_err(Error::io("written", &path))?;
-        let is_there = path.exists();
-        let record = ShardRecord {
-            key: manifest.key,
-            split: spec.split.clone(),
-            index: spec.index,
-            rows: spec.rows,
-            bytes: file.bytes,
-            blake3: file.blake3,
-            rows_blake3: file.rows_blake3,
-            temperatures: manifest.temperatures.clone(),
-            footer_blake3: file.footer_blake3,
-            lost: lost.unwrap_or_else(|| columns.lost()),
-        };
-        let write_record = || checksummed_json::write(&dir.join(spec.record_path()), &record);
-        if is_there {
-            write_record()?;
-        }
-        file.file.commit().map_err(Error::io("written", &path))?;
-        if !is_there {
-            write_record()?;
-        }
-        Ok(record)
+        let lost = || lost.unwrap_or_else(|| columns.lost());
+        write_shard(&dir, &manifest, &spec, &|column| columns.page(column), lost)
     }
 
     fn check_full(&self) -> Result<(), Error> {
@@ -187,4 +164,38 @@ impl ShardWriter {
         }
         Err(Error::ShardNotFull { path: self.dir.join(&self.spec.path), expected, found })
     }
+}
+
+/// Writes a shard of these pages and its record.
+pub(in crate::store) fn write_shard(
+    dir: &Path,
+    manifest: &Manifest,
+    spec: &ShardSpec,
+    pages: &MakePage<'_>,
+    lost: impl FnOnce() -> Vec<Lost>,
+) -> Result<ShardRecord, Error> {
+    let path = dir.join(&spec.path);
+    let file = shard_file::write(&path, manifest, spec, pages).map_err(Error::io("written", &path))?;
+    let is_there = path.exists();
+    let record = ShardRecord {
+        key: manifest.key,
+        split: spec.split.clone(),
+        index: spec.index,
+        rows: spec.rows,
+        bytes: file.bytes,
+        blake3: file.blake3,
+        rows_blake3: file.rows_blake3,
+        temperatures: manifest.temperatures.clone(),
+        footer_blake3: file.footer_blake3,
+        lost: lost(),
+    };
+    let write_record = || checksummed_json::write(&dir.join(spec.record_path()), &record);
+    if is_there {
+        write_record()?;
+    }
+    file.file.commit().map_err(Error::io("written", &path))?;
+    if !is_there {
+        write_record()?;
+    }
+    Ok(record)
 }

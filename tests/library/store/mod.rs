@@ -12,4 +12,5 @@ mod manifest;
 mod resume;
 mod roundtrip;
 mod soften;
+mod upgrade;
 mod writing;
