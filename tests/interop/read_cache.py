@@ -1,4 +1,5 @@
-"""Opens every shard of a cache with pyarrow, DuckDB, Polars and Hugging Face datasets and compares every value.
+"""Opens every shard of a cache, and each split's folder, with pyarrow, pandas, DuckDB, Polars and Hugging Face datasets, and compares
+every value.
 
     pip install -r tests/interop/requirements.txt
     python tests/interop/read_cache.py cache/leaves-0123456789ab
@@ -14,7 +15,9 @@ from pathlib import Path
 import datasets
 import duckdb
 import numpy as np
+import pandas
 import polars
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 
@@ -53,7 +56,7 @@ OTHERS = {"duckdb": columns_duckdb, "polars": columns_polars, "datasets": column
 
 def check_shard(path: Path, manifest: dict, split: str, first_row: int) -> int:
     reference = columns_pyarrow(path)
-    scalars = ["sample", "image_hash", "label", "view", "crop", "flip", "input_hash"]
+    scalars = ["sample", "path", "image_hash", "label", "view", "crop", "flip", "input_hash"]
     assert list(reference)[: len(scalars)] == scalars, list(reference)
     rows, views = len(reference["sample"]), views_of(manifest, split)
     identities = [divmod(first_row + row, views) for row in range(rows)]
@@ -100,6 +103,35 @@ def check_kept(values: dict, rows: int, manifest: dict) -> None:
     assert all(0 <= mass <= 1 for name in rest for mass in values[name])
 
 
+def check_folder(folder: Path, rows: int) -> None:
+    """A split's folder is a dataset: each reader opens it, whatever stands beside the shards."""
+    reference = pq.read_table(folder)
+    names = reference.column_names
+    assert reference.num_rows == rows, (folder, reference.num_rows)
+    read = {
+        "pandas": list(pandas.read_parquet(folder).columns),
+        "polars": polars.read_parquet(folder).columns,
+        "duckdb": duckdb.sql(f"select * from read_parquet('{folder}/*.parquet')").columns,
+        "datasets": datasets.load_dataset(str(folder), split="train", keep_in_memory=True).column_names,
+    }
+    for reader, found in read.items():
+        assert found == names, (reader, found)
+    assert len(pandas.read_parquet(folder)) == len(polars.read_parquet(folder)) == rows
+    samples = reference.column("sample").to_pylist()
+    assert list(polars.read_parquet(folder)["sample"]) == samples
+    assert list(pandas.read_parquet(folder)["sample"]) == samples
+    assert datasets.load_dataset(str(folder), split="train", keep_in_memory=True)["sample"][:] == samples
+    for name in names:
+        kind = reference.schema.field(name).type
+        if not pa.types.is_fixed_size_list(kind):
+            assert not pa.types.is_list(kind), (name, kind)
+            continue
+        # Lists of fixed size become arrays of numpy without a copy.
+        for chunk in reference.column(name).chunks:
+            values = chunk.flatten().to_numpy(zero_copy_only=True).reshape(len(chunk), kind.list_size)
+            assert values.shape == (len(chunk), kind.list_size)
+
+
 def views_of(manifest: dict, split: str) -> int:
     return manifest["view"]["views"] if split == "train" else 1
 
@@ -116,6 +148,7 @@ def as_float(value):
 def main(folder: Path) -> None:
     datasets.disable_progress_bars()
     manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["temperatures"] = json.loads((folder / "complete.json").read_text())["temperatures"]
     total = 0
     for split in manifest["dataset"]["splits"]:
         rows, first_row, part = split["samples"] * views_of(manifest, split["name"]), 0, 0
@@ -124,8 +157,10 @@ def main(folder: Path) -> None:
             first_row += check_shard(path, manifest, split["name"], first_row)
             part += 1
         assert first_row == rows, (split, first_row)
+        if rows:
+            check_folder(folder / split["name"], rows)
         total += rows
-    print(f"{folder.name}: pyarrow, duckdb, polars and datasets agree on {total} rows")
+    print(f"{folder.name}: pyarrow, pandas, duckdb, polars and datasets agree on {total} rows")
 
 
 if __name__ == "__main__":
