@@ -21,9 +21,8 @@ pub use folder::{clean_leftovers, create_or_open, find};
 pub use format::complete::{COMPLETE_FILE, Complete};
 pub use format::encoding::{Encoding, soft_column};
 pub use format::encoding_loss::{EncodingLoss, Lost};
-pub use format::manifest::{
-    DatasetIdentity, FORMAT, MANIFEST_FILE, Manifest, RandomCrops, SplitSize, TeacherIdentity, ViewIdentity,
-};
+pub use format::identity::{DatasetIdentity, RandomCrops, SplitSize, TeacherIdentity, ViewIdentity};
+pub use format::manifest::{FORMAT, MANIFEST_FILE, Manifest};
 pub use format::plan::ShardSpec;
 pub use format::quality::TeacherQuality;
 pub use format::record::ShardRecord;

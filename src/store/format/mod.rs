@@ -4,6 +4,7 @@ pub(in crate::store) mod checksummed_json;
 pub(in crate::store) mod complete;
 pub(in crate::store) mod encoding;
 pub(in crate::store) mod encoding_loss;
+pub(in crate::store) mod identity;
 pub(in crate::store) mod levels;
 pub(in crate::store) mod manifest;
 pub(in crate::store) mod plan;

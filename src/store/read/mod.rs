@@ -2,8 +2,10 @@
 
 pub(in crate::store) mod checks;
 pub(in crate::store) mod column_values;
+mod footer;
 pub(in crate::store) mod gather;
 pub(in crate::store) mod quality;
 pub(in crate::store) mod reader;
 pub(in crate::store) mod resume;
+mod scalars;
 pub(in crate::store) mod shard;

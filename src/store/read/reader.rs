@@ -13,7 +13,8 @@ use crate::store::format::plan::ShardSpec;
 use crate::store::format::record::ShardRecord;
 use crate::store::format::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES};
 use crate::store::read::resume;
-use crate::store::read::shard::{Opener, Scalars, Shard};
+use crate::store::read::scalars::Scalars;
+use crate::store::read::shard::{Opener, Shard};
 use crate::support::hash::Digest;
 
 /// A complete cache, open for reading.

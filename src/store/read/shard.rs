@@ -13,7 +13,6 @@ use parquet::basic::{Compression, Encoding as PageEncoding};
 use parquet::column::page::{Page, PageReader};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::serialized_reader::SerializedPageReader;
-use parquet::schema::types::SchemaDescriptor;
 
 use crate::store::error::Error;
 use crate::store::folder;
@@ -24,10 +23,9 @@ use crate::store::format::plan::ShardSpec;
 use crate::store::format::record::ShardRecord;
 use crate::store::format::schema::{self, CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES, column};
 use crate::store::read::column_values::{Block, Values};
+use crate::store::read::footer::{check_footer, check_metadata, layout};
+use crate::store::read::scalars::Scalars;
 use crate::support::hash::Digest;
-
-/// Length of the footer's end: the length of the metadata, then the magic.
-const FOOTER_END: usize = 8;
 
 /// A shard that is open: its map, its footer, and its columns once they were used.
 pub(in crate::store) struct Shard {
@@ -64,55 +62,6 @@ impl Stamp {
         #[cfg(not(unix))]
         let inode = None;
         Self { bytes: metadata.len(), modified: metadata.modified().ok(), inode }
-    }
-}
-
-/// The columns beside logits and targets.
-pub(in crate::store) struct Scalars {
-    sample: Block,
-    paths: Vec<Box<str>>,
-    image_hash: Block,
-    label: Block,
-    view: Block,
-    crop: Block,
-    flip: Bytes,
-    input_hash: Block,
-}
-
-impl Scalars {
-    pub(in crate::store) fn sample(&self, row: usize) -> u64 {
-        u64::from_le_bytes(self.sample.array(row))
-    }
-
-    pub(in crate::store) fn path(&self, row: usize) -> &str {
-        &self.paths[row]
-    }
-
-    pub(in crate::store) fn image_hash(&self, row: usize) -> [u8; IMAGE_HASH_BYTES] {
-        self.image_hash.array(row)
-    }
-
-    pub(in crate::store) fn label(&self, row: usize) -> i32 {
-        i32::from_le_bytes(self.label.array(row))
-    }
-
-    pub(in crate::store) fn view(&self, row: usize) -> u32 {
-        u32::from_le_bytes(self.view.array(row))
-    }
-
-    pub(in crate::store) fn crop(&self, row: usize) -> [f32; CROP_WIDTH] {
-        let bytes = self.crop.row(row);
-        std::array::from_fn(|index| {
-            f32::from_le_bytes(bytes[index * 4..][..4].try_into().expect("four bytes"))
-        })
-    }
-
-    pub(in crate::store) fn flip(&self, row: usize) -> bool {
-        self.flip[row / 8] >> (row % 8) & 1 == 1
-    }
-
-    pub(in crate::store) fn input_hash(&self, row: usize) -> [u8; INPUT_HASH_BYTES] {
-        self.input_hash.array(row)
     }
 }
 
@@ -424,60 +373,6 @@ impl Shard {
     fn layout(&self, reason: String) -> Error {
         layout(&self.path, reason)
     }
-}
-
-fn layout(path: &Path, reason: String) -> Error {
-    Error::Layout { path: path.to_path_buf(), reason }
-}
-
-/// The footer's bytes are those that were written, so that the parser sees nothing else.
-fn check_footer(path: &Path, map: &Bytes, record: &ShardRecord) -> Result<(), Error> {
-    let end = map.len().checked_sub(FOOTER_END).map(|start| &map[start..]);
-    let length = end.and_then(|end| end.strip_suffix(b"PAR1")).and_then(|length| length.try_into().ok());
-    let length = length.map(|length| u32::from_le_bytes(length) as usize);
-    let Some(start) = length.and_then(|length| map.len().checked_sub(FOOTER_END + length)) else {
-        return Err(layout(path, "it does not end in a parquet footer".to_owned()));
-    };
-    let found = Digest::of(&map[start..]);
-    if found != record.footer_blake3 {
-        let expected = record.footer_blake3;
-        return Err(Error::Content { path: path.to_path_buf(), part: "footer", expected, found });
-    }
-    Ok(())
-}
-
-fn check_metadata(
-    path: &Path,
-    metadata: &ParquetMetaData,
-    schema: &SchemaDescriptor,
-    manifest: &Manifest,
-    spec: &ShardSpec,
-) -> Result<(), Error> {
-    let file = metadata.file_metadata();
-    if let Some(difference) = schema::difference(schema, file.schema_descr()) {
-        return Err(layout(path, difference));
-    }
-    let [group] = metadata.row_groups() else {
-        return Err(layout(path, format!("it has {} row groups, expected 1", metadata.num_row_groups())));
-    };
-    if group.num_rows() != spec.rows as i64 || group.num_columns() != file.schema_descr().num_columns() {
-        let (rows, columns) = (group.num_rows(), group.num_columns());
-        return Err(layout(
-            path,
-            format!("it has {rows} rows of {columns} columns, expected {} rows", spec.rows),
-        ));
-    }
-    for expected in schema::key_values(manifest, spec) {
-        let found = file.key_value_metadata().into_iter().flatten().find(|pair| pair.key == expected.key);
-        if found != Some(&expected) {
-            let value = |pair: Option<&parquet::file::metadata::KeyValue>| {
-                pair.and_then(|pair| pair.value.clone()).unwrap_or_else(|| "nothing".to_owned())
-            };
-            let (expected_value, found) = (value(Some(&expected)), value(found));
-            return Err(layout(path, format!("its {} is {found}, expected {expected_value}", expected.key)));
-        }
-    }
-    Ok(())
 }
 
 /// Cuts levels off a page: four bytes of length, then the runs.

@@ -18,9 +18,8 @@ use crate::store::format::checksummed_json;
 use crate::store::format::complete::COMPLETE_FILE;
 use crate::store::format::encoding::Encoding;
 use crate::store::format::encoding_loss::Lost;
-use crate::store::format::manifest::{
-    DatasetIdentity, MANIFEST_FILE, Manifest, RandomCrops, TeacherIdentity, ViewIdentity,
-};
+use crate::store::format::identity::{DatasetIdentity, RandomCrops, TeacherIdentity, ViewIdentity};
+use crate::store::format::manifest::{MANIFEST_FILE, Manifest};
 use crate::store::format::plan::ShardSpec;
 use crate::store::format::schema::{self, column};
 use crate::store::read::resume;
@@ -109,7 +108,8 @@ pub fn upgrade(dir: &Path, keep: bool, context: &Context) -> Result<PathBuf, Err
             return Err(Error::Stopped { dir: target });
         }
         let records = complete.shards.iter();
-        let record = records.clone().find(|record| (&record.split, record.index) == (&spec.split, spec.index));
+        let record =
+            records.clone().find(|record| (&record.split, record.index) == (&spec.split, spec.index));
         let record = record.expect("there is one for each shard");
         let pages = read_pages(&dir.join(&spec.path), &manifest, &spec, record)?;
         let page = |index: usize| Content { bytes: pages[index].0.to_vec(), values: pages[index].1 };
@@ -168,7 +168,8 @@ fn convert(old: OldManifest, path: &Path) -> Result<Manifest, Error> {
         reason: format!("{what} is not one that 0.1.0 wrote: {text:?}"),
     };
     let OldTeacher { name, fingerprint, provider, precision, runtime } = old.teacher;
-    let batches = runtime.rsplit_once(BATCHES).and_then(|(runtime, size)| Some((runtime, size.parse().ok()?)));
+    let batches =
+        runtime.rsplit_once(BATCHES).and_then(|(runtime, size)| Some((runtime, size.parse().ok()?)));
     let (version, batch_size) = batches.ok_or_else(|| refuse("teacher.runtime", &runtime))?;
     let teacher = TeacherIdentity {
         name,
@@ -248,7 +249,8 @@ fn read_pages(
     let refuse = |reason: String| Error::Layout { path: path.to_path_buf(), reason };
     let unreadable = |error: ParquetError| refuse(error.to_string());
     let reader = SerializedFileReader::new(bytes).map_err(unreadable)?;
-    let expected: Vec<String> = schema::arrow_schema(manifest).fields().iter().map(|f| f.name().clone()).collect();
+    let expected: Vec<String> =
+        schema::arrow_schema(manifest).fields().iter().map(|f| f.name().clone()).collect();
     let columns = reader.metadata().file_metadata().schema_descr();
     let found = columns.columns().iter().map(|column| column.path().parts()[0].clone());
     let without_path = expected.iter().enumerate().filter(|(index, _)| *index != column::PATH);

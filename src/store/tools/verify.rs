@@ -43,6 +43,7 @@ pub struct Report {
 pub fn verify(dir: &Path) -> Result<Report, Error> {
     let manifest = Manifest::read(dir)?;
     let complete = resume::complete(dir, &manifest)?;
+    let manifest = manifest.with_temperatures(&complete.temperatures)?;
     let specs = manifest.shards();
     let work: Vec<(&ShardSpec, &ShardRecord)> = specs.iter().zip(&complete.shards).collect();
     let opener = Opener::new(dir, &manifest)?;

@@ -56,7 +56,10 @@ fn a_cache_of_0_1_0_is_upgraded_without_a_teacher() {
         let cache = Cache::open(&new).unwrap();
         let manifest = cache.manifest();
         assert_eq!((manifest.encoding, manifest.zstd), (encoding, zstd));
-        assert_eq!((manifest.teacher.batch_size, manifest.teacher.runtime.as_str()), (4, "ONNX Runtime 1.31.1"));
+        assert_eq!(
+            (manifest.teacher.batch_size, manifest.teacher.runtime.as_str()),
+            (4, "ONNX Runtime 1.31.1")
+        );
         assert_eq!(manifest.view.resize.to_string(), "resized to 224 x 224 bilinear");
         let crops = manifest.view.crops.clone().unwrap();
         assert_eq!((manifest.view.views, crops.scale, crops.ratio), (2, [0.08, 1.0], [0.75, 4.0 / 3.0]));
