@@ -17,3 +17,4 @@ mod student_leaves;
 mod sweep;
 mod teacher_runtime;
 mod units;
+mod views;

@@ -4,7 +4,7 @@ mod bombs;
 mod disk_full;
 mod drift;
 mod fuzzed;
-mod gallery;
+pub mod gallery;
 mod inputs;
 mod killed;
 mod merging;
