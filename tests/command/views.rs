@@ -11,7 +11,9 @@ use crate::safety::gallery::{teacher_of_files, workshop};
 
 /// A JPEG of 48 x 40 pixels that is not the same upside down or on its side.
 fn jpeg() -> Vec<u8> {
-    let pixels = RgbImage::from_fn(48, 40, |x, y| image::Rgb([(x * 5) as u8, (y * 6) as u8, if y < 9 { 250 } else { 20 }]));
+    let pixels = RgbImage::from_fn(48, 40, |x, y| {
+        image::Rgb([(x * 5) as u8, (y * 6) as u8, if y < 9 { 250 } else { 20 }])
+    });
     let mut bytes = Vec::new();
     pixels.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Jpeg).unwrap();
     bytes
@@ -19,7 +21,34 @@ fn jpeg() -> Vec<u8> {
 
 /// The JPEG with an EXIF orientation as a value of a TIFF type: 3 is SHORT, 4 is LONG.
 fn oriented(jpeg: &[u8], kind: u8, orientation: u8) -> Vec<u8> {
-    let tiff = [b'I', b'I', b'*', 0, 8, 0, 0, 0, 1, 0, 0x12, 1, kind, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0];
+    let tiff = [
+        b'I',
+        b'I',
+        b'*',
+        0,
+        8,
+        0,
+        0,
+        0,
+        1,
+        0,
+        0x12,
+        1,
+        kind,
+        0,
+        1,
+        0,
+        0,
+        0,
+        orientation,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ];
     let data = [&b"Exif\0\0"[..], &tiff].concat();
     [&jpeg[..2], &[0xff, 0xe1, 0, data.len() as u8 + 2], &data, &jpeg[2..]].concat()
 }
