@@ -80,15 +80,15 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// `preprocessor_config.json` is no JSON, or a key has the wrong type.
-    #[error("{path} is no image processor's configuration: {reason}")]
+    /// `preprocessor_config.json` is not JSON, or a key has the wrong type.
+    #[error("{path} is not an image processor's configuration: {reason}")]
     Syntax {
         /// The file.
         path: String,
         /// What the parser said, with line and column.
         reason: String,
     },
-    /// A value that can't be followed.
+    /// A value that decant does not support.
     #[error("{path} says {key} = {found}, expected {expected}")]
     Value {
         /// The file.

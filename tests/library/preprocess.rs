@@ -175,7 +175,7 @@ fn absurd_dimensions_are_refused_before_they_are_allocated() {
 fn a_processor_that_cannot_be_followed_is_refused() {
     let message =
         |text: &str| Preprocess::from_json("preprocessor_config.json", text).unwrap_err().to_string();
-    insta::assert_snapshot!(message("{"), @"preprocessor_config.json is no image processor's configuration: EOF while parsing an object at line 1 column 1");
+    insta::assert_snapshot!(message("{"), @"preprocessor_config.json is not an image processor's configuration: EOF while parsing an object at line 1 column 1");
     insta::assert_snapshot!(message(r#"{"size": 0}"#), @r#"preprocessor_config.json says size = 0, expected a number of pixels from 1 to 4096, [height, width], {"height", "width"} or {"shortest_edge"}"#);
     insta::assert_snapshot!(message(r#"{"size": {"shortest_edge": 224}}"#), @r#"preprocessor_config.json says size = {"shortest_edge":224}, expected a height and a width, or a shortest_edge with do_center_crop: a batch needs images of one size"#);
     insta::assert_snapshot!(message(r#"{"size": 224, "do_center_crop": true, "crop_size": 256}"#), @"preprocessor_config.json says crop_size = 256, expected a height and a width that the resized image holds");
