@@ -51,7 +51,7 @@ enum Command {
         /// The cache's folder
         cache: PathBuf,
     },
-    /// Add temperatures from the stored logits, without a teacher: makes a second cache beside the first
+    /// Add temperatures to a cache from its stored logits, without a teacher
     Soften {
         /// The cache's folder
         cache: PathBuf,
