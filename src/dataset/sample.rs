@@ -4,7 +4,7 @@ use super::SplitName;
 use super::source::Location;
 use crate::support::hash::Digest;
 
-/// One image and its label. A million of them take 56 MB, and the paths of their files.
+/// One image and its label. A million of them take 64 MB, and the paths of their files.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// The class's index in [`Dataset::classes`](super::Dataset::classes), -1 when unlabelled.
