@@ -9,7 +9,7 @@ use decant::config;
 use decant::dataset::{Dataset, SplitName};
 use decant::support::context::Context;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{BrotliLevel, Compression, GzipLevel};
+use parquet::basic::{Compression, GzipLevel};
 use parquet::file::properties::WriterProperties;
 use tempfile::{TempDir, tempdir};
 
@@ -102,7 +102,7 @@ fn a_label_that_fits_no_class_is_refused_whatever_its_type() {
 }
 
 #[test]
-fn common_compressions_are_read_and_others_are_named() {
+fn common_compressions_are_read() {
     let with = |compression: Compression| {
         let root = tempdir().unwrap();
         let rows: Vec<String> = (0..40).map(|row| row.to_string()).collect();
@@ -125,8 +125,6 @@ fn common_compressions_are_read_and_others_are_named() {
     for compression in [Compression::GZIP(GzipLevel::default()), Compression::LZ4_RAW, Compression::SNAPPY] {
         assert_eq!(with(compression).unwrap().fingerprint(), plain, "{compression}");
     }
-    // This build writes no brotli either; the file that pyarrow wrote is read below.
-    assert!(with(Compression::BROTLI(BrotliLevel::default())).is_err());
 }
 
 #[test]
