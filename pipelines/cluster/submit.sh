@@ -29,15 +29,14 @@ command -v sbatch >/dev/null || [ -n "${DRY_RUN:-}" ] || fail "there is no sbatc
 command -v python3 >/dev/null || fail "there is no python3 on PATH; it reads decant's plan"
 
 plan=$("$DECANT" plan "$@" --units json --no-measure) || exit $?
-# The cache's folder, whether it is closed, shards and runs still to do, rungs of successive halving after these runs, and
-# what the sweep needs besides.
-IFS=$'\t' read -r cache closed shards runs rungs soften < <(python3 -c '
+# The cache's folder, whether it is closed, shards and runs still to do, and rungs of successive halving after these runs.
+IFS=$'\t' read -r cache closed shards runs rungs < <(python3 -c '
 import json, sys
 plan = json.load(sys.stdin)
 todo = lambda units: [unit for unit in units if not unit["done"]]
 sweep = plan["sweep"] or {"runs": [], "rungs_left": -1}
 print(plan["cache"]["dir"], int(plan["cache"]["complete"]), len(todo(plan["stage_one"])), len(todo(sweep["runs"])),
-      sweep["rungs_left"], "--soften" if any("--soften" in run["command"] for run in sweep["runs"]) else "", sep="\t")
+      sweep["rungs_left"], sep="\t")
 ' <<<"$plan")
 
 # Submits one job and prints its id.
@@ -81,7 +80,7 @@ fi
 for ((rung = 0; rung <= rungs; rung++)); do
     if [ "$runs" -gt 0 ] || [ "$rungs" -gt 0 ]; then
         job=$(submit "${after[@]}" "$(array "$((runs > 0 ? runs : 1))" "${SWEEP_PARTS:-$parts}" "${SWEEP_AT_ONCE:-$at_once}")" \
-            "$here/sweep.sbatch" "$@" ${soften:+"$soften"})
+            "$here/sweep.sbatch" "$@")
         if [ "$rung" -eq 0 ]; then
             echo "sweep      $runs runs  job $job"
         else

@@ -391,8 +391,8 @@ mod tests {
             @"DIR/beans.toml:2: train.lambda = 1.5 is out of range, it must be 0 to 1"
         );
         insta::assert_snapshot!(
-            load_text("[train]\ntemperature = 4\n", &[]).unwrap_err(),
-            @"DIR/beans.toml:2: train.temperature = 4 is out of range, it must be one of cache.temperatures = [1, 2, 5, 10], the nearest is 5"
+            load_text("[cache]\nencoding = \"top-k\"\ntop-k = 2\n[train]\ntemperature = 4\n", &[]).unwrap_err(),
+            @"DIR/beans.toml:5: train.temperature = 4 is out of range, it must be one of cache.temperatures = [1, 2, 5, 10], the nearest is 5"
         );
         insta::assert_snapshot!(
             load_text("", &["train.epochs=0"]).unwrap_err(),

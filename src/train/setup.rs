@@ -290,14 +290,14 @@ impl Wanted<'_> {
         let cache = &self.pipeline.cache;
         let view = stage_two_view(cache, manifest);
         let fields = [
-            ("the class list", self.dataset.classes.join(", "), manifest.dataset.classes.join(", ")),
+            ("the class list is", self.dataset.classes.join(", "), manifest.dataset.classes.join(", ")),
             (
-                "the dataset's fingerprint",
+                "the dataset's fingerprint is",
                 self.dataset.fingerprint().short(12),
                 manifest.dataset.fingerprint.short(12),
             ),
             ("the views are", view.to_string(), manifest.view.to_string()),
-            ("the encoding", Encoding::of(cache).to_string(), manifest.encoding.to_string()),
+            ("the encoding is", Encoding::of(cache).to_string(), manifest.encoding.to_string()),
         ];
         let differs = fields.into_iter().find(|(_, expected, found)| expected != found);
         if let Some((what, expected, found)) = differs {

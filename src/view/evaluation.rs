@@ -145,7 +145,7 @@ mod tests {
         let transform = of_timm(&json!({})).unwrap();
         assert_eq!(
             transform.preprocess().resize().to_string(),
-            "resized to shortest_edge 256 bicubic, centre 224 x 224 rounded"
+            "resized to shortest edge 256 bicubic, center crop 224 x 224 rounded"
         );
         let transform = of_timm(&json!({
             "input_size": [3, 384, 384], "interpolation": "bilinear", "crop_pct": 1.0, "crop_mode": "squash",
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!((transform.mean, transform.std), ([0.5; 3], [0.5; 3]));
         assert_eq!(
             transform.preprocess().resize().to_string(),
-            "resized to 384 x 384 bilinear, centre 384 x 384 rounded"
+            "resized to 384 x 384 bilinear, center crop 384 x 384 rounded"
         );
     }
 

@@ -35,7 +35,7 @@ fn what_is_done_to_a_folder_alone_says_what_to_do_instead() {
         ),
         (
             &["cache", "soften", cache, "--temperature", "3"],
-            "can't be softened in an object store; give decant sweep --soften",
+            "can't be softened in an object store; pull it and soften the copy",
         ),
         (
             &["cache", "unpack", "a.tar.zst", "--cache-dir", "s3://bucket/caches"],

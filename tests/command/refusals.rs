@@ -15,7 +15,7 @@ fn a_wrong_key_or_value_exits_with_2_and_names_its_line() {
     let (code, said) = workshop.refused(&["teacher-cache", "-p", "no.toml"]);
     assert_eq!(code, 2);
     insta::assert_snapshot!(said, @"decant: can't read the pipeline file no.toml: No such file or directory (os error 2); give one with --pipeline, such as pipelines/leaves.toml");
-    workshop.file("t.toml", "");
+    workshop.file("t.toml", "[cache]\nencoding = \"top-k\"\ntop-k = 2\n");
     let (code, said) = workshop.refused(&["train-student", "-p", "t.toml", "--temperature", "4"]);
     assert_eq!(code, 2);
     insta::assert_snapshot!(said, @"decant: --set train.temperature=4: train.temperature = 4 is out of range, it must be one of cache.temperatures = [1, 2, 5, 10], the nearest is 5");
