@@ -5,6 +5,8 @@ mod common;
 
 mod agreement;
 mod compare;
+mod help;
+mod messages;
 mod objects;
 mod plan;
 mod refusals;
