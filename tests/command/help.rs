@@ -45,8 +45,12 @@ fn no_command_lacks_its_help_text_here() {
     let workshop = Workshop::new();
     for (group, depth) in [(&[][..], 0), (&["cache"][..], 1), (&["data"][..], 1)] {
         let help = workshop.done(&[group, &["--help"]].concat());
-        let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-        for name in listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).filter(|name| !name.is_empty()) {
+        let listed =
+            help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+        for name in listed
+            .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+            .filter(|name| !name.is_empty())
+        {
             let is_here = name == "help" || COMMANDS.iter().any(|command| command.get(depth) == Some(&name));
             assert!(is_here, "{group:?} {name}");
         }
