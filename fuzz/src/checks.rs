@@ -113,7 +113,7 @@ impl Forged {
         record.footer_blake3 = Digest::of(footer(bytes));
         let mut content = FieldHasher::new("decant cache content");
         content.field("key", self.manifest.key.0);
-        content.field("shard", record.blake3.0);
+        content.field("rows", record.rows_blake3.0);
         self.complete.content = content.finish();
         let record: &ShardRecord = &self.complete.shards[0];
         write_sealed(&self.dir.join(spec.path.with_extension("json")), record);

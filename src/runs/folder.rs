@@ -111,6 +111,8 @@ pub fn resume(
     let mut folder = RunFolder::open(setup)?;
     let mut checkpoints = choose(setup, &folder.state, from)?;
     if matches!(folder.state, State::Fresh) {
+        // A lock that this process holds would be in its own way.
+        drop(folder);
         folder = RunFolder::create(setup)?;
         // Another process may have begun it in between.
         checkpoints = choose(setup, &folder.state, from)?;

@@ -4,21 +4,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::known_row::KnownRow;
 use super::partial::Partial;
 use super::{Error, Settings};
 use crate::dataset::{Dataset, Sample, SplitName};
 use crate::objects::Url;
 use crate::store::{self, Cache, CacheBuilder, Encoding, Manifest, ShardSpec, SplitRows, TeacherIdentity};
-
-/// What is known of a row, beside what the dataset and its place say.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct KnownRow {
-    pub crop: [f32; 4],
-    pub flip: bool,
-    pub input_hash: [u8; 8],
-    /// In the dataset's class order.
-    pub logits: Vec<f32>,
-}
 
 /// A shard to fill.
 pub(super) struct Task {

@@ -11,6 +11,7 @@ mod batches;
 mod error;
 mod identity;
 mod known;
+mod known_row;
 mod partial;
 mod parts;
 mod pipeline;
@@ -245,7 +246,7 @@ impl Work<'_> {
             let (sample, view) = task.spec.identity(position);
             let of_sample = known::sample(self.dataset, split, sample);
             let image_hash = known::image_hash(of_sample);
-            let known::KnownRow { crop, flip, input_hash, logits } =
+            let known_row::KnownRow { crop, flip, input_hash, logits } =
                 self.known.row(task, position, view, image_hash)?;
             let (label, path) = (of_sample.label, self.dataset.path(split, sample as usize));
             let row =

@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::known::KnownRow;
+use super::known_row::KnownRow;
 use super::prepare::Seen;
 use crate::store::{Manifest, ShardSpec};
 use crate::support::hash::{Digest, FieldHasher};

@@ -5,9 +5,8 @@ use std::fs;
 use crate::common::{TINY, Workshop};
 
 /// Commands that are refused before anything exists, and what they are told.
-const WITHOUT_ANYTHING: [&str; 47] = [
+const WITHOUT_ANYTHING: [&str; 46] = [
     "teacher-cache -p missing.toml",
-    "teacher-cache -p empty.toml",
     "teacher-cache -p folder",
     "teacher-cache -p tiny.toml --shard 4/4",
     "teacher-cache -p tiny.toml --device gpu",
@@ -56,9 +55,8 @@ const WITHOUT_ANYTHING: [&str; 47] = [
 ];
 
 /// Commands that are refused where a cache and a run exist.
-const WITH_A_RUN: [&str; 16] = [
+const WITH_A_RUN: [&str; 15] = [
     "train-student -p tiny.toml --set dataset.leaves.seed=1",
-    "train-student -p tiny.toml --resume never",
     "train-student -p tiny.toml --resume missing",
     "evaluate --run runs/tiny --split training",
     "evaluate --run runs/tin",

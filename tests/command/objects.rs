@@ -31,7 +31,7 @@ fn what_is_done_to_a_folder_alone_says_what_to_do_instead() {
     for (args, remedy) in [
         (
             &["cache", "rm", cache, "--yes"][..],
-            "can't be deleted in an object store; delete it with the store's own tools",
+            "can't be deleted in an object store; delete it with the object store's own tools",
         ),
         (
             &["cache", "soften", cache, "--temperature", "3"],

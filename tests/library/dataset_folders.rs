@@ -115,7 +115,7 @@ fn two_unicode_spellings_of_one_class_are_refused_unless_they_are_merged() {
         "validation/b/4.jpg",
         "test/b/5.jpg",
     ]);
-    insta::assert_snapshot!(message(&root), @r#"ROOT has two classes of one name in two Unicode spellings, "Gr\u{fc}n" and "Gru\u{308}n"; rename one, or merge them with dataset.class-map"#);
+    insta::assert_snapshot!(message(&root), @r#"ROOT has two classes of one name in two Unicode spellings, "Gru\u{308}n" and "Gr\u{fc}n"; rename one, or merge them with dataset.class-map"#);
     let class_map = BTreeMap::from([("Gru\u{308}n".to_owned(), "Gr\u{fc}n".to_owned())]);
     let dataset = open_with(&root, config::Dataset { class_map, ..config::Dataset::default() }).unwrap();
     assert_eq!(dataset.classes, ["Gr\u{fc}n", "b"]);

@@ -223,5 +223,8 @@ fn the_command_line_trains_on_the_views_that_it_cached() {
         "--set",
         "cache.view.flip=0.0",
     ]);
-    assert!(code == 2 && said.contains("flip 0.5") && said.contains("expected"), "{said}");
+    assert!(
+        code == 2 && said.contains("flipped with probability 0.5") && said.contains("expected"),
+        "{said}"
+    );
 }

@@ -133,7 +133,7 @@ impl Complete {
     /// known.
     pub fn encoding_losses(&self, manifest: &Manifest) -> Vec<EncodingLoss> {
         let splits = manifest.dataset.splits.iter();
-        let pairs = splits.flat_map(|split| manifest.temperatures.iter().map(move |&t| (split, t)));
+        let pairs = splits.flat_map(|split| self.temperatures.iter().map(move |&t| (split, t)));
         let losses = pairs.filter_map(|(split, temperature)| {
             let mut lost = Lost::default();
             for record in self.shards.iter().filter(|record| record.split == split.name) {

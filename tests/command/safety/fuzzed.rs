@@ -123,7 +123,7 @@ fn the_corpus_is_what_the_format_says_today() {
     }
 }
 
-/// `cargo test --test safety make_the_corpus -- --ignored`, after the format has changed.
+/// `cargo test --test command make_the_corpus -- --ignored`, after the format has changed.
 #[test]
 #[ignore = "writes the corpus anew"]
 fn make_the_corpus() {

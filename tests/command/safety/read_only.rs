@@ -45,7 +45,7 @@ fn a_read_only_cache_serves_training_and_refuses_writing() {
     // Nothing is left to do, so nothing is written.
     workshop.done(&make);
     let (code, said) =
-        workshop.refused(&[&make[..], &["--set", "cache.seed=1", "--set", "cache.name=b"]].concat());
+        workshop.refused(&[&make[..], &["--set", "cache.views=2", "--set", "cache.name=b"]].concat());
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("Read-only file system") && said.contains("cache/b-"), "{said}");
     drop(mounted);

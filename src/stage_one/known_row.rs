@@ -1,0 +1,11 @@
+//! A row that the teacher need not be asked for.
+
+/// What is known of a row, beside what the dataset and its place say.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct KnownRow {
+    pub crop: [f32; 4],
+    pub flip: bool,
+    pub input_hash: [u8; 8],
+    /// In the dataset's class order.
+    pub logits: Vec<f32>,
+}
