@@ -10,7 +10,7 @@ use super::output::{bytes, numbers, percent, print_json, seconds};
 use super::pipeline::{PipelineArgs, shortcut};
 use crate::config::{self, Count, Pipeline};
 use crate::dataset::{Dataset, SplitName};
-use crate::stage_one::{self, Left, Settings, State, Summary, Tuned, Tuner};
+use crate::stage_one::{self, Left, Settings, State, Summary, TunedTeacher, Tuner};
 use crate::store::{self, Manifest};
 use crate::support::table::Table;
 use crate::teacher::{OnnxModel, Teacher};
@@ -139,7 +139,7 @@ fn left(dataset: &Dataset, teacher: &dyn Teacher, settings: &Settings) -> Result
     Ok(stage_one::left(&manifest, settings)?)
 }
 
-fn show_tuning(tuned: &Tuned, context: &Context) {
+fn show_tuning(tuned: &TunedTeacher, context: &Context) {
     let mut heading = "auto";
     for line in tuned.words() {
         context.line(format!("  {heading:<8} {line}"));

@@ -10,7 +10,7 @@ use super::folder::Scratch;
 use super::{Error, PlannedCache};
 use crate::config::{self, Pipeline};
 use crate::dataset::{Dataset, Sample, Split, SplitName};
-use crate::stage_one::{self, Settings, State, Tuned, Tuner};
+use crate::stage_one::{self, Settings, State, TunedTeacher, Tuner};
 use crate::store::{self, Cache, Encoding, Lost, Manifest, ShardRecord, ShardWriter};
 use crate::support::context::Context;
 use crate::support::memory;
@@ -117,7 +117,7 @@ fn some_of_train(dataset: &Dataset, images: usize) -> Dataset {
 fn stage_one(
     pipeline: &Pipeline,
     dataset: &Dataset,
-    tuned: &mut Tuned,
+    tuned: &mut TunedTeacher,
     batch_size: usize,
     root: &Path,
     context: &Context,

@@ -8,8 +8,8 @@ use image::RgbImage;
 
 use super::Error;
 use super::known::Task;
-use super::parts::{Lent, Part, lend};
-use super::prepare::Seen;
+use super::parts::{BatchSlice, LentBuffer, lend};
+use super::prepare::ViewRow;
 use crate::dataset::SplitName;
 
 /// The buffers of one batch, reused from batch to batch.
@@ -18,7 +18,7 @@ pub(super) struct Buffers {
     /// `[batch, 3, height, width]`.
     pub pixels: Vec<f32>,
     /// What the rows say, one a row.
-    pub rows: Vec<Seen>,
+    pub rows: Vec<ViewRow>,
 }
 
 /// A batch that is ready for a teacher.
@@ -76,7 +76,7 @@ impl<'a> Planner<'a> {
         let samples: Vec<&[(u64, u16)]> = identities.chunk_by(|a, b| a.0 == b.0).collect();
         buffers.pixels.resize(self.batch_size * self.image, 0.0);
         buffers.rows.clear();
-        buffers.rows.resize(identities.len(), Seen::default());
+        buffers.rows.resize(identities.len(), ViewRow::default());
         let (lent, parts) = lend(buffers.pixels, samples.iter().map(|views| views.len() * self.image));
         let filling =
             Filling { pixels: Some(lent), rows: buffers.rows, missing: samples.len(), failed: None };
@@ -124,7 +124,7 @@ pub(super) struct Piece {
     pub sample: Arc<Sample>,
     pub views: Vec<u16>,
     /// Where its views' images are written, one behind the other.
-    pub pixels: Part,
+    pub pixels: BatchSlice,
     rows: Range<usize>,
     batch: Arc<Open>,
 }
@@ -136,8 +136,8 @@ struct Open {
 }
 
 struct Filling {
-    pixels: Option<Lent>,
-    rows: Vec<Seen>,
+    pixels: Option<LentBuffer>,
+    rows: Vec<ViewRow>,
     missing: usize,
     /// What is wrong with the first row that could not be prepared.
     failed: Option<(usize, Error)>,
@@ -151,7 +151,7 @@ pub(super) struct Filled {
 
 impl Piece {
     /// Says what the rows of this piece are; the last piece of a batch makes it ready.
-    pub fn finish(self, seen: Result<Vec<Seen>, Error>) -> Option<Filled> {
+    pub fn finish(self, seen: Result<Vec<ViewRow>, Error>) -> Option<Filled> {
         let Self { pixels, rows, batch, .. } = self;
         drop(pixels);
         let mut filling = lock(&batch.filling);
@@ -166,7 +166,7 @@ impl Piece {
         if filling.missing > 0 {
             return None;
         }
-        let pixels = filling.pixels.take().and_then(Lent::whole).expect("every part came back");
+        let pixels = filling.pixels.take().and_then(LentBuffer::whole).expect("every part came back");
         let buffers = Buffers { pixels, rows: std::mem::take(&mut filling.rows) };
         let failed = filling.failed.take().map(|(_, error)| error);
         Some(Filled { batch: Batch { number: batch.number, buffers }, failed })

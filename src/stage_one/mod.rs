@@ -38,7 +38,7 @@ pub use pipeline::batches_alive;
 pub use recompute::{Difference, Recomputed, recompute};
 pub use summary::{State, Summary, at_chance};
 pub use tune::{Open, Tuner};
-pub use tuned::{Measured, Team, Tuned};
+pub use tuned::{MeasuredCandidate, Sessions, TunedTeacher};
 
 use known::{Known, Task};
 use partial::Partial;
@@ -95,6 +95,11 @@ pub fn run_all(
         &teacher.preprocess().resize(),
         settings,
     )?;
+    // A teacher that is refused leaves no folder behind.
+    let is_begun = settings.cache.dir.join(manifest.folder_name()).exists();
+    if !is_begun {
+        probe::check(&mut *teachers[0], call_size)?;
+    }
     let site = CacheBuilder::create_or_open(&settings.cache.dir, &manifest, settings.context)?;
 
     let shards = site.manifest().shards();
@@ -104,7 +109,7 @@ pub fn run_all(
     let known = Known::find(&site, dataset, to_do, settings)?;
 
     let rows: u64 = known.tasks.iter().map(|task| task.asked() as u64).sum();
-    if rows > 0 {
+    if rows > 0 && is_begun {
         probe::check(&mut *teachers[0], call_size)?;
     }
     let teacher = &*teachers[0];

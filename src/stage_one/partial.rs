@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::known_row::KnownRow;
-use super::prepare::Seen;
+use super::prepare::ViewRow;
 use crate::store::{Manifest, ShardSpec};
 use crate::support::hash::{Digest, FieldHasher};
 
@@ -67,7 +67,7 @@ impl Partial {
     }
 
     /// Notes a row.
-    pub fn add(&mut self, position: u64, row: &Seen, logits: &[f32]) {
+    pub fn add(&mut self, position: u64, row: &ViewRow, logits: &[f32]) {
         self.rows.extend_from_slice(&(position as u32).to_le_bytes());
         row.crop.iter().for_each(|value| self.rows.extend_from_slice(&value.to_le_bytes()));
         self.rows.push(row.flip.into());

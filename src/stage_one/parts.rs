@@ -7,10 +7,10 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// A buffer that is lent out in parts; whole again once every part is dropped.
-pub(super) struct Lent(Arc<Vec<f32>>);
+pub(super) struct LentBuffer(Arc<Vec<f32>>);
 
-/// A part of a [`Lent`] buffer, which nobody else reads or writes.
-pub(super) struct Part {
+/// A part of a [`LentBuffer`] buffer, which nobody else reads or writes.
+pub(super) struct BatchSlice {
     values: NonNull<f32>,
     length: usize,
     /// Keeps the buffer alive where it is.
@@ -18,13 +18,16 @@ pub(super) struct Part {
 }
 
 // SAFETY: a part is the only way to its values while it lives, as a `&mut [f32]` would be, and that can be sent.
-unsafe impl Send for Part {}
+unsafe impl Send for BatchSlice {}
 
 /// Cuts the beginning of `buffer` into parts of these lengths.
 ///
 /// # Panics
 /// The parts are longer than the buffer.
-pub(super) fn lend(mut buffer: Vec<f32>, lengths: impl Iterator<Item = usize>) -> (Lent, Vec<Part>) {
+pub(super) fn lend(
+    mut buffer: Vec<f32>,
+    lengths: impl Iterator<Item = usize>,
+) -> (LentBuffer, Vec<BatchSlice>) {
     let mut rest = &mut buffer[..];
     let mut cut = Vec::new();
     for length in lengths {
@@ -34,29 +37,30 @@ pub(super) fn lend(mut buffer: Vec<f32>, lengths: impl Iterator<Item = usize>) -
     }
     // Moving the vector leaves its values where they are.
     let owner = Arc::new(buffer);
-    let parts = cut.into_iter().map(|(values, length)| Part { values, length, _owner: Arc::clone(&owner) });
+    let parts =
+        cut.into_iter().map(|(values, length)| BatchSlice { values, length, _owner: Arc::clone(&owner) });
     let parts = parts.collect();
-    (Lent(owner), parts)
+    (LentBuffer(owner), parts)
 }
 
-impl Lent {
+impl LentBuffer {
     /// The whole buffer, or none while a part is still lent.
     pub fn whole(self) -> Option<Vec<f32>> {
         Arc::into_inner(self.0)
     }
 }
 
-impl Deref for Part {
+impl Deref for BatchSlice {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
         // SAFETY: `lend` cut these values out of the buffer for this part alone, and the owner keeps the buffer alive;
-        // no one has a reference into it, for `Lent` gives it back only after the last part.
+        // no one has a reference into it, for `LentBuffer` gives it back only after the last part.
         unsafe { std::slice::from_raw_parts(self.values.as_ptr(), self.length) }
     }
 }
 
-impl DerefMut for Part {
+impl DerefMut for BatchSlice {
     fn deref_mut(&mut self) -> &mut [f32] {
         // SAFETY: as above, and `self` is borrowed for as long as the slice.
         unsafe { std::slice::from_raw_parts_mut(self.values.as_ptr(), self.length) }

@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use super::Error;
 use super::batches::{Batch, Buffers, Filled, Piece, Planner};
 use super::known::Task;
-use super::prepare::{Prepare, Seen};
+use super::prepare::{Prepare, ViewRow};
 use crate::support::priority;
 use crate::teacher::{self, Teacher};
 
@@ -41,7 +41,7 @@ pub(super) struct Pipeline<'a> {
 
 /// What a teacher said to one batch.
 pub(super) struct Answer {
-    pub rows: Vec<Seen>,
+    pub rows: Vec<ViewRow>,
     /// `[rows, classes]`, in the teacher's class order.
     pub logits: Vec<f32>,
 }
@@ -55,9 +55,9 @@ enum Message {
 
 /// The ways between the threads.
 #[derive(Clone)]
-struct Ways {
+struct Channels {
     pixels: (Sender<Vec<f32>>, Receiver<Vec<f32>>),
-    rows: (Sender<Vec<Seen>>, Receiver<Vec<Seen>>),
+    rows: (Sender<Vec<ViewRow>>, Receiver<Vec<ViewRow>>),
     logits: (Sender<Vec<f32>>, Receiver<Vec<f32>>),
     ready: Receiver<Batch>,
     messages: Sender<Message>,
@@ -79,7 +79,7 @@ impl Pipeline<'_> {
         let (fill, ready) = bounded(alive);
         let (messages, messages_out) = bounded(window + self.workers + teachers.len());
         let (running, stop) = bounded(0);
-        let ways = Ways {
+        let channels = Channels {
             pixels: bounded(alive),
             rows: bounded(window),
             logits: bounded(window),
@@ -87,21 +87,21 @@ impl Pipeline<'_> {
             messages,
             stop,
         };
-        (0..alive).for_each(|_| give(&ways.pixels.0, Vec::new()));
-        (0..window).for_each(|_| give(&ways.rows.0, Vec::new()));
-        let give_back = (ways.rows.0.clone(), ways.logits.0.clone());
+        (0..alive).for_each(|_| give(&channels.pixels.0, Vec::new()));
+        (0..window).for_each(|_| give(&channels.rows.0, Vec::new()));
+        let give_back = (channels.rows.0.clone(), channels.logits.0.clone());
         let planner = Mutex::new(Planner::new(self.shards, self.batch_size, self.prepare.values()));
         std::thread::scope(|scope| {
             for _ in 0..self.workers {
-                let (ways, fill, planner) = (ways.clone(), fill.clone(), &planner);
-                scope.spawn(move || self.work(planner, &fill, &ways));
+                let (channels, fill, planner) = (channels.clone(), fill.clone(), &planner);
+                scope.spawn(move || self.work(planner, &fill, &channels));
             }
             for teacher in teachers {
-                let ways = ways.clone();
-                scope.spawn(move || self.teach(*teacher, &ways));
+                let channels = channels.clone();
+                scope.spawn(move || self.teach(*teacher, &channels));
             }
             // What the threads hold alone keeps the ways open.
-            drop((ways, fill));
+            drop((channels, fill));
             let mut answers = Answers {
                 next: 0,
                 early: BTreeMap::new(),
@@ -114,13 +114,13 @@ impl Pipeline<'_> {
     }
 
     /// Prepares piece after piece.
-    fn work(&self, planner: &Mutex<Planner>, fill: &Sender<Batch>, ways: &Ways) {
-        let _guard = PanicGuard(&ways.messages);
+    fn work(&self, planner: &Mutex<Planner>, fill: &Sender<Batch>, channels: &Channels) {
+        let _guard = PanicGuard(&channels.messages);
         // A teacher that runs on the same cores comes first: it is what the others wait for.
         priority::lower();
         let buffers = || {
-            let rows = take(&ways.rows.1, &ways.stop)?;
-            Some(Buffers { pixels: take(&ways.pixels.1, &ways.stop)?, rows })
+            let rows = take(&channels.rows.1, &channels.stop)?;
+            Some(Buffers { pixels: take(&channels.pixels.1, &channels.stop)?, rows })
         };
         loop {
             let next = planner.lock().unwrap_or_else(PoisonError::into_inner).next(buffers);
@@ -130,14 +130,14 @@ impl Pipeline<'_> {
                 None => {}
                 Some(Filled { batch, failed: None }) => give(fill, batch),
                 Some(Filled { batch, failed: Some(error) }) => {
-                    give(&ways.messages, Message::Answer(batch.number, Err(error)));
-                    give(&ways.pixels.0, batch.buffers.pixels);
+                    give(&channels.messages, Message::Answer(batch.number, Err(error)));
+                    give(&channels.pixels.0, batch.buffers.pixels);
                 }
             }
         }
     }
 
-    fn piece(&self, piece: &mut Piece) -> Result<Vec<Seen>, Error> {
+    fn piece(&self, piece: &mut Piece) -> Result<Vec<ViewRow>, Error> {
         let (split, sample) = (piece.sample.split, piece.sample.index);
         let image = piece.sample.decoded(|| self.prepare.decode(split, sample))?;
         let outs = piece.pixels.chunks_exact_mut(self.prepare.values());
@@ -146,14 +146,14 @@ impl Pipeline<'_> {
     }
 
     /// Gives a teacher batch after batch.
-    fn teach(&self, teacher: &mut dyn Teacher, ways: &Ways) {
-        let _guard = PanicGuard(&ways.messages);
+    fn teach(&self, teacher: &mut dyn Teacher, channels: &Channels) {
+        let _guard = PanicGuard(&channels.messages);
         let classes = teacher.classes().len();
         while let Some(Batch { number, buffers: Buffers { mut pixels, rows } }) =
-            take(&ways.ready, &ways.stop)
+            take(&channels.ready, &channels.stop)
         {
             fill_up(&mut pixels, rows.len(), self.batch_size);
-            let mut logits = ways.logits.1.try_recv().unwrap_or_default();
+            let mut logits = channels.logits.1.try_recv().unwrap_or_default();
             let answer = match teacher.logits_into(&pixels, self.batch_size, &mut logits) {
                 Ok(()) => {
                     logits.truncate(rows.len() * classes);
@@ -161,8 +161,8 @@ impl Pipeline<'_> {
                 }
                 Err(error) => Err(self.culprit(teacher, &pixels, &rows, error)),
             };
-            give(&ways.pixels.0, pixels);
-            give(&ways.messages, Message::Answer(number, answer));
+            give(&channels.pixels.0, pixels);
+            give(&channels.messages, Message::Answer(number, answer));
         }
     }
 }
@@ -173,7 +173,7 @@ impl Pipeline<'_> {
         &self,
         teacher: &mut dyn Teacher,
         pixels: &[f32],
-        rows: &[Seen],
+        rows: &[ViewRow],
         error: teacher::Error,
     ) -> Error {
         let image = pixels.len() / self.batch_size;
@@ -230,7 +230,7 @@ pub(super) struct Answers {
     next: u64,
     early: BTreeMap<u64, Result<Answer, Error>>,
     messages: Receiver<Message>,
-    give_back: (Sender<Vec<Seen>>, Sender<Vec<f32>>),
+    give_back: (Sender<Vec<ViewRow>>, Sender<Vec<f32>>),
     _running: Sender<Infallible>,
 }
 

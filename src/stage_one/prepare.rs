@@ -22,12 +22,12 @@ pub(super) trait Prepare: Sync {
         identity: (u64, u16),
         image: &RgbImage,
         out: &mut [f32],
-    ) -> Result<Seen, Error>;
+    ) -> Result<ViewRow, Error>;
 }
 
 /// One view of one sample as the teacher sees it: a row without its logits.
 #[derive(Clone, Default)]
-pub(super) struct Seen {
+pub(super) struct ViewRow {
     pub sample: u64,
     pub image_hash: [u8; 16],
     pub label: i32,
@@ -37,7 +37,7 @@ pub(super) struct Seen {
     pub input_hash: [u8; 8],
 }
 
-impl Seen {
+impl ViewRow {
     /// The row of a sample that lies at `path` and has these logits.
     pub fn row<'a>(&self, path: &'a str, logits: &'a [f32]) -> Row<'a> {
         let &Self { sample, image_hash, label, view, crop, flip, input_hash } = self;
@@ -81,7 +81,7 @@ impl Prepare for Recipe<'_> {
         (sample, view): (u64, u16),
         image: &RgbImage,
         out: &mut [f32],
-    ) -> Result<Seen, Error> {
+    ) -> Result<ViewRow, Error> {
         let samples = &self.dataset.split(split).expect("the manifest's splits are the dataset's").samples;
         let known = &samples[sample as usize];
         let (width, height) = image.dimensions();
@@ -90,7 +90,7 @@ impl Prepare for Recipe<'_> {
         let rendered =
             view::render_decoded(image, geometry, &self.preprocess).map_err(self.bad_image(split, sample))?;
         self.preprocess.normalise(&rendered.pixels, out);
-        Ok(Seen {
+        Ok(ViewRow {
             sample,
             image_hash,
             label: known.label,

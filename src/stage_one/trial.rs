@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rand::RngCore;
 
 use super::Error;
-use super::tuned::{AHEAD, Measured, Team, Tuned};
+use super::tuned::{AHEAD, MeasuredCandidate, Sessions, TunedTeacher};
 use crate::support::rng;
 use crate::support::threads::side_by_side;
 use crate::teacher::{self, Teacher};
@@ -18,35 +18,35 @@ const ROUNDS: u32 = 3;
 
 /// Sessions and a batch size to try.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) struct Way {
+pub(super) struct Candidate {
     /// In one session that has all cores, instead of the team.
     pub alone: bool,
     pub batch_size: usize,
 }
 
 /// The teams, the probe images and what was found out with them.
-pub(super) struct Trial {
-    team: Team,
+pub(super) struct TuningTrial {
+    team: Sessions,
     /// One session that has all cores, where that is another way.
-    alone: Team,
+    alone: Sessions,
     /// The usual batch size.
     batch_size: usize,
     /// `[PROBES, 3, height, width]`.
     images: Vec<f32>,
-    tried: Vec<Tried>,
+    tried: Vec<TriedCandidate>,
 }
 
-struct Tried {
-    way: Way,
+struct TriedCandidate {
+    way: Candidate,
     same_bits: bool,
     rates: Vec<f64>,
 }
 
-impl Trial {
+impl TuningTrial {
     /// The usual way: this team, and batches of this size.
-    pub fn new(team: Team, batch_size: usize) -> Self {
+    pub fn new(team: Sessions, batch_size: usize) -> Self {
         let images = noise(&*team[0]);
-        Self { team, alone: Team::new(), batch_size, images, tried: Vec::new() }
+        Self { team, alone: Sessions::new(), batch_size, images, tried: Vec::new() }
     }
 
     /// How long the team's first session takes for a batch.
@@ -58,31 +58,31 @@ impl Trial {
     }
 
     /// More sessions for the team.
-    pub fn extend(&mut self, sessions: Team) {
+    pub fn extend(&mut self, sessions: Sessions) {
         self.team.extend(sessions);
     }
 
     /// Another team, opened once there is room for it.
-    pub fn replace(&mut self, open: impl FnOnce() -> Result<Team, teacher::Error>) -> Result<(), Error> {
+    pub fn replace(&mut self, open: impl FnOnce() -> Result<Sessions, teacher::Error>) -> Result<(), Error> {
         self.team.clear();
         self.team = open()?;
         Ok(())
     }
 
-    pub fn add_alone(&mut self, session: Team) {
+    pub fn add_alone(&mut self, session: Sessions) {
         self.alone = session;
     }
 
     /// The usual way, whatever was measured.
-    pub fn usual(self) -> Tuned {
-        Tuned { teachers: self.team, batch_size: self.batch_size, measured: Vec::new() }
+    pub fn usual(self) -> TunedTeacher {
+        TunedTeacher { teachers: self.team, batch_size: self.batch_size, measured: Vec::new() }
     }
 
     /// Compares the logits of the usual way and of `ways`, as far as the budget goes, and then their speed, by turns.
-    pub fn measure(&mut self, ways: Vec<Way>, budget: Duration) -> Result<(), Error> {
-        let usual = Way { alone: false, batch_size: self.batch_size };
+    pub fn measure(&mut self, ways: Vec<Candidate>, budget: Duration) -> Result<(), Error> {
+        let usual = Candidate { alone: false, batch_size: self.batch_size };
         let expected = self.answers(usual)?.swap_remove(0);
-        self.tried.push(Tried { way: usual, same_bits: true, rates: Vec::new() });
+        self.tried.push(TriedCandidate { way: usual, same_bits: true, rates: Vec::new() });
         let started = Instant::now();
         for way in ways {
             if started.elapsed() > budget {
@@ -92,19 +92,19 @@ impl Trial {
                 let same =
                     |given: &Vec<f32>| given.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
                 let same_bits = self.answers(way)?.iter().all(same);
-                self.tried.push(Tried { way, same_bits, rates: Vec::new() });
+                self.tried.push(TriedCandidate { way, same_bits, rates: Vec::new() });
             }
         }
         self.rounds(budget)
     }
 
     /// The logits `[PROBES, classes]` of the probe images from every session of a way, which also warms it up.
-    fn answers(&mut self, way: Way) -> Result<Vec<Vec<f32>>, Error> {
+    fn answers(&mut self, way: Candidate) -> Result<Vec<Vec<f32>>, Error> {
         let (team, images) = self.parts(way);
         side_by_side(team, |teacher| answers(&mut **teacher, images, way.batch_size))
     }
 
-    fn parts(&mut self, way: Way) -> (&mut Team, &[f32]) {
+    fn parts(&mut self, way: Candidate) -> (&mut Sessions, &[f32]) {
         (if way.alone { &mut self.alone } else { &mut self.team }, &self.images)
     }
 
@@ -128,11 +128,11 @@ impl Trial {
     }
 
     /// The fastest of the ways that give the usual bits, if it is ahead of the usual one.
-    pub fn choose(self) -> Tuned {
-        let measured: Vec<Measured> = self
+    pub fn choose(self) -> TunedTeacher {
+        let measured: Vec<MeasuredCandidate> = self
             .tried
             .iter()
-            .map(|tried| Measured {
+            .map(|tried| MeasuredCandidate {
                 sessions: if tried.way.alone { self.alone.len() } else { self.team.len() },
                 batch_size: tried.way.batch_size,
                 same_bits: tried.same_bits,
@@ -144,9 +144,9 @@ impl Trial {
             .max_by(|&a, &b| measured[a].images_per_second.total_cmp(&measured[b].images_per_second))
             .filter(|&index| measured[index].images_per_second >= AHEAD * measured[0].images_per_second)
             .unwrap_or(0);
-        let Way { alone, batch_size } = self.tried[best].way;
+        let Candidate { alone, batch_size } = self.tried[best].way;
         let teachers = if alone { self.alone } else { self.team };
-        Tuned { teachers, batch_size, measured }
+        TunedTeacher { teachers, batch_size, measured }
     }
 }
 

@@ -9,8 +9,8 @@ use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use super::Error;
-use super::trial::{PROBES, Trial, Way};
-use super::tuned::{Team, Tuned};
+use super::trial::{Candidate, PROBES, TuningTrial};
+use super::tuned::{Sessions, TunedTeacher};
 use crate::config::{self, Provider};
 use crate::support::memory;
 use crate::teacher::{self, Teacher, Tuning};
@@ -25,13 +25,13 @@ const CHECK: f64 = 0.005;
 const MOST_SESSIONS: usize = 16;
 
 /// Opens the teacher in as many sessions as the tuning says, on each device: one at least, all of one model.
-pub type Open<'a> = dyn Fn(Tuning) -> Result<Team, teacher::Error> + 'a;
+pub type Open<'a> = dyn Fn(Tuning) -> Result<Sessions, teacher::Error> + 'a;
 
 /// A teacher that is open, before it is known how much there is to do.
 pub struct Tuner<'a> {
     config: &'a config::Teacher,
     open: &'a Open<'a>,
-    team: Team,
+    team: Sessions,
     /// Sessions that have all cores together, where their number is open.
     most: usize,
     /// Memory of the process before the teacher was opened, where that is known.
@@ -63,7 +63,7 @@ impl<'a> Tuner<'a> {
     ///
     /// # Errors
     /// The teacher can't be opened once more, or fails.
-    pub fn tune(self, images: u64, batch_size: usize) -> Result<Tuned, Error> {
+    pub fn tune(self, images: u64, batch_size: usize) -> Result<TunedTeacher, Error> {
         let Self { config, open, team, most, before_bytes, opening } = self;
         let provider = team[0].describe().device.provider;
         let cpu = provider == Provider::Cpu;
@@ -73,10 +73,10 @@ impl<'a> Tuner<'a> {
             && !config.gpu.graph
             && !provider.compiles_for_one_batch_size();
         if images == 0 || !(sessions_open || sizes_open) {
-            return Ok(Tuned { teachers: team, batch_size, measured: Vec::new() });
+            return Ok(TunedTeacher { teachers: team, batch_size, measured: Vec::new() });
         }
 
-        let mut trial = Trial::new(team, batch_size);
+        let mut trial = TuningTrial::new(team, batch_size);
         let call = trial.first_call()?;
         let mut expected = call.mul_f64(images as f64 / batch_size as f64);
         if sessions_open && opening <= expected / 2 {
@@ -101,10 +101,11 @@ impl<'a> Tuner<'a> {
             (true, true) => &[8, 16, 32, 4],
             (true, false) => &[32, 128, 256, 64],
         };
-        let mut ways: Vec<Way> = sizes.iter().map(|&batch_size| Way { alone: false, batch_size }).collect();
+        let mut ways: Vec<Candidate> =
+            sizes.iter().map(|&batch_size| Candidate { alone: false, batch_size }).collect();
         if sessions_open {
             trial.add_alone(open(Tuning { sessions: 1, ..Tuning::from(config) })?);
-            ways.push(Way { alone: true, batch_size: if sizes_open { 16 } else { batch_size } });
+            ways.push(Candidate { alone: true, batch_size: if sizes_open { 16 } else { batch_size } });
         }
         trial.measure(ways, MEASURE)?;
         Ok(trial.choose())

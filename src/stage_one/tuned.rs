@@ -6,11 +6,11 @@ use crate::teacher::Teacher;
 pub(super) const AHEAD: f64 = 1.03;
 
 /// Sessions of one teacher.
-pub type Team = Vec<Box<dyn Teacher>>;
+pub type Sessions = Vec<Box<dyn Teacher>>;
 
 /// One way to run a teacher, and how fast it was.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Measured {
+pub struct MeasuredCandidate {
     /// Sessions side by side.
     pub sessions: usize,
     /// Images in one call.
@@ -22,16 +22,16 @@ pub struct Measured {
 }
 
 /// What was chosen, and why.
-pub struct Tuned {
+pub struct TunedTeacher {
     /// The sessions.
-    pub teachers: Team,
+    pub teachers: Sessions,
     /// Images that each is given at once.
     pub batch_size: usize,
     /// What was measured, the usual way first; nothing where the pipeline file leaves nothing open, or too few images are to be done.
-    pub measured: Vec<Measured>,
+    pub measured: Vec<MeasuredCandidate>,
 }
 
-impl Tuned {
+impl TunedTeacher {
     /// Every session, as [`run_all`](super::run_all) takes them.
     pub fn each(&mut self) -> Vec<&mut dyn Teacher> {
         self.teachers.iter_mut().map(|teacher| &mut **teacher as &mut dyn Teacher).collect()
@@ -42,22 +42,24 @@ impl Tuned {
         let Some(usual) = self.measured.first() else {
             return vec![way(self.teachers.len(), self.batch_size)];
         };
-        let words = |measured: &Measured| {
+        let words = |measured: &MeasuredCandidate| {
             format!(
                 "{}: {:.1} images/s",
                 way(measured.sessions, measured.batch_size),
                 measured.images_per_second
             )
         };
-        let is_chosen =
-            |way: &&Measured| (way.sessions, way.batch_size) == (self.teachers.len(), self.batch_size);
+        let is_chosen = |way: &&MeasuredCandidate| {
+            (way.sessions, way.batch_size) == (self.teachers.len(), self.batch_size)
+        };
         let chosen = self.measured.iter().find(is_chosen).unwrap_or(usual);
         let mut lines = vec![words(chosen)];
         if chosen != usual {
             lines.push(format!("with the same logits to the last bit as {}", words(usual)));
         }
-        let faster =
-            |way: &&Measured| !way.same_bits && way.images_per_second > AHEAD * chosen.images_per_second;
+        let faster = |way: &&MeasuredCandidate| {
+            !way.same_bits && way.images_per_second > AHEAD * chosen.images_per_second
+        };
         if let Some(way) = self.measured.iter().find(faster) {
             lines.push(format!(
                 "{} would be faster, but the last bits of its logits differ; teacher.batch-size = {} takes it all the same",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use decant::config::{self, Count, OnBadImage};
 use decant::dataset::{Dataset, SplitName};
-use decant::stage_one::{self, Left, Settings, State, Summary, Team, Tuned, Tuner};
+use decant::stage_one::{self, Left, Sessions, Settings, State, Summary, TunedTeacher, Tuner};
 use decant::store::Cache;
 use decant::support::context::Context;
 use decant::support::hash::Digest;
@@ -237,8 +237,8 @@ impl Teacher for CallCost {
 
 /// What `auto` makes of a teacher whose calls take 4 ms, or `alone_cost` in a session that has every core, and whose logits drift
 /// with what else is in the batch.
-fn tuned(drift: f32, alone_cost: u64, section: &config::Teacher, images: u64) -> Tuned {
-    let open = |tuning: Tuning| -> Result<Team, teacher::Error> {
+fn tuned(drift: f32, alone_cost: u64, section: &config::Teacher, images: u64) -> TunedTeacher {
+    let open = |tuning: Tuning| -> Result<Sessions, teacher::Error> {
         let milliseconds = if tuning.among == 0 { alone_cost } else { 4 };
         let one = || CallCost { teacher: GrayTeacher::new(&CLASSES), milliseconds, drift };
         Ok((0..tuning.sessions.max(1)).map(|_| Box::new(one()) as Box<dyn Teacher>).collect())
@@ -478,6 +478,7 @@ fn a_teacher_of_probabilities_is_refused() {
     let mut teacher = Counting { softmax: true, ..Counting::new() };
     let message = run(&images.open(), &mut teacher, &cache_in(root.path())).unwrap_err();
     assert!(message.contains("gives probabilities, expected logits"), "{message}");
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -44,10 +44,10 @@ impl Prepare for Fake {
         (sample, view): (u64, u16),
         _: &RgbImage,
         out: &mut [f32],
-    ) -> Result<Seen, Error> {
+    ) -> Result<ViewRow, Error> {
         self.views.fetch_add(1, Ordering::SeqCst);
         out.copy_from_slice(&[sample as f32, f32::from(view), 0.0]);
-        Ok(Seen::default())
+        Ok(ViewRow::default())
     }
 }
 
