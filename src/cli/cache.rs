@@ -6,6 +6,7 @@ mod verify;
 
 use crate::cli::output::{out, outln};
 use crate::support::context::Context;
+use crate::support::overwrite;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,8 @@ pub struct Args {
 
 /// The folder that holds caches, unless another is named.
 const DEFAULT_ROOT: &str = "cache";
+/// The first bytes of an archive (RFC 8878, section 3.1.1).
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 #[derive(Subcommand)]
 enum Command {
@@ -73,6 +76,9 @@ enum Command {
         cache: PathBuf,
         /// The archive to write
         archive: PathBuf,
+        /// Replace the file even where it is not an archive
+        #[arg(long)]
+        force: bool,
     },
     /// Unpack and verify an archive; nothing appears before all of it is verified
     Unpack {
@@ -105,7 +111,11 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             outln!("upgraded {} to {}", cache.display(), folder.display());
             Ok(())
         }
-        Command::Pack { cache, archive } => {
+        Command::Pack { cache, archive, force } => {
+            if !force {
+                overwrite::check_file(&archive, |head| head.starts_with(&ZSTD_MAGIC))
+                    .map_err(Failure::usage)?;
+            }
             store::pack(&store::pull(&cache, context)?, &archive)?;
             let size = std::fs::metadata(&archive).map_or(0, |metadata| metadata.len());
             outln!("packed {} into {} ({})", cache.display(), archive.display(), bytes(size));

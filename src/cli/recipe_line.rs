@@ -20,7 +20,8 @@ pub fn recipe(student: &Student, train: &Train) -> String {
     match student.freeze {
         Freeze::None => {}
         Freeze::Blocks(blocks) => {
-            parts.push(format!("stem and {blocks} of {} blocks frozen", student.architecture.traits().blocks))
+            parts
+                .push(format!("stem and {blocks} of {} blocks frozen", student.architecture.traits().blocks));
         }
         Freeze::Backbone => parts.push("backbone frozen".to_owned()),
     }

@@ -47,11 +47,13 @@ pub(super) fn show(setup: &Setup, context: &Context) {
     context.line(format!("  loss     {}", loss(train)));
     match train.control {
         Control::None => {}
-        Control::PermutedTargets => context.line(format!(
-            "  control  permuted-targets: each image is taught by the targets of another one, labels stay"
-        )),
+        Control::PermutedTargets => {
+            context.line(
+                "  control  permuted-targets: each image is taught by the targets of another one, labels stay",
+            );
+        }
         Control::LabelsOnly => {
-            context.line(format!("  control  labels-only: w_kd 0, all else as the recipe has it"))
+            context.line("  control  labels-only: w_kd 0, all else as the recipe has it");
         }
     }
     context.line(format!("  recipe   {}", recipe(student, train)));

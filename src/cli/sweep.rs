@@ -22,7 +22,6 @@ use plan::PlanReport;
 /// Prints the plan first. After an interruption the same command resumes; run again, it trains nothing and writes the
 /// same results. Several machines that share the folders each do a part, with --run or --part, and --collect writes the results.
 #[derive(clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "one a switch of the command line")]
 pub struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,

@@ -12,7 +12,7 @@ use crate::support::progress::{Task, clock_time};
 
 /// How soon the first plain line is written; each later one takes twice as long, up to [`LONGEST_INTERVAL`].
 const FIRST_INTERVAL: Duration = Duration::from_secs(10);
-const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
+const LONGEST_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Shows progress and lines to the person who runs a command.
 pub struct Terminal {

@@ -110,7 +110,6 @@ fn not_a_share(mut shares: impl Iterator<Item = f64>) -> Option<String> {
 }
 
 /// What of the measures is not what the confusion matrix says.
-#[expect(clippy::float_cmp, reason = "the same division gives the same bits")]
 fn confusion(metrics: &Metrics) -> Option<String> {
     let (labelled, correct) = (metrics.confusion.labelled(), metrics.confusion.correct());
     if labelled > metrics.samples as u64 {

@@ -254,7 +254,10 @@ pub(crate) mod tests {
         assert_eq!((gain.comparison.pairs, gain.split), (2, "test"));
         assert!((gain.comparison.accuracy.as_ref().unwrap().mean - 0.02).abs() < 1e-12);
         assert!(gain.comparison.paired.is_some() && found.configurations[1].gain.is_none());
-        assert!(std::ptr::eq(found.baseline_of(&found.configurations[0]).unwrap(), &found.configurations[1]));
+        assert!(std::ptr::eq(
+            found.baseline_of(&found.configurations[0]).unwrap(),
+            &raw const found.configurations[1]
+        ));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub enum Error {
         /// The image.
         name: String,
         /// What the teacher said.
-        source: teacher::Error,
+        source: Box<teacher::Error>,
     },
     /// A row of the teacher's output depends on more than its image.
     #[error(
@@ -99,11 +99,8 @@ pub enum Error {
 const NAMED: usize = 10;
 
 fn listed(first: &[String], count: usize) -> String {
-    let mut text: String = first.iter().map(|sentence| format!("\n  {sentence}")).collect();
-    if count > first.len() {
-        text += &format!("\n  and {} more", count - first.len());
-    }
-    text
+    let more = (count > first.len()).then(|| format!("and {} more", count - first.len()));
+    first.iter().chain(&more).flat_map(|line| ["\n  ", line]).collect()
 }
 
 impl Error {

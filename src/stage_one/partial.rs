@@ -69,10 +69,14 @@ impl Partial {
     /// Notes a row.
     pub fn add(&mut self, position: u64, row: &ViewRow, logits: &[f32]) {
         self.rows.extend_from_slice(&(position as u32).to_le_bytes());
-        row.crop.iter().for_each(|value| self.rows.extend_from_slice(&value.to_le_bytes()));
+        for value in &row.crop {
+            self.rows.extend_from_slice(&value.to_le_bytes());
+        }
         self.rows.push(row.flip.into());
         self.rows.extend_from_slice(&row.input_hash);
-        logits.iter().for_each(|value| self.rows.extend_from_slice(&value.to_le_bytes()));
+        for value in logits {
+            self.rows.extend_from_slice(&value.to_le_bytes());
+        }
     }
 
     /// Keeps the rows since the last time, where that is a while ago.

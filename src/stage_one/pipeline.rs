@@ -187,7 +187,7 @@ impl Pipeline<'_> {
             return error.into();
         }
         let (row, source) = failing.swap_remove(0);
-        Error::OnImage { name: row.sample.to_string(), source }
+        Error::OnImage { name: row.sample.to_string(), source: Box::new(source) }
     }
 }
 

@@ -50,6 +50,7 @@ macro_rules! students {
         /// A student: a network of one of the architectures.
         #[derive(Clone, Debug)]
         #[expect(missing_docs, private_interfaces, reason = "a variant is what its name says, and opaque")]
+        #[expect(clippy::large_enum_variant, reason = "a process holds a few students, each far larger on the heap")]
         pub enum Student {
             $($variant($network),)*
         }

@@ -194,7 +194,9 @@ mod tests {
 
     fn confusion(classes: usize, images: &[(usize, usize)]) -> Confusion {
         let mut confusion = Confusion::new(classes);
-        images.iter().for_each(|&(label, predicted)| confusion.add(label, predicted));
+        for &(label, predicted) in images {
+            confusion.add(label, predicted);
+        }
         confusion
     }
 

@@ -111,11 +111,11 @@ fn one(run: &Planned, name: &str, display: &Display) -> RunOutcome {
     let context = display.start(name, (steps * epochs) as u64);
     let outcome = runs::train(setup, &context, &mut |event| match event {
         Event::Resumed { epoch, step } => {
-            context.progress("", 0, "steps").advance((epoch * steps + step) as u64)
+            context.progress("", 0, "steps").advance((epoch * steps + step) as u64);
         }
         Event::Epoch(record) => context.progress("", 0, "steps").message(display::epoch(record, epochs)),
         Event::Damaged(error) => {
-            display.line(&format!("warning: {name}: {error}; the one before it is used"))
+            display.line(&format!("warning: {name}: {error}; the one before it is used"));
         }
         Event::Initialised(_) => {}
     });

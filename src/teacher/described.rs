@@ -229,20 +229,24 @@ impl Missing<'_> {
                     });
                     let count =
                         self.shapes.classes.map_or_else(String::new, |count| format!("{count} names, "));
-                    lines +=
-                        &format!("classes = [\"...\", \"...\"]      # {count}in the order of the logits\n");
+                    lines.extend([
+                        "classes = [\"...\", \"...\"]      # ",
+                        count.as_str(),
+                        "in the order of the logits\n",
+                    ]);
                 }
                 Part::Preprocessing => {
                     what.push(format!(
                         "its preprocessing (there is no preprocessor_config.json in {folder})"
                     ));
-                    lines += &match self.shapes.image_size() {
+                    let image_size = match self.shapes.image_size() {
                         Some((height, width)) if height == width => {
                             format!("image-size = {height}              # what the model takes\n")
                         }
                         Some((height, width)) => format!("image-size = [{height}, {width}]\n"),
                         None => "image-size = 224              # or [height, width]\n".to_owned(),
                     };
+                    lines += &image_size;
                     lines += "mean = [0.485, 0.456, 0.406]  # these are ImageNet's; many ViTs have 0.5, 0.5, 0.5\n\
                               std = [0.229, 0.224, 0.225]\n\
                               resample = \"bilinear\"         # or nearest, lanczos, bicubic, box, hamming\n\

@@ -68,7 +68,8 @@ fn model_of(names: &[String]) -> Option<&str> {
     if let Some(name) = known.into_iter().find(|known| names.iter().any(|name| name == known)) {
         return Some(name);
     }
-    let mut models = names.iter().filter(|name| name.ends_with(".onnx"));
+    let mut models =
+        names.iter().filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "onnx"));
     models.next().filter(|_| models.next().is_none()).map(String::as_str)
 }
 

@@ -59,7 +59,10 @@ fn in_folder(folder: &Path) -> Result<PathBuf, Error> {
     let mut names: Vec<String> =
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
-    let models: Vec<&String> = names.iter().filter(|name| name.ends_with(".onnx")).collect();
+    let models: Vec<&String> = names
+        .iter()
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "onnx"))
+        .collect();
     if let [model] = models[..] {
         return Ok(folder.join(model));
     }

@@ -55,7 +55,6 @@ impl Criterion {
     }
 
     /// Whether it is accuracy, which files need not say.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
     pub fn is_accuracy(&self) -> bool {
         *self == Self::Accuracy
     }

@@ -257,12 +257,11 @@ impl Wanted<'_> {
             match self.difference(&folder, &manifest)? {
                 None if is_own => own.push(folder),
                 None if has_teacher => others.push((manifest.key, folder)),
-                None => {}
                 Some(difference) if is_own => {
                     let difference = self.explain(difference, &folder);
                     nearest = format!(" ({} differs: {difference})", folder.display());
                 }
-                Some(_) => {}
+                None | Some(_) => {}
             }
         }
         if own.is_empty() {

@@ -92,7 +92,7 @@ fn files_that_contradict_each_other_are_damage_whatever_their_checksums_say() {
         let path = run.join(name);
         let sound = fs::read(&path).unwrap();
         reseal(&path, |json| {
-            *json.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value.clone()
+            *json.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value.clone();
         });
         is_damaged(&run).unwrap_or_else(|said| panic!("{name} {pointer} = {value}: {said}"));
         fs::write(&path, sound).unwrap();
@@ -135,7 +135,7 @@ fn as_of_0_1_0(run: &Path) {
             fields.insert(then.to_owned(), value);
         }
         fields["validation"]["confusion"] = json!([[3, 0, 0], [0, 3, 0], [0, 0, 3]]);
-        text += &format!("{record}\n");
+        text.extend([record.to_string().as_str(), "\n"]);
     }
     fs::write(run.join("metrics.jsonl"), text).unwrap();
 }

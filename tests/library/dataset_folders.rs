@@ -243,7 +243,8 @@ fn a_table_beside_the_splits_names_files_with_or_without_their_ending() {
     // A folder of images and one table.
     let names: Vec<String> = (0..40).map(|n| format!("images/{n}.jpg")).collect();
     let flat = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    let rows: String = (0..40).map(|n| format!("images/{n}.jpg,{}\n", ["cat", "dog"][n % 2])).collect();
+    let rows: Vec<String> = (0..40).map(|n| format!("images/{n}.jpg,{}\n", ["cat", "dog"][n % 2])).collect();
+    let rows = rows.concat();
     write(&flat, "labels.csv", &format!("filename,class\n{rows}"));
     let dataset = open(&flat).unwrap();
     assert_eq!((dataset.classes.join(" "), counts(&dataset)), ("cat dog".to_owned(), vec![32, 4, 4]));

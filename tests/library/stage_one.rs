@@ -449,11 +449,15 @@ impl Teacher for Counting {
         self.images += batch;
         let mut logits = self.teacher.logits(pixels, batch)?;
         let mean = pixels.iter().sum::<f32>() / pixels.len() as f32;
-        logits.iter_mut().for_each(|logit| *logit += self.of_neighbours * mean);
+        for logit in &mut logits {
+            *logit += self.of_neighbours * mean;
+        }
         if self.softmax {
             for row in logits.chunks_mut(CLASSES.len()) {
                 let sum: f32 = row.iter().map(|logit| logit.exp()).sum();
-                row.iter_mut().for_each(|logit| *logit = logit.exp() / sum);
+                for logit in row.iter_mut() {
+                    *logit = logit.exp() / sum;
+                }
             }
         }
         Ok(logits)
@@ -549,7 +553,7 @@ fn rows_of_a_shard_that_was_interrupted_are_not_asked_for_again() {
 
     // A block that was not written to its end counts as none.
     let mut bytes = fs::read(&kept).unwrap();
-    bytes.extend_from_slice(&bytes[..length as usize / 2].to_vec());
+    bytes.extend_from_within(..length as usize / 2);
     fs::write(&kept, bytes).unwrap();
     let again = run(&dataset, &mut Counting::new(), &cache).unwrap();
     assert_eq!(again.reused, 2 * BATCH as u64);

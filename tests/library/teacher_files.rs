@@ -21,7 +21,7 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn message(teacher: &config::Teacher) -> String {
-    identify(teacher).err().expect("it is refused").to_string()
+    identify(teacher).expect_err("it is refused").to_string()
 }
 
 /// `config.json` as `optimum-cli export onnx` and `save_pretrained()` write it, the ids of `label2id` as numbers.
@@ -378,7 +378,7 @@ impl Tiny {
     }
 
     fn refusal(&self) -> Error {
-        self.open().err().expect("it is refused")
+        self.open().map(|_| ()).expect_err("it is refused")
     }
 }
 

@@ -37,19 +37,16 @@ impl Classes<'_> {
 
 /// The name that a class has from its folder.
 pub(super) fn name(folder: &Path) -> Result<String, Error> {
-    match folder.file_name().unwrap_or_default().to_str() {
-        Some(name) => Ok(name.to_owned()),
-        None => {
-            let beside = folder.parent().and_then(|split| entries(split).ok()).unwrap_or_default().0;
-            let bad =
-                beside.iter().filter(|path| path.file_name().is_some_and(|name| name.to_str().is_none()));
-            let found: Vec<String> = bad.map(|path| format!("\"{}\"", last_name(path))).collect();
-            Err(Error::NotUtf8 {
-                path: folder.parent().unwrap_or(folder).to_path_buf(),
-                found: some_of(&found).unwrap_or_else(|| format!("\"{}\"", last_name(folder))),
-            })
-        }
+    if let Some(name) = folder.file_name().unwrap_or_default().to_str() {
+        return Ok(name.to_owned());
     }
+    let beside = folder.parent().and_then(|split| entries(split).ok()).unwrap_or_default().0;
+    let bad = beside.iter().filter(|path| path.file_name().is_some_and(|name| name.to_str().is_none()));
+    let found: Vec<String> = bad.map(|path| format!("\"{}\"", last_name(path))).collect();
+    Err(Error::NotUtf8 {
+        path: folder.parent().unwrap_or(folder).to_path_buf(),
+        found: some_of(&found).unwrap_or_else(|| format!("\"{}\"", last_name(folder))),
+    })
 }
 
 /// The classes of train, or of the labelled splits where train has no labels.

@@ -144,10 +144,10 @@ impl Reader<'_> {
                 return Ok(SplitFolder { name, path, images, from_table: true });
             }
         }
-        self.from_folders(name, path, beside, in_folders)
+        self.add_from_folders(name, path, beside, in_folders)
     }
 
-    fn from_folders(
+    fn add_from_folders(
         &mut self,
         name: SplitName,
         path: PathBuf,

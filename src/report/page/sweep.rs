@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::{Charts, Section, table};
 use crate::report::comparison::Group;
 use crate::report::contents::Contents;
-use crate::runs::Comparison;
+use crate::runs::{Comparison, Spread};
 use crate::support::text::signed;
 
 pub fn compared(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
@@ -45,7 +45,7 @@ fn row(group: &Group, best: bool) -> Markup {
             th scope="row" { (group.label) }
             td { (group.runs.len()) }
             td { (group.validation.percents()) }
-            td { (group.test.as_ref().map_or("–".to_owned(), |test| test.percents())) }
+            td { (group.test.as_ref().map_or_else(|| "–".to_owned(), Spread::percents)) }
             td { (gain(&points)) }
             td { (gain(&|gain| Some(format!("{} of {}", gain.ahead, gain.pairs)))) }
             td { (gain(&|gain| Some(format!("{:.3}", gain.paired?.p)))) }

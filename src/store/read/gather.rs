@@ -187,7 +187,9 @@ fn soften_row(shard: &Shard, temperature: f32, row: usize, out: &mut [f32]) -> R
     logits.floats(row, &mut numbers);
     soften(&numbers, temperature, out);
     if shard.value_column(dense::LOGITS).element == Element::Float16 {
-        out.iter_mut().for_each(|target| *target = f16::from_f32(*target).to_f32());
+        for target in out.iter_mut() {
+            *target = f16::from_f32(*target).to_f32();
+        }
     }
     Ok(())
 }

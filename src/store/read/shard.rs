@@ -103,15 +103,14 @@ impl<'a> Opener<'a> {
         let file = File::open(&path).map_err(Error::io("opened", &path))?;
         let metadata = file.metadata().map_err(Error::io("opened", &path))?;
         let (bytes, stamp) = (metadata.len(), Mutex::new(Stamp::of(&metadata)));
-        let record = &self.current(spec, record, bytes)?;
+        let record = &self.current(spec, record, bytes);
         if bytes != record.bytes {
             return Err(Error::Size { path, expected: record.bytes, found: bytes });
         }
-        let manifest = match self.manifest.has_temperatures(&record.temperatures) {
-            true => Cow::Borrowed(self.manifest),
-            false => {
-                Cow::Owned(Manifest { temperatures: record.temperatures.clone(), ..self.manifest.clone() })
-            }
+        let manifest = if self.manifest.has_temperatures(&record.temperatures) {
+            Cow::Borrowed(self.manifest)
+        } else {
+            Cow::Owned(Manifest { temperatures: record.temperatures.clone(), ..self.manifest.clone() })
         };
         #[expect(
             unsafe_code,
@@ -145,14 +144,14 @@ impl<'a> Opener<'a> {
 impl Opener<'_> {
     /// The record of a shard whose file has so many bytes: `record`, or the one beside the shard where temperatures were added to the
     /// same rows since.
-    fn current(&self, spec: &ShardSpec, record: &ShardRecord, bytes: u64) -> Result<ShardRecord, Error> {
+    fn current(&self, spec: &ShardSpec, record: &ShardRecord, bytes: u64) -> ShardRecord {
         if bytes != record.bytes
             && let Ok(Some(beside)) = ShardRecord::read(self.dir, self.manifest, spec)
             && beside.rows_blake3 == record.rows_blake3
         {
-            return Ok(beside);
+            return beside;
         }
-        Ok(record.clone())
+        record.clone()
     }
 }
 

@@ -25,6 +25,7 @@ struct Summary {
 }
 
 /// `Summary.Value`.
+#[expect(clippy::struct_field_names, reason = "the names of TensorBoard's summary.proto")]
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Value {
     #[prost(string, tag = "1")]
@@ -161,8 +162,9 @@ mod tests {
 
     #[test]
     fn the_bytes_are_those_that_0_1_0_wrote() {
-        let hex =
-            |event: Event| event.encode_to_vec().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |event: Event| {
+            event.encode_to_vec().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+        };
         let time = "09000000000000f03f";
         assert_eq!(hex(Event::version(1.0)), format!("{time}1a0d627261696e2e4576656e743a32"));
         // Zeros are written.

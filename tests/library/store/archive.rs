@@ -179,7 +179,7 @@ fn a_file_name_of_gigabytes_is_refused_before_it_is_read() {
         encoder.write_all(header.as_bytes()).unwrap();
         // Far less than the header says: a reader that believed it would ask for more before it looked.
         for _ in 0..64 {
-            encoder.write_all(&[0; 1 << 20]).unwrap();
+            encoder.write_all(&vec![0; 1 << 20]).unwrap();
         }
         encoder.finish().unwrap();
         let error = refused(&archive);

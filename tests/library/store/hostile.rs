@@ -85,7 +85,7 @@ fn a_folder_of_caches_that_is_a_file_is_refused() {
 fn a_permission_is_not_called_damage() {
     use std::os::unix::fs::PermissionsExt;
     let (root, dir, manifest) = cache();
-    let forbid = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+    let forbid = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
     let shard = dir.join(&manifest.shards()[0].path);
     forbid(&shard);
     if fs::File::open(&shard).is_ok() {
@@ -95,7 +95,7 @@ fn a_permission_is_not_called_damage() {
     let error = store::verify(&dir).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
     forbid(&dir);
-    assert_eq!(store::find(root.path(), None).unwrap(), [dir.clone()]);
+    assert_eq!(store::find(root.path(), None).unwrap(), std::slice::from_ref(&dir));
     let error = Summary::read(&dir).unwrap_err();
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
     assert!(matches!(error, Error::Io { .. }), "{error}");
