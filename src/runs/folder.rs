@@ -98,10 +98,10 @@ pub fn train(setup: &Setup, context: &Context, watch: &mut dyn FnMut(Event<'_>))
     resume(setup, &Resume::Auto, context, watch)
 }
 
-/// [`train`], from the checkpoint that `from` chooses.
+/// [`train()`], from the checkpoint that `from` chooses.
 ///
 /// # Errors
-/// As [`train`]; a checkpoint that is not there, or a run that was begun before where `from` forbids it.
+/// As [`train()`]; a checkpoint that is not there, or a run that was begun before where `from` forbids it.
 pub fn resume(
     setup: &Setup,
     from: &Resume,

@@ -107,7 +107,7 @@ impl CacheBuilder {
     /// Closes the cache once every shard is there.
     ///
     /// # Errors
-    /// As [`crate::store::format::complete()`]; a store that can't be reached; another `complete.json`.
+    /// As [`crate::store::complete()`]; a store that can't be reached; another `complete.json`.
     pub fn complete(&self) -> Result<Complete, Error> {
         match &self.remote {
             None => close(&self.dir, &self.manifest, &self.context),

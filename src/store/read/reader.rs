@@ -27,7 +27,7 @@ use crate::support::hash::Digest;
 /// - A gather checks the layout of each column that it is the first to touch.
 /// - [`Cache::check_content`] reads everything: each shard's digest, every value finite. Training does this before
 ///   its first step.
-/// - [`crate::store::tools::verify`] also softens the logits again and looks for files that don't belong.
+/// - [`crate::store::verify()`] also softens the logits again and looks for files that don't belong.
 pub struct Cache {
     dir: PathBuf,
     manifest: Arc<Manifest>,

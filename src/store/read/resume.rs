@@ -10,7 +10,7 @@ use crate::store::format::record::ShardRecord;
 
 /// The shards of `manifest` that `dir` does not hold yet: no file, no sound record of it, or another length.
 ///
-/// Lengths are compared, contents are not: [`crate::store::format::complete`] and [`crate::store::tools::verify`] read those.
+/// Lengths are compared, contents are not: [`crate::store::complete()`] and [`crate::store::verify()`] read those.
 ///
 /// # Errors
 /// [`Error::Io`] when a file is there and can't be read.

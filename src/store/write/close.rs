@@ -18,7 +18,7 @@ use crate::support::context::Context;
 /// Writes `complete.json` once every shard is there, with the temperatures that the shards have, and removes what dead processes left.
 ///
 /// # Errors
-/// As [`close`].
+/// As `close`.
 pub fn complete(dir: &Path) -> Result<Complete, Error> {
     let manifest = Manifest::read(dir)?;
     let temperatures = resume::temperatures(dir, &manifest)?;
