@@ -70,6 +70,7 @@ impl Bucket {
             prefix,
             url: self.url.join(folder),
             part_bytes: self.part_bytes,
+            context: self.context.clone(),
         }
     }
 
@@ -318,7 +319,8 @@ mod tests {
     use super::*;
 
     fn bucket(folder: &path::Path) -> Bucket {
-        Bucket::open(&Url::parse(&format!("file://{}/caches", folder.display())).unwrap()).unwrap()
+        Bucket::open(&Url::parse(&format!("file://{}/caches", folder.display())).unwrap(), &Context::silent())
+            .unwrap()
     }
 
     #[test]

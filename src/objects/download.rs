@@ -195,7 +195,11 @@ mod tests {
     use crate::objects::{Object, Url};
 
     fn bucket(folder: &Path) -> Bucket {
-        Bucket::open(&Url::parse(&format!("file://{}", folder.display())).unwrap()).unwrap()
+        Bucket::open(
+            &Url::parse(&format!("file://{}", folder.display())).unwrap(),
+            &crate::support::context::Context::silent(),
+        )
+        .unwrap()
     }
 
     fn wanted(bytes: u64, blake3: Option<Digest>) -> Wanted {
