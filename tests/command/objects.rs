@@ -1,6 +1,6 @@
 //! Caches and datasets in object stores. `make test-objects` runs the same and more against an S3 server.
 
-use crate::common::{TINY, Workshop};
+use crate::common::Workshop;
 
 #[cfg(not(feature = "object-store"))]
 #[test]
