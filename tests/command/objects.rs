@@ -1,5 +1,7 @@
 //! Caches and datasets in object stores. `make test-objects` runs the same and more against an S3 server.
 
+#[cfg(not(feature = "object-store"))]
+use crate::common::TINY;
 use crate::common::Workshop;
 
 #[cfg(not(feature = "object-store"))]
