@@ -221,7 +221,7 @@ fn class_names() -> Vec<String> {
     (0..CLASSES).map(|class| format!("class {class}")).collect()
 }
 
-/// The folder of a dataset of so many images to train on, and two of each class in the other splits.
+/// The folder of a dataset with `images` images to train on, and two of each class in the other splits.
 fn images_of(root: &Path, images: usize) -> std::path::PathBuf {
     let folder = root.join(format!("images-{images}"));
     let done = folder.join("done.txt");

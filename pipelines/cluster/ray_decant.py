@@ -31,9 +31,9 @@ import ray
 from ray.remote_function import RemoteFunction
 
 TAIL_LINES = 12
-"""Of what a failed unit wrote to standard error, so many lines are shown."""
+"""Lines shown of what a failed unit wrote to standard error."""
 IN_FLIGHT = 1000
-"""Tasks that Ray knows of at a time; an autoscaler sees so many waiting."""
+"""Tasks that Ray knows of at a time, which is what an autoscaler sees waiting."""
 SAVING_SECONDS = 90
 """How long a stop waits for the units to save what they have."""
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -45,7 +45,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class Killed(Exception):
-    """decant ended by a signal that nobody here sent, such as for memory or with its node. Worth another try."""
+    """decant ended by a signal that was not sent from here, such as for memory or with its node. Worth another try."""
 
 
 class Stopped(Exception):

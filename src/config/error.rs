@@ -25,7 +25,7 @@ pub enum Error {
         message: String,
     },
     /// A key that no section has.
-    #[error("{place}: nobody knows the key {key:?}; {hint}")]
+    #[error("{place}: unknown key {key:?}; {hint}")]
     UnknownKey {
         /// File and line, or the `--set` option.
         place: String,
@@ -45,7 +45,7 @@ pub enum Error {
         key: String,
     },
     /// A name that is none of those a key takes.
-    #[error("{place}: nobody knows the name {name:?}; {hint}")]
+    #[error("{place}: unknown name {name:?}; {hint}")]
     UnknownName {
         /// File and line, or the `--set` option.
         place: String,

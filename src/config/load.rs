@@ -10,7 +10,7 @@ use super::{Error, Pipeline};
 /// Reads the pipeline file at `path` and applies `overrides`, each a `KEY=VALUE` with a dotted key.
 ///
 /// # Errors
-/// A file that can't be read, text that is no TOML, a key nobody knows, a value of the wrong type or out of range.
+/// A file that can't be read, text that is no TOML, an unknown key, a value of the wrong type or out of range.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Pipeline, Error> {
     Source::read(path, overrides)?.pipeline()
 }
@@ -47,7 +47,7 @@ impl Source {
     /// Reads the file at `path`; `overrides` are `KEY=VALUE` with a dotted key.
     ///
     /// # Errors
-    /// A file that can't be read, text that is no TOML, a key nobody knows, a value of the wrong type.
+    /// A file that can't be read, text that is no TOML, an unknown key, a value of the wrong type.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, Error> {
         let text =
             fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
@@ -78,7 +78,7 @@ impl Source {
     /// `cache.temperatures` does not list is added to it: whether a cache holds it is known later.
     ///
     /// # Errors
-    /// A key nobody knows, a value of the wrong type or out of range, each with its place.
+    /// An unknown key, a value of the wrong type or out of range, each with its place.
     pub fn variant(&self, values: &[Assignment]) -> Result<Pipeline, Error> {
         let mut table = self.table.clone();
         table.remove("sweep");
@@ -203,7 +203,7 @@ fn explain(place: String, found: &str, message: &str) -> Error {
         return if unknown_key {
             Error::UnknownKey { place, hint: hint(&name, &valid, "keys there"), key: name }
         } else {
-            Error::UnknownName { place, hint: hint(&name, &valid, "names that would do"), name }
+            Error::UnknownName { place, hint: hint(&name, &valid, "names"), name }
         };
     }
     let message = message.lines().next().unwrap_or_default().trim_end_matches([',', '.']);
@@ -313,11 +313,11 @@ mod tests {
     fn an_unknown_key_names_its_line_and_the_nearest_one() {
         insta::assert_snapshot!(
             load_text("[cache]\n\ntempratures = [1.0]\n", &[]).unwrap_err(),
-            @r#"DIR/beans.toml:3: nobody knows the key "tempratures"; did you mean "temperatures"?"#
+            @r#"DIR/beans.toml:3: unknown key "tempratures"; did you mean "temperatures"?"#
         );
         insta::assert_snapshot!(
             load_text("", &["teacher.learning-rate=1"]).unwrap_err(),
-            @r#"--set teacher.learning-rate=1: nobody knows the key "learning-rate"; the keys there are model, classes, match-classes, mean, std, image-size, resample, crop-pct, checkpoint, device, batch-size, threads, sessions, gpu"#
+            @r#"--set teacher.learning-rate=1: unknown key "learning-rate"; the keys there are model, classes, match-classes, mean, std, image-size, resample, crop-pct, checkpoint, device, batch-size, threads, sessions, gpu"#
         );
     }
 
@@ -325,15 +325,15 @@ mod tests {
     fn an_unknown_name_says_the_nearest_one() {
         insta::assert_snapshot!(
             load_text("[train]\nloss = \"dkdd\"\n", &[]).unwrap_err(),
-            @r#"DIR/beans.toml:2: nobody knows the name "dkdd"; did you mean "dkd"?"#
+            @r#"DIR/beans.toml:2: unknown name "dkdd"; did you mean "dkd"?"#
         );
         insta::assert_snapshot!(
             load_text("", &["train.loss=contrastive"]).unwrap_err(),
-            @r#"--set train.loss=contrastive: nobody knows the name "contrastive"; the names that would do are kd, std-kd, dkd, dist, mse, ce"#
+            @r#"--set train.loss=contrastive: unknown name "contrastive"; the names are kd, std-kd, dkd, dist, mse, ce"#
         );
         insta::assert_snapshot!(
             load_text("", &["train.dkd.gamma=2"]).unwrap_err(),
-            @r#"--set train.dkd.gamma=2: nobody knows the key "gamma"; the keys there are alpha, beta"#
+            @r#"--set train.dkd.gamma=2: unknown key "gamma"; the keys there are alpha, beta"#
         );
     }
 

@@ -79,9 +79,9 @@ pub struct Train {
     pub seed: u64,
     /// Steps between two points of the training curves in TensorBoard's event file; 0 writes none.
     pub tensorboard: usize,
-    /// A checkpoint after every so many steps of the run, beside that after every epoch; 0 for none.
+    /// Steps between checkpoints, in addition to the one after every epoch; 0 for none.
     pub checkpoint_steps: usize,
-    /// A checkpoint after so many minutes without one; 0 for none.
+    /// Minutes after which a checkpoint is written if there was none; 0 for never.
     pub checkpoint_minutes: f64,
     /// How many checkpoints are kept, the last ones and that of the best epoch, also when the run is finished. 0 keeps the last
     /// one, and none of a finished run.

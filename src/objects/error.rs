@@ -64,7 +64,7 @@ pub enum Error {
     },
     /// An object that was overwritten while it was being read.
     #[error(
-        "{url} was overwritten while it was being read; run the same command again once nobody writes there"
+        "{url} was overwritten while it was being read; run the same command again once nothing writes there"
     )]
     Changed {
         /// The object.

@@ -243,7 +243,7 @@ mod tests {
         .unwrap()
     }
 
-    /// A copy of 100 bytes, last used so many hours ago.
+    /// A copy of 100 bytes, last used this many hours ago.
     fn copy(mirror: &Mirror, name: &str, hours: u64) -> PathBuf {
         let folder = mirror.folder(&Url::parse("s3://bucket/caches").unwrap()).unwrap().join(name);
         fs::create_dir_all(folder.join("train")).unwrap();

@@ -98,7 +98,7 @@ impl Probe {
     }
 }
 
-/// The dataset with so many images of train alone, taken from all over it.
+/// The dataset with only this many images of train, spread evenly over it.
 fn some_of_train(dataset: &Dataset, images: usize) -> Dataset {
     let all = dataset.split(SplitName::Train).map_or(&[][..], |split| &split.samples);
     let count = images.clamp(1, all.len().max(1));

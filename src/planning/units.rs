@@ -38,7 +38,7 @@ pub struct Units {
     pub cache: CacheState,
     /// Its units, in any order and number side by side.
     pub stage_one: Vec<StageOneUnit>,
-    /// What closes the cache once they are done, where it is not closed: whoever makes the last shard does so by itself,
+    /// What closes the cache once they are done, where it is not closed: the process that makes the last shard does so by itself,
     /// unless it is killed just then. Closing a closed cache changes nothing.
     pub close: Option<Vec<String>>,
     /// The sweep's, once the cache is closed; none where the file has no `[sweep]`.

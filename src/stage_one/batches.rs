@@ -107,7 +107,7 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// The image, from `decode` if nobody decoded it yet; a thread that wants it meanwhile waits.
+    /// The image, from `decode` if it is not decoded yet; other threads that want it wait.
     pub fn decoded(&self, decode: impl FnOnce() -> Result<RgbImage, Error>) -> Result<Arc<RgbImage>, Error> {
         let mut decoded = lock(&self.decoded);
         if let Some(image) = &*decoded {

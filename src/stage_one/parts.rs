@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// A buffer that is lent out in parts; whole again once every part is dropped.
 pub(super) struct LentBuffer(Arc<Vec<f32>>);
 
-/// A part of a [`LentBuffer`] buffer, which nobody else reads or writes.
+/// A part of a [`LentBuffer`] that nothing else reads or writes.
 pub(super) struct BatchSlice {
     values: NonNull<f32>,
     length: usize,

@@ -1,6 +1,6 @@
 //! The threads and queues of stage one.
 //!
-//! Workers read, decode and resize; every teacher has a thread of its own; answers come back in the order of the rows to whoever runs
+//! Workers read, decode and resize; every teacher has a thread of its own; answers come back in the order of the rows to the thread that runs
 //! the pipeline, which writes them. A batch's pixels live in one of a few buffers that go round between workers and
 //! teachers, so memory is bounded by their number: workers that are ahead wait for one. What the rows say and the logits are small and
 //! have a longer round of their own, so that a slow teacher does not hold up a fast one.
@@ -61,7 +61,7 @@ struct Channels {
     logits: (Sender<Vec<f32>>, Receiver<Vec<f32>>),
     ready: Receiver<Batch>,
     messages: Sender<Message>,
-    /// Nobody ever sends: it ends every wait by being closed.
+    /// Nothing is ever sent on it: closing it ends every wait.
     stop: Receiver<Infallible>,
 }
 
@@ -192,7 +192,7 @@ impl Pipeline<'_> {
 }
 
 /// Every call has the same size, so that a row's logits do not depend on how many others its shard's last batch has: the batch
-/// is filled up with its own first images, whose answers nobody reads.
+/// is filled up with its own first images, whose answers are not read.
 fn fill_up(pixels: &mut [f32], rows: usize, batch_size: usize) {
     let image = pixels.len() / batch_size;
     for row in rows..batch_size {

@@ -1,4 +1,4 @@
-//! What stage one did, as data for whoever prints it.
+//! What stage one did, as data for what prints it.
 
 use std::path::PathBuf;
 

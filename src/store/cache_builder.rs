@@ -83,7 +83,7 @@ impl CacheBuilder {
         &self.manifest
     }
 
-    /// The shards that are still to do. In an object store: that nobody has committed.
+    /// The shards that are still to do. In an object store: the shards that are not committed.
     ///
     /// # Errors
     /// A file that can't be read; a store that can't be reached.

@@ -22,7 +22,7 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// A manifest that nobody could keep: a value out of range.
+    /// A manifest with a value out of range.
     #[error("the cache's {field} must be {expected}, found {found}")]
     Invalid {
         /// The manifest's field, dotted.

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-/// The suffix of a file that is being written; whoever finds one after a crash may delete it.
+/// The suffix of a file that is being written; one that is left after a crash may be deleted.
 pub const TEMPORARY_SUFFIX: &str = ".tmp";
 
-/// Where a file system knows no locks, a temporary file that is older than this is nobody's any more.
+/// Where a file system knows no locks, a temporary file that is older than this is taken as abandoned.
 const LEFTOVER_AGE: Duration = Duration::from_hours(1);
 
 /// A file that appears under its name only when [`AtomicFile::commit`] is called; dropped before, it leaves nothing.
@@ -33,7 +33,7 @@ impl AtomicFile {
         if let Some(folder) = target.parent() {
             fs::create_dir_all(folder)?;
         }
-        // Nobody has the same name, short of a process that died with the same id and number.
+        // No other file has the same name, short of a process that died with the same id and number.
         for attempt in 0.. {
             let temporary = temporary_sibling(target, attempt);
             let file =
@@ -53,7 +53,7 @@ impl AtomicFile {
         &self.temporary
     }
 
-    /// Another handle on the same file, for whoever syncs what is there while more is being written.
+    /// Another handle on the same file, to sync what is there while more is being written.
     ///
     /// # Errors
     /// Whatever the file system says.

@@ -1,4 +1,4 @@
-//! Nobody's files are overwritten: a file that decant did not write is replaced only where the user insists.
+//! Protects users' files: a file that decant did not write is replaced only with `--force`.
 
 use std::fs::{self, File};
 use std::io::Read;

@@ -141,7 +141,7 @@ pub enum Error {
 const NAMED: usize = 20;
 
 impl Error {
-    /// [`Error::NotDone`] about these of `known` runs, with so many rungs after them.
+    /// [`Error::NotDone`] about these of `known` runs, with this many rungs after them.
     pub(super) fn not_done(missing: &[String], known: usize, rungs_left: usize) -> Self {
         let named = match missing.get(..NAMED) {
             Some(first) if missing.len() > NAMED => {

@@ -331,7 +331,7 @@ mod tests {
         let refused = |sweep: &str| expanded(sweep).unwrap_err();
         insta::assert_snapshot!(
             refused("[sweep]\ntrain.temprature = [1, 2]\n"),
-            @r#"DIR/grid.toml:2: nobody knows the key "temprature"; did you mean "temperature"?"#
+            @r#"DIR/grid.toml:2: unknown key "temprature"; did you mean "temperature"?"#
         );
         insta::assert_snapshot!(
             refused("[sweep]\n\ntrain.epochs = [1, \"many\"]\n"),
@@ -359,7 +359,7 @@ mod tests {
         );
         insta::assert_snapshot!(
             refused("[sweep]\nteacher.batch-size = [1, 2]\n"),
-            @r#"DIR/grid.toml:2: nobody knows the key "teacher"; the keys there are name, dir, train, student, runs, exclude, search, halving"#
+            @r#"DIR/grid.toml:2: unknown key "teacher"; the keys there are name, dir, train, student, runs, exclude, search, halving"#
         );
         insta::assert_snapshot!(
             refused("[sweep.search]\ntrain.lr = { log = [1e-2, 1e-4] }\n"),

@@ -11,7 +11,7 @@ fn a_wrong_key_or_value_exits_with_2_and_names_its_line() {
     workshop.file("typo.toml", "[teacher]\nlernrate = 1\n");
     let (code, said) = workshop.refused(&["train-student", "-p", "typo.toml"]);
     assert_eq!(code, 2);
-    insta::assert_snapshot!(said, @r#"decant: typo.toml:2: nobody knows the key "lernrate"; the keys there are model, classes, match-classes, mean, std, image-size, resample, crop-pct, checkpoint, device, batch-size, threads, sessions, gpu"#);
+    insta::assert_snapshot!(said, @r#"decant: typo.toml:2: unknown key "lernrate"; the keys there are model, classes, match-classes, mean, std, image-size, resample, crop-pct, checkpoint, device, batch-size, threads, sessions, gpu"#);
     let (code, said) = workshop.refused(&["teacher-cache", "-p", "no.toml"]);
     assert_eq!(code, 2);
     insta::assert_snapshot!(said, @"decant: can't read the pipeline file no.toml: No such file or directory (os error 2); give one with --pipeline, such as pipelines/leaves.toml");

@@ -1,4 +1,4 @@
-//! Stopped anywhere, a run ends as if it had not been; and its folder is nobody else's.
+//! Stopped anywhere, a run ends as if it had not been; and its folder belongs to it alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};

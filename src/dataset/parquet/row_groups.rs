@@ -97,7 +97,7 @@ struct Kept {
 }
 
 impl RowGroups {
-    /// The file at `path`, below the dataset's folder `root`, with so many rows in each of its groups.
+    /// The file at `path`, below the dataset's folder `root`, with these numbers of rows in its groups.
     pub fn new(root: &Path, path: &Path, columns: Columns, groups: &[usize], recent: &Arc<Recent>) -> Self {
         let starts = groups.iter().scan(0, |next, rows| {
             let start = *next;

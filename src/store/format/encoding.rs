@@ -126,7 +126,7 @@ impl Encoding {
         }
     }
 
-    /// The columns after `input_hash`, in order, of so many classes and these temperatures.
+    /// The columns after `input_hash`, in order, for a number of classes and these temperatures.
     pub(in crate::store) fn value_columns(self, classes: usize, temperatures: &[f32]) -> Vec<ValueColumn> {
         let list = |name: String, element, width| ValueColumn { name, element, list: Some(width) };
         let dense = |element| {

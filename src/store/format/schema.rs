@@ -140,7 +140,7 @@ fn is_same(one: &ColumnDescriptor, other: &ColumnDescriptor) -> bool {
         && (one.max_def_level(), one.max_rep_level()) == (other.max_def_level(), other.max_rep_level())
 }
 
-/// The essentials of the manifest, for whoever holds only the shard.
+/// The essentials of the manifest, for readers that have only the shard.
 pub(in crate::store) fn key_values(manifest: &Manifest, spec: &ShardSpec) -> Vec<KeyValue> {
     let json = |value: &[String]| serde_json::to_string(value).expect("strings are JSON");
     let temperatures: Vec<String> = manifest.temperatures.iter().map(ToString::to_string).collect();

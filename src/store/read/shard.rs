@@ -115,7 +115,7 @@ impl<'a> Opener<'a> {
         #[expect(
             unsafe_code,
             reason = "a map is as long as the file was; shards are replaced by renaming and never written in place, \
-                      so nobody who keeps to the format shortens one that is mapped"
+                      so no program that follows the format shortens a mapped one"
         )]
         // SAFETY: see the reason above.
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io("memory-mapped", &path))?;
@@ -142,7 +142,7 @@ impl<'a> Opener<'a> {
 }
 
 impl Opener<'_> {
-    /// The record of a shard whose file has so many bytes: `record`, or the one beside the shard where temperatures were added to the
+    /// The record of a shard whose file has `bytes` bytes: `record`, or the one beside the shard where temperatures were added to the
     /// same rows since.
     fn current(&self, spec: &ShardSpec, record: &ShardRecord, bytes: u64) -> ShardRecord {
         if bytes != record.bytes

@@ -1,7 +1,7 @@
 //! Caches in an object store, and their local copies.
 //!
 //! A cache at `s3://bucket/prefix/leaves-0123456789ab` has the files of `cache/README.md` as objects, but for the names of its shards:
-//! `train/part-00000-<16 hexadecimal digits of its BLAKE3>.parquet`, so that whoever makes other bytes overwrites nothing. What a shard
+//! `train/part-00000-<16 hexadecimal digits of its BLAKE3>.parquet`, so that a process that makes other bytes overwrites nothing. What a shard
 //! is, its record says, and a record is written only where there is none: that is a shard's commit. Reading goes through a local
 //! copy with the names of a plain cache, checked against records and `complete.json` before a file has its name.
 

@@ -27,7 +27,7 @@ impl RemoteCache {
         }
     }
 
-    /// The shards that nobody has committed. Those that lie finished in the local copy, from a process that ended between making
+    /// The shards that are not committed. Those that lie finished in the local copy, from a process that ended between making
     /// and uploading them, are committed first.
     pub fn missing_shards(&self, manifest: &Manifest) -> Result<Vec<ShardSpec>, Error> {
         self.refresh_records(manifest)?;

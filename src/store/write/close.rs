@@ -70,7 +70,7 @@ pub(in crate::store) fn close(dir: &Path, manifest: &Manifest, context: &Context
 }
 
 /// Gives every shard the soft targets at the temperatures of `manifest`, from its logits. A shard gets its new name whole, so that
-/// whoever has mapped the old one keeps it. What float16 loses at a new temperature stays unmeasured: the teacher's own logits are not
+/// processes that have mapped the old file keep it. What float16 loses at a new temperature stays unmeasured: the teacher's own logits are not
 /// stored.
 fn soften_shards(
     dir: &Path,

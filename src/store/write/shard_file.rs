@@ -33,7 +33,7 @@ const MAGIC: &[u8; 4] = b"PAR1";
 const PARQUET_VERSION: i32 = 1;
 /// What is digested and then written while it is in the processor's cache.
 const BLOCK: usize = 1 << 18;
-/// So much is given to the disk before the next column is there.
+/// Bytes that are given to the disk at a time, before the next column is there.
 const SYNC_BYTES: u64 = 8 << 20;
 
 /// A file that is written, synced once it is committed, and has no name before.
@@ -65,7 +65,7 @@ pub(in crate::store) fn write(
         let (written, to_sync) = bounded(1);
         let (sink, schema) = (&mut sink, &schema);
         let writer = scope.spawn(move || write_pages(sink, schema, manifest, &pages, &written));
-        // An error of the disk is told to whoever syncs first.
+        // The first to sync is told of a disk error.
         let syncer = scope.spawn(move || to_sync.iter().try_for_each(|()| handle.sync_data()));
         let rows_blake3 = make_pages(columns, schema.num_columns(), manifest, &ready);
         drop(ready);
@@ -183,7 +183,7 @@ pub(in crate::store) fn plain_bytes(manifest: &Manifest, spec: &ShardSpec, colum
     let schema = Arc::new(schema::parquet_schema(manifest));
     let (ready, pages) = bounded(columns.len());
     for sizes in columns {
-        // Nobody reads these bytes, so that no memory is touched.
+        // These bytes are never read, so no memory is touched.
         let content = Content { bytes: vec![0; sizes.bytes], values: sizes.values };
         ready.send(compressed(content, 0)).expect("there is room for every page");
     }

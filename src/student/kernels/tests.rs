@@ -237,7 +237,7 @@ fn results_are_the_same_bits_on_any_number_of_threads() {
 
 #[test]
 fn dense_gradients_of_many_channels_are_those_of_the_composition() {
-    // So many that products are cut, and gradients are made for a tap at a time.
+    // Large enough that products are cut, and gradients are made one tap at a time.
     for (inputs, outputs, kernel, stride) in
         [(300, 130, 3, 1), (130, 300, 3, 2), (257, 520, 1, 2), (64, 64, 5, 2)]
     {
