@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use super::model::runs_dir;
+use super::model::RunsDir;
 use super::output::{out, outln, print_json};
 use crate::dataset::SplitName;
 use crate::runs::compare::Measured;
-use crate::runs::{self, Comparison, Recipe, Run, Spread};
+use crate::runs::{Comparison, Recipe, Run, Spread};
 use crate::support::table::Table;
 use crate::train;
 use crate::train::metrics::Metrics;
@@ -24,6 +24,8 @@ pub struct Args {
     /// Finished runs of the other configuration
     #[arg(long, required = true, num_args = 1.., value_name = "RUN")]
     against: Vec<PathBuf>,
+    #[command(flatten)]
+    dir: RunsDir,
     /// validation or test
     #[arg(long, default_value = "test")]
     split: SplitName,
@@ -42,7 +44,8 @@ struct Finished {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let [a, b] = [configuration(&args.runs, args.split)?, configuration(&args.against, args.split)?];
+    let [a, b] = [&args.runs, &args.against].map(|runs| configuration(runs, &args.dir, args.split));
+    let (a, b) = (a?, b?);
     let images = same_images(&a[0], &b[0], args.split)?;
     let comparison = Comparison::new(&measured(&a)?, &measured(&b)?, images);
     if args.json {
@@ -78,8 +81,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// The runs in `folders`, which must be one configuration with a seed each.
-fn configuration(folders: &[PathBuf], split: SplitName) -> Result<Vec<Finished>, Failure> {
-    let runs: Vec<Finished> = folders.iter().map(|folder| read(folder, split)).collect::<Result<_, _>>()?;
+fn configuration(folders: &[PathBuf], dir: &RunsDir, split: SplitName) -> Result<Vec<Finished>, Failure> {
+    let runs: Vec<Finished> =
+        folders.iter().map(|folder| read(folder, dir, split)).collect::<Result<_, _>>()?;
     for (index, run) in runs.iter().enumerate() {
         let (first, folder) = (&runs[0], run.folder.display());
         if let Some((key, ours, theirs)) = first.recipe.differences(&run.recipe).first() {
@@ -100,8 +104,8 @@ fn configuration(folders: &[PathBuf], split: SplitName) -> Result<Vec<Finished>,
     Ok(runs)
 }
 
-fn read(named: &Path, split: SplitName) -> Result<Finished, Failure> {
-    let Run { folder, description, result, .. } = Run::read(&runs::find(named, &runs_dir())?)?;
+fn read(named: &Path, dir: &RunsDir, split: SplitName) -> Result<Finished, Failure> {
+    let Run { folder, description, result, .. } = Run::read(&dir.find(named)?)?;
     let Some(result) = result else { return Err(train::Error::NoRun { path: folder }.into()) };
     let metrics = match split {
         SplitName::Validation => Some(result.validation),

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use super::model::{Model, is_run, runs_dir};
+use super::model::{Model, RunsDir, is_run};
 use super::output::{percent, print_json};
 use crate::config;
 use crate::dataset::SplitName;
-use crate::runs::{self, FinishedRun};
+use crate::runs::FinishedRun;
 use crate::support::table::Table;
 use crate::support::text::{number_or_dash, percent_or_dash};
 use crate::teacher::class_order;
@@ -26,6 +26,8 @@ use crate::train::{self, Setup};
 pub struct Args {
     #[command(flatten)]
     measured: Measured,
+    #[command(flatten)]
+    runs: RunsDir,
     /// The pipeline file whose dataset and cache the model is measured on
     #[arg(short, long, value_name = "FILE")]
     pipeline: Option<PathBuf>,
@@ -53,35 +55,72 @@ pub struct Args {
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
 struct Measured {
-    /// A run, by its folder or by its name in the folder of runs
+    /// Runs, each by its folder, its name, the beginning of either, or latest
     #[arg(value_name = "RUN")]
-    named: Option<PathBuf>,
-    /// A run's folder
-    #[arg(long, value_name = "DIR")]
-    run: Option<PathBuf>,
+    named: Vec<PathBuf>,
+    /// The same
+    #[arg(long, value_name = "RUN", hide = true)]
+    run: Vec<PathBuf>,
     /// A run's folder, a Hugging Face folder, or an ONNX file
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
 }
 
 impl Measured {
-    /// The path of the classifier.
-    fn path(&self) -> Result<PathBuf, Failure> {
-        match (&self.model, self.named.as_ref().or(self.run.as_ref())) {
-            (Some(model), _) => Ok(model.clone()),
-            (None, Some(run)) => {
-                let found = runs::find(run, &runs_dir())?;
-                if is_run(&found) { Ok(found) } else { Err(train::Error::NoRun { path: found }.into()) }
-            }
-            (None, None) => Err(Failure::usage("name a run")),
+    /// The paths of the classifiers.
+    fn paths(&self, runs: &RunsDir) -> Result<Vec<PathBuf>, Failure> {
+        match &self.model {
+            Some(model) => Ok(vec![model.clone()]),
+            None => self.named.iter().chain(&self.run).map(|run| runs.find(run)).collect(),
         }
     }
 }
 
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let path = args.measured.path()?;
-    let setup = setup(&args, &path, context)?;
-    let mut model = Model::open(&path, args.device)?;
+    let paths = args.measured.paths(&args.runs)?;
+    if let [path] = paths.as_slice() {
+        let measured = evaluate(&args, path, !args.json, context)?;
+        if args.json {
+            print_json(&measured);
+        }
+        return Ok(());
+    }
+    let mut all = BTreeMap::new();
+    let mut table = Table::new(["run", "split", "images", "accuracy", "macro F1", "NLL", "ECE", "agreement"]);
+    for path in &paths {
+        let measured = evaluate(&args, path, false, context)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        for (split, metrics) in &measured {
+            table.row([
+                name.clone(),
+                (*split).to_owned(),
+                metrics.samples.to_string(),
+                percent_or_dash(metrics.accuracy),
+                percent_or_dash(metrics.macro_f1),
+                number_or_dash(metrics.negative_log_likelihood),
+                percent_or_dash(metrics.calibration_error),
+                percent(metrics.teacher_agreement),
+            ]);
+        }
+        all.insert(path.display().to_string(), measured);
+    }
+    if args.json {
+        print_json(&all);
+    } else {
+        out!("{table}");
+    }
+    Ok(())
+}
+
+/// The measures of one classifier on each split that was asked for.
+fn evaluate(
+    args: &Args,
+    path: &Path,
+    shown: bool,
+    context: &Context,
+) -> Result<BTreeMap<&'static str, Metrics>, Failure> {
+    let setup = setup(args, path, context)?;
+    let mut model = Model::open(path, args.device)?;
     let order = class_order(&model.classes, &setup.dataset.classes, config::ClassMatching::Name)?;
     let splits = match &args.splits[..] {
         [] => {
@@ -94,15 +133,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut measured = BTreeMap::new();
     for split in splits {
         let metrics = measure(&setup, &mut model, &order, split)?;
-        if !args.json {
+        if shown {
             print(&setup, &model.description, split, &metrics);
         }
         measured.insert(split.as_str(), metrics);
     }
-    if args.json {
-        print_json(&measured);
-    }
-    Ok(())
+    Ok(measured)
 }
 
 /// The dataset and the cache: those of the pipeline file, else the run's own.

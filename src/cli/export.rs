@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::Failure;
-use super::model::runs_dir;
+use super::model::RunsDir;
+use crate::runs::FinishedRun;
 use crate::runs::card::{self, Kind};
-use crate::runs::{self, FinishedRun};
 use crate::store::Cache;
 use crate::student::{hf, onnx};
 use crate::support::{atomic, files, overwrite};
@@ -21,9 +21,14 @@ const LIMIT: u64 = 64 << 30;
 /// Weights or an ONNX file, with config.json, preprocessor_config.json and a model card.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A run, by its folder or by its name in the folder of runs
-    #[arg(long, value_name = "RUN")]
-    run: PathBuf,
+    /// A run, by its folder, its name, the beginning of either, or latest
+    #[arg(value_name = "RUN", required_unless_present = "run")]
+    named: Option<PathBuf>,
+    /// The same
+    #[arg(long, value_name = "RUN", conflicts_with = "named", hide = true)]
+    run: Option<PathBuf>,
+    #[command(flatten)]
+    runs: RunsDir,
     /// The layout
     #[arg(long)]
     to: To,
@@ -44,7 +49,8 @@ enum To {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let folder = runs::find(&args.run, &runs_dir())?;
+    let named = args.named.or(args.run).ok_or_else(|| Failure::usage("name a run"))?;
+    let folder = args.runs.find(&named)?;
     let run = FinishedRun::open(&folder)?;
     let best = run.best();
     let opened = hf::open_folder(&best, &burn::tensor::Device::flex()).map_err(crate::train::Error::from)?;

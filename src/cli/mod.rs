@@ -17,6 +17,7 @@ mod predict;
 mod recipe_line;
 mod report;
 mod run_header;
+mod runs;
 mod sweep;
 mod teacher_cache;
 mod terminal;
@@ -58,6 +59,7 @@ enum Command {
     Predict(predict::Args),
     Export(export::Args),
     Report(report::Args),
+    Runs(runs::Args),
     Cache(cache::Args),
     Data(data::Args),
     Doctor(doctor::Args),
@@ -83,6 +85,7 @@ impl Cli {
             Command::Predict(args) => predict::run(args, &context),
             Command::Export(args) => export::run(args),
             Command::Report(args) => report::run(args, &context),
+            Command::Runs(args) => runs::run(args),
             Command::Cache(args) => cache::run(args, &context),
             Command::Data(args) => data::run(args, &context),
             Command::Doctor(args) => doctor::run(args, &context),

@@ -17,8 +17,8 @@ use crate::view::Preprocess;
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
 pub struct ModelArgs {
-    /// A run's folder
-    #[arg(long, value_name = "DIR")]
+    /// A run, by its folder, its name, the beginning of either, or latest
+    #[arg(long, value_name = "RUN")]
     run: Option<PathBuf>,
     /// A run's folder, a Hugging Face folder, or an ONNX file
     #[arg(long, value_name = "PATH")]
@@ -26,30 +26,43 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// What was named.
-    pub fn path(&self) -> &Path {
-        self.run.as_deref().or(self.model.as_deref()).expect("one of the two is required")
-    }
-
     /// Opens what was named.
-    pub fn open(&self, device: config::StudentDevice) -> Result<Model, Failure> {
-        match &self.run {
-            Some(run) => {
-                let found = runs::find(run, &runs_dir())?;
-                if is_run(&found) {
-                    Model::open(&found, device)
-                } else {
-                    Err(train::Error::NoRun { path: found }.into())
-                }
-            }
-            None => Model::open(self.path(), device),
+    pub fn open(&self, runs: &RunsDir, device: config::StudentDevice) -> Result<Model, Failure> {
+        match (&self.run, &self.model) {
+            (Some(run), _) => Model::open(&runs.find(run)?, device),
+            (None, Some(model)) => Model::open(model, device),
+            (None, None) => Err(Failure::usage("name a run with --run or a model with --model")),
         }
     }
 }
 
-/// The folder that holds runs, where no pipeline file says so.
-pub fn runs_dir() -> PathBuf {
-    std::env::var_os("DECANT_RUNS").map_or_else(|| config::Train::default().dir, PathBuf::from)
+/// The folder in which runs are looked for by their names.
+#[derive(clap::Args)]
+pub struct RunsDir {
+    /// The folder that holds runs [default: runs]
+    #[arg(long, value_name = "DIR", env = "DECANT_RUNS")]
+    runs_dir: Option<PathBuf>,
+}
+
+impl RunsDir {
+    /// The folder.
+    pub fn path(&self) -> PathBuf {
+        self.runs_dir.clone().unwrap_or_else(|| config::Train::default().dir)
+    }
+
+    /// Whether it was named.
+    pub fn given(&self) -> bool {
+        self.runs_dir.is_some()
+    }
+
+    /// The folder of a run that was named.
+    ///
+    /// # Errors
+    /// No run of that name, or several.
+    pub fn find(&self, named: &Path) -> Result<PathBuf, Failure> {
+        let found = runs::find(named, &self.path())?;
+        if is_run(&found) { Ok(found) } else { Err(train::Error::NoRun { path: found }.into()) }
+    }
 }
 
 /// Whether a folder is a run's, which knows its dataset.

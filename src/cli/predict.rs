@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Failure;
-use super::model::{Model, ModelArgs};
+use super::model::{Model, ModelArgs, RunsDir, is_run};
 use super::output::{errln, outln, percent};
 use crate::dataset;
 use crate::support::context::Context;
@@ -23,6 +23,8 @@ use crate::view::{self, Preprocess};
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    runs: RunsDir,
     /// Images, folders, or - for standard input
     #[arg(value_name = "IMAGE", required_unless_present = "list")]
     inputs: Vec<PathBuf>,
@@ -61,7 +63,13 @@ struct Prediction<'a> {
 }
 
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let mut model = args.model.open(args.device)?;
+    if let Some(run) = args.inputs.iter().find(|input| is_run(input)) {
+        return Err(Failure::usage(format!(
+            "{} is a run's folder, not an image; predict takes one model, by --run, and images",
+            run.display()
+        )));
+    }
+    let mut model = args.model.open(&args.runs, args.device)?;
     let mut failures = 0;
     let mut inputs = args.inputs.clone();
     inputs.extend(listed(args.list.as_deref())?);

@@ -81,7 +81,7 @@ fn quality(setup: &Setup) -> String {
 }
 
 /// The loss in one convention: `w_ce * CE + w_kd * ...`, whether `T^2` multiplies, and what moves over the epochs.
-fn loss(train: &Train) -> String {
+pub(super) fn loss(train: &Train) -> String {
     let ce = match train.label_smoothing {
         0.0 => "CE".to_owned(),
         smoothing => format!("CE(labels smoothed by {smoothing})"),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::output::{percent, print_json, seconds};
 use super::pipeline::{PipelineArgs, shortcut};
-use super::{Failure, evaluate, run_header};
+use super::{Failure, evaluate, run_header, runs as runs_command};
 use crate::runs::{self, Resume, warnings};
 use crate::student::hf::Head;
 use crate::support::table::Table;
@@ -47,6 +47,12 @@ pub struct Args {
     /// Peak learning rate [train.lr]
     #[arg(long)]
     lr: Option<f64>,
+    /// What to call the run; no part of its key or files [train.name]
+    #[arg(long, value_name = "NAME", value_parser = runs_command::word)]
+    name: Option<String>,
+    /// A word to find the run by; may be given more than once [train.tags]
+    #[arg(long = "tag", value_name = "TAG", value_parser = runs_command::word)]
+    tags: Vec<String>,
     /// Resume an existing run: auto, never, or a checkpoint path
     #[arg(long, value_name = "auto|never|PATH", default_value = "auto")]
     resume: Resume,
@@ -70,7 +76,11 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         shortcut("train.lr", args.lr.as_ref()),
         shortcut("train.device", args.device.as_ref()),
     ];
-    let pipeline = args.pipeline.load(shortcuts.into_iter().flatten().collect())?;
+    let mut pipeline = args.pipeline.load(shortcuts.into_iter().flatten().collect())?;
+    if args.name.is_some() {
+        pipeline.train.name = args.name;
+    }
+    pipeline.train.tags.extend(args.tags);
     let context = &if args.json { context.without_lines() } else { context.clone() };
     let setup = Setup::new(pipeline, args.cache.as_deref(), &args.pipeline.pipeline, context)?;
     let (result, _) = student_from(&args.resume, &setup, context)?;
@@ -155,13 +165,7 @@ fn show_result(setup: &Setup, result: &RunResult, timing: &Timing, already: bool
         result.best_epoch,
         result.chosen_by.name()
     ));
-    let mut table =
-        Table::new(["  split", "images", "accuracy", "macro F1", "NLL", "ECE", "agreement", "KL to teacher"]);
-    add_row(&mut table, "  validation", &result.validation);
-    if let Some(test) = &result.test {
-        add_row(&mut table, "  test", test);
-    }
-    context.line(table.to_string().trim_end());
+    context.line(results(result).to_string().trim_end());
     let (split, metrics) =
         result.test.as_ref().map_or(("validation", &result.validation), |test| ("test", test));
     if metrics.accuracy.is_some() && metrics.confusion.classes() <= evaluate::MOST_CLASSES {
@@ -175,6 +179,17 @@ fn show_result(setup: &Setup, result: &RunResult, timing: &Timing, already: bool
     context.line(format!("student  {}", setup.folder.join(BEST).display()));
     context
         .line(format!("next     decant evaluate {0}, or export --to hf --run {0}", setup.folder.display()));
+}
+
+/// The measures of the kept weights on each split.
+pub(super) fn results(result: &RunResult) -> Table {
+    let mut table =
+        Table::new(["  split", "images", "accuracy", "macro F1", "NLL", "ECE", "agreement", "KL to teacher"]);
+    add_row(&mut table, "  validation", &result.validation);
+    if let Some(test) = &result.test {
+        add_row(&mut table, "  test", test);
+    }
+    table
 }
 
 fn add_row(table: &mut Table, name: &str, metrics: &Metrics) {

@@ -38,4 +38,4 @@ pub use sweep::{Halving, Search, Sweep};
 pub use teacher::{ClassMatching, Gpu, ImageSize, Resample, Teacher};
 pub use teacher_device::{ProviderDevice, TeacherDevice};
 pub use teacher_devices::TeacherDevices;
-pub use train::{Schedule, Train};
+pub use train::{RUN_NAME, Schedule, Train, is_run_name};

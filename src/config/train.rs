@@ -90,6 +90,12 @@ pub struct Train {
     pub device: StudentDevice,
     /// The folder that holds runs; `--runs-dir` and `DECANT_RUNS` come before it.
     pub dir: PathBuf,
+    /// What people call the run; no part of its key or its files' bytes. `--name` on the command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Words to find the run by; no part of its key or its files' bytes. `--tag` on the command line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }
 
 impl Default for Train {
@@ -133,6 +139,8 @@ impl Default for Train {
             keep_checkpoints: 0,
             device: StudentDevice::Auto,
             dir: PathBuf::from("runs"),
+            name: None,
+            tags: Vec::new(),
         }
     }
 }
@@ -149,9 +157,24 @@ impl Train {
             keep_checkpoints: plain.keep_checkpoints,
             device: plain.device,
             dir: plain.dir,
+            name: plain.name,
+            tags: plain.tags,
             ..self.clone()
         }
     }
+}
+
+/// What a run's name or tag must be.
+pub const RUN_NAME: &str =
+    "1 to 100 letters, digits, '-', '_', '.' and '=', the first a letter or digit, and not \"latest\"";
+
+/// Whether a run may have this name or tag.
+pub fn is_run_name(name: &str) -> bool {
+    let plain = |letter: char| letter.is_alphanumeric() || "-_.=".contains(letter);
+    name.chars().next().is_some_and(char::is_alphanumeric)
+        && name.len() <= 100
+        && name != "latest"
+        && name.chars().all(plain)
 }
 
 /// How the learning rate falls after the warm-up.
@@ -233,7 +256,19 @@ impl Train {
                 "numbers from 0, one of them above 0",
             )?;
         }
+        self.check_names()?;
         self.check_loss()
+    }
+
+    /// A name is one word, so that it can be given wherever a run is asked for.
+    fn check_names(&self) -> Result<(), Invalid> {
+        if let Some(name) = &self.name {
+            within("train.name", name, is_run_name(name), RUN_NAME)?;
+        }
+        match self.tags.iter().find(|tag| !is_run_name(tag)) {
+            Some(tag) => within("train.tags", tag, false, RUN_NAME),
+            None => Ok(()),
+        }
     }
 
     fn check_loss(&self) -> Result<(), Invalid> {

@@ -186,7 +186,15 @@ mod tests {
         let folder = PathBuf::from(format!("{lambda}-{temperature}-{seed}-{width}"));
         let timing = Timing::default();
         let result = Some(example_result(seed, validation, 0.5, test));
-        Run { folder, description, result, timing, weights_bytes: None, epochs: Vec::new() }
+        Run {
+            folder,
+            description,
+            result,
+            timing,
+            weights_bytes: None,
+            epochs: Vec::new(),
+            label: crate::runs::Label::default(),
+        }
     }
 
     fn mean(gain: &Gain) -> f64 {

@@ -52,6 +52,8 @@ impl Input {
             } else if path.join(LOCK_FILE).exists() {
                 is_sweep = true;
                 folders.extend(runs_of_sweep(path, runs_dir, &mut notes)?);
+            } else if let runs @ [_, ..] = runs::folders(path).as_slice() {
+                folders.extend_from_slice(runs);
             } else {
                 return Err(Error::Unknown { path: path.clone() });
             }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::label::Label;
 use super::lock::RunLock;
 use super::recipe::flatten;
 use super::record::{Run, read_description};
@@ -117,6 +118,9 @@ pub fn resume(
         // Another process may have begun it in between.
         checkpoints = choose(setup, &folder.state, from)?;
     }
+    if folder.lock.is_some() {
+        label(setup)?;
+    }
     if let State::Done(run) = &folder.state {
         if folder.lock.is_some() {
             // What is kept is what was asked for when it was trained.
@@ -126,6 +130,16 @@ pub fn resume(
         return Ok(Outcome::Done { result: Box::new(result), timing: run.timing.clone(), already: true });
     }
     train::run(setup, context, &checkpoints, watch)
+}
+
+/// Writes the name and the tags that the pipeline asks for, beside those that the run has.
+fn label(setup: &Setup) -> Result<(), Error> {
+    let asked = Label::of(&setup.pipeline.train);
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let label = Label::read(&setup.folder)?.joined(asked);
+    label.write(&setup.folder)
 }
 
 /// The checkpoints to resume from, oldest first.

@@ -16,7 +16,7 @@ pub enum Role {
 }
 
 /// The keys and, with everything below them, the sections.
-const ROLES: [(&str, Role); 77] = [
+const ROLES: [(&str, Role); 79] = [
     ("name", Role::Name),
     ("dataset", Role::Decides),
     ("teacher.model", Role::Decides),
@@ -94,6 +94,8 @@ const ROLES: [(&str, Role); 77] = [
     ("train.keep-checkpoints", Role::Machine),
     ("train.device", Role::Machine),
     ("train.dir", Role::Name),
+    ("train.name", Role::Name),
+    ("train.tags", Role::Name),
     ("sweep", Role::Name),
 ];
 
@@ -136,7 +138,8 @@ mod tests {
             crop_pct: Some(0.9),
             ..config::Teacher::default()
         };
-        let keys = flatten(&Pipeline { teacher, ..Pipeline::default() });
+        let train = Train { name: Some("a".to_owned()), tags: vec!["b".to_owned()], ..Train::default() };
+        let keys = flatten(&Pipeline { teacher, train, ..Pipeline::default() });
         let without: Vec<&String> = keys.keys().filter(|key| role(key).is_none()).collect();
         assert!(without.is_empty(), "{without:?} need a role");
         let unknown = ROLES.iter().filter(|(name, _)| !keys.keys().any(|key| is_of(key, name)));
@@ -151,6 +154,8 @@ mod tests {
         train.checkpoint_minutes += 1.0;
         train.keep_checkpoints += 1;
         train.dir = "elsewhere".into();
+        train.name = Some("name".to_owned());
+        train.tags = vec!["tag".to_owned()];
         let changed = flatten(&train.deciding());
         for (key, value) in flatten(&Train::default().deciding()) {
             let decides = !matches!(role(&format!("train.{key}")), Some(Role::Machine | Role::Name));

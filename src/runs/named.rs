@@ -1,17 +1,22 @@
-//! Runs by the names that people give.
+//! Runs by the names that people give: a path, a folder's name, a run's own name, a prefix of either, or `latest`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use crate::train::{Error, RUN_FILE};
+use super::label::Label;
+use crate::train::{Error, METRICS_FILE, RESULT_FILE, RUN_FILE};
 
+/// What stands for the newest run.
+pub const LATEST: &str = "latest";
 /// Names that a message suggests at most.
 const SUGGESTED: usize = 3;
 
-/// The folder of the run that was named: the path itself, or the folder of that name under `runs_dir`.
+/// The folder of the run that was named: the path itself, the folder of that name under `runs_dir`, the run that `runs tag` or
+/// `--name` gave that name, the only run whose folder, name or key begins so, or for `latest` the newest run.
 ///
 /// # Errors
-/// [`Error::NoSuchRun`] with the runs whose names are nearest.
+/// [`Error::NoSuchRun`] with the runs whose names are nearest; [`Error::SeveralRuns`] where more than one fits.
 pub fn find(named: &Path, runs_dir: &Path) -> Result<PathBuf, Error> {
     if named.exists() {
         return Ok(named.to_owned());
@@ -21,20 +26,140 @@ pub fn find(named: &Path, runs_dir: &Path) -> Result<PathBuf, Error> {
         return Ok(below);
     }
     let parent = named.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut runs = runs_in(parent.unwrap_or(runs_dir));
-    if runs.is_empty() {
-        runs = runs_in(runs_dir);
-    }
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut runs = folders(parent.unwrap_or(runs_dir));
     let wanted = name(named);
-    let distance = |path: &PathBuf| strsim::damerau_levenshtein(&wanted, &name(path));
+    if wanted == LATEST
+        && let Some(newest) = newest(&runs)
+    {
+        return Ok(newest);
+    }
+    let called: Vec<(PathBuf, Option<String>)> =
+        runs.iter().map(|run| (run.clone(), Label::read(run).ok().and_then(|label| label.name))).collect();
+    let by_name: Vec<PathBuf> = called
+        .iter()
+        .filter(|(_, own)| own.as_deref() == Some(&*wanted))
+        .map(|(run, _)| run.clone())
+        .collect();
+    let by_prefix = || -> Vec<PathBuf> {
+        let begins = |(run, own): &&(PathBuf, Option<String>)| {
+            let folder = name(run);
+            let key = folder.rsplit_once('-').map_or("", |(_, key)| key);
+            folder.starts_with(&wanted)
+                || key.starts_with(&wanted)
+                || own.as_ref().is_some_and(|own| own.starts_with(&wanted))
+        };
+        called.iter().filter(begins).map(|(run, _)| run.clone()).collect()
+    };
+    let fitting = if by_name.is_empty() && !wanted.is_empty() { by_prefix() } else { by_name };
+    match fitting.as_slice() {
+        [run] => return Ok(run.clone()),
+        [] => {}
+        _ => return Err(Error::SeveralRuns { path: named.to_owned(), runs: fitting }),
+    }
+    if runs.is_empty() {
+        runs = folders(runs_dir);
+    }
+    let distance = |path: &PathBuf| {
+        let own = Label::read(path).ok().and_then(|label| label.name);
+        let of = |name: &str| strsim::damerau_levenshtein(&wanted, name);
+        own.map_or(usize::MAX, |own| of(&own)).min(of(&name(path)))
+    };
     runs.sort_by_cached_key(|path| (distance(path), path.clone()));
     runs.truncate(SUGGESTED);
     Err(Error::NoSuchRun { path: named.to_owned(), nearest: runs })
 }
 
-/// The folders of runs in a folder.
-fn runs_in(folder: &Path) -> Vec<PathBuf> {
+/// The folders of runs in a folder, by name.
+pub fn folders(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries.filter(|path| path.join(RUN_FILE).is_file()).collect()
+    let mut runs: Vec<PathBuf> = entries.filter(|path| path.join(RUN_FILE).is_file()).collect();
+    runs.sort();
+    runs
+}
+
+/// When the run in `folder` last wrote a result, an epoch, or what it is.
+pub fn last_written(folder: &Path) -> Option<SystemTime> {
+    let written = |name: &str| fs::metadata(folder.join(name)).and_then(|file| file.modified()).ok();
+    [RUN_FILE, METRICS_FILE, RESULT_FILE].into_iter().filter_map(written).max()
+}
+
+/// The run that was finished last; where none is finished, the one that was worked on last.
+fn newest(runs: &[PathBuf]) -> Option<PathBuf> {
+    let order = |run: &&PathBuf| (run.join(RESULT_FILE).is_file(), last_written(run));
+    runs.iter().max_by_key(order).cloned()
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(names: &[(&str, Option<&str>)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (folder, own) in names {
+            let run = dir.path().join(folder);
+            fs::create_dir(&run).unwrap();
+            fs::write(run.join(RUN_FILE), "{}").unwrap();
+            if let Some(own) = own {
+                Label { name: Some((*own).to_owned()), tags: Vec::new() }.write(&run).unwrap();
+            }
+        }
+        dir
+    }
+
+    fn found(dir: &Path, named: &str) -> Result<String, String> {
+        find(Path::new(named), dir)
+            .map(|path| name(&path))
+            .map_err(|error| error.to_string().replace(&dir.display().to_string(), "DIR"))
+    }
+
+    #[test]
+    fn a_run_is_found_by_its_folder_its_name_a_prefix_of_either_or_its_key() {
+        let dir =
+            runs(&[("my-0123abcd", Some("wide")), ("my-0456abcd", Some("narrow")), ("other-9999", None)]);
+        for (named, run) in [
+            ("my-0123abcd", "my-0123abcd"),
+            ("my-01", "my-0123abcd"),
+            ("wide", "my-0123abcd"),
+            ("nar", "my-0456abcd"),
+            ("oth", "other-9999"),
+            ("045", "my-0456abcd"),
+        ] {
+            assert_eq!(found(dir.path(), named).as_deref(), Ok(run), "{named}");
+        }
+        assert_eq!(
+            found(Path::new("."), &dir.path().join("my-04").display().to_string()).as_deref(),
+            Ok("my-0456abcd")
+        );
+    }
+
+    #[test]
+    fn a_name_that_fits_several_runs_or_none_lists_runs() {
+        let dir = runs(&[("my-0123", Some("wide")), ("my-0456", Some("wide"))]);
+        insta::assert_snapshot!(found(dir.path(), "my").unwrap_err(), @"my is the name or the beginning of the name of 2 runs: DIR/my-0123, DIR/my-0456; name one of them");
+        assert!(found(dir.path(), "wide").unwrap_err().contains("of 2 runs"));
+        insta::assert_snapshot!(found(dir.path(), "wdie").unwrap_err(), @"there is no run wdie; did you mean DIR/my-0123, DIR/my-0456?");
+    }
+
+    #[test]
+    fn latest_is_the_run_that_was_finished_last() {
+        let dir = runs(&[("a", None), ("b", None), ("c", None)]);
+        let at = |run: &str, file: &str, seconds: u64| {
+            let path = dir.path().join(run).join(file);
+            fs::write(&path, "{}").unwrap();
+            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        };
+        for (run, seconds) in [("a", 100), ("b", 300), ("c", 200)] {
+            at(run, RUN_FILE, seconds);
+        }
+        assert_eq!(found(dir.path(), LATEST).as_deref(), Ok("b"));
+        at("a", RESULT_FILE, 150);
+        assert_eq!(found(dir.path(), LATEST).as_deref(), Ok("a"));
+        let empty = tempfile::tempdir().unwrap();
+        assert!(found(empty.path(), LATEST).is_err());
+    }
 }

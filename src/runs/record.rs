@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::checks;
+use super::{Label, checks};
 use crate::config::Pipeline;
 use crate::student::hf;
 use crate::train::{
@@ -26,6 +26,8 @@ pub struct Run {
     pub weights_bytes: Option<u64>,
     /// Every finished epoch.
     pub epochs: Vec<EpochRecord>,
+    /// What people call it.
+    pub label: Label,
 }
 
 impl Run {
@@ -45,6 +47,7 @@ impl Run {
             timing: train::read_json(folder, TIMING_FILE, seal)?.unwrap_or_default(),
             weights_bytes: weights_bytes(folder),
             epochs: train::read_epochs(folder, seal)?,
+            label: Label::read(folder)?,
         };
         match checks::contradiction(&run.description, &run.epochs, run.result.as_ref()) {
             Some((file, reason)) => Err(Error::Damaged { path: folder.join(file), reason }),
@@ -60,6 +63,11 @@ impl Run {
     /// Its seed.
     pub fn seed(&self) -> u64 {
         self.description.pipeline.train.seed
+    }
+
+    /// What people call it: its name, or that of its folder.
+    pub fn title(&self) -> String {
+        self.label.name.clone().unwrap_or_else(|| self.name())
     }
 
     /// The name of its folder.

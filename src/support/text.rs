@@ -57,6 +57,19 @@ pub fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
+/// A whole number with its thousands apart: `399,971`.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Temperatures and weights as people write them: `5`, `2.5`.
 pub fn numbers(values: &[f32]) -> String {
     values.iter().map(f32::to_string).collect::<Vec<_>>().join(", ")
@@ -73,6 +86,7 @@ mod tests {
         assert_eq!([59, 61, 7300, 180_000].map(age), ["59 s", "1 min", "2 h", "2 d"]);
         assert_eq!(percent(0.8281), "82.8 %");
         assert_eq!(numbers(&[1.0, 2.5]), "1, 2.5");
+        assert_eq!([999, 1000, 3_504_872].map(grouped), ["999", "1,000", "3,504,872"]);
         assert_eq!([1.25, -0.44].map(signed), ["+1.2", "−0.4"]);
         assert_eq!([1, 3].map(|number| count(number, "seed")), ["1 seed", "3 seeds"]);
     }

@@ -110,6 +110,7 @@ pub(super) fn refuse_common(given: &Assignment) -> Result<(), Error> {
     let reason = match given.key.as_str() {
         "train.dir" => "their folders stand side by side",
         "train.device" => "the device that trains is part of what a run is",
+        "train.name" | "train.tags" => "it is no part of what a run is",
         "train.tensorboard" => "it changes nothing that a run learns",
         key if !key.starts_with("train.") && !key.starts_with("student.") => {
             "they share one dataset and one teacher; only train.* and student.* keys can"

@@ -108,6 +108,12 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder that is not a run's.
+    #[error("{path} is not a run's folder (it has no run.json); decant runs ls lists the runs")]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+    },
     /// No run of this name.
     #[error("there is no run {path}{}", did_you_mean(nearest))]
     NoSuchRun {
@@ -115,6 +121,14 @@ pub enum Error {
         path: PathBuf,
         /// The runs whose names are nearest.
         nearest: Vec<PathBuf>,
+    },
+    /// Several runs fit what was named.
+    #[error("{path} is the name or the beginning of the name of {} runs: {}; name one of them", runs.len(), list(runs))]
+    SeveralRuns {
+        /// What was named.
+        path: PathBuf,
+        /// The runs.
+        runs: Vec<PathBuf>,
     },
     /// A path that JSON can't hold.
     #[error("{path:?} is not valid UTF-8, and a run's files can't hold such a path; rename the folder")]
@@ -297,7 +311,9 @@ impl Error {
             | Self::Elsewhere { .. }
             | Self::NoStep { .. }
             | Self::NoRun { .. }
+            | Self::NotARun { .. }
             | Self::NoSuchRun { .. }
+            | Self::SeveralRuns { .. }
             | Self::NotUnicode { .. }
             | Self::BadInit { .. }
             | Self::Device { .. }

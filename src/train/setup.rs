@@ -191,9 +191,16 @@ impl Setup {
             init: self.init,
             teacher: self.cache.manifest().teacher.name.clone(),
             device: self.device.name,
-            pipeline: Pipeline { sweep: Sweep::default(), ..self.pipeline.clone() },
+            pipeline: unnamed(Pipeline { sweep: Sweep::default(), ..self.pipeline.clone() }),
         }
     }
+}
+
+/// A pipeline without the name and tags of its run, which are no part of the run's files.
+fn unnamed(mut pipeline: Pipeline) -> Pipeline {
+    pipeline.train.name = None;
+    pipeline.train.tags = Vec::new();
+    pipeline
 }
 
 /// The student of a pipeline with this many classes, before its first step.

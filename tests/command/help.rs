@@ -2,7 +2,7 @@
 
 use crate::common::Workshop;
 
-const COMMANDS: [&[&str]; 25] = [
+const COMMANDS: [&[&str]; 30] = [
     &[],
     &["teacher-cache"],
     &["train-student"],
@@ -14,6 +14,11 @@ const COMMANDS: [&[&str]; 25] = [
     &["predict"],
     &["export"],
     &["report"],
+    &["runs"],
+    &["runs", "ls"],
+    &["runs", "show"],
+    &["runs", "tag"],
+    &["runs", "rm"],
     &["cache"],
     &["cache", "ls"],
     &["cache", "inspect"],
@@ -43,7 +48,7 @@ fn every_command_explains_itself() {
 #[test]
 fn no_command_lacks_its_help_text_here() {
     let workshop = Workshop::new();
-    for (group, depth) in [(&[][..], 0), (&["cache"][..], 1), (&["data"][..], 1)] {
+    for (group, depth) in [(&[][..], 0), (&["runs"][..], 1), (&["cache"][..], 1), (&["data"][..], 1)] {
         let help = workshop.done(&[group, &["--help"]].concat());
         let listed =
             help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());

@@ -13,6 +13,7 @@ mod refusals;
 mod report;
 mod restarts;
 mod run_damage;
+mod runs;
 mod safety;
 mod stage_two;
 mod student_leaves;

@@ -55,9 +55,10 @@ const WITHOUT_ANYTHING: [&str; 46] = [
 ];
 
 /// Commands that are refused where a cache and a run exist.
-const WITH_A_RUN: [&str; 12] = [
+const WITH_A_RUN: [&str; 13] = [
     "train-student -p tiny.toml --resume missing",
-    "evaluate --run runs/tin",
+    "evaluate --run runs/tinny",
+    "evaluate tinny",
     "predict --run runs/tiny",
     "predict --run runs/tiny missing.jpg",
     "predict --run runs/tiny notes.txt",
