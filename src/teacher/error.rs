@@ -11,8 +11,8 @@ use crate::config::ProviderDevice;
 pub enum Error {
     /// No ONNX Runtime library was found.
     #[error(
-        "found no ONNX Runtime library: {looked}; run `pip install onnxruntime` in an active virtual environment, or `make runtime` in \
-         decant's checkout, or set ORT_DYLIB_PATH to a {} of version 1.{} or later",
+        "found no ONNX Runtime library: {looked}; run `pip install onnxruntime` in an active virtual environment, or set \
+         ORT_DYLIB_PATH to a {} of version 1.{} or later",
         super::library_name::LIBRARY,
         super::library_name::OLDEST_MINOR
     )]
@@ -22,7 +22,7 @@ pub enum Error {
     },
     /// `ORT_DYLIB_PATH` names a file that is not there.
     #[error(
-        "ORT_DYLIB_PATH names {path}, and there is no such file; correct the variable, or unset it and run `pip install onnxruntime` in an active virtual environment, or `make runtime`"
+        "ORT_DYLIB_PATH names {path}, and there is no such file; correct the variable, or unset it and run `pip install onnxruntime` in an active virtual environment"
     )]
     NoSuchLibrary {
         /// The file.
@@ -30,7 +30,7 @@ pub enum Error {
     },
     /// A file that should be ONNX Runtime does not load.
     #[error(
-        "{path} can't be loaded as ONNX Runtime ({reason}); run `pip install --force-reinstall onnxruntime` or `make runtime`, or set \
+        "{path} can't be loaded as ONNX Runtime ({reason}); run `pip install --force-reinstall onnxruntime`, or set \
          ORT_DYLIB_PATH to another library"
     )]
     BadLibrary {
@@ -41,7 +41,7 @@ pub enum Error {
     },
     /// An ONNX Runtime that lacks functions this program calls.
     #[error(
-        "{path} is ONNX Runtime {found}, expected 1.{} or later; run `pip install --upgrade onnxruntime` or `make runtime`, or set \
+        "{path} is ONNX Runtime {found}, expected 1.{} or later; run `pip install --upgrade onnxruntime`, or set \
          ORT_DYLIB_PATH to a newer library",
         super::library_name::OLDEST_MINOR
     )]

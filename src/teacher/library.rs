@@ -44,7 +44,7 @@ impl fmt::Display for Origin {
             Self::VirtualEnvironment => "in the active virtual environment, VIRTUAL_ENV",
             Self::Conda => "in the active conda environment, CONDA_PREFIX",
             Self::Program => "beside decant, or in the environment that decant is installed in",
-            Self::Project => "installed by `make runtime`",
+            Self::Project => "in a .onnxruntime folder",
             Self::System => "found by the system's loader",
         })
     }
@@ -72,7 +72,7 @@ fn is_recent(version: &str) -> bool {
 #[expect(unsafe_code, reason = "a C library is loaded and called")]
 fn version(path: &Path) -> Result<String, String> {
     type Base = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
-    // SAFETY: loading runs the library's initialisers; the user or `make runtime` chose it to be run.
+    // SAFETY: loading runs the library's initialisers; the user chose it to be run.
     let library = unsafe { Library::new(path) }.map_err(|error| error.to_string())?;
     // SAFETY: every ONNX Runtime exports this function with this signature, and what it points to lives as long as
     // the library, which is open until the version is copied.

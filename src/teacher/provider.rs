@@ -37,7 +37,7 @@ const CUDA: &[Needed] = &[
             "libcurand.so.10",
             "libcudnn.so.9",
         ],
-        remedy: "run `make runtime GPU=1`, or `pip install \"onnxruntime-gpu[cuda,cudnn]\"`",
+        remedy: "run `pip install \"onnxruntime-gpu[cuda,cudnn]\"`",
     },
 ];
 

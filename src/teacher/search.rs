@@ -1,8 +1,8 @@
 //! Where the ONNX Runtime library is looked for.
 //!
 //! In this order: the file that `ORT_DYLIB_PATH` names, the wheel `onnxruntime` of the active virtual environment or of the active
-//! conda environment, beside the program and in the environment that it is installed in, the project's folder `.onnxruntime` as
-//! `make runtime` leaves it (above the program, then above the working directory), and what the system's loader knows.
+//! conda environment, beside the program and in the environment that it is installed in, the project's folder `.onnxruntime` (above
+//! the program, then above the working directory), and what the system's loader knows.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::library_name::LIBRARY;
 /// The variable that names a library, before every other place.
 const VARIABLE: &str = "ORT_DYLIB_PATH";
 
-/// The folder that `make runtime` installs a wheel into.
+/// A project's folder that a wheel is installed into, as by `pip install --target .onnxruntime onnxruntime`.
 const PROJECT_FOLDER: &str = ".onnxruntime";
 
 /// Where a wheel keeps its native libraries.
@@ -93,7 +93,7 @@ impl Search {
             places.push((Origin::Conda, prefix, found));
         }
         if let Some(folder) = &self.program {
-            let found = in_folder(folder).or_else(|| in_environment(folder.parent()?));
+            let found = in_folder(folder).or_else(|| beside_packages(folder.parent()?));
             places.push((Origin::Program, folder, found));
         }
         for (index, start) in self.starts.iter().enumerate() {
@@ -156,6 +156,11 @@ fn in_environment(prefix: &Path) -> Option<PathBuf> {
     site_packages(prefix).iter().find_map(|packages| in_folder(&packages.join(WHEEL_FOLDER)))
 }
 
+/// The library of the environment that the program is installed in; `pip install --target` puts packages beside its `bin`.
+fn beside_packages(prefix: &Path) -> Option<PathBuf> {
+    in_environment(prefix).or_else(|| in_folder(&prefix.join(WHEEL_FOLDER)))
+}
+
 /// The folders of Python packages of an environment, that of the newest Python first.
 fn site_packages(prefix: &Path) -> Vec<PathBuf> {
     let mut folders = Vec::new();
@@ -163,7 +168,8 @@ fn site_packages(prefix: &Path) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(prefix.join(lib)).into_iter().flatten().flatten();
         let mut pythons: Vec<PathBuf> = entries
             .filter(|entry| entry.file_name().to_string_lossy().starts_with("python3"))
-            .map(|entry| entry.path().join("site-packages"))
+            // Debian's pip installs for the system into the latter.
+            .flat_map(|entry| ["dist-packages", "site-packages"].map(|packages| entry.path().join(packages)))
             .collect();
         pythons.sort();
         folders.extend(pythons.into_iter().rev());

@@ -9,6 +9,7 @@ mod help;
 mod messages;
 mod objects;
 mod plan;
+mod python;
 mod refusals;
 mod report;
 mod restarts;

@@ -109,6 +109,7 @@ fn the_model_card_says_what_the_student_is() {
         let card = fs::read_to_string(Path::new(&run).join("export").join(to).join("README.md")).unwrap();
         let head = card.strip_prefix("---\n").unwrap().split_once("\n---\n").unwrap().0;
         for line in [
+            "license: \"unknown\"",
             &format!("library_name: {library}"),
             "pipeline_tag: image-classification",
             "- knowledge-distillation",

@@ -84,7 +84,7 @@ pub fn run(root: Option<&Path>, json: bool, context: &Context) -> Result<(), Fai
         print_json(&entries);
     } else if entries.is_empty() {
         outln!("no cache in {}", root.display());
-        outln!("next     decant teacher-cache -p pipelines/leaves.toml");
+        outln!("next     decant teacher-cache -p leaves.toml");
     } else {
         out!("{}", table(&entries));
         for reason in entries.iter().filter_map(|entry| entry.found.reason()) {

@@ -196,7 +196,7 @@ impl ValueInfo {
 pub(super) fn model(graph: Graph, metadata: Vec<(String, String)>) -> Vec<u8> {
     let model = Model {
         ir_version: IR_VERSION,
-        producer_name: env!("CARGO_PKG_NAME").to_owned(),
+        producer_name: "decant".to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
         graph: Some(graph),
         opset_import: vec![OperatorSet { domain: Some(String::new()), version: OPSET }],

@@ -9,6 +9,7 @@ mod foreign;
 mod hostile;
 mod interop;
 mod manifest;
+mod python;
 mod resume;
 mod roundtrip;
 mod soften;
