@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{Cli, Failure};
+use super::Cli;
 
 /// Print completions for a shell.
 ///
@@ -14,9 +14,8 @@ pub struct Args {
     shell: Shell,
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "decant", &mut script);
     crate::cli::output::out!("{}", String::from_utf8_lossy(&script));
-    Ok(())
 }

@@ -29,7 +29,7 @@ pub fn run(_: Args, _: &Context) -> Result<(), Failure> {
     outln!("  cpu         ready, {cores} cores");
     match (cuda_build, train::cuda_devices()) {
         (false, _) => {
-            outln!("  cuda        not in this build; build decant from its source with --features cuda")
+            outln!("  cuda        not in this build; build decant from its source with --features cuda");
         }
         (true, 0) => {
             outln!("  cuda        no device found; install the NVIDIA driver, then nvidia-smi lists it");

@@ -91,7 +91,10 @@ impl Cli {
             Command::Cache(args) => cache::run(args, &context),
             Command::Data(args) => data::run(args, &context),
             Command::Doctor(args) => doctor::run(args, &context),
-            Command::Completions(args) => completions::run(&args),
+            Command::Completions(args) => {
+                completions::run(&args);
+                Ok(())
+            }
         }
     }
 }
