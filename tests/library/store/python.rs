@@ -64,6 +64,11 @@ impl Drop for Python {
     }
 }
 
+/// Damages a cache: its folder, its manifest, its first shard.
+type Damage = fn(&Path, &Manifest, &Path);
+/// Changes a sealed file's content.
+type Forgery = fn(&mut Value);
+
 fn shapes() -> Vec<Shape> {
     let wide =
         Shape { classes: 130, splits: vec![("train", 70), ("test", 3)], shard_rows: 64, ..Shape::default() };
@@ -153,7 +158,7 @@ fn python_refuses_every_flipped_bit_that_is_refused_here() {
 #[ignore = "needs Python: make interop"]
 fn python_refuses_files_that_are_cut_gone_swapped_or_lead_elsewhere() {
     let mut python = Python::start();
-    let damages: [(&str, fn(&Path, &Manifest, &Path)); 12] = [
+    let damages: [(&str, Damage); 12] = [
         ("no manifest", |dir, _, _| fs::remove_file(dir.join(MANIFEST_FILE)).unwrap()),
         ("a folder for a manifest", |dir, _, _| {
             fs::remove_file(dir.join(MANIFEST_FILE)).unwrap();
@@ -203,7 +208,7 @@ fn python_refuses_files_that_are_cut_gone_swapped_or_lead_elsewhere() {
 #[ignore = "needs Python: make interop"]
 fn python_refuses_what_a_forger_writes_with_checksums_that_fit() {
     let mut python = Python::start();
-    let forgeries: [(&str, &str, fn(&mut Value)); 14] = [
+    let forgeries: [(&str, &str, Forgery); 14] = [
         (MANIFEST_FILE, "format 1", |json| json["format"] = 1.into()),
         (MANIFEST_FILE, "format 3", |json| json["format"] = 3.into()),
         (MANIFEST_FILE, "an unknown field", |json| json["more"] = 1.into()),
@@ -215,7 +220,7 @@ fn python_refuses_what_a_forger_writes_with_checksums_that_fit() {
         (COMPLETE_FILE, "another content", |json| json["content"] = json["key"].clone()),
         (COMPLETE_FILE, "an accuracy above 1", |json| json["teacher_quality"][0]["accuracy"] = 1.5.into()),
         (COMPLETE_FILE, "more labels than samples", |json| {
-            json["teacher_quality"][0]["labelled"] = 9999.into()
+            json["teacher_quality"][0]["labelled"] = 9999.into();
         }),
         (COMPLETE_FILE, "a shard less", |json| drop(json["shards"].as_array_mut().unwrap().pop())),
         (COMPLETE_FILE, "shards in another order", |json| json["shards"].as_array_mut().unwrap().swap(0, 1)),
