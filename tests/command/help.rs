@@ -2,7 +2,7 @@
 
 use crate::common::Workshop;
 
-const COMMANDS: [&[&str]; 30] = [
+const COMMANDS: [&[&str]; 31] = [
     &[],
     &["teacher-cache"],
     &["train-student"],
@@ -33,6 +33,7 @@ const COMMANDS: [&[&str]; 30] = [
     &["data", "inspect"],
     &["data", "synth"],
     &["doctor"],
+    &["completions"],
 ];
 
 #[test]
