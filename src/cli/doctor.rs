@@ -14,11 +14,15 @@ use crate::train;
 pub struct Args {}
 
 pub fn run(_: Args, _: &Context) -> Result<(), Failure> {
-    let cuda_build = cfg!(feature = "cuda");
+    let students: Vec<&str> =
+        [(true, "CPU"), (cfg!(feature = "cuda"), "CUDA"), (cfg!(feature = "wgpu"), "wgpu")]
+            .into_iter()
+            .filter_map(|(has, name)| has.then_some(name))
+            .collect();
     outln!(
-        "decant {}; teachers: every provider of ONNX Runtime; students: CPU{}",
+        "decant {}; teachers: every provider of ONNX Runtime; students: {}",
         env!("CARGO_PKG_VERSION"),
-        if cuda_build { " and CUDA" } else { "" }
+        students.join(", ")
     );
     outln!("stage one, the teacher:");
     let health = doctor::examine();
@@ -27,14 +31,11 @@ pub fn run(_: Args, _: &Context) -> Result<(), Failure> {
     outln!("stage two, the student:");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     outln!("  cpu         ready, {cores} cores");
-    match (cuda_build, train::cuda_devices()) {
-        (false, _) => {
-            outln!("  cuda        not in this build; build decant from its source with --features cuda");
+    for device in train::examine_devices() {
+        match device.state {
+            Ok(name) => outln!("  {:<11} ready, {name}", device.name),
+            Err(missing) => outln!("  {:<11} {missing}", device.name),
         }
-        (true, 0) => {
-            outln!("  cuda        no device found; install the NVIDIA driver, then nvidia-smi lists it");
-        }
-        (true, devices) => outln!("  cuda        ready, {devices} device(s)"),
     }
     match health.library {
         Ok(_) => Ok(()),

@@ -127,9 +127,10 @@ impl Model {
     }
 
     fn onnx(path: &Path, device: config::StudentDevice) -> Result<Self, Failure> {
+        let device = config::TeacherDevice::try_from(device).map_err(Failure::usage)?;
         let teacher = config::Teacher {
             model: path.display().to_string(),
-            device: config::TeacherDevice::from(device).into(),
+            device: device.into(),
             ..config::Teacher::default()
         };
         let model = OnnxTeacher::open(&teacher)?;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A device as `train.device` takes it: `auto`, `cpu`, `cuda:0`.
+/// A device as `train.device` takes it: `auto`, `cpu`, `cuda:0`, `vulkan:0`, `metal`, `wgpu`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum StudentDevice {
@@ -16,6 +16,12 @@ pub enum StudentDevice {
     Cpu,
     /// The CUDA device of this index.
     Cuda(usize),
+    /// The Vulkan device of this index: GPUs first, software last.
+    Vulkan(usize),
+    /// The Metal device of this index.
+    Metal(usize),
+    /// The device of this index on whatever graphics API the system has: Vulkan, Metal, DirectX 12.
+    Wgpu(usize),
 }
 
 impl StudentDevice {
@@ -25,6 +31,17 @@ impl StudentDevice {
             Self::Auto => "auto",
             Self::Cpu => "cpu",
             Self::Cuda(_) => "cuda",
+            Self::Vulkan(_) => "vulkan",
+            Self::Metal(_) => "metal",
+            Self::Wgpu(_) => "wgpu",
+        }
+    }
+
+    /// Its number among those of its kind; none for the processor and `auto`.
+    pub fn index(self) -> Option<usize> {
+        match self {
+            Self::Auto | Self::Cpu => None,
+            Self::Cuda(index) | Self::Vulkan(index) | Self::Metal(index) | Self::Wgpu(index) => Some(index),
         }
     }
 
@@ -43,7 +60,12 @@ impl FromStr for StudentDevice {
             ("auto", _, false) => Ok(Self::Auto),
             ("cpu", _, false) => Ok(Self::Cpu),
             ("cuda", Ok(index), _) => Ok(Self::Cuda(index)),
-            _ => Err(format!("unknown device {text:?} for a student, expected auto, cpu or cuda:N")),
+            ("vulkan", Ok(index), _) => Ok(Self::Vulkan(index)),
+            ("metal", Ok(index), _) => Ok(Self::Metal(index)),
+            ("wgpu", Ok(index), _) => Ok(Self::Wgpu(index)),
+            _ => Err(format!(
+                "unknown device {text:?} for a student, expected auto, cpu, cuda:N, vulkan:N, metal:N or wgpu:N"
+            )),
         }
     }
 }
@@ -64,9 +86,9 @@ impl From<StudentDevice> for String {
 
 impl fmt::Display for StudentDevice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cuda(index) => write!(formatter, "{}:{index}", self.family()),
-            _ => formatter.pad(self.family()),
+        match self.index() {
+            Some(index) => formatter.pad(&format!("{}:{index}", self.family())),
+            None => formatter.pad(self.family()),
         }
     }
 }
@@ -77,16 +99,17 @@ mod tests {
 
     #[test]
     fn devices_read_back_as_written() {
-        for text in ["auto", "cpu", "cuda:0", "cuda:3"] {
+        for text in ["auto", "cpu", "cuda:0", "cuda:3", "vulkan:1", "metal:0", "wgpu:2"] {
             assert_eq!(text.parse::<StudentDevice>().unwrap().to_string(), text);
         }
         assert_eq!("cuda".parse(), Ok(StudentDevice::Cuda(0)));
+        assert_eq!("metal".parse(), Ok(StudentDevice::Metal(0)));
     }
 
     #[test]
     fn an_unknown_device_lists_the_known_ones() {
         for text in ["gpu", "cuda:x", "cpu:1", "tensorrt:0", ""] {
-            assert!(text.parse::<StudentDevice>().unwrap_err().contains("cuda:N"));
+            assert!(text.parse::<StudentDevice>().unwrap_err().contains("cuda:N, vulkan:N"));
         }
     }
 }

@@ -85,12 +85,18 @@ impl FromStr for TeacherDevice {
     }
 }
 
-impl From<StudentDevice> for TeacherDevice {
-    fn from(device: StudentDevice) -> Self {
+impl TryFrom<StudentDevice> for TeacherDevice {
+    type Error = String;
+
+    /// The same device of ONNX Runtime, which has no provider for graphics APIs.
+    fn try_from(device: StudentDevice) -> Result<Self, String> {
         match device {
-            StudentDevice::Auto => Self::Auto,
-            StudentDevice::Cpu => Self::CPU,
-            StudentDevice::Cuda(index) => Self::on(Provider::Cuda, index),
+            StudentDevice::Auto => Ok(Self::Auto),
+            StudentDevice::Cpu => Ok(Self::CPU),
+            StudentDevice::Cuda(index) => Ok(Self::on(Provider::Cuda, index)),
+            StudentDevice::Vulkan(_) | StudentDevice::Metal(_) | StudentDevice::Wgpu(_) => Err(format!(
+                "ONNX Runtime can't run on {device}; choose auto, cpu or cuda:N for an ONNX file"
+            )),
         }
     }
 }

@@ -6,8 +6,10 @@
 use burn::{
     module::{Module, ModuleVisitor, Param},
     optim::GradientsParams,
-    tensor::Tensor,
+    tensor::{DType, Tensor},
 };
+
+use super::read;
 
 /// Scales all gradients of `model` by one factor so that their joint L2 norm is at most `max_norm`, and returns them with
 /// the norm before. Nothing is scaled where `max_norm` is 0. A norm that is not finite is returned as it is, with
@@ -19,26 +21,43 @@ pub fn clip_global_norm<M: Module>(
     model: &M,
     max_norm: f32,
 ) -> (GradientsParams, f32) {
-    let norm = global_norm(&gradients, model);
+    let norm = global_norm(&gradients, model).map_or(0.0, |norm| read::values(norm)[0]);
     let factor = max_norm / (norm + 1e-6);
     if max_norm == 0.0 || factor >= 1.0 {
         return (gradients, norm);
     }
-    let mut scale = Scale { gradients, factor };
+    let mut scale = Scale { gradients, factor: Factor::Known(factor) };
     model.visit(&mut scale);
     (scale.gradients, norm)
 }
 
-/// The L2 norm over all gradients of `model`. The order of the sum is the model's.
-fn global_norm<M: Module>(gradients: &GradientsParams, model: &M) -> f32 {
+/// The same without waiting for the device: the norm, `[1]`, and the factor stay there. Missing where there is no gradient.
+pub fn clip_on_device<M: Module>(
+    gradients: GradientsParams,
+    model: &M,
+    max_norm: f32,
+) -> (GradientsParams, Option<Tensor<1>>) {
+    let norm = global_norm(&gradients, model);
+    let Some(norm) = norm else { return (gradients, None) };
+    if max_norm == 0.0 {
+        return (gradients, Some(norm));
+    }
+    let factor = norm.full_like(max_norm) / (norm.clone() + 1e-6);
+    let mut scale = Scale { gradients, factor: Factor::OnDevice(factor.clamp_max(1.0)) };
+    model.visit(&mut scale);
+    (scale.gradients, Some(norm))
+}
+
+/// The L2 norm over all gradients of `model`, `[1]`, on the device; missing where there is none. The order of the sum is the
+/// model's, and the sum is in float64 where the device has it.
+fn global_norm<M: Module>(gradients: &GradientsParams, model: &M) -> Option<Tensor<1>> {
     let mut squares = Squares { gradients, sums: Vec::new() };
     model.visit(&mut squares);
-    if squares.sums.is_empty() {
-        return 0.0;
-    }
-    // One transfer from the device, not one a tensor.
-    let sums = Tensor::cat(squares.sums, 0).into_data();
-    sums.iter::<f64>().sum::<f64>().sqrt() as f32
+    let device = squares.sums.first()?.device();
+    let sums = Tensor::cat(squares.sums, 0);
+    let precise = device.supports_dtype(DType::F64);
+    let sums = if precise { sums.cast(DType::F64) } else { sums };
+    Some(sums.sum().sqrt().cast(DType::F32))
 }
 
 struct Squares<'a> {
@@ -56,13 +75,24 @@ impl ModuleVisitor for Squares<'_> {
 
 struct Scale {
     gradients: GradientsParams,
-    factor: f32,
+    factor: Factor,
+}
+
+#[expect(clippy::large_enum_variant, reason = "there is one a step")]
+enum Factor {
+    Known(f32),
+    /// `[1]`
+    OnDevice(Tensor<1>),
 }
 
 impl ModuleVisitor for Scale {
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.remove::<D>(parameter.id) {
-            self.gradients.register(parameter.id, gradient * self.factor);
+            let scaled = match &self.factor {
+                Factor::Known(factor) => gradient * *factor,
+                Factor::OnDevice(factor) => gradient * factor.clone().reshape([1; D]),
+            };
+            self.gradients.register(parameter.id, scaled);
         }
     }
 }
@@ -107,6 +137,20 @@ mod tests {
         assert!((norm - 5.0).abs() < 1e-6, "{norm}");
         for (found, expected) in values(&pair, &clipped).into_iter().zip([0.6, 0.0, 0.8]) {
             assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn clipping_on_the_device_is_that_on_the_host() {
+        for limit in [0.0, 1.0, 5.1] {
+            let (pair, gradients) = pair();
+            let (expected, norm) = clip_global_norm(gradients, &pair, limit);
+            let (_, same) = self::pair();
+            let before = read::reads();
+            let (found, found_norm) = clip_on_device(same, &pair, limit);
+            assert_eq!(read::reads(), before);
+            assert_eq!(read::values(found_norm.unwrap()), [norm]);
+            assert_eq!(values(&pair, &found), values(&pair, &expected));
         }
     }
 

@@ -12,54 +12,143 @@ pub struct TrainDevice {
     pub device: Device,
     /// How it is written in a pipeline file; never `auto`.
     pub name: StudentDevice,
+    /// Whether it is this machine's processor: reading a tensor then waits for nothing.
+    pub is_host: bool,
+}
+
+impl TrainDevice {
+    /// The processor.
+    pub fn cpu() -> Self {
+        Self { device: Device::flex(), name: StudentDevice::Cpu, is_host: true }
+    }
 }
 
 /// The device that `asked` names; `auto` is the first CUDA device where there is one, else the CPU.
 ///
 /// # Errors
-/// A CUDA device that this build or machine does not have: nothing falls back silently.
+/// A device that this build or machine does not have, and one that does not work: nothing falls back silently.
 pub fn choose(asked: StudentDevice) -> Result<TrainDevice, Error> {
     match asked {
-        StudentDevice::Cpu => Ok(cpu()),
-        StudentDevice::Auto if cuda_devices() == 0 => Ok(cpu()),
-        StudentDevice::Auto => cuda(0),
-        StudentDevice::Cuda(index) => cuda(index),
+        StudentDevice::Cpu => Ok(TrainDevice::cpu()),
+        StudentDevice::Auto if count(StudentDevice::Cuda(0)) == 0 => Ok(TrainDevice::cpu()),
+        StudentDevice::Auto => found(StudentDevice::Cuda(0)),
+        device => found(device),
     }
 }
 
-fn cpu() -> TrainDevice {
-    TrainDevice { device: Device::flex(), name: StudentDevice::Cpu }
+/// How many devices of the kind of `asked` burn can reach; none of a kind that this build does not have.
+fn count(asked: StudentDevice) -> usize {
+    devices(asked).map_or(0, |devices| devices.len())
 }
 
-/// How many CUDA devices burn can reach; none in a build without the feature `cuda`.
-#[cfg(feature = "cuda")]
-pub fn cuda_devices() -> usize {
-    Device::enumerate(burn::tensor::DeviceType::Cuda).len()
-}
-
-/// How many CUDA devices burn can reach; none in a build without the feature `cuda`.
-#[cfg(not(feature = "cuda"))]
-pub fn cuda_devices() -> usize {
-    0
-}
-
-#[cfg(feature = "cuda")]
-fn cuda(index: usize) -> Result<TrainDevice, Error> {
-    let found = cuda_devices();
-    if index < found {
-        return Ok(TrainDevice { device: Device::cuda(index), name: StudentDevice::Cuda(index) });
+fn found(asked: StudentDevice) -> Result<TrainDevice, Error> {
+    let failed = |reason| Error::Device { device: asked, reason };
+    let mut devices = devices(asked).map_err(failed)?;
+    let (index, found) = (asked.index().unwrap_or(0), devices.len());
+    if index >= found {
+        let kind = asked.family();
+        let reason = match found {
+            0 => format!("no {kind} device was found; see decant doctor"),
+            found => format!("{found} {kind} device(s) were found, numbered from 0; see decant doctor"),
+        };
+        return Err(failed(reason));
     }
-    Err(Error::Device {
-        device: StudentDevice::Cuda(index),
-        reason: format!("{found} CUDA devices were found; see decant doctor"),
-    })
+    let device = devices.swap_remove(index);
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    super::border::try_out(asked, &device).map_err(failed)?;
+    Ok(TrainDevice { device, name: asked, is_host: false })
 }
 
-#[cfg(not(feature = "cuda"))]
-fn cuda(index: usize) -> Result<TrainDevice, Error> {
-    Err(Error::Device {
-        device: StudentDevice::Cuda(index),
-        reason: "this decant was built without CUDA; build it with cargo build --release --features cuda"
-            .to_owned(),
-    })
+/// The devices of the kind of `asked`, in the order of their numbers.
+///
+/// # Errors
+/// A kind that this build or system does not have.
+fn devices(asked: StudentDevice) -> Result<Vec<Device>, String> {
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    use burn::tensor::DeviceType;
+    match asked {
+        StudentDevice::Auto | StudentDevice::Cpu => Ok(vec![Device::flex()]),
+        #[cfg(feature = "cuda")]
+        StudentDevice::Cuda(_) => Ok(Device::enumerate(DeviceType::Cuda).into_vec()),
+        #[cfg(feature = "wgpu")]
+        StudentDevice::Vulkan(_) => Ok(Device::enumerate(DeviceType::Vulkan).into_vec()),
+        #[cfg(feature = "wgpu")]
+        StudentDevice::Metal(_) if !cfg!(target_os = "macos") => {
+            Err("Metal exists on macOS only; choose vulkan:N or wgpu:N".to_owned())
+        }
+        #[cfg(feature = "wgpu")]
+        StudentDevice::Metal(_) | StudentDevice::Wgpu(_) => {
+            Ok(Device::enumerate(DeviceType::Wgpu).into_vec())
+        }
+        #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+        other => {
+            let cuda = matches!(other, StudentDevice::Cuda(_));
+            let (name, feature) = if cuda { ("CUDA", "cuda") } else { ("wgpu", "wgpu") };
+            Err(format!(
+                "this decant was built without {name}; build it from its source with --features {feature}"
+            ))
+        }
+    }
+}
+
+/// What `decant doctor` says of a device of students, or of a kind that has none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceHealth {
+    /// The device as `train.device` takes it, or its kind.
+    pub name: String,
+    /// Its name for people; or what is missing, with what to do.
+    pub state: Result<String, String>,
+}
+
+/// Looks for GPUs, and computes something on each.
+pub fn examine() -> Vec<DeviceHealth> {
+    let kinds = [StudentDevice::Cuda(0), StudentDevice::Vulkan(0), StudentDevice::Metal(0)];
+    let here = |kind: &StudentDevice| cfg!(target_os = "macos") == (*kind == StudentDevice::Metal(0));
+    kinds.into_iter().filter(here).flat_map(examine_kind).collect()
+}
+
+fn examine_kind(kind: StudentDevice) -> Vec<DeviceHealth> {
+    let family = kind.family();
+    let only = |reason| vec![DeviceHealth { name: family.to_owned(), state: Err(reason) }];
+    match devices(kind) {
+        Err(reason) => only(reason),
+        Ok(devices) if devices.is_empty() => only(format!("no device was found; {}", remedy(kind))),
+        Ok(devices) => devices
+            .iter()
+            .enumerate()
+            .map(|(index, device)| DeviceHealth {
+                name: format!("{family}:{index}"),
+                state: examine_device(kind, device),
+            })
+            .collect(),
+    }
+}
+
+/// What brings a device of a kind that has none.
+fn remedy(kind: StudentDevice) -> String {
+    match kind {
+        StudentDevice::Cuda(_) => {
+            let driver = "install the NVIDIA driver, then nvidia-smi lists it".to_owned();
+            match super::libdevice::provide() {
+                Ok(_) => driver,
+                Err(missing) => format!("{driver}; {missing}"),
+            }
+        }
+        StudentDevice::Vulkan(_) => {
+            "install the GPU's Vulkan driver (on Debian mesa-vulkan-drivers or nvidia-vulkan-icd), then vulkaninfo lists it"
+                .to_owned()
+        }
+        _ => "this machine has none".to_owned(),
+    }
+}
+
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn examine_device(kind: StudentDevice, device: &Device) -> Result<String, String> {
+    super::border::try_out(kind, device)?;
+    Ok(device.identity().map_or_else(String::new, |identity| identity.name))
+}
+
+#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+fn examine_device(_: StudentDevice, _: &Device) -> Result<String, String> {
+    unreachable!("a build without GPUs has no devices to examine")
 }

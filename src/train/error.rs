@@ -154,6 +154,16 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// The device failed on the way.
+    #[error(
+        "the device {device} failed: {reason}; see decant doctor, and run the same command again to resume"
+    )]
+    DeviceFailed {
+        /// Which.
+        device: crate::config::StudentDevice,
+        /// burn's reason.
+        reason: String,
+    },
     /// What is trained is not a number any more.
     #[error(
         "{what} became {value} at step {step} of {steps}, so training stopped; {}; try a smaller train.lr or a train.max-grad-norm",

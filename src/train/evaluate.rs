@@ -1,15 +1,19 @@
 //! A model's answers over a whole split.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
-use super::Error;
 use super::images::Images;
 use super::metrics::{Meter, Metrics, argmax, softmax};
+use super::pixels::{DevicePixels, Pixels};
+use super::{Error, read};
 use crate::student::Student;
 use crate::support::context::Context;
 
 /// Images in one forward pass of an evaluation.
 const BATCH: usize = 32;
+
+/// Batches whose logits are read from a device at once: it computes one while the next is decoded.
+const BATCHES_A_READ: usize = 16;
 
 /// The logits of a student and its teacher for the plain view of every sample of a split, in the order of the samples.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,16 +38,16 @@ pub fn answers(
     context: &Context,
 ) -> Result<Answers, Error> {
     let rows = images.rows();
-    let plain = plain_rows(images);
     let mut answers = Answers::default();
-    for batch in plain.chunks(BATCH) {
+    each(model, images, device, |batch, logits| {
         if context.is_cancelled() {
             return Err(Error::Interrupted);
         }
-        let pixels = filled(images, batch)?;
-        answers.student.extend(logits(model, pixels, batch.len(), images.size(), device));
+        answers.student.extend_from_slice(logits);
         answers.labels.extend(batch.iter().map(|&row| rows.label(row)));
-    }
+        Ok(())
+    })?;
+    let plain = plain_rows(images);
     answers.teacher.resize(plain.len() * rows.classes(), 0.0);
     rows.gather_logits_for(temperature, &plain, &mut answers.teacher)?;
     Ok(answers)
@@ -59,7 +63,9 @@ pub fn evaluate(
     temperature: f32,
     device: &Device,
 ) -> Result<Metrics, Error> {
-    measure(images, temperature, |pixels, batch| Ok(logits(model, pixels, batch, images.size(), device)))
+    let mut meter = Meter::new(images.rows().classes(), temperature);
+    each(model, images, device, |batch, logits| add(&mut meter, images, temperature, batch, logits))?;
+    Ok(meter.finish())
 }
 
 /// The same of any classifier: `logits` gives `[batch, classes]`, in the dataset's order of classes, of normalised pixels
@@ -72,16 +78,30 @@ pub fn measure<E: From<Error>>(
     temperature: f32,
     mut logits: impl FnMut(Vec<f32>, usize) -> Result<Vec<f32>, E>,
 ) -> Result<Metrics, E> {
-    let rows = images.rows();
-    let mut meter = Meter::new(rows.classes(), temperature);
+    let mut meter = Meter::new(images.rows().classes(), temperature);
     for batch in plain_rows(images).chunks(BATCH) {
-        let student = logits(filled(images, batch)?, batch.len())?;
-        let mut teacher = vec![0.0; batch.len() * rows.classes()];
-        rows.gather_logits_for(temperature, batch, &mut teacher).map_err(Error::from)?;
-        let labels: Vec<i32> = batch.iter().map(|&row| rows.label(row)).collect();
-        meter.add(&student, &teacher, &labels);
+        let mut pixels = vec![0.0; batch.len() * images.values()];
+        images.fill(batch, &mut pixels)?;
+        let student = logits(pixels, batch.len())?;
+        add(&mut meter, images, temperature, batch, &student)?;
     }
     Ok(meter.finish())
+}
+
+/// Adds the student's logits of these cache rows.
+fn add(
+    meter: &mut Meter,
+    images: &Images<'_>,
+    temperature: f32,
+    batch: &[usize],
+    student: &[f32],
+) -> Result<(), Error> {
+    let rows = images.rows();
+    let mut teacher = vec![0.0; batch.len() * rows.classes()];
+    rows.gather_logits_for(temperature, batch, &mut teacher)?;
+    let labels: Vec<i32> = batch.iter().map(|&row| rows.label(row)).collect();
+    meter.add(student, &teacher, &labels);
+    Ok(())
 }
 
 /// A labelled sample that a model classifies wrongly.
@@ -111,11 +131,11 @@ pub fn examine(
     count: usize,
 ) -> Result<(Metrics, Vec<Mistake>), Error> {
     let rows = images.rows();
-    let mut batches = plain_rows(images).into_iter();
     let mut mistakes = Vec::new();
-    let metrics = measure(images, temperature, |pixels, batch| -> Result<_, Error> {
-        let logits = logits(model, pixels, batch, images.size(), device);
-        for (logits, row) in logits.chunks_exact(rows.classes()).zip(batches.by_ref()) {
+    let mut meter = Meter::new(rows.classes(), temperature);
+    each(model, images, device, |batch, logits| {
+        add(&mut meter, images, temperature, batch, logits)?;
+        for (logits, &row) in logits.chunks_exact(rows.classes()).zip(batch) {
             let Ok(label) = usize::try_from(rows.label(row)) else { continue };
             let predicted = argmax(logits);
             if predicted == label {
@@ -125,11 +145,11 @@ pub fn examine(
             let (label_probability, predicted_probability) = (probability[label], probability[predicted]);
             mistakes.push(Mistake { row, label, predicted, label_probability, predicted_probability });
         }
-        Ok(logits)
+        Ok(())
     })?;
     mistakes.sort_by(|a, b| a.label_probability.total_cmp(&b.label_probability).then(a.row.cmp(&b.row)));
     mistakes.truncate(count);
-    Ok((metrics, mistakes))
+    Ok((meter.finish(), mistakes))
 }
 
 /// The cache rows of every sample's plain view.
@@ -138,20 +158,35 @@ fn plain_rows(images: &Images<'_>) -> Vec<usize> {
     (0..rows.samples()).filter_map(|sample| rows.row(sample, 0)).collect()
 }
 
-fn filled(images: &Images<'_>, rows: &[usize]) -> Result<Vec<f32>, Error> {
-    let mut pixels = vec![0.0; rows.len() * images.values()];
-    images.fill(rows, &mut pixels)?;
-    Ok(pixels)
+/// Gives `take` the cache rows of the plain views, some at a time, with the model's logits, `[rows, classes]`.
+fn each(
+    model: &Student,
+    images: &Images<'_>,
+    device: &Device,
+    mut take: impl FnMut(&[usize], &[f32]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let plain = plain_rows(images);
+    let on_host = *device == Device::flex();
+    let normalise = (!on_host).then(|| DevicePixels::new(images.preprocess(), device));
+    let batches_a_read = if on_host { 1 } else { BATCHES_A_READ };
+    for group in plain.chunks(BATCH * batches_a_read) {
+        let mut waiting = Vec::new();
+        for batch in group.chunks(BATCH) {
+            let pixels = Pixels::of(images, batch, normalise.as_ref())?;
+            waiting.push(logits(model, pixels, batch.len(), images.size(), device));
+        }
+        take(group, &read::values(Tensor::cat(waiting, 0)))?;
+    }
+    Ok(())
 }
 
-/// Logits `[batch, classes]` of normalised pixels `[batch, 3, height, width]` on the host.
+/// Logits `[batch, classes]`, on the device, of pixels `[batch, 3, height, width]`.
 pub(super) fn logits(
     model: &Student,
-    pixels: Vec<f32>,
+    pixels: Pixels,
     batch: usize,
     (height, width): (usize, usize),
     device: &Device,
-) -> Vec<f32> {
-    let pixels = Tensor::from_data(TensorData::new(pixels, [batch, 3, height, width]), device);
-    model.forward(pixels).into_data().try_to_vec().expect("logits are float32")
+) -> Tensor<2> {
+    model.forward(pixels.on(device, [batch, 3, height, width]))
 }

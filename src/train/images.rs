@@ -62,23 +62,43 @@ impl<'a> Images<'a> {
     /// # Errors
     /// An image that can't be read or decoded, that is not the one the cache was made from, or whose pixels differ from the teacher's.
     pub fn fill(&self, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
-        let images = out.par_chunks_exact_mut(self.values()).zip(rows);
-        images.try_for_each(|(out, &row)| self.fill_one(row, out))
+        self.fill_with(rows, out, |pixels, out| self.preprocess.normalise(pixels, out))
     }
 
-    fn fill_one(&self, row: usize, out: &mut [f32]) -> Result<(), Error> {
-        let Some(kept) = &self.kept else {
-            self.preprocess.normalise(&self.resized(row)?, out);
-            return Ok(());
-        };
-        let pixels = if let Some(pixels) = kept[row].get() {
-            pixels
-        } else {
-            let pixels = self.resized(row)?;
-            kept[row].get_or_init(|| pixels)
-        };
-        self.preprocess.normalise(pixels, out);
-        Ok(())
+    /// Fills `out`, `[rows, 3, height, width]`, with the 8-bit pixels of these cache rows, for a device that normalises them itself.
+    ///
+    /// # Errors
+    /// As [`Images::fill`].
+    pub fn fill_bytes(&self, rows: &[usize], out: &mut [u8]) -> Result<(), Error> {
+        self.fill_with(rows, out, |pixels, out| self.preprocess.planes(pixels, out))
+    }
+
+    /// How the pixels are normalised.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
+    fn fill_with<T: Send>(
+        &self,
+        rows: &[usize],
+        out: &mut [T],
+        write: impl Fn(&RgbImage, &mut [T]) + Sync,
+    ) -> Result<(), Error> {
+        let images = out.par_chunks_exact_mut(self.values()).zip(rows);
+        images.try_for_each(|(out, &row)| {
+            let Some(kept) = &self.kept else {
+                write(&self.resized(row)?, out);
+                return Ok(());
+            };
+            let pixels = if let Some(pixels) = kept[row].get() {
+                pixels
+            } else {
+                let pixels = self.resized(row)?;
+                kept[row].get_or_init(|| pixels)
+            };
+            write(pixels, out);
+            Ok(())
+        })
     }
 
     /// The pixels of one cache row at the student's size, before they are normalised.

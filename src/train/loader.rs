@@ -3,14 +3,19 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Scope;
 
+use burn::tensor::Device;
+
 use super::Error;
 use super::images::Images;
 use super::order::{epoch_order, view_of};
+use super::pixels::{DevicePixels, Pixels};
 use super::step::Batch;
 use super::targets::Column;
 
 /// Batches prepared ahead of the step at most.
 const AHEAD: usize = 3;
+/// The same where they wait in a device's memory: beside the one that is being sent, it makes two in flight.
+const AHEAD_ON_DEVICE: usize = 1;
 
 /// What the batches are made from.
 #[derive(Clone, Copy)]
@@ -27,6 +32,8 @@ pub struct Source<'a> {
     pub used: usize,
     /// Fixes order and views.
     pub seed: u64,
+    /// The device that pixels are sent to and normalised on, while it computes the step before; without one they stay on the host.
+    pub device: Option<&'a Device>,
 }
 
 impl Source<'_> {
@@ -34,11 +41,10 @@ impl Source<'_> {
         self.images.rows().samples() as usize
     }
 
-    fn batch(&self, epoch: usize, samples: &[usize]) -> Result<Batch, Error> {
+    fn batch(&self, epoch: usize, samples: &[usize], device: Option<&DevicePixels>) -> Result<Batch, Error> {
         let cached = self.images.rows();
         let rows = self.rows(epoch, samples);
-        let mut pixels = vec![0.0; rows.len() * self.images.values()];
-        self.images.fill(&rows, &mut pixels)?;
+        let pixels = Pixels::of(self.images, &rows, device)?;
         let targets = match self.others {
             Some(others) => self.other_rows(epoch, samples, others),
             None => rows.clone(),
@@ -70,11 +76,12 @@ impl Source<'_> {
     }
 
     fn send_all(&self, start: (usize, usize), epochs: usize, out: &SyncSender<Result<Batch, Error>>) {
+        let device = self.device.map(|device| DevicePixels::new(self.images.preprocess(), device));
         for epoch in start.0..epochs {
             let skip = if epoch == start.0 { start.1 } else { 0 };
             let order = epoch_order(self.seed, epoch, self.samples());
             for samples in order[..self.used].chunks(self.batch_size).skip(skip) {
-                let batch = self.batch(epoch, samples);
+                let batch = self.batch(epoch, samples, device.as_ref());
                 let failed = batch.is_err();
                 // The step's side hangs up when it stops early.
                 if out.send(batch).is_err() || failed {
@@ -92,7 +99,7 @@ pub fn spawn<'scope, 'env: 'scope>(
     start: (usize, usize),
     epochs: usize,
 ) -> Receiver<Result<Batch, Error>> {
-    let (sender, receiver) = sync_channel(AHEAD);
+    let (sender, receiver) = sync_channel(if source.device.is_some() { AHEAD_ON_DEVICE } else { AHEAD });
     scope.spawn(move || source.send_all(start, epochs, &sender));
     receiver
 }

@@ -13,10 +13,10 @@ use super::metrics::Criterion;
 use super::plan::Plan;
 use super::record::{self, EpochRecord, RunResult, Timing};
 use super::setup::Setup;
-use super::step::{Batch, Learner};
+use super::step::{Batch, Learner, Pending, StepLoss};
 use super::targets::Column;
 use super::tensorboard::{Board, MISTAKES};
-use super::{Error, order, schedule};
+use super::{Error, border, order, schedule};
 use crate::config::Control;
 use crate::dataset::SplitName;
 use crate::student::{hf, parameter_count};
@@ -24,6 +24,9 @@ use crate::support::context::Context;
 use crate::support::hash::Digest;
 use crate::support::progress::clock_time;
 use crate::support::text::percent;
+
+/// Steps on a GPU between two reads of the losses, at most.
+const READ_EVERY: usize = 100;
 
 /// What happens during training.
 pub enum Event<'a> {
@@ -74,7 +77,7 @@ pub fn run(
 ) -> Result<Outcome, Error> {
     record::write_json(&setup.folder, RUN_FILE, &setup.description())?;
     setup.check_content()?;
-    Trainer::new(setup, context, checkpoints, watch)?.run(watch)
+    border::guarded(&setup.device, || Trainer::new(setup, context, checkpoints, watch)?.run(watch))
 }
 
 /// Deletes what a finished run no longer needs: its checkpoints unless `keep` is above 0, and temporary files of processes that died.
@@ -94,8 +97,21 @@ struct Trainer<'a> {
     state: State,
     timing: Timing,
     board: Board,
+    /// Steps whose losses are still on the device.
+    pending: Vec<PendingStep>,
     /// When the last checkpoint was written.
     saved: Instant,
+}
+
+/// A step that was begun.
+struct PendingStep {
+    losses: Pending,
+    /// Which of the run's steps it is, from 1.
+    step: usize,
+    /// Its learning rate.
+    lr: f64,
+    samples: usize,
+    labelled: usize,
 }
 
 impl<'a> Trainer<'a> {
@@ -119,7 +135,8 @@ impl<'a> Trainer<'a> {
         if let Some(head) = head {
             watch(Event::Initialised(head));
         }
-        let mut learner = Learner::new(model, config, class_weights, &setup.device.device);
+        let mut learner =
+            Learner::new(model, config, class_weights, &setup.device.device).deferring(!setup.device.is_host);
         if let (Some(path), Some(value)) = (&setup.pipeline.student.init, learner.not_finite()) {
             return Err(Error::BadInit { path: path.clone(), value });
         }
@@ -129,7 +146,8 @@ impl<'a> Trainer<'a> {
         let mut timing = Timing::read_or_default(&setup.folder);
         timing.device = setup.device.name;
         let validation = setup.images(SplitName::Validation)?;
-        Ok(Self { setup, context, validation, plan, learner, state, timing, board, saved: Instant::now() })
+        let (pending, saved) = (Vec::new(), Instant::now());
+        Ok(Self { setup, context, validation, plan, learner, state, timing, board, pending, saved })
     }
 
     fn run(mut self, watch: &mut dyn FnMut(Event<'_>)) -> Result<Outcome, Error> {
@@ -164,6 +182,7 @@ impl<'a> Trainer<'a> {
             batch_size: config.batch_size,
             used: self.plan.samples(),
             seed: config.seed,
+            device: (!setup.device.is_host).then_some(&setup.device.device),
         };
         let steps = self.plan.steps();
         std::thread::scope(|scope| {
@@ -200,14 +219,37 @@ impl<'a> Trainer<'a> {
         let labels = batches.iter().flat_map(|batch| &batch.labels);
         let (samples, labelled) = (labels.clone().count(), labels.filter(|&&label| label >= 0).count());
         let (step, steps) = (self.steps_done(), self.steps());
-        let loss = self.learner.step(batches, step, steps);
-        self.check("the loss", loss.total)?;
-        self.check("the gradient's norm", loss.gradient_norm)?;
+        let losses = self.learner.begin(batches, step, steps);
         let lr = schedule::learning_rate(&self.setup.pipeline.train, step, steps);
-        self.board.step(step + 1, &loss, lr, samples)?;
-        self.state.sums.add(loss, samples, labelled);
+        self.pending.push(PendingStep { losses, step: step + 1, lr, samples, labelled });
         self.state.step += 1;
         self.timing.train_images += samples;
+        if self.steps_done().is_multiple_of(self.read_every()) { self.read_losses() } else { Ok(()) }
+    }
+
+    /// Steps after which losses are read. The CPU has them at once; a GPU would stand still until it is asked for the next step.
+    fn read_every(&self) -> usize {
+        match self.setup.pipeline.train.tensorboard {
+            _ if self.setup.device.is_host => 1,
+            0 => READ_EVERY,
+            every => every.min(READ_EVERY),
+        }
+    }
+
+    /// Reads the losses of the steps since the last time: they are checked, logged and added to the epoch's.
+    fn read_losses(&mut self) -> Result<(), Error> {
+        let mut steps = Vec::new();
+        let losses = self.pending.drain(..).map(|PendingStep { losses, step, lr, samples, labelled }| {
+            steps.push((step, lr, samples, labelled));
+            losses
+        });
+        let losses = StepLoss::read(losses.collect());
+        for (loss, (step, lr, samples, labelled)) in losses.into_iter().zip(steps) {
+            self.check("the loss", loss.total, step)?;
+            self.check("the gradient's norm", loss.gradient_norm, step)?;
+            self.board.step(step, &loss, lr, samples)?;
+            self.state.sums.add(loss, samples, labelled);
+        }
         Ok(())
     }
 
@@ -217,6 +259,9 @@ impl<'a> Trainer<'a> {
         let (step, steps) = (self.steps_done(), self.steps());
         let a_second = (state.step - first) as f64 / clock.elapsed().as_secs_f64().max(1e-9);
         let sums = &state.sums;
+        if sums.samples == 0 {
+            return "the first losses are not read yet".to_owned();
+        }
         let accuracy = sums.accuracy().map_or("-".to_owned(), percent);
         format!(
             "loss {:.3} (ce {:.3}, kd {:.3}), accuracy {accuracy}, lr {:.1e}, {:.0} images/s, run {} left",
@@ -239,12 +284,9 @@ impl<'a> Trainer<'a> {
         self.plan.steps() * self.setup.pipeline.train.epochs
     }
 
-    /// Stops when a value of the step that was just tried is not a number.
-    fn check(&self, what: &'static str, value: f32) -> Result<(), Error> {
-        if value.is_finite() {
-            return Ok(());
-        }
-        Err(self.diverged(what, value, self.steps_done() + 1))
+    /// Stops when a value of step `step`, from 1, is not a number.
+    fn check(&self, what: &'static str, value: f32, step: usize) -> Result<(), Error> {
+        if value.is_finite() { Ok(()) } else { Err(self.diverged(what, value, step)) }
     }
 
     fn diverged(&self, what: &'static str, value: f32, step: usize) -> Error {
@@ -267,6 +309,7 @@ impl<'a> Trainer<'a> {
     /// Writes a checkpoint and deletes those that need not be kept. Weights that are not numbers never replace good ones, and neither do
     /// weights of a cache that changed under the run.
     fn save(&mut self) -> Result<(), Error> {
+        self.read_losses()?;
         let run = &self.setup.folder;
         if let Some(value) = self.learner.not_finite() {
             return Err(self.diverged("a weight", value, self.steps_done()));
@@ -281,6 +324,7 @@ impl<'a> Trainer<'a> {
 
     /// Validates, keeps the weights if they are the best yet, writes the log and a checkpoint. Gives the epoch's line.
     fn end_epoch(&mut self) -> Result<&EpochRecord, Error> {
+        self.read_losses()?;
         let setup = self.setup;
         let config = &setup.pipeline.train;
         let step = self.steps_done();

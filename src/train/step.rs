@@ -6,8 +6,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::ema::Ema;
 use super::optimizer::optimizer;
+use super::pixels::Pixels;
 use super::targets::CachedTargets;
-use super::{clip, loss, schedule};
+use super::{clip, loss, read, schedule};
 use crate::config;
 use crate::student::{Student, dropout, visit_parameters};
 
@@ -22,12 +23,14 @@ pub struct Learner {
     class_weights: Option<Vec<f32>>,
     train: config::Train,
     device: Device,
+    /// Whether a step ends without waiting for the device.
+    deferred: bool,
 }
 
-/// What one step learns from, on the host.
+/// What one step learns from.
 pub struct Batch {
     /// Normalised pixels, `[batch, 3, size, size]`.
-    pub pixels: Vec<f32>,
+    pub pixels: Pixels,
     /// Height and width of an image, in pixels.
     pub size: [usize; 2],
     /// Class indices `[batch]`, -1 for an unlabelled sample.
@@ -53,6 +56,24 @@ pub struct StepLoss {
     pub gradient_norm: f32,
 }
 
+/// The losses of a step, on the device until they are read.
+pub struct Pending(Tensor<1>);
+
+impl StepLoss {
+    /// Reads the losses of some steps, in their order, all at once.
+    pub fn read(steps: Vec<Pending>) -> Vec<Self> {
+        if steps.is_empty() {
+            return Vec::new();
+        }
+        let values = read::values(Tensor::cat(steps.into_iter().map(|step| step.0).collect(), 0));
+        let (losses, _) = values.as_chunks::<5>();
+        losses
+            .iter()
+            .map(|&[total, ce, kd, correct, gradient_norm]| Self { total, ce, kd, correct, gradient_norm })
+            .collect()
+    }
+}
+
 impl Learner {
     /// A student before its first step, with `train`'s optimiser. `class_weights` has one for each class, or all count the
     /// same.
@@ -64,11 +85,26 @@ impl Learner {
     ) -> Self {
         let ema = (train.ema > 0.0).then(|| Ema::new(&model, train.ema));
         let optimizer = optimizer(train);
-        Self { model, optimizer, ema, class_weights, train: train.clone(), device: device.clone().autodiff() }
+        let device = device.clone().autodiff();
+        Self { model, optimizer, ema, class_weights, train: train.clone(), device, deferred: false }
     }
 
-    /// Takes step `step` of `steps`, counted from 0, on the gradients of some batches, joined as those of one large batch.
+    /// The same whose steps don't wait for the device, if `deferred`: [`Learner::begin`] then updates the weights whatever the
+    /// gradient's norm is, which is known only when the losses are read.
+    #[must_use]
+    pub fn deferring(self, deferred: bool) -> Self {
+        Self { deferred, ..self }
+    }
+
+    /// Takes step `step` of `steps`, counted from 0, on the gradients of some batches, joined as those of one large batch, and
+    /// reads its losses.
     pub fn step(&mut self, batches: Vec<Batch>, step: usize, steps: usize) -> StepLoss {
+        let losses = vec![self.begin(batches, step, steps)];
+        StepLoss::read(losses).pop().expect("one step has one loss")
+    }
+
+    /// [`Learner::step`], whose losses stay on the device.
+    pub fn begin(&mut self, batches: Vec<Batch>, step: usize, steps: usize) -> Pending {
         let shares = shares(&batches, self.class_weights.as_deref());
         let samples = batches.iter().map(|batch| batch.labels.len()).sum();
         let probability = self.model.shape().dropout;
@@ -90,9 +126,8 @@ impl Learner {
             joined.accumulate(&self.model, GradientsParams::from_grads(total.backward(), &self.model));
             start = end;
         }
-        let max_norm = self.train.max_grad_norm;
-        let (gradients, gradient_norm) = clip::clip_global_norm(joined.grads(), &self.model, max_norm);
-        if gradient_norm.is_finite() {
+        let (gradients, gradient_norm) = self.clipped(joined.grads());
+        if let Some(gradients) = gradients {
             let lr = schedule::learning_rate(&self.train, step, steps);
             self.model = self.optimizer.step(lr, self.model.clone(), gradients);
             if let Some(ema) = &mut self.ema {
@@ -100,9 +135,19 @@ impl Learner {
             }
         }
 
-        let parts: Vec<f32> = Tensor::stack::<2>(parts, 0).sum_dim(0).into_data().iter::<f32>().collect();
-        let [total, ce, kd, correct] = std::array::from_fn(|index| parts[index]);
-        StepLoss { total, ce, kd, correct, gradient_norm }
+        let parts = Tensor::stack::<2>(parts, 0).sum_dim(0).reshape([4]);
+        Pending(Tensor::cat(vec![parts, gradient_norm], 0))
+    }
+
+    /// The clipped gradients, and their norm before, `[1]`. None where the norm is known not to be finite.
+    fn clipped(&self, gradients: GradientsParams) -> (Option<GradientsParams>, Tensor<1>) {
+        let (max_norm, device) = (self.train.max_grad_norm, self.device.clone().inner());
+        if self.deferred {
+            let (gradients, norm) = clip::clip_on_device(gradients, &self.model, max_norm);
+            return (Some(gradients), norm.unwrap_or_else(|| Tensor::zeros([1], &device)));
+        }
+        let (gradients, norm) = clip::clip_global_norm(gradients, &self.model, max_norm);
+        (norm.is_finite().then_some(gradients), Tensor::from_data([norm], &device))
     }
 
     /// The loss of one batch and how many of its samples were named rightly, `[1]`; moves the running statistics on the way.
@@ -110,7 +155,7 @@ impl Learner {
         let Batch { pixels, size: [height, width], labels, targets, epoch } = batch;
         let samples = labels.len();
         let device = &self.device;
-        let pixels = Tensor::from_data(TensorData::new(pixels, [samples, 3, height, width]), device);
+        let pixels = pixels.on(device, [samples, 3, height, width]);
         let labels: Vec<i64> = labels.into_iter().map(i64::from).collect();
         let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [samples]), device);
         let targets = targets.on(device, samples);
@@ -182,7 +227,7 @@ mod tests {
         let targets =
             range.clone().flat_map(|sample| if sample % 2 == 0 { [0.7, 0.2, 0.1] } else { [0.1, 0.3, 0.6] });
         Batch {
-            pixels: pixels.collect(),
+            pixels: Pixels::Host(pixels.collect()),
             size: [SIDE, SIDE],
             labels: labels.collect(),
             targets: CachedTargets::Soft(targets.collect()),
@@ -192,22 +237,47 @@ mod tests {
 
     /// Two steps of eight samples each, in parts of `sizes`: the losses, and the weights after them.
     fn two_steps(sizes: &[usize], train: &Train, freeze: Freeze) -> (Vec<StepLoss>, Vec<f32>) {
+        let mut learner = learner(train, freeze);
+        let losses = (0..2).map(|step| learner.step(parts(sizes, step), step, 2)).collect();
+        (losses, weights(&learner))
+    }
+
+    fn learner(train: &Train, freeze: Freeze) -> Learner {
         let device = Device::flex();
         let shape = StudentShape { freeze, dropout: 0.5, ..shape() };
         let model = Student::new(&shape, 1, &device.clone().autodiff());
-        let mut learner = Learner::new(model, train, Some(vec![0.5, 2.0, 1.0]), &device);
-        let losses = (0..2).map(|step| {
-            let mut start = 8 * step;
-            let parts = sizes.iter().map(|size| {
-                start += size;
-                batch(start - size..start)
-            });
-            learner.step(parts.collect(), step, 2)
+        Learner::new(model, train, Some(vec![0.5, 2.0, 1.0]), &device)
+    }
+
+    /// The batches of a step of eight samples, in parts of `sizes`.
+    fn parts(sizes: &[usize], step: usize) -> Vec<Batch> {
+        let mut start = 8 * step;
+        let parts = sizes.iter().map(|size| {
+            start += size;
+            batch(start - size..start)
         });
-        let losses = losses.collect();
+        parts.collect()
+    }
+
+    fn weights(learner: &Learner) -> Vec<f32> {
         let mut weights = Vec::new();
         visit_parameters(&learner.model, |_, data| weights.extend(data.iter::<f32>()));
-        (losses, weights)
+        weights
+    }
+
+    #[test]
+    fn steps_that_do_not_wait_give_the_same_bits_with_one_read() {
+        for max_grad_norm in [0.0, 0.01, 1e3] {
+            let train = Train { lr: 0.1, ema: 0.9, max_grad_norm, ..Train::default() };
+            let (expected, expected_weights) = two_steps(&[5, 3], &train, Freeze::None);
+            let mut learner = learner(&train, Freeze::None).deferring(true);
+            let before = read::reads();
+            let pending = (0..2).map(|step| learner.begin(parts(&[5, 3], step), step, 2)).collect();
+            assert_eq!(read::reads(), before, "a step waited for the device");
+            assert_eq!(StepLoss::read(pending), expected);
+            assert_eq!(read::reads(), before + 1);
+            assert_eq!(weights(&learner), expected_weights);
+        }
     }
 
     fn assert_close(found: &[f32], expected: &[f32], tolerance: f32) {
@@ -293,7 +363,8 @@ mod tests {
         };
         let before = weights(&learner);
         let mut bad = batch(0..4);
-        bad.pixels[5] = f32::NAN;
+        let Pixels::Host(pixels) = &mut bad.pixels else { unreachable!("batches here are on the host") };
+        pixels[5] = f32::NAN;
         let loss = learner.step(vec![bad], 0, 10);
         assert!(!loss.total.is_finite() && !loss.gradient_norm.is_finite(), "{loss:?}");
         assert_eq!(weights(&learner), before);

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::device::TrainDevice;
 use super::evaluate::logits;
+use super::pixels::Pixels;
 use super::step::{Batch, Learner};
 use super::targets::{CachedTargets, Column};
-use super::{Error, setup};
+use super::{Error, read, setup};
 use crate::config::Pipeline;
 
 /// Images in the forward passes that are measured.
@@ -51,7 +52,7 @@ pub fn pace(
     let model = learner.evaluating();
     let forward = || {
         let pixels = made_up(Column::None, FORWARD, side, classes).pixels;
-        logits(&model, pixels, FORWARD, (side, side), &device.device);
+        read::values(logits(&model, pixels, FORWARD, (side, side), &device.device));
     };
     forward();
     let (clock, mut passes) = (Instant::now(), 0);
@@ -81,5 +82,6 @@ fn made_up(column: Column, samples: usize, side: usize, classes: usize) -> Batch
     };
     let pixels = (0..samples * 3 * side * side).map(|index| (index % 255) as f32 / 127.0 - 1.0);
     let labels = (0..samples).map(|sample| (sample % classes) as i32);
-    Batch { pixels: pixels.collect(), size: [side, side], labels: labels.collect(), targets, epoch: 0 }
+    let pixels = Pixels::Host(pixels.collect());
+    Batch { pixels, size: [side, side], labels: labels.collect(), targets, epoch: 0 }
 }

@@ -169,6 +169,26 @@ impl Preprocess {
         }
     }
 
+    /// Writes pixels as bytes in the order of the model's input, `[channels = 3, height, width]`: what [`Preprocess::normalise`]
+    /// writes, before [`Preprocess::levels`] gives each level its value.
+    ///
+    /// # Panics
+    /// `out` must have `3 * height * width` values.
+    pub fn planes(&self, pixels: &RgbImage, out: &mut [u8]) {
+        let (pixels, _) = pixels.as_raw().as_chunks::<3>();
+        assert_eq!(out.len(), pixels.len() * 3, "one byte for each channel of each pixel");
+        for (channel, plane) in out.chunks_exact_mut(pixels.len()).enumerate() {
+            for (value, pixel) in plane.iter_mut().zip(pixels) {
+                *value = pixel[channel];
+            }
+        }
+    }
+
+    /// What each 8-bit level becomes, `[channel][level]`.
+    pub fn levels(&self) -> &[[f32; 256]; 3] {
+        &self.levels
+    }
+
     /// Changes with anything that changes what the model sees.
     pub fn fingerprint(&self) -> Digest {
         let Settings { resize, size, filter, center_crop, crop_rounds, .. } = &self.settings;

@@ -14,13 +14,13 @@ use image::{Rgb, RgbImage};
 use crate::teacher_support::{CLASSES, GrayTeacher, level_of};
 
 /// Images whose class is their gray level, which a student learns in a few steps, and the cache of a teacher that sees it.
-struct Workshop {
+pub(crate) struct Workshop {
     folder: tempfile::TempDir,
-    pipeline: Pipeline,
+    pub(crate) pipeline: Pipeline,
 }
 
 impl Workshop {
-    fn new(encoding: config::Encoding) -> Self {
+    pub(crate) fn new(encoding: config::Encoding) -> Self {
         Self::with(encoding, |_| {})
     }
 

@@ -15,6 +15,7 @@ mod offline_equals_online;
 mod optimizers;
 mod pixels;
 mod preprocess;
+mod reads;
 mod stage_one;
 mod store;
 mod student_export;

@@ -11,6 +11,7 @@ use decant::student::{Student, StudentShape};
 use decant::support::context::Context;
 use decant::teacher::{OnnxTeacher, Teacher};
 use decant::train::order::epoch_order;
+use decant::train::pixels::Pixels;
 use decant::train::step::{Batch, Learner, StepLoss};
 use decant::train::targets::CachedTargets;
 use decant::view::{self, Geometry, Preprocess};
@@ -66,7 +67,11 @@ fn ten_steps_from_the_cache_have_the_losses_of_ten_steps_with_the_teacher() {
                 samples.iter().map(|&s| dataset.split(SplitName::Train).unwrap().samples[s].label).collect();
             let targets = CachedTargets::Soft(targets(samples));
             let pixels = pixels(&dataset, samples, &student);
-            learner.step(vec![Batch { pixels, size: [SIZE, SIZE], labels, targets, epoch: 0 }], step, STEPS)
+            learner.step(
+                vec![Batch { pixels: Pixels::Host(pixels), size: [SIZE, SIZE], labels, targets, epoch: 0 }],
+                step,
+                STEPS,
+            )
         };
         order.chunks(BATCH).enumerate().map(step).collect()
     };

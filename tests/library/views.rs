@@ -13,6 +13,7 @@ use decant::teacher::Teacher;
 use decant::train::images::Images;
 use decant::train::loader::{self, Source};
 use decant::train::order::{epoch_order, others, view_of};
+use decant::train::pixels::Pixels;
 use decant::train::targets::{CachedTargets, Column};
 use decant::view::{Filter, Geometry, Preprocess};
 use image::RgbImage;
@@ -105,6 +106,7 @@ fn an_epoch_shows_each_sample_in_the_view_that_is_its_turn() {
     let teacher = GrayTeacher::new(&CLASSES);
     let images = images(&dataset, &rows, teacher.preprocess().clone());
     let source = Source {
+        device: None,
         images: &images,
         column: Column::Soft(1.0),
         others: None,
@@ -120,7 +122,7 @@ fn an_epoch_shows_each_sample_in_the_view_that_is_its_turn() {
             let order = epoch_order(SEED, epoch, 12);
             for samples in order.chunks(5) {
                 let batch = batches.recv().unwrap().unwrap();
-                for (&sample, pixels) in samples.iter().zip(batch.pixels.chunks(images.values())) {
+                for (&sample, pixels) in samples.iter().zip(host(&batch.pixels).chunks(images.values())) {
                     let view = view_of(SEED, sample, epoch, VIEWS);
                     let row = rows.row(sample as u64, view).unwrap();
                     assert_eq!(input_hash(pixels), rows.input_hash(row), "epoch {epoch} sample {sample}");
@@ -141,6 +143,7 @@ fn permuted_targets_are_those_of_another_sample_in_the_same_view() {
     let others = others(SEED, 12);
     for column in [Column::Soft(1.0), Column::Logits] {
         let source = Source {
+            device: None,
             images: &images,
             column,
             others: Some(&others),
@@ -227,4 +230,11 @@ fn the_command_line_trains_on_the_views_that_it_cached() {
         code == 2 && said.contains("flipped with probability 0.5") && said.contains("expected"),
         "{said}"
     );
+}
+
+fn host(pixels: &Pixels) -> &[f32] {
+    match pixels {
+        Pixels::Host(values) => values,
+        Pixels::Device(_) => panic!("without a device they stay on the host"),
+    }
 }
