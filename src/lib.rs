@@ -4,11 +4,12 @@
 //! stage two trains students from that cache and never loads the teacher. Data flows one way, and a module imports
 //! only from the modules before it and from [`support`]:
 //!
-//! `config, objects -> view -> dataset -> teacher, store -> stage_one -> student -> train -> runs -> sweep -> report, planning -> cli`
+//! `loss -> config, objects -> view -> dataset -> teacher, store -> stage_one -> student -> train -> runs -> sweep -> report, planning -> cli`
 
 pub mod cli;
 pub mod config;
 pub mod dataset;
+pub mod loss;
 pub mod objects;
 pub mod planning;
 pub mod report;

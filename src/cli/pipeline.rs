@@ -25,7 +25,8 @@ pub struct PipelineArgs {
 impl PipelineArgs {
     /// Reads and checks the file; `shortcuts` are a command's own options, as overrides.
     pub fn load(&self, shortcuts: Vec<String>) -> Result<Pipeline, Failure> {
-        Ok(self.source(shortcuts)?.1)
+        let source = self.read(shortcuts)?;
+        Ok(self.with_folders(source.pipeline()?))
     }
 
     /// The arguments that say the same to another command.
@@ -40,18 +41,27 @@ impl PipelineArgs {
         arguments
     }
 
-    /// The same, with the file that variants of the pipeline can be made from.
+    /// The same for a sweep, with the file that variants of the pipeline can be made from.
     pub fn source(&self, shortcuts: Vec<String>) -> Result<(Source, Pipeline), Failure> {
+        let source = self.read(shortcuts)?;
+        let pipeline = self.with_folders(source.sweep_base()?);
+        Ok((source, pipeline))
+    }
+
+    fn read(&self, shortcuts: Vec<String>) -> Result<Source, Failure> {
         let overrides: Vec<String> = self.sets.iter().cloned().chain(shortcuts).collect();
-        let source = Source::read(&self.pipeline, &overrides)?;
-        let mut pipeline = source.pipeline()?;
+        Ok(Source::read(&self.pipeline, &overrides)?)
+    }
+
+    /// The pipeline with the folders that the options name.
+    fn with_folders(&self, mut pipeline: Pipeline) -> Pipeline {
         if let Some(dir) = &self.cache_dir {
             pipeline.cache.dir.clone_from(dir);
         }
         if let Some(dir) = &self.runs_dir {
             pipeline.train.dir.clone_from(dir);
         }
-        Ok((source, pipeline))
+        pipeline
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::output::percent;
 use super::recipe_line::recipe;
-use crate::config::{Control, Loss, Ramp, Train};
+use crate::config::{Control, Ramp, Train};
 use crate::dataset::SplitName;
 use crate::runs::warnings;
 use crate::stage_one;
@@ -100,21 +100,15 @@ pub(super) fn loss(train: &Train) -> String {
     };
     let w_ce = weight(&|epoch| 1.0 - train.lambda_at(epoch));
     let w_kd = weight(&|epoch| train.lambda_at(epoch));
-    let soft = match train.loss {
-        Loss::Kd | Loss::Ce => "T^2 * KL(teacher || student)".to_owned(),
-        Loss::StdKd => "T^2 * KL(teacher || student) of standardised logits".to_owned(),
-        Loss::Dkd => format!("T^2 * (alpha {} * TCKD + beta {} * NCKD)", train.dkd.alpha, train.dkd.beta),
-        Loss::Dist => {
-            format!("T^2 * (beta {} * inter + gamma {} * intra)", train.dist.beta, train.dist.gamma)
-        }
-        Loss::Mse => "MSE of the logits, without T".to_owned(),
-    };
-    let temperature = match train.loss {
-        Loss::Mse => String::new(),
-        _ => format!(", T = {}", moving(&|epoch| train.temperature_at(epoch), temperature_moves)),
+    let declaration = train.loss.declaration();
+    let soft = (declaration.formula)(train.parameters.of(train.loss));
+    let temperature = if declaration.softens {
+        format!(", T = {}", moving(&|epoch| train.temperature_at(epoch), temperature_moves))
+    } else {
+        String::new()
     };
     let ramp = match train.ramp {
-        _ if !(lambda_moves || temperature_moves && train.loss != Loss::Mse) => "",
+        _ if !(lambda_moves || temperature_moves && declaration.softens) => "",
         Ramp::Linear => ", linear over the epochs",
         Ramp::Cosine => ", half a cosine over the epochs",
     };
@@ -124,13 +118,13 @@ pub(super) fn loss(train: &Train) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Dist;
+    use crate::loss::{Loss, LossParameters};
 
     #[test]
     fn every_loss_is_said_in_one_convention() {
         let train = |loss| Train { loss, ..Train::default() };
         let losses =
-            [Loss::Kd, Loss::StdKd, Loss::Dkd, Loss::Dist, Loss::Mse, Loss::Ce].map(|l| loss(&train(l)));
+            Loss::ALL.iter().map(|l| loss(&train(*l))).collect::<Vec<_>>();
         insta::assert_snapshot!(losses.join("\n"), @r#"
 w_ce 0.5 * CE + w_kd 0.5 * T^2 * KL(teacher || student), T = 5
 w_ce 0.5 * CE + w_kd 0.5 * T^2 * KL(teacher || student) of standardised logits, T = 5
@@ -150,7 +144,7 @@ w_ce 1 * CE, the labels only (w_kd 0)
             label_smoothing: 0.1,
             ramp: Ramp::Cosine,
             loss: Loss::Dist,
-            dist: Dist { beta: 2.0, gamma: 1.5 },
+            parameters: LossParameters::default().with(Loss::Dist, &[2.0, 1.5]),
             ..Train::default()
         };
         insta::assert_snapshot!(loss(&moving), @"w_ce (0.1 -> 0.9) * CE(labels smoothed by 0.1) + w_kd (0.9 -> 0.1) * T^2 * (beta 2 * inter + gamma 1.5 * intra), T = 5 -> 1, half a cosine over the epochs");

@@ -28,6 +28,9 @@ macro_rules! registry {
             /// Every architecture.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
+            /// Their names in a pipeline file.
+            pub const NAMES: &[&str] = &[$($name),*];
+
             /// Its name in a pipeline file.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }

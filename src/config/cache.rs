@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::rule::{Invalid, is_temperature, list, within};
+use super::key::{Condition, Declared, Role};
+use super::kind::{ANY, Kind};
+use super::rule::{Invalid, TEMPERATURE, within};
+use crate::support::range::Range;
 
 /// `[cache]`: what of the teacher is kept, and where.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -51,61 +54,90 @@ impl Default for Cache {
 }
 
 impl Cache {
-    /// Checks every value that a type alone does not bound.
+    /// Checks what one value asks of another.
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        within("cache.views", self.views, self.views >= 1, "1 or more")?;
-        let View { scale: [least, most], ratio: [narrowest, widest], flip } = self.view;
-        let scale = format!("[{least}, {most}]");
-        within(
-            "cache.view.scale",
-            scale,
-            0.0 < least && least <= most && most <= 1.0,
-            "[min, max] above 0, at most 1",
-        )?;
-        let ratio = format!("[{narrowest}, {widest}]");
-        let fits = 0.01 <= narrowest && narrowest <= widest && widest <= 100.0;
-        within("cache.view.ratio", ratio, fits, "[min, max] from 0.01 to 100")?;
-        within("cache.view.flip", flip, (0.0..=1.0).contains(&flip), "0 to 1")?;
-        within("cache.zstd", self.zstd, self.zstd <= 22, "0 (none) to 22")?;
-        let kept = self.top_k.map_or("nothing".to_owned(), |kept| kept.to_string());
-        match self.encoding {
-            Encoding::TopK => {
-                let some = self.top_k.is_some_and(|kept| kept > 0);
-                within("cache.top-k", kept, some, "1 or more, and fewer than there are classes")?;
-            }
-            Encoding::Float32 | Encoding::Float16 => {
-                within(
-                    "cache.top-k",
-                    kept,
-                    self.top_k.is_none(),
-                    "left out unless cache.encoding = \"top-k\"",
-                )?;
-            }
-        }
-        within(
-            "cache.shard-rows",
-            self.shard_rows,
-            (1..=1 << 20).contains(&self.shard_rows),
-            "1 to 1048576",
-        )?;
-        within(
-            "cache.temperatures",
-            list(&self.temperatures),
-            !self.temperatures.is_empty(),
-            "a list of one temperature at least",
-        )?;
-        for (index, &temperature) in self.temperatures.iter().enumerate() {
-            within("cache.temperatures", temperature, is_temperature(temperature), "from 0.01 to 1000")?;
-            within(
-                "cache.temperatures",
-                temperature,
-                !self.temperatures[..index].contains(&temperature),
-                "listed once",
-            )?;
-        }
-        Ok(())
+        let View { scale: [least, most], ratio: [narrowest, widest], .. } = self.view;
+        let pair = |[from, to]: [f64; 2]| format!("[{from}, {to}]");
+        let rule = "[least, largest] in this order";
+        within("cache.view.scale", pair(self.view.scale), least <= most, rule)?;
+        within("cache.view.ratio", pair(self.view.ratio), narrowest <= widest, rule)?;
+        let needed = self.encoding != Encoding::TopK || self.top_k.is_some();
+        let rule = "set with cache.encoding = \"top-k\": how many of the largest logits are kept, fewer than there are classes";
+        within("cache.top-k", "no such key", needed, rule)
     }
 }
+
+type Key = Declared<Cache>;
+
+const SEVERAL_VIEWS: Condition<Cache> = Condition {
+    holds: |cache, _| cache.views > 1,
+    text: "with cache.views above 1",
+    with: &["cache.views=3"],
+    without: &["cache.views=1"],
+};
+
+const TOP_K: Condition<Cache> = Condition {
+    holds: |cache, _| cache.encoding == Encoding::TopK,
+    text: "with cache.encoding = \"top-k\"",
+    with: &["cache.encoding=top-k"],
+    without: &["cache.encoding=float16"],
+};
+
+/// What is declared of each key.
+pub(super) const KEYS: &[Key] = &[
+    Key::new("cache.name", Kind::Text, Role::Name, "The readable part of the cache's folder name; the pipeline's name unless given"),
+    Key::new(
+        "cache.dir",
+        Kind::Path,
+        Role::Name,
+        "The folder that holds caches, or its URL in an object store; --cache-dir and DECANT_CACHE come before it",
+    ),
+    Key::new(
+        "cache.temperatures",
+        Kind::Numbers(TEMPERATURE),
+        Role::Machine,
+        "Temperatures of which soft targets are stored; others are softened from the logits",
+    )
+    .also(&["temperature", "t"]),
+    Key::new(
+        "cache.views",
+        Kind::Whole(1, u16::MAX as u64),
+        Role::Decides,
+        "Views of each train image that the teacher sees; view 0 is the plain evaluation view",
+    )
+    .also(&["num-views", "n-views", "augmentations", "num-augmentations"]),
+    Key::new("cache.seed", Kind::Whole(0, ANY), Role::Decides, "Fixes crops and flips of the views").read(SEVERAL_VIEWS),
+    Key::new("cache.shard-rows", Kind::Whole(1, 1 << 20), Role::Machine, "Rows of a shard at most"),
+    Key::new(
+        "cache.encoding",
+        Kind::OneOf(&["float32", "float16", "top-k"]),
+        Role::Decides,
+        "How logits and soft targets are stored: every logit, every logit rounded to 11 bits, or only the largest",
+    )
+    .also(&["dtype", "precision", "format"]),
+    Key::new("cache.top-k", Kind::Whole(1, u32::MAX as u64), Role::Decides, "How many of the largest logits are kept, fewer than there are classes")
+        .read(TOP_K)
+        .also(&["k"]),
+    Key::new("cache.zstd", Kind::Whole(0, 22), Role::Machine, "The level at which zstd compresses; 0 leaves the cache plain, to be read from the memory map")
+        .also(&["compression", "compression-level"]),
+    Key::new(
+        "cache.view.scale",
+        Kind::Array(2, Range::above(0.0, 1.0)),
+        Role::Decides,
+        "The least and the largest share of the image's area that a view shows",
+    )
+    .read(SEVERAL_VIEWS),
+    Key::new(
+        "cache.view.ratio",
+        Kind::Array(2, Range::closed(0.01, 100.0)),
+        Role::Decides,
+        "The least and the largest ratio of a view's width to its height",
+    )
+    .read(SEVERAL_VIEWS),
+    Key::new("cache.view.flip", Kind::Number(Range::closed(0.0, 1.0)), Role::Decides, "The probability of a mirrored view")
+        .read(SEVERAL_VIEWS)
+        .also(&["hflip", "horizontal-flip"]),
+];
 
 /// How a cache stores logits and soft targets; `cache/README.md` has the columns of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]

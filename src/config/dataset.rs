@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::rule::{Invalid, within};
+use super::key::{Condition, Declared, Role};
+use super::kind::{ANY, Kind};
+use crate::support::range::Range;
 
 /// `[dataset]`: where the images come from.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -66,48 +68,119 @@ impl Default for Dataset {
     }
 }
 
-impl Dataset {
-    /// Checks every value that a type alone does not bound.
-    pub(super) fn check(&self) -> Result<(), Invalid> {
-        let leaves = &self.leaves;
-        within(
-            "dataset.validation-share",
-            self.validation_share,
-            0.0 < self.validation_share && self.validation_share < 1.0,
-            "between 0 and 1",
-        )?;
-        let largest_split = 1_000_000;
-        for (key, images) in [
-            ("dataset.leaves.train", leaves.train),
-            ("dataset.leaves.validation", leaves.validation),
-            ("dataset.leaves.test", leaves.test),
-        ] {
-            within(
-                key,
-                images,
-                (3..=largest_split).contains(&images),
-                "3 to 1000000, one image a class at least",
-            )?;
-        }
+type Key = Declared<Dataset>;
 
-        if let Some(revision) = &self.revision {
-            let is_hub = self.source.starts_with("hub:");
-            within("dataset.revision", revision, is_hub, "left out unless dataset.source is hub:ORG/NAME")?;
-        }
-        for (key, value) in [
-            ("dataset.label-column", &self.label_column),
-            ("dataset.image-column", &self.image_column),
-            ("dataset.config", &self.config),
-        ] {
-            if let Some(value) = value {
-                let is_read = self.source != "leaves";
-                within(key, value, is_read, "left out with dataset.source = \"leaves\"")?;
-            }
-        }
-        within("dataset.leaves.severity", leaves.severity, (0.0..=1.0).contains(&leaves.severity), "0 to 1")?;
-        Ok(())
-    }
-}
+const NOT_LEAVES: Condition<Dataset> = Condition {
+    holds: |dataset, _| dataset.source != "leaves",
+    text: "with a dataset.source other than \"leaves\"",
+    with: &["dataset.source=folder"],
+    without: &["dataset.source=leaves"],
+};
+
+const LEAVES: Condition<Dataset> = Condition {
+    holds: |dataset, _| dataset.source == "leaves",
+    text: "with dataset.source = \"leaves\"",
+    with: &["dataset.source=leaves"],
+    without: &["dataset.source=folder"],
+};
+
+const ON_THE_HUB: Condition<Dataset> = Condition {
+    holds: |dataset, _| dataset.source.starts_with("hub:"),
+    text: "with dataset.source = \"hub:ORG/NAME\"",
+    with: &["dataset.source=hub:org/name"],
+    without: &["dataset.source=folder"],
+};
+
+/// Images in a split of leaves: one a class at least.
+const LEAVES_IN_SPLIT: Kind = Kind::Whole(3, 1_000_000);
+
+/// What is declared of each key.
+pub(super) const KEYS: &[Key] = &[
+    Key::new(
+        "dataset.source",
+        Kind::Text,
+        Role::Decides,
+        "\"leaves\" (generated images), a folder of images or parquet files, its URL in an object store, or \"hub:ORG/NAME\"",
+    )
+    .also(&["path", "data", "data-dir", "root", "dir", "folder", "dataset-name", "dataset"]),
+    Key::new(
+        "dataset.validation-share",
+        Kind::Number(Range::between(0.0, 1.0)),
+        Role::Decides,
+        "Share of train that becomes validation (or test) where the source has none",
+    )
+    .read(NOT_LEAVES)
+    .also(&["val-split", "validation-split", "val-share", "val-size"]),
+    Key::new("dataset.seed", Kind::Whole(0, ANY), Role::Decides, "Fixes which samples that share takes")
+        .read(NOT_LEAVES),
+    Key::new(
+        "dataset.on-bad-image",
+        Kind::OneOf(&["error", "skip"]),
+        Role::Decides,
+        "What an image that can't be decoded does: error stops, skip leaves it out and lists it in the manifest",
+    )
+    .read(NOT_LEAVES),
+    Key::new(
+        "dataset.label-column",
+        Kind::Text,
+        Role::Decides,
+        "The column that holds the class, of parquet files or of a table of labels beside images; found by its type or name unless given",
+    )
+    .read(NOT_LEAVES)
+    .also(&["label", "labels", "target", "label-key", "target-column", "label-column-name"]),
+    Key::new(
+        "dataset.image-column",
+        Kind::Text,
+        Role::Decides,
+        "The column of parquet files that holds the image; found by its type unless given",
+    )
+    .read(NOT_LEAVES)
+    .also(&["image", "input-key", "input-column", "image-column-name"]),
+    Key::new(
+        "dataset.config",
+        Kind::Text,
+        Role::Decides,
+        "The configuration of a dataset whose parquet files are those of several",
+    )
+    .read(NOT_LEAVES)
+    .also(&["config-name", "dataset-config-name", "subset"]),
+    Key::new("dataset.revision", Kind::Text, Role::Decides, "The branch, tag or commit of a dataset on the hub")
+        .read(ON_THE_HUB)
+        .also(&["branch", "commit"]),
+    Key::new(
+        "dataset.class-folder",
+        Kind::OneOf(&["top", "leaf"]),
+        Role::Decides,
+        "Which folder names the class of an image below <split>/<class>: top, as torchvision has it, or leaf, the image's own",
+    )
+    .read(NOT_LEAVES),
+    Key::new(
+        "dataset.class-map",
+        Kind::Map,
+        Role::Decides,
+        "Other names for classes, such as the teacher's; classes of one name become one",
+    )
+    .read(NOT_LEAVES),
+    Key::new(
+        "dataset.unlabelled",
+        Kind::Texts,
+        Role::Decides,
+        "Folders of images without labels, which join train: only the teacher teaches them",
+    )
+    .also(&["unlabeled"]),
+    Key::new("dataset.leaves.seed", Kind::Whole(0, ANY), Role::Decides, "Same seed, same images").read(LEAVES),
+    Key::new("dataset.leaves.train", LEAVES_IN_SPLIT, Role::Decides, "Images in the train split").read(LEAVES),
+    Key::new("dataset.leaves.validation", LEAVES_IN_SPLIT, Role::Decides, "Images in the validation split")
+        .read(LEAVES),
+    Key::new("dataset.leaves.test", LEAVES_IN_SPLIT, Role::Decides, "Images in the test split").read(LEAVES),
+    Key::new(
+        "dataset.leaves.severity",
+        Kind::Number(Range::closed(0.0, 1.0)),
+        Role::Decides,
+        "How ill an ill leaf is at least: 0 draws the mildest cases too, 1 only the severest",
+    )
+    .read(LEAVES),
+];
 
 /// What to do about an image that can't be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -1,70 +1,102 @@
 //! What can be wrong with a pipeline file.
 
-use crate::support::exit::{ExitKind, Kind};
 use std::path::PathBuf;
 
-/// Each names the place, the offending text and what would do.
+use super::keys::Key;
+use crate::support::exit::{ExitKind, Kind};
+
+/// Each names the place (file and line, or the option), the offending text and what to write.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file is not there or can't be read.
-    #[error(
-        "can't read the pipeline file {path}: {source}; give one with --pipeline, or one that comes with decant, such as leaves.toml"
-    )]
+    #[error("can't read the pipeline file {}: {source}; give one with --pipeline, or one that comes with decant, such as leaves.toml", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
-    /// The text is no TOML, or a value has the wrong type.
-    #[error("{place}: {message}")]
+    /// The text is not TOML.
+    #[error("{place}: not valid TOML: {message}")]
     Syntax {
-        /// File and line, or the `--set` option.
+        /// File and line.
         place: String,
         /// What the parser expected and found.
         message: String,
     },
     /// A key that no section has.
-    #[error("{place}: unknown key {key:?}; {hint}")]
+    #[error("{place}: unknown key `{key}`{section}; {hint}")]
     UnknownKey {
-        /// File and line, or the `--set` option.
+        /// File and line, or the option.
         place: String,
-        /// The offending key.
+        /// As it was written.
         key: String,
+        /// Such as ` in [train]`; empty outside of all sections.
+        section: String,
         /// The nearest valid key, or all of them.
         hint: String,
     },
     /// Mixup or `CutMix`, which the cache can't serve.
     #[error(
-        "{place}: {key} is refused, since the teacher's cached targets are of whole images and it never saw the mixed ones; cache.views gives crops and flips that it did see"
+        "{place}: `{key}` is not supported: the cached targets are of whole images, and the teacher never saw mixed ones; cache.views gives crops and flips that it did see"
     )]
     Mixed {
-        /// File and line, or the `--set` option.
+        /// File and line, or the option.
         place: String,
         /// The key.
         key: String,
     },
     /// A name that is none of those a key takes.
-    #[error("{place}: unknown name {name:?}; {hint}")]
+    #[error("{place}: unknown value {found} of `{key}`; {hint}")]
     UnknownName {
-        /// File and line, or the `--set` option.
-        place: String,
-        /// The offending name.
-        name: String,
-        /// The nearest valid name, or all of them.
-        hint: String,
-    },
-    /// A value that is out of its range.
-    #[error("{place}: {key} = {value} is out of range, it must be {rule}")]
-    OutOfRange {
-        /// File and line, or the `--set` option.
+        /// File and line, or the option.
         place: String,
         /// The dotted key.
         key: &'static str,
-        /// The offending value.
-        value: String,
-        /// The values that would do.
-        rule: String,
+        /// As it was written.
+        found: String,
+        /// The nearest valid name, or all of them.
+        hint: String,
+    },
+    /// A value of another type, out of its range, or against another value.
+    #[error("{place}: `{key}` must be {expected}; found {found}")]
+    Value {
+        /// File and line, or the option.
+        place: String,
+        /// The dotted key.
+        key: String,
+        /// Type and range.
+        expected: String,
+        /// As it was written.
+        found: String,
+    },
+    /// A value that a type of its own refuses.
+    #[error("{place}: {message}")]
+    Refused {
+        /// File and line, or the option.
+        place: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A key that this pipeline would not read.
+    #[error("{place}: `{key}` would do nothing: it is read only {reader}{hint}")]
+    Unread {
+        /// File and line, or the option.
+        place: String,
+        /// The dotted key.
+        key: &'static str,
+        /// What would read it.
+        reader: &'static str,
+        /// Which key may have been meant, after a semicolon; or nothing.
+        hint: String,
+    },
+    /// A key that is written twice, in two forms.
+    #[error("{place}: `{key}` is set twice")]
+    Twice {
+        /// File and line.
+        place: String,
+        /// The dotted key.
+        key: String,
     },
     /// A `--set` that is not `key=value`.
     #[error("--set {text}: expected KEY=VALUE, such as --set train.lr=3e-4")]
@@ -72,6 +104,14 @@ pub enum Error {
         /// What was given.
         text: String,
     },
+}
+
+impl Error {
+    /// [`Error::Unread`] of a key that `reader` would read.
+    pub(crate) fn unread(key: &Key, reader: &'static str, place: String) -> Self {
+        let hint = if key.hint.is_empty() { String::new() } else { format!("; {}", key.hint) };
+        Self::Unread { place, key: key.name, reader, hint }
+    }
 }
 
 impl ExitKind for Error {

@@ -4,15 +4,21 @@
 //! working directory.
 
 mod architecture;
+mod axes;
 mod cache;
+mod check;
+mod control;
 mod count;
 mod dataset;
 mod error;
+mod key;
+mod keys;
+mod kind;
 mod load;
-mod loss;
 mod pipeline;
 mod provider;
 mod recipe;
+mod reference;
 mod rule;
 mod shipped;
 mod student;
@@ -21,17 +27,25 @@ mod sweep;
 mod teacher;
 mod teacher_device;
 mod teacher_devices;
+#[cfg(test)]
+mod tests;
 mod train;
+mod train_keys;
+mod values;
 
 pub use architecture::{Architecture, Traits};
 pub use cache::{Cache, Encoding, View};
 pub use count::Count;
+pub use control::{Control, Ramp};
 pub use dataset::{ClassFolder, Dataset, Leaves, OnBadImage};
 pub use error::Error;
-pub use load::{Assignment, Source, load, parse};
-pub use loss::{Control, Dist, Dkd, Loss, Ramp};
+pub use key::Role;
+pub use keys::{Key, Reader, find as find_key, keys};
+pub use kind::{Kind, shortest};
+pub use load::{Assignment, Source, Variant, load, parse};
 pub use pipeline::Pipeline;
 pub use provider::Provider;
+pub use reference::reference;
 pub use recipe::{ClassRule, ClassWeights, Freeze, Optimizer};
 pub use student::Student;
 pub use student_device::StudentDevice;

@@ -24,6 +24,9 @@ pub enum Optimizer {
 }
 
 impl Optimizer {
+    /// The names in a pipeline file.
+    pub const NAMES: &[&str] = &["adamw", "adam", "sgd", "rmsprop", "lion", "lamb"];
+
     /// Whether it keeps a velocity that `train.momentum` scales.
     pub fn has_momentum(self) -> bool {
         matches!(self, Self::Sgd | Self::RmsProp)
@@ -50,6 +53,18 @@ pub enum ClassWeights {
     Rule(ClassRule),
     /// One weight a class, in the order of the class list.
     List(Vec<f32>),
+}
+
+impl ClassWeights {
+    /// What is wrong with a value, where something is.
+    pub(super) fn check(value: &toml::Value) -> Result<(), String> {
+        let expected = || "expected \"balanced\" or a list with a number for each class, 0 or more and one of them above 0";
+        let weights: Self = value.clone().try_into().map_err(|_| expected().to_owned())?;
+        let Self::List(weights) = weights else { return Ok(()) };
+        let fine = weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0);
+        let some = weights.iter().any(|weight| *weight > 0.0);
+        if fine && some { Ok(()) } else { Err(expected().to_owned()) }
+    }
 }
 
 /// How class weights follow from the train split.

@@ -1,11 +1,31 @@
-//! Range rules: what every section's check is made of.
+//! What one value asks of another: rules of a section beside the ranges of its keys.
 
-/// A value outside its range: its dotted key, the value as text, and the rule it breaks.
-pub(super) struct Invalid {
+use std::fmt;
+
+use crate::support::range::Range;
+
+/// The temperatures that teacher and student can be softened with.
+pub(super) const TEMPERATURE: Range = Range::closed(0.01, 1000.0);
+
+/// A value that breaks a rule: its dotted key, the value as text, and the rule.
+#[derive(Debug)]
+pub struct Invalid {
+    /// Such as `train.lr`.
     pub key: &'static str,
+    /// As a pipeline file has it.
     pub value: String,
+    /// What completes `must be ...`.
     pub rule: String,
 }
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, value, rule } = self;
+        write!(formatter, "`{key}` must be {rule}; found {value}")
+    }
+}
+
+impl std::error::Error for Invalid {}
 
 /// Fails with `rule` unless the value of `key` holds it.
 pub(super) fn within(
@@ -15,20 +35,4 @@ pub(super) fn within(
     rule: &str,
 ) -> Result<(), Invalid> {
     if holds { Ok(()) } else { Err(Invalid { key, value: value.to_string(), rule: rule.to_owned() }) }
-}
-
-/// Whether teacher and student can be softened with it.
-pub(super) fn is_temperature(value: f32) -> bool {
-    (0.01..=1000.0).contains(&value)
-}
-
-/// A list as a pipeline file has it.
-pub(super) fn list(values: &[f32]) -> String {
-    let values: Vec<String> = values.iter().map(f32::to_string).collect();
-    format!("[{}]", values.join(", "))
-}
-
-/// An optional number as messages have it.
-pub(super) fn number(value: Option<f32>) -> String {
-    value.map_or("none".to_owned(), |value| value.to_string())
 }

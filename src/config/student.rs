@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::rule::{Invalid, list, within};
+use super::key::{Condition, Declared, Role};
+use super::kind::{Kind, parses};
+use super::rule::{Invalid, within};
+use crate::support::range::Range;
 use super::{Architecture, Freeze};
 
 /// `[student]`: which network is trained, and on which images.
@@ -77,45 +80,71 @@ impl Student {
         self.dropout = Some(self.dropout());
     }
 
-    /// Checks every value that a type alone does not bound.
+    /// Checks what one value asks of another.
     pub(super) fn check(&self) -> Result<(), Invalid> {
         let (name, traits) = (self.architecture.name(), self.architecture.traits());
-        let in_range = |[least, largest]: [f64; 2]| (least..=largest).contains(&self.width());
-        let rule = match traits.widths {
-            Some([least, largest]) => {
-                format!("{least} to {largest}, the widths that {} is published with", traits.title)
-            }
-            None => format!("left out with student.architecture = \"{name}\", which has one width"),
-        };
-        within("student.width", self.width(), traits.widths.map_or(self.width.is_none(), in_range), &rule)?;
-        within("student.image-size", self.image_size, (32..=1024).contains(&self.image_size), "32 to 1024")?;
-        within("student.dropout", self.dropout(), (0.0..1.0).contains(&self.dropout()), "from 0 to below 1")?;
+        if let (Some(width), Some([least, largest])) = (self.width, traits.widths) {
+            let rule = format!("a number from {least} to {largest}, the widths that {} is published with", traits.title);
+            within("student.width", width, (least..=largest).contains(&width), &rule)?;
+        }
         let fits = !matches!(self.freeze, Freeze::Blocks(blocks) if blocks > traits.blocks);
         let rule = format!("none, blocks:N with N from 0 to {}, or backbone with \"{name}\"", traits.blocks);
-        within("student.freeze", self.freeze, fits, &rule)?;
-        let momentum = self.batch_norm_momentum;
-        within(
-            "student.batch-norm-momentum",
-            momentum,
-            momentum > 0.0 && momentum <= 1.0,
-            "above 0 and at most 1",
-        )?;
-        for (key, channels) in
-            [("student.image-mean", self.image_mean), ("student.image-std", self.image_std)]
-        {
-            within(
-                key,
-                list(&channels),
-                channels.iter().all(|value| value.is_finite()),
-                "three finite numbers",
-            )?;
-        }
-        within(
-            "student.image-std",
-            list(&self.image_std),
-            self.image_std.iter().all(|&value| value > 0.0),
-            "three numbers above 0",
-        )?;
-        Ok(())
+        within("student.freeze", self.freeze, fits, &rule)
     }
 }
+
+type Key = Declared<Student>;
+
+const HAS_WIDTHS: Condition<Student> = Condition {
+    holds: |student, _| student.architecture.traits().widths.is_some(),
+    text: "with a student.architecture whose layers can be scaled, such as \"mobilenet-v2\"",
+    with: &["student.architecture=mobilenet-v2"],
+    without: &["student.architecture=resnet-18"],
+};
+
+/// What is declared of each key.
+pub(super) const KEYS: &[Key] = &[
+    Key::new("student.architecture", Kind::OneOf(Architecture::NAMES), Role::Decides, "Which network is trained")
+        .also(&["arch", "model", "model-name", "network"]),
+    Key::new(
+        "student.width",
+        Kind::Number(Range::closed(0.35, 1.4)),
+        Role::Decides,
+        "Depth multiplier: scales the channels of every layer",
+    )
+    .read(HAS_WIDTHS)
+    .also(&["depth-multiplier", "width-mult", "width-multiplier", "alpha"]),
+    Key::new("student.image-size", Kind::Whole(32, 1024), Role::Decides, "Side of the square input, in pixels")
+        .also(&["size", "img-size", "input-size", "resolution"]),
+    Key::new("student.dropout", Kind::Number(Range::below(0.0, 1.0)), Role::Decides, "Dropout before the classifier, in training; unless given, as transformers has it: 0.8 for mobilenet-v2, else 0")
+        .also(&["drop", "drop-rate", "dropout-rate", "classifier-dropout-prob"]),
+    Key::new(
+        "student.batch-norm-momentum",
+        Kind::Number(Range::above(0.0, 1.0)),
+        Role::Decides,
+        "Weight of the batch in BatchNorm's running statistics, as PyTorch counts it",
+    )
+    .also(&["bn-momentum", "momentum"]),
+    Key::new(
+        "student.init",
+        Kind::Path,
+        Role::Decides,
+        "A Hugging Face model.safetensors to start from, in place of random weights",
+    )
+    .also(&["pretrained", "weights", "checkpoint", "init-from"]),
+    Key::new(
+        "student.freeze",
+        Kind::Written { expected: "\"none\", \"blocks:N\" or \"backbone\"", example: "\"blocks:8\"", check: parses::<Freeze> },
+        Role::Decides,
+        "How much of the backbone keeps its first weights: \"none\", \"blocks:N\" (the stem and the first N blocks) or \"backbone\"",
+    ),
+    Key::new("student.image-mean", Kind::Array(3, Range::FINITE), Role::Decides, "Mean of each channel, of pixels scaled to 0..1")
+        .also(&["mean"]),
+    Key::new(
+        "student.image-std",
+        Kind::Array(3, Range::above(0.0, f64::MAX)),
+        Role::Decides,
+        "Standard deviation of each channel, of pixels scaled to 0..1",
+    )
+    .also(&["std"]),
+];

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use super::rule::{Invalid, within};
+use super::key::{Declared, Role};
+use super::kind::{ANY, Kind};
 
 /// `[sweep]`: which runs there are.
 ///
@@ -48,24 +49,53 @@ impl Default for Sweep {
     }
 }
 
-impl Sweep {
-    /// Checks every value that a type alone does not bound.
-    pub(super) fn check(&self) -> Result<(), Invalid> {
-        if let Some(search) = &self.search {
-            within(
-                "sweep.search.budget",
-                search.budget,
-                (1..=10_000).contains(&search.budget),
-                "1 to 10000",
-            )?;
-        }
-        if let Some(Halving { from, factor }) = self.halving {
-            within("sweep.halving.from", from, (1..=100_000).contains(&from), "1 to 100000")?;
-            within("sweep.halving.factor", factor, (2..=1000).contains(&factor), "2 to 1000")?;
-        }
-        Ok(())
-    }
-}
+type Key = Declared<Sweep>;
+
+/// What is declared of each key.
+pub(super) const KEYS: &[Key] = &[
+    Key::new(
+        "sweep.name",
+        Kind::Text,
+        Role::Name,
+        "The readable part of the folder of results; the pipeline's name unless given",
+    ),
+    Key::new(
+        "sweep.dir",
+        Kind::Path,
+        Role::Name,
+        "The folder that holds results of sweeps; --sweeps-dir and DECANT_SWEEPS come before it",
+    ),
+    Key::new("sweep.train", Kind::Axes("train"), Role::Name, "Keys of [train]: a list is an axis, one value holds for every run"),
+    Key::new("sweep.student", Kind::Axes("student"), Role::Name, "Keys of [student], likewise"),
+    Key::new(
+        "sweep.runs",
+        Kind::Runs,
+        Role::Name,
+        "More configurations, each a table of keys and values, trained from every seed of the grid unless it names one",
+    ),
+    Key::new(
+        "sweep.exclude",
+        Kind::Runs,
+        Role::Name,
+        "Combinations that are left out: those that have all of a table's values",
+    ),
+    Key::new("sweep.search.budget", Kind::Whole(1, 10_000), Role::Name, "How many draws of a random search"),
+    Key::new("sweep.search.seed", Kind::Whole(0, ANY), Role::Name, "Fixes the draws"),
+    Key::new(
+        "sweep.search.train",
+        Kind::Axes("train"),
+        Role::Name,
+        "Keys of [train] to draw: a list, { uniform = [from, to] } or { log = [from, to] }",
+    ),
+    Key::new("sweep.search.student", Kind::Axes("student"), Role::Name, "Keys of [student] to draw, likewise"),
+    Key::new("sweep.halving.from", Kind::Whole(1, 100_000), Role::Name, "Epochs of the first rung of successive halving"),
+    Key::new(
+        "sweep.halving.factor",
+        Kind::Whole(2, 1000),
+        Role::Name,
+        "One configuration in how many goes on to the next rung, and how many times longer it is trained",
+    ),
+];
 
 /// `[sweep.search]`: random search (Bergstra and Bengio, JMLR 13, 2012). Each draw is crossed with the grid.
 ///

@@ -1,12 +1,14 @@
 //! `[teacher]`: the model that is run once.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::rule::{Invalid, list, within};
+use super::key::{Condition, Declared, Role};
+use super::kind::{Kind, parses};
+use super::rule::{Invalid, within};
+use crate::support::range::Range;
 use super::{Count, Provider, TeacherDevices};
 
 /// `[teacher]`: the model that is run once.
@@ -76,86 +78,30 @@ impl Default for Teacher {
 }
 
 impl Teacher {
-    /// Checks every value that a type alone does not bound.
+    /// Checks what one value asks of another.
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        let given = |count: Count, range: RangeInclusive<usize>| {
-            count.given().is_none_or(|number| range.contains(&number))
-        };
-        within(
-            "teacher.batch-size",
-            self.batch_size,
-            given(self.batch_size, 1..=4096),
-            "1 to 4096, or auto",
-        )?;
-        within("teacher.threads", self.threads, given(self.threads, 0..=1024), "0 to 1024, or auto")?;
-        within("teacher.sessions", self.sessions, given(self.sessions, 1..=16), "1 to 16, or auto")?;
-        self.check_description()?;
-        self.check_gpu()
+        let Self { classes, mean, std, image_size, resample, crop_pct, .. } = self;
+        let names = classes.as_ref().is_none_or(|classes| !classes.is_empty());
+        within("teacher.classes", "[]", names, "a list of at least one name")?;
+        let is_described =
+            mean.is_some() || std.is_some() || image_size.is_some() || resample.is_some() || crop_pct.is_some();
+        for (key, is_given) in [
+            ("teacher.mean", mean.is_some()),
+            ("teacher.std", std.is_some()),
+            ("teacher.resample", resample.is_some()),
+        ] {
+            let rule = "given where teacher.mean, std, image-size, resample or crop-pct is, since none of them is taken from a file then";
+            within(key, "no such key", !is_described || is_given, rule)?;
+        }
+        let Some(size) = image_size else { return Ok(()) };
+        let (height, width) = size.height_and_width();
+        let rule = "a square with teacher.crop-pct, whose central crop is one";
+        within("teacher.image-size", size, crop_pct.is_none() || height == width, rule)
     }
 
     /// Whether the model is part of this program, with its classes and its preprocessing.
     pub fn is_embedded(&self) -> bool {
         self.model.starts_with("embedded:")
-    }
-
-    /// Checks the keys that describe the model in place of the files beside it.
-    fn check_description(&self) -> Result<(), Invalid> {
-        let Self { classes, mean, std, image_size, resample, crop_pct, .. } = self;
-        let text = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
-        let given = [
-            ("teacher.classes", classes.as_ref().map(|classes| classes.join(", "))),
-            ("teacher.mean", mean.as_ref().map(|mean| list(mean))),
-            ("teacher.std", std.as_ref().map(|std| list(std))),
-            ("teacher.image-size", image_size.map(|size| size.to_string())),
-            ("teacher.resample", resample.map(|resample| resample.name().to_owned())),
-            ("teacher.crop-pct", crop_pct.map(|share| share.to_string())),
-        ];
-        for (key, value) in &given {
-            let rule = "left out with an embedded teacher, which knows it";
-            within(key, text(value.clone()), value.is_none() || !self.is_embedded(), rule)?;
-        }
-        let preprocessing = given[1..].iter().any(|(_, value)| value.is_some());
-        for (key, value) in given {
-            let needed = ["teacher.mean", "teacher.std", "teacher.resample"].contains(&key);
-            let rule = "given where teacher.mean, std, image-size, resample or crop-pct is, since none of them is taken from a file then";
-            within(key, text(value.clone()), !preprocessing || !needed || value.is_some(), rule)?;
-        }
-        let names = classes.as_ref().is_none_or(|classes| !classes.is_empty());
-        within("teacher.classes", "[]", names, "a list of at least one name")?;
-        let positive = std.is_none_or(|std| std.iter().all(|value| value.is_finite() && *value > 0.0));
-        within("teacher.std", text(std.as_ref().map(|std| list(std))), positive, "three numbers above 0")?;
-        let finite = mean.is_none_or(|mean| mean.iter().all(|value| value.is_finite()));
-        within("teacher.mean", text(mean.as_ref().map(|mean| list(mean))), finite, "three numbers")?;
-        let size = text(image_size.map(|size| size.to_string()));
-        let sides = image_size.is_none_or(|size| {
-            let (height, width) = size.height_and_width();
-            (1..=4096).contains(&height) && (1..=4096).contains(&width)
-        });
-        within("teacher.image-size", size.clone(), sides, "1 to 4096 pixels a side")?;
-        let square = image_size.is_none_or(|size| size.height_and_width().0 == size.height_and_width().1);
-        let rule = "a square with teacher.crop-pct, whose central crop is one";
-        within("teacher.image-size", size, crop_pct.is_none() || square, rule)?;
-        let share = crop_pct.is_none_or(|share| share > 0.0 && share <= 1.0);
-        within(
-            "teacher.crop-pct",
-            text(crop_pct.map(|share| share.to_string())),
-            share,
-            "above 0 and at most 1",
-        )
-    }
-
-    /// Refuses settings that do nothing on the teacher's device.
-    fn check_gpu(&self) -> Result<(), Invalid> {
-        let gpu = &self.gpu;
-        let on = |provider| self.device.provider() == Some(provider);
-        let (cuda, tensorrt) = (on(Provider::Cuda), on(Provider::TensorRt));
-        let on = format!("false with teacher.device = \"{}\", ", self.device);
-        let rule = format!("{on}since only cuda:N rounds to TensorFloat-32 on demand");
-        within("teacher.gpu.tf32", gpu.tf32, !gpu.tf32 || cuda, &rule)?;
-        let rule = format!("{on}since only cuda:N and tensorrt:N record CUDA graphs");
-        within("teacher.gpu.graph", gpu.graph, !gpu.graph || cuda || tensorrt, &rule)?;
-        let rule = format!("{on}since only tensorrt:N can change a model's precision");
-        within("teacher.gpu.tensorrt-fp16", gpu.tensorrt_fp16, !gpu.tensorrt_fp16 || tensorrt, &rule)
     }
 
     /// The batch size whose logits a cache holds: the one that is given, else the usual one of `provider`.
@@ -193,6 +139,15 @@ pub enum ImageSize {
 }
 
 impl ImageSize {
+    /// What is wrong with a value, where something is.
+    fn check(value: &toml::Value) -> Result<(), String> {
+        let expected = || "expected a number of pixels from 1 to 4096, or [height, width]".to_owned();
+        let size: Self = value.clone().try_into().map_err(|_| expected())?;
+        let (height, width) = size.height_and_width();
+        let fits = (1..=4096).contains(&height) && (1..=4096).contains(&width);
+        if fits { Ok(()) } else { Err(expected()) }
+    }
+
     /// Height and width.
     pub fn height_and_width(self) -> (u32, u32) {
         match self {
@@ -225,6 +180,9 @@ pub enum Resample {
 }
 
 impl Resample {
+    /// Their names in a pipeline file.
+    pub const NAMES: &[&str] = &["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"];
+
     /// The name in a pipeline file.
     pub fn name(self) -> &'static str {
         match self {
@@ -237,6 +195,166 @@ impl Resample {
         }
     }
 }
+
+type Key = Declared<Teacher>;
+
+fn is_on(teacher: &Teacher, providers: &[Provider]) -> bool {
+    teacher.device.provider().is_some_and(|provider| providers.contains(&provider))
+}
+
+const CUDA: Condition<Teacher> = Condition {
+    holds: |teacher, _| is_on(teacher, &[Provider::Cuda]),
+    text: "with teacher.device = \"cuda:N\"",
+    with: &["teacher.device=cuda:0"],
+    without: &["teacher.device=cpu"],
+};
+
+const TENSORRT: Condition<Teacher> = Condition {
+    holds: |teacher, _| is_on(teacher, &[Provider::TensorRt]),
+    text: "with teacher.device = \"tensorrt:N\"",
+    with: &["teacher.device=tensorrt:0"],
+    without: &["teacher.device=cuda:0"],
+};
+
+const RECORDS_GRAPHS: Condition<Teacher> = Condition {
+    holds: |teacher, _| is_on(teacher, &[Provider::Cuda, Provider::TensorRt]),
+    text: "with teacher.device = \"cuda:N\" or \"tensorrt:N\"",
+    with: &["teacher.device=tensorrt:0"],
+    without: &["teacher.device=cpu"],
+};
+
+const NOT_EMBEDDED: Condition<Teacher> = Condition {
+    holds: |teacher, _| !teacher.is_embedded(),
+    text: "with a teacher.model other than \"embedded:...\", which knows it",
+    with: &["teacher.model=model.onnx"],
+    without: &["teacher.model=embedded:leaves"],
+};
+
+/// What is declared of each key.
+pub(super) const KEYS: &[Key] = &[
+    Key::new(
+        "teacher.model",
+        Kind::Path,
+        Role::Decides,
+        "\"embedded:leaves\", a model.onnx, a folder that holds one with its config.json and preprocessor_config.json, or \"hub:ORG/NAME\", such a folder on the hub",
+    )
+    .also(&["path", "onnx", "file", "name", "model-path", "arch", "architecture"]),
+    Key::new(
+        "teacher.classes",
+        Kind::Texts,
+        Role::Decides,
+        "The names of its classes in the order of its logits, in place of those in config.json",
+    )
+    .read(NOT_EMBEDDED)
+    .also(&["labels", "class-names", "id2label"]),
+    Key::new(
+        "teacher.match-classes",
+        Kind::OneOf(&["name", "index"]),
+        Role::Decides,
+        "How its classes are found among the dataset's: by name, or by index where names occur twice",
+    ),
+    Key::new(
+        "teacher.mean",
+        Kind::Array(3, Range::FINITE),
+        Role::Decides,
+        "Mean of red, green and blue, of values from 0 to 1; with std and resample it is the preprocessing in place of a file's",
+    )
+    .read(NOT_EMBEDDED)
+    .also(&["image-mean", "norm-mean"]),
+    Key::new(
+        "teacher.std",
+        Kind::Array(3, Range::above(0.0, f64::MAX)),
+        Role::Decides,
+        "Standard deviation of red, green and blue, of values from 0 to 1",
+    )
+    .read(NOT_EMBEDDED)
+    .also(&["image-std", "norm-std"]),
+    Key::new(
+        "teacher.image-size",
+        Kind::Written {
+            expected: "a number of pixels from 1 to 4096, or [height, width]",
+            example: "224",
+            check: ImageSize::check,
+        },
+        Role::Decides,
+        "The side of its square input, or [height, width]; needed where the model does not fix it",
+    )
+    .read(NOT_EMBEDDED)
+    .also(&["size", "img-size", "input-size", "resolution"]),
+    Key::new("teacher.resample", Kind::OneOf(Resample::NAMES), Role::Decides, "How images are resized, by Pillow's filters")
+        .read(NOT_EMBEDDED)
+        .also(&["interpolation"]),
+    Key::new(
+        "teacher.crop-pct",
+        Kind::Number(Range::above(0.0, 1.0)),
+        Role::Decides,
+        "Share of the resized image's side that a central crop keeps, as timm and torchvision evaluate; no crop unless given",
+    )
+    .read(NOT_EMBEDDED),
+    Key::new(
+        "teacher.checkpoint",
+        Kind::Text,
+        Role::Name,
+        "The Hugging Face checkpoint that `make teacher` exports to teacher.model",
+    )
+    .also(&["model-name", "model-name-or-path", "pretrained"]),
+    Key::new(
+        "teacher.device",
+        Kind::Written { expected: "a device such as \"auto\", \"cpu\" or \"cuda:0\", or a list of GPUs", example: "\"cuda:0,1\"", check: parses::<TeacherDevices> },
+        Role::Machine,
+        "Where ONNX Runtime runs it: \"auto\", \"cpu\", \"cuda:0\", \"tensorrt:0\", another provider of docs/teacher.md, or several GPUs, \"cuda:0,1\"",
+    ),
+    Key::new(
+        "teacher.batch-size",
+        Kind::WholeOrAuto(1, 4096),
+        Role::Decides,
+        "Images in one call; auto takes the fastest that gives the logits of the usual size (4 on the CPU, 64 on a GPU) to the last bit",
+    )
+    .also(&["batch", "per-device-eval-batch-size"]),
+    Key::new(
+        "teacher.threads",
+        Kind::WholeOrAuto(0, 1024),
+        Role::Machine,
+        "Threads of one call on the CPU; 0 and auto share all cores among the sessions",
+    )
+    .also(&["num-threads", "intra-op-num-threads"]),
+    Key::new(
+        "teacher.sessions",
+        Kind::WholeOrAuto(1, 16),
+        Role::Machine,
+        "Sessions on each device, each with the whole model; auto takes two on a GPU and one a core on the CPU",
+    )
+    .also(&["workers", "num-workers"]),
+    Key::new(
+        "teacher.gpu.tf32",
+        Kind::Flag,
+        Role::Decides,
+        "Whether the factors of float32 products may be rounded to TensorFloat-32: faster, about as exact as fp16",
+    )
+    .read(CUDA),
+    Key::new(
+        "teacher.gpu.graph",
+        Kind::Flag,
+        Role::Machine,
+        "Whether the calls of a batch are recorded once and replayed as a CUDA graph",
+    )
+    .read(RECORDS_GRAPHS),
+    Key::new(
+        "teacher.gpu.tensorrt-fp16",
+        Kind::Flag,
+        Role::Decides,
+        "Whether a float32 model may be computed in float16",
+    )
+    .read(TENSORRT)
+    .also(&["fp16", "half"]),
+    Key::new(
+        "teacher.gpu.tensorrt-cache",
+        Kind::Path,
+        Role::Machine,
+        "The folder that keeps the engines that TensorRT builds; \"\" builds them each time",
+    )
+    .read(TENSORRT),
+];
 
 /// `[teacher.gpu]`: how a GPU runs the teacher. A value that would do nothing is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::rule::{Invalid, is_temperature, list, number, within};
-use super::{ClassWeights, Control, Dist, Dkd, Loss, Optimizer, Ramp, StudentDevice};
+use super::rule::{Invalid, within};
+use super::{ClassWeights, Control, Optimizer, Ramp, StudentDevice};
+use crate::loss::{Loss, LossParameters, Reads};
 
 /// `[train]`: how a student is trained. The defaults are those of the Hugging Face `Trainer`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, rename_all = "kebab-case")]
 pub struct Train {
     /// What is learnt from the teacher.
     pub loss: Loss,
@@ -27,10 +28,9 @@ pub struct Train {
     pub ramp: Ramp,
     /// The share of each label that is spread evenly over all classes in the cross-entropy (arXiv 1512.00567).
     pub label_smoothing: f32,
-    /// Weights that `loss = "dkd"` reads.
-    pub dkd: Dkd,
-    /// Weights that `loss = "dist"` reads.
-    pub dist: Dist,
+    /// What losses take besides temperature and lambda: `[train.dkd]`, `[train.dist]`. An unknown key of `[train]` ends up here, and is refused.
+    #[serde(flatten)]
+    pub parameters: LossParameters,
     /// Makes the run a control of itself; `--control` on the command line.
     pub control: Control,
     /// Passes over the train split.
@@ -108,8 +108,7 @@ impl Default for Train {
             lambda_end: None,
             ramp: Ramp::Linear,
             label_smoothing: 0.0,
-            dkd: Dkd::default(),
-            dist: Dist::default(),
+            parameters: LossParameters::default(),
             control: Control::None,
             epochs: 30,
             batch_size: 8,
@@ -197,8 +196,8 @@ impl Train {
 
     /// The weight of the teacher's term in `epoch`, from 0; the labels' weight is one minus it.
     pub fn lambda_at(&self, epoch: usize) -> f32 {
-        match (self.loss, self.control) {
-            (Loss::Ce, _) | (_, Control::LabelsOnly) => 0.0,
+        match (self.loss.declaration().reads, self.control) {
+            (Reads::Nothing, _) | (_, Control::LabelsOnly) => 0.0,
             _ => self.between(self.lambda, self.lambda_end, epoch),
         }
     }
@@ -211,7 +210,9 @@ impl Train {
     /// The temperature whose soft targets are read from the cache, which must hold them. Whatever else is taught reads
     /// the logits.
     pub fn cached_temperature(&self) -> Option<f32> {
-        let cached = self.is_taught() && self.loss == Loss::Kd && self.temperature_end.is_none();
+        let cached = self.is_taught()
+            && self.loss.declaration().reads == Reads::SoftTargets
+            && self.temperature_end.is_none();
         cached.then_some(self.temperature)
     }
 
@@ -227,135 +228,23 @@ impl Train {
 }
 
 impl Train {
-    /// Checks every value that a type alone does not bound.
+    /// Checks what one value asks of another.
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        within("train.temperature", self.temperature, is_temperature(self.temperature), "from 0.01 to 1000")?;
-        within("train.lambda", self.lambda, (0.0..=1.0).contains(&self.lambda), "0 to 1")?;
-        within("train.epochs", self.epochs, (1..=100_000).contains(&self.epochs), "1 to 100000")?;
-        within(
-            "train.batch-size",
-            self.batch_size,
-            (2..=65_536).contains(&self.batch_size),
-            "2 to 65536, since BatchNorm needs two images",
-        )?;
-        self.check_optimizer()?;
-        self.check_schedule()?;
-        let share = |value: f64| (0.0..1.0).contains(&value);
-        within("train.accumulate", self.accumulate, (1..=1024).contains(&self.accumulate), "1 to 1024")?;
-        within("train.ema", self.ema, share(self.ema), "0 (no average) to below 1")?;
-        let minutes = self.checkpoint_minutes;
-        let a_week = 7.0 * 24.0 * 60.0;
-        within("train.checkpoint-minutes", minutes, (0.0..=a_week).contains(&minutes), "0 (none) to 10080")?;
-        if let Some(ClassWeights::List(weights)) = &self.class_weights {
-            let fine = weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0);
-            let some = weights.iter().any(|weight| *weight > 0.0);
-            within(
-                "train.class-weights",
-                list(weights),
-                fine && some,
-                "numbers from 0, one of them above 0",
-            )?;
-        }
-        self.check_names()?;
-        self.check_loss()
-    }
-
-    /// A name is one word, so that it can be given wherever a run is asked for.
-    fn check_names(&self) -> Result<(), Invalid> {
+        within("train.min-lr", self.min_lr, self.min_lr <= self.lr, "at most train.lr")?;
+        let (steps, epochs, ratio) = (self.warmup_steps, self.warmup_epochs, self.warmup_ratio);
+        within("train.warmup-epochs", epochs, epochs <= self.epochs as f64, "at most train.epochs")?;
+        let rule = "left out: set only one of warmup-steps, warmup-epochs and warmup-ratio";
+        within("train.warmup-ratio", ratio, ratio == 0.0 || (epochs == 0.0 && steps == 0), rule)?;
+        within("train.warmup-epochs", epochs, epochs == 0.0 || steps == 0, rule)?;
         if let Some(name) = &self.name {
             within("train.name", name, is_run_name(name), RUN_NAME)?;
         }
-        match self.tags.iter().find(|tag| !is_run_name(tag)) {
-            Some(tag) => within("train.tags", tag, false, RUN_NAME),
-            None => Ok(()),
+        if let Some(tag) = self.tags.iter().find(|tag| !is_run_name(tag)) {
+            within("train.tags", tag, false, &format!("a list of words, each {RUN_NAME}"))?;
         }
-    }
-
-    fn check_loss(&self) -> Result<(), Invalid> {
-        let end = self.temperature_end;
-        within("train.temperature-end", number(end), end.is_none_or(is_temperature), "from 0.01 to 1000")?;
-        let end = self.lambda_end;
-        let is_share = |value: f32| (0.0..=1.0).contains(&value);
-        within("train.lambda-end", number(end), end.is_none_or(is_share), "0 to 1")?;
-        let smoothing = self.label_smoothing;
-        within("train.label-smoothing", smoothing, (0.0..1.0).contains(&smoothing), "from 0 to below 1")?;
-        for (key, weight) in [
-            ("train.dkd.alpha", self.dkd.alpha),
-            ("train.dkd.beta", self.dkd.beta),
-            ("train.dist.beta", self.dist.beta),
-            ("train.dist.gamma", self.dist.gamma),
-        ] {
-            within(key, weight, (0.0..=1000.0).contains(&weight), "0 to 1000")?;
-        }
-        if self.control == Control::PermutedTargets {
-            let rule = "left out where no targets are read, with train.lambda = 0 or train.loss = \"ce\"";
-            within("train.control", self.control.as_str(), self.is_taught(), rule)?;
-        }
-        Ok(())
-    }
-
-    fn check_optimizer(&self) -> Result<(), Invalid> {
-        within("train.lr", self.lr, self.lr > 0.0 && self.lr <= 10.0, "above 0 and at most 10")?;
-        within(
-            "train.weight-decay",
-            self.weight_decay,
-            (0.0..=10.0).contains(&self.weight_decay),
-            "0 to 10",
-        )?;
-        within(
-            "train.betas",
-            list(&self.betas),
-            self.betas.iter().all(|beta| (0.0..1.0).contains(beta)),
-            "two numbers from 0 to below 1",
-        )?;
-        within("train.eps", self.eps, self.eps > 0.0 && self.eps < 1.0, "between 0 and 1")?;
-        within("train.alpha", self.alpha, (0.0..1.0).contains(&self.alpha), "0 to below 1")?;
-        within("train.momentum", self.momentum, (0.0..1.0).contains(&self.momentum), "0 to below 1")?;
-        within(
-            "train.momentum",
-            self.momentum,
-            self.momentum == 0.0 || self.optimizer.has_momentum(),
-            "0 unless self.optimizer is \"sgd\" or \"rmsprop\": the others have train.betas",
-        )?;
-        within(
-            "train.nesterov",
-            self.nesterov,
-            !self.nesterov || (self.optimizer == Optimizer::Sgd && self.momentum > 0.0),
-            "false unless self.optimizer is \"sgd\" and train.momentum above 0",
-        )?;
-        within(
-            "train.max-grad-norm",
-            self.max_grad_norm,
-            self.max_grad_norm >= 0.0 && self.max_grad_norm.is_finite(),
-            "0 (no clipping) or more",
-        )
-    }
-
-    fn check_schedule(&self) -> Result<(), Invalid> {
-        let falls = self.schedule != Schedule::Constant;
-        within("train.min-lr", self.min_lr, (0.0..=self.lr).contains(&self.min_lr), "0 to train.lr")?;
-        within(
-            "train.min-lr",
-            self.min_lr,
-            falls || self.min_lr == 0.0,
-            "0 with train.schedule = \"constant\"",
-        )?;
-        let (epochs, ratio) = (self.warmup_epochs, self.warmup_ratio);
-        within("train.warmup-ratio", ratio, (0.0..=1.0).contains(&ratio), "0 to 1")?;
-        within(
-            "train.warmup-epochs",
-            epochs,
-            (0.0..=self.epochs as f64).contains(&epochs),
-            "0 to train.epochs",
-        )?;
-        let alone = "0 where another key says how long the warm-up is";
-        within(
-            "train.warmup-ratio",
-            ratio,
-            ratio == 0.0 || (epochs == 0.0 && self.warmup_steps == 0),
-            alone,
-        )?;
-        within("train.warmup-epochs", epochs, epochs == 0.0 || self.warmup_steps == 0, alone)
+        let permuted = self.control == Control::PermutedTargets;
+        let rule = "left out where the student does not learn from the teacher: set train.lambda above 0 and a train.loss other than \"ce\"";
+        within("train.control", "\"permuted-targets\"", !permuted || self.is_taught(), rule)
     }
 }
 
@@ -364,37 +253,17 @@ impl Train {
 mod tests {
     use super::*;
 
-    fn refused(train: Train) -> &'static str {
-        train.check().err().map_or("nothing", |invalid| invalid.key)
-    }
-
     #[test]
-    fn a_key_that_would_do_nothing_is_refused() {
+    fn what_one_value_asks_of_another_is_checked() {
+        let refused = |train: Train| train.check().err().map_or("nothing", |invalid| invalid.key);
         let train = Train::default;
         assert_eq!(refused(train()), "nothing");
-        assert_eq!(refused(Train { momentum: 0.9, ..train() }), "train.momentum");
-        assert_eq!(refused(Train { optimizer: Optimizer::Sgd, nesterov: true, ..train() }), "train.nesterov");
-        assert_eq!(
-            refused(Train { optimizer: Optimizer::Sgd, momentum: 0.9, nesterov: true, ..train() }),
-            "nothing"
-        );
-        let constant = Schedule::Constant;
-        assert_eq!(refused(Train { schedule: constant, min_lr: 1e-6, ..train() }), "train.min-lr");
         assert_eq!(refused(Train { min_lr: 1.0, ..train() }), "train.min-lr");
+        assert_eq!(refused(Train { warmup_epochs: 31.0, ..train() }), "train.warmup-epochs");
         assert_eq!(refused(Train { warmup_steps: 1, warmup_epochs: 1.0, ..train() }), "train.warmup-epochs");
         assert_eq!(refused(Train { warmup_ratio: 0.1, warmup_epochs: 1.0, ..train() }), "train.warmup-ratio");
-    }
-
-    #[test]
-    fn class_weights_that_leave_nothing_to_learn_are_refused() {
-        let with = |weights: Vec<f32>| Train {
-            class_weights: Some(ClassWeights::List(weights)),
-            ..Train::default()
-        };
-        assert_eq!(refused(with(vec![1.0, 0.0, 2.5])), "nothing");
-        for weights in [vec![0.0, 0.0], vec![1.0, -1.0], vec![f32::NAN], vec![]] {
-            assert_eq!(refused(with(weights)), "train.class-weights");
-        }
+        let control = Control::PermutedTargets;
+        assert_eq!(refused(Train { control, lambda: 0.0, ..train() }), "train.control");
     }
 
     #[test]

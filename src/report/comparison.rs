@@ -250,8 +250,8 @@ mod tests {
             run(0.0, 5.0, 0, [0.6, 0.6], 1.0),
             run(0.5, 5.0, 1, [0.5, 0.5], 1.0),
         ];
-        runs[1].description.pipeline.train.loss = crate::config::Loss::Dkd;
-        runs[3].description.pipeline.train.loss = crate::config::Loss::Ce;
+        runs[1].description.pipeline.train.loss = crate::loss::Loss::Dkd;
+        runs[3].description.pipeline.train.loss = crate::loss::Loss::Ce;
         let comparison = Comparison::of(&runs).unwrap();
         let labels: Vec<&str> = comparison.groups.iter().map(|group| &*group.label).collect();
         let expected = [

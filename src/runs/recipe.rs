@@ -130,7 +130,8 @@ pub fn shown(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Control, Loss};
+    use crate::config::Control;
+    use crate::loss::{Loss, LossParameters};
 
     fn recipe(change: impl FnOnce(&mut Pipeline)) -> Recipe {
         let mut pipeline = Pipeline::default();
@@ -152,7 +153,7 @@ mod tests {
         });
         assert!(a.is_same(&same) && a.differences(&same).is_empty());
         let b = recipe(|pipeline| {
-            pipeline.train.dkd.beta = 0.9;
+            pipeline.train.parameters = LossParameters::default().with(Loss::Dkd, &[1.0, 0.9]);
             pipeline.student.init = Some("weights".into());
         });
         let changed = |key: &str, a: &str, b: &str| (key.to_owned(), a.to_owned(), b.to_owned());

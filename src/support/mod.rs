@@ -17,6 +17,7 @@ pub(crate) mod priority;
 pub mod progress;
 pub mod protobuf;
 pub mod python_json;
+pub mod range;
 pub mod rng;
 pub mod statistics;
 pub mod table;

@@ -1,5 +1,6 @@
 //! `[sweep]` multiplied out: every combination as a checked pipeline, with equal runs merged.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use toml::Value;
@@ -7,7 +8,7 @@ use toml::Value;
 use super::grid::{Grid, tables};
 use super::value::{LAMBDA, SEED, Values, same, short, text};
 use super::{Error, search};
-use crate::config::{Assignment, Pipeline, Source};
+use crate::config::{self, Assignment, Pipeline, Source, Variant};
 use crate::runs::keys::{self, is_of};
 use crate::train;
 
@@ -84,15 +85,20 @@ pub fn expand(source: &Source, base: &Pipeline) -> Result<Points, Error> {
 
     let mut found = Points { axes: axes.clone(), points: Vec::new(), merged: 0, excluded: 0 };
     let mut seen = std::collections::HashSet::new();
+    let mut readers = Readers::default();
     for values in combinations {
-        let mut pipeline = source.variant(&values)?;
+        let Variant { mut pipeline, unread } = source.variant(&values)?;
+        readers.note(&values, &unread);
         if excluded.iter().any(|exclusion| exclusion.takes(&Values::of(&pipeline))) {
             found.excluded += 1;
             continue;
         }
-        let mut dropped = Vec::new();
+        let mut dropped: Vec<&str> = unread.iter().map(|(key, _)| *key).collect();
         if !pipeline.train.is_taught() {
-            (pipeline, dropped) = from_labels_alone(source, values)?;
+            let more;
+            (pipeline, more) = from_labels_alone(source, values)?;
+            dropped.retain(|key| !keys::is_teachers(key));
+            dropped.extend(more);
         }
         pipeline.cache.dir.clone_from(&base.cache.dir);
         pipeline.train.dir.clone_from(&base.train.dir);
@@ -106,10 +112,43 @@ pub fn expand(source: &Source, base: &Pipeline) -> Result<Points, Error> {
         let values = axes.iter().map(|axis| values.get(axis).filter(|_| matters(axis))).collect();
         found.points.push(Point { pipeline, values });
     }
+    readers.check()?;
     if found.points.is_empty() {
         return Err(Error::NoRuns { place: source.place("sweep") });
     }
     Ok(found)
+}
+
+/// Which keys the runs of a sweep read.
+#[derive(Default)]
+struct Readers {
+    read: BTreeSet<String>,
+    /// What would read a key that a run does not read, and where it was given.
+    unread: BTreeMap<&'static str, (&'static str, String)>,
+}
+
+impl Readers {
+    fn note(&mut self, given: &[Assignment], unread: &[(&'static str, &'static str)]) {
+        for Assignment { key, place, .. } in given {
+            match unread.iter().find(|(name, _)| name == key) {
+                Some((name, reader)) => {
+                    self.unread.entry(name).or_insert_with(|| (reader, place.clone()));
+                }
+                None => {
+                    self.read.insert(key.clone());
+                }
+            }
+        }
+    }
+
+    /// Refuses a key that no run reads.
+    fn check(self) -> Result<(), Error> {
+        let unread = self.unread.into_iter().find(|(name, _)| !self.read.contains(*name));
+        match unread.and_then(|(name, found)| Some((config::find_key(name)?, found))) {
+            Some((key, (reader, place))) => Err(config::Error::unread(key, reader, place).into()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A run from the labels only, with the pipeline's own values for the keys that it does not depend on, and the names of
@@ -123,12 +162,12 @@ fn from_labels_alone(
     for name in others.chain(SWITCHES) {
         let without: Vec<Assignment> =
             values.iter().filter(|given| !is_of(&given.key, name)).cloned().collect();
-        if !source.variant(&without)?.train.is_taught() {
+        if !source.variant(&without)?.pipeline.train.is_taught() {
             values = without;
             dropped.push(name);
         }
     }
-    Ok((source.variant(&values)?, dropped))
+    Ok((source.variant(&values)?.pipeline, dropped))
 }
 
 /// Every combination of the grid and the draws, then every explicit run from every seed.
@@ -221,16 +260,10 @@ fn exclusions(source: &Source, base: &Pipeline) -> Result<Vec<Exclusion>, Error>
                 Value::Array(list) if !matches!(values.get(&key), Some(Value::Array(_))) => list,
                 value => vec![value],
             };
-            for value in &taken {
-                // Its key and its type are the pipeline's own; a temperature needs a weight to be one.
-                let given =
-                    |key: &str, value: Value| Assignment { key: key.to_owned(), value, place: place.clone() };
-                let mut trial = vec![given(&key, value.clone())];
-                if key != LAMBDA {
-                    trial.insert(0, given(LAMBDA, Value::Float(0.5)));
-                }
-                source.variant(&trial)?;
-            }
+            let checked = |value| {
+                Ok(Assignment { key: key.clone(), value, place: place.clone() }.checked()?.value)
+            };
+            let taken = taken.into_iter().map(checked).collect::<Result<_, Error>>()?;
             exclusion.push((key, taken));
         }
         exclusions.push(Exclusion(exclusion));
@@ -331,19 +364,19 @@ mod tests {
         let refused = |sweep: &str| expanded(sweep).unwrap_err();
         insta::assert_snapshot!(
             refused("[sweep]\ntrain.temprature = [1, 2]\n"),
-            @r#"DIR/grid.toml:2: unknown key "temprature"; did you mean "temperature"?"#
+            @"DIR/grid.toml:2: unknown key `temprature` in [train]; did you mean `temperature`?"
         );
         insta::assert_snapshot!(
             refused("[sweep]\n\ntrain.epochs = [1, \"many\"]\n"),
-            @r#"DIR/grid.toml:3: invalid type: string "many", expected usize"#
+            @r#"DIR/grid.toml:3: `train.epochs` must be a whole number from 1 to 100000; found "many""#
         );
         insta::assert_snapshot!(
             refused("[sweep]\ntrain.lambda = [0.5, 1.5]\n"),
-            @"DIR/grid.toml:2: train.lambda = 1.5 is out of range, it must be 0 to 1"
+            @"DIR/grid.toml:2: `train.lambda` must be a number from 0 to 1; found 1.5"
         );
         insta::assert_snapshot!(
             refused("[sweep]\ntrain.temperature = [5, 0]\n"),
-            @"DIR/grid.toml:2: train.temperature = 0 is out of range, it must be from 0.01 to 1000"
+            @"DIR/grid.toml:2: `train.temperature` must be a number from 0.01 to 1000; found 0"
         );
         insta::assert_snapshot!(
             refused("[sweep]\ntrain.seed = [0, 1, 0]\n"),
@@ -359,7 +392,7 @@ mod tests {
         );
         insta::assert_snapshot!(
             refused("[sweep]\nteacher.batch-size = [1, 2]\n"),
-            @r#"DIR/grid.toml:2: unknown key "teacher"; the keys there are name, dir, train, student, runs, exclude, search, halving"#
+            @"DIR/grid.toml:2: unknown key `teacher` in [sweep]; expected one of: name, dir, train, student, runs, exclude, search, halving"
         );
         insta::assert_snapshot!(
             refused("[sweep.search]\ntrain.lr = { log = [1e-2, 1e-4] }\n"),

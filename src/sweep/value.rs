@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use crate::config::Pipeline;
+use crate::config::{Pipeline, shortest};
 
 /// The key that tells runs of one configuration apart.
 pub(super) const SEED: &str = "train.seed";
@@ -26,22 +26,6 @@ impl Values {
             value = value.get(part)?;
         }
         Some(shortest(value))
-    }
-}
-
-#[expect(clippy::float_cmp, reason = "whether a number is exactly a single-precision one")]
-fn is_single(number: f64) -> bool {
-    f64::from(number as f32) == number
-}
-
-/// A single-precision number in as few digits as tell it apart, as people write it.
-fn shortest(value: &Value) -> Value {
-    match value {
-        Value::Float(number) if is_single(*number) => {
-            Value::Float((*number as f32).to_string().parse().unwrap_or(*number))
-        }
-        Value::Array(values) => Value::Array(values.iter().map(shortest).collect()),
-        value => value.clone(),
     }
 }
 

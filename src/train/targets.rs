@@ -2,8 +2,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::loss::Targets;
 use crate::config;
+use crate::loss::Targets;
 use crate::store::{Error, SplitRows};
 
 /// The column of the cache that a run reads.

@@ -4,8 +4,9 @@
 use std::{fs, path::Path};
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData, activation::softmax};
-use decant::config::{self, Dist, Dkd, Train};
-use decant::train::loss::{Targets, cross_entropy, dist, distillation, dkd, kd, kd_top, mse, std_kd};
+use decant::config::Train;
+use decant::loss::{Loss, Targets, cross_entropy, dist, dkd, kd, kd_top, mse, std_kd};
+use decant::train::loss::distillation;
 use serde::Deserialize;
 
 const BATCH: usize = 6;
@@ -63,8 +64,8 @@ impl Batch<'_> {
                 kd_top(student, classes, Tensor::cat(vec![kept, rest], 1), temperature)
             }
             "std_kd" => std_kd(student, teacher, temperature),
-            "dkd" => dkd(student, teacher, labels, temperature, Dkd { alpha: 1.0, beta: 8.0 }),
-            "dist" => dist(student, teacher, temperature, Dist { beta: 1.0, gamma: 2.0 }),
+            "dkd" => dkd(student, teacher, labels, temperature, [1.0, 8.0]),
+            "dist" => dist(student, teacher, temperature, [1.0, 2.0]),
             "mse" => mse(student, teacher),
             "ce" => cross_entropy(student, labels, 0.0),
             "ce_smooth" => {
@@ -167,8 +168,8 @@ fn extreme_logits_of_student_and_teacher_leave_every_loss_finite() {
         let losses: [(&str, &dyn Fn(Tensor<2>) -> Tensor<1>); 6] = [
             ("kd", &|student| kd(student, softmax(teacher.clone() / 5.0, 1), 5.0)),
             ("std-kd", &|student| std_kd(student, teacher.clone(), 5.0)),
-            ("dkd", &|student| dkd(student, teacher.clone(), labels.clone(), 5.0, Dkd::default())),
-            ("dist", &|student| dist(student, teacher.clone(), 5.0, Dist::default())),
+            ("dkd", &|student| dkd(student, teacher.clone(), labels.clone(), 5.0, [1.0, 8.0])),
+            ("dist", &|student| dist(student, teacher.clone(), 5.0, [1.0, 1.0])),
             ("ce", &|student| cross_entropy(student, labels.clone(), 0.1)),
             ("kd-top", &|student| {
                 let classes = teacher.clone().argmax(1);
@@ -204,7 +205,7 @@ fn an_unlabelled_sample_is_taught_by_the_teacher_alone() {
     let only_second = scalar(&cross_entropy(student(), labels([-1, 1]), 0.0));
     assert_close(only_second, scalar(&cross_entropy(student().slice(1..2), labels([1]), 0.0)), 1e-6, "ce");
     assert_close(scalar(&cross_entropy(student(), labels([-1, -1]), 0.1)), 0.0, 0.0, "no label at all");
-    let decoupled = |labels| scalar(&dkd(student(), teacher(), labels, 4.0, Dkd::default()));
+    let decoupled = |labels| scalar(&dkd(student(), teacher(), labels, 4.0, [1.0, 8.0]));
     assert_close(decoupled(labels([-1, 1])), decoupled(labels([2, 1])), 0.0, "the teacher's class");
 }
 
@@ -217,7 +218,7 @@ fn decoupling_and_standardising_change_what_they_say_and_no_more() {
     assert_close(moved, whole, 1e-5, "scale and level are nothing to std-kd");
     let moved = scalar(&mse(student() + 3.0, teacher() + 3.0));
     assert_close(moved, scalar(&mse(student(), teacher())), 1e-5, "mse sees differences");
-    let intra_of_one = Dist { beta: 0.0, gamma: 1.0 };
+    let intra_of_one = [0.0, 1.0];
     let alone = |logits: Tensor<2>| dist(logits, teacher().slice(0..1), 1.0, intra_of_one);
     let (value, gradient) = gradient_of(student().slice(0..1), alone);
     assert_eq!((value, gradient), (1.0, vec![0.0; 3]));
@@ -236,12 +237,12 @@ fn a_run_weighs_its_two_terms_by_the_epochs_lambda_and_temperature() {
         label_smoothing: 0.1,
         ..Train::default()
     };
-    for loss in [config::Loss::Kd, config::Loss::StdKd] {
+    for loss in [Loss::Kd, Loss::StdKd] {
         let train = Train { loss, ..train.clone() };
         let found = distillation(&train, 1, student(), labels([0, 1]), Targets::Logits(teacher()), None);
         let hard = scalar(&cross_entropy(student(), labels([0, 1]), 0.1));
         let soft = scalar(&match loss {
-            config::Loss::Kd => kd(student(), softmax(teacher() / 5.0, 1), 5.0),
+            Loss::Kd => kd(student(), softmax(teacher() / 5.0, 1), 5.0),
             _ => std_kd(student(), teacher(), 5.0),
         });
         assert_close(scalar(&found.hard), hard, 1e-6, "hard");

@@ -13,6 +13,7 @@ mod dataset_sources;
 mod losses;
 mod offline_equals_online;
 mod optimizers;
+mod pipeline_reference;
 mod pixels;
 mod preprocess;
 mod reads;

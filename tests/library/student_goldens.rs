@@ -12,10 +12,11 @@ use burn::{
 };
 use decant::{
     config::{self, Architecture},
+    loss::Targets,
     student::{Student, StudentShape, hf, visit_parameters},
     train::{
         clip::clip_global_norm,
-        loss::{Loss, Targets, distillation},
+        loss::{Loss, distillation},
     },
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};

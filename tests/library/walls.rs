@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from left to right. Those of one floor know nothing of each other; `support` is below all of them.
-const FLOORS: [&[&str]; 12] = [
+const FLOORS: [&[&str]; 13] = [
+    &["loss"],
     &["config", "objects"],
     &["view"],
     &["dataset"],

@@ -2,6 +2,19 @@
 
 use burn::tensor::{Int, Tensor, activation::log_softmax};
 
+use super::{Batch, Declaration, Reads};
+
+/// What there is to know of it as a distillation loss: it has no such term.
+pub(super) const DECLARATION: Declaration = Declaration {
+    name: "ce",
+    about: "no distillation: cross-entropy with the labels only",
+    softens: false,
+    reads: Reads::Nothing,
+    parameters: &[],
+    formula: |_| "0".to_owned(),
+    value: |Batch { labels, student_logits, .. }| cross_entropy(student_logits, labels, 0.0).zeros_like(),
+};
+
 /// The mean over labelled samples of `-sum(q * log softmax(logits))`, where `q` is `1 - smoothing` at the label and
 /// `smoothing / classes` more at every class (arXiv 1512.00567, section 7). `[1]`; 0 where no sample is labelled.
 ///

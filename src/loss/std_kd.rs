@@ -2,7 +2,20 @@
 
 use burn::tensor::{Tensor, activation::softmax};
 
-use super::kd;
+use super::{Batch, Declaration, Reads, kd};
+
+/// What there is to know of it.
+pub(super) const DECLARATION: Declaration = Declaration {
+    name: "std-kd",
+    about: "kd of logits that are standardised row by row first (arXiv 2403.01427)",
+    softens: true,
+    reads: Reads::Logits,
+    parameters: &[],
+    formula: |_| "T^2 * KL(teacher || student) of standardised logits".to_owned(),
+    value: |Batch { student_logits, targets, temperature, .. }| {
+        std_kd(student_logits, targets.logits(), temperature)
+    },
+};
 
 /// Added to the deviation, as the authors' code does (sunshangquan/logit-standardization-KD).
 const EPSILON: f64 = 1e-7;

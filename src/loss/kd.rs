@@ -1,8 +1,26 @@
 //! Distillation as Hinton, Vinyals and Dean put it (arXiv 1503.02531, section 2).
 
-use burn::tensor::{Int, Tensor, activation::log_softmax};
+use burn::tensor::{Int, Tensor, activation, activation::log_softmax};
 
 use super::softmax::{is_among, log_of_rest};
+use super::{Batch, Declaration, Reads, Targets};
+
+/// What there is to know of it.
+pub(super) const DECLARATION: Declaration = Declaration {
+    name: "kd",
+    about: "Hinton's: KL of the softened probabilities (arXiv 1503.02531)",
+    softens: true,
+    reads: Reads::SoftTargets,
+    parameters: &[],
+    formula: |_| "T^2 * KL(teacher || student)".to_owned(),
+    value: |Batch { student_logits, targets, temperature, .. }| match targets {
+        Targets::Soft(targets) => kd(student_logits, targets, temperature),
+        Targets::Top { classes, masses } => kd_top(student_logits, classes, masses, temperature),
+        targets => {
+            kd(student_logits, activation::softmax(targets.logits() / temperature, 1), temperature)
+        }
+    },
+};
 
 /// `T^2 * KL(targets || softmax(student / T))`, the mean over the batch, `[1]`: PyTorch's
 /// `KLDivLoss(reduction="batchmean")` of the softened, times `T^2`.

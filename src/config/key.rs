@@ -1,0 +1,90 @@
+//! What is declared of a key, beside the field that it sets: type, range, role, and when it is read.
+
+use super::kind::Kind;
+
+/// A key of the section `S`.
+pub struct Declared<S> {
+    /// Its dotted name, such as `train.lr`.
+    pub name: &'static str,
+    /// What its value may be.
+    pub kind: Kind,
+    /// What part it has in a run's identity.
+    pub role: Role,
+    /// One line for the reference.
+    pub about: &'static str,
+    /// Words for a message where it would do nothing, if it is easily taken for another key.
+    pub hint: &'static str,
+    /// What other programs call it.
+    pub also: &'static [&'static str],
+    /// It is read only where all of them hold.
+    pub conditions: [Option<Condition<S>>; 2],
+}
+
+/// What part a key has in what makes two runs the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It decides what a student learns.
+    Decides,
+    /// It decides the distillation term of the loss: a student that learns from the labels only does not depend on it.
+    TeacherTerm,
+    /// It is repeated over: runs that differ in it only are one configuration.
+    Seed,
+    /// It says where and how the work is done, which changes no result.
+    Machine,
+    /// It is a name for people.
+    Name,
+}
+
+/// Where a key is read.
+pub struct Condition<S> {
+    /// Whether it is read with these values of its section; the second argument is its name.
+    pub holds: fn(&S, &str) -> bool,
+    /// What completes `it is read only ...`.
+    pub text: &'static str,
+    /// Settings with which it holds, each `KEY=VALUE`.
+    pub with: &'static [&'static str],
+    /// Settings with which it does not.
+    pub without: &'static [&'static str],
+}
+
+impl<S> Declared<S> {
+    /// A key that is always read.
+    pub const fn new(name: &'static str, kind: Kind, role: Role, about: &'static str) -> Self {
+        Self { name, kind, role, about, hint: "", also: &[], conditions: [None, None] }
+    }
+
+    /// The key, read only where `condition` holds as well.
+    pub const fn read(mut self, condition: Condition<S>) -> Self {
+        let free = self.conditions[0].is_some() as usize;
+        self.conditions[free] = Some(condition);
+        self
+    }
+
+    /// The key with the names that other programs have for it.
+    pub const fn also(mut self, names: &'static [&'static str]) -> Self {
+        self.also = names;
+        self
+    }
+
+    /// The key with words for a message.
+    pub const fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = hint;
+        self
+    }
+}
+
+impl<S> Clone for Declared<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Declared<S> {}
+
+impl<S> Clone for Condition<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Condition<S> {}

@@ -1,0 +1,101 @@
+//! The reference of a pipeline file's keys, `docs/pipeline.md`, from their declarations.
+
+use toml::Value;
+
+use super::key::Role;
+use super::keys::{Key, keys};
+use super::kind::Kind;
+use crate::loss::{Loss, Reads};
+
+const HEAD: &str = "\
+# A pipeline file
+
+A TOML file with the sections `[dataset]`, `[teacher]`, `[cache]`, `[student]`, `[train]` and `[sweep]`. Every key can be left out, and every
+key can be set on the command line: `--set train.lr=3e-4`. Names are matched without case, and `_` is the same as `-`. Relative paths are
+taken from the working directory.
+
+An unknown key is an error. So is a key that would do nothing: each is read only under the condition that stands beside it, if there is one.
+A key of the file that an option of the command line makes meaningless is left out, such as `train.momentum` with
+`--set train.optimizer=adamw`.
+
+The last column says what a key is to a run. A `result` key decides what the student learns. A `teacher's term` key does so through the
+distillation term, so that a student from the labels only does not depend on it. Runs that differ in the `seed` only are one configuration.
+`machine` keys and `name`s change no result.
+
+This page is written from the declarations in `src/config` by `UPDATE_DOCS=1 cargo test --test library pipeline_reference`.
+";
+
+/// The page, in Markdown.
+pub fn reference() -> String {
+    let mut parts = vec![HEAD.to_owned()];
+    let mut section = None;
+    for key in keys() {
+        if section != Some(key.section()) {
+            section = Some(key.section());
+            let title = match key.section() {
+                "" => "Outside of all sections".to_owned(),
+                section => format!("`[{section}]`"),
+            };
+            parts.push(format!("\n## {title}\n\n| key | value | default | what it is | run |\n| --- | --- | --- | --- | --- |\n"));
+        }
+        parts.push(row(key));
+    }
+    parts.push("\n## Losses\n\n`train.loss` is one of these; the last column says what each reads of the cache.\n\n".to_owned());
+    parts.push("| loss | what it is | formula | reads |\n| --- | --- | --- | --- |\n".to_owned());
+    for loss in Loss::ALL {
+        let declaration = loss.declaration();
+        let defaults: Vec<f32> = declaration.parameters.iter().map(|parameter| parameter.default).collect();
+        let reads = match declaration.reads {
+            Reads::Nothing => "nothing",
+            Reads::SoftTargets => "soft targets at `train.temperature`; the logits where it moves",
+            Reads::Logits => "logits of every class",
+        };
+        let formula = (declaration.formula)(&defaults);
+        parts.push(format!("| `{}` | {} | `{}` | {reads} |\n", declaration.name, declaration.about, cell(&formula)));
+    }
+    parts.concat()
+}
+
+fn row(key: &Key) -> String {
+    let name = key.name.strip_prefix(key.section()).unwrap_or(key.name).trim_start_matches('.');
+    let default = match key.default() {
+        Some(Value::Table(table)) if table.is_empty() => String::new(),
+        Some(Value::String(text)) if text.is_empty() => String::new(),
+        Some(value) => format!("`{}`", cell(&number(&value))),
+        None => String::new(),
+    };
+    let readers: Vec<&str> = key.readers().iter().map(|reader| reader.text).collect();
+    let about = match readers.join(" and ") {
+        readers if readers.is_empty() => key.about.to_owned(),
+        readers => format!("{}. Read only {readers}", key.about),
+    };
+    let role = match key.role {
+        Role::Decides => "result",
+        Role::TeacherTerm => "teacher's term",
+        Role::Seed => "seed",
+        Role::Machine => "machine",
+        Role::Name => "name",
+    };
+    format!("| `{name}` | {} | {default} | {} | {role} |\n", cell(&values(&key.kind)), cell(&about))
+}
+
+/// The values of a key; names as they are written.
+fn values(kind: &Kind) -> String {
+    match kind {
+        Kind::OneOf(names) => names.iter().map(|name| format!("`\"{name}\"`")).collect::<Vec<_>>().join(", "),
+        kind => kind.expected(),
+    }
+}
+
+/// A default as people write it: `5e-5`, not `0.00005`.
+fn number(value: &Value) -> String {
+    match value {
+        Value::Float(number) if *number != 0.0 && number.abs() < 1e-3 => format!("{number:e}"),
+        value => value.to_string(),
+    }
+}
+
+/// Text that may stand in a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
