@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use super::Failure;
 use crate::config::{Pipeline, Source};
+use crate::store::{self, Cache};
+use crate::teacher;
 
 /// The pipeline file and what overrides it.
 #[derive(clap::Args)]
@@ -63,6 +65,25 @@ impl PipelineArgs {
         }
         pipeline
     }
+}
+
+/// Refuses a cache under another name that another teacher made, where the pipeline's teacher can be read; it may also be gone.
+pub fn check_teacher(pipeline: &Pipeline, cache: &Cache) -> Result<(), Failure> {
+    let manifest = cache.manifest();
+    if manifest.name == pipeline.cache.name {
+        return Ok(());
+    }
+    let Ok(teacher) = teacher::identify(&pipeline.teacher) else { return Ok(()) };
+    if teacher.fingerprint == manifest.teacher.fingerprint {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "{} was made by another teacher: its fingerprint is {}, and that of {} is {}; make a cache of this one with decant teacher-cache",
+        store::place(cache.dir()).display(),
+        manifest.teacher.fingerprint.short(12),
+        teacher.model,
+        teacher.fingerprint.short(12)
+    )))
 }
 
 /// `--lr 3e-4` as the override `train.lr=3e-4`, where it was given.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::Failure;
 use super::output::print_json;
-use super::pipeline::PipelineArgs;
+use super::pipeline::{PipelineArgs, check_teacher};
 use super::teacher_cache::Part;
 use crate::config::Pipeline;
 use crate::sweep::{self, LOCK_FILE, Lock, Plan, Points, Selection, Summary, SweepProgress, Units, Verified};
@@ -101,6 +101,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         return units::run(&args, &selection, &points, &base, &shared, context);
     }
     let plan = args.plan(&points, &base, &shared)?;
+    check_teacher(&base, &plan.own)?;
     if let Some((path, lock)) = &lock {
         lock.check(path, &plan)?;
     }

@@ -13,7 +13,7 @@ use crate::dataset::{Dataset, SplitName};
 use crate::stage_one::{self, Left, Settings, State, Summary, TunedTeacher, Tuner};
 use crate::store::{self, Manifest};
 use crate::support::table::Table;
-use crate::teacher::{OnnxModel, Teacher};
+use crate::teacher::{Description, OnnxModel, Teacher};
 
 /// Stage one: run the teacher once and cache its logits.
 ///
@@ -84,23 +84,22 @@ pub(super) fn cache(
 ) -> Result<Summary, Failure> {
     // The teacher first: what is wrong with it is said before a large dataset is read.
     let model = OnnxModel::read(&pipeline.teacher)?;
+    let dataset = Dataset::open(&pipeline.dataset, context)?;
+    let batch_size = pipeline.teacher.batch(config::Provider::Cpu);
+    let mut settings = Settings { cache: &pipeline.cache, batch_size, part, context };
+    if let Some(summary) = stage_one::reuse(&dataset, &model.identity(), &settings)? {
+        let batch_size = Manifest::read(&summary.dir)?.teacher.batch_size as usize;
+        show_head(pipeline, &dataset, &summary.teacher, batch_size, context);
+        return show_outcome(pipeline, summary, context);
+    }
     let open = |tuning| model.open_team(tuning);
     let tuner = Tuner::open(&pipeline.teacher, &open)?;
-    let dataset = Dataset::open(&pipeline.dataset, context)?;
-    let mut settings = Settings {
-        cache: &pipeline.cache,
-        batch_size: pipeline.teacher.batch(tuner.teacher().describe().device.provider),
-        part,
-        context,
-    };
+    settings.batch_size = pipeline.teacher.batch(tuner.teacher().describe().device.provider);
     let left = left(&dataset, tuner.teacher(), &settings)?;
     if let (Count::Auto, Some(begun)) = (pipeline.teacher.batch_size, left.batch_size) {
         settings.batch_size = begun;
     }
-    show_head(pipeline, &dataset, tuner.teacher(), settings.batch_size, context);
-    for warning in dataset.warnings() {
-        errln!("warning: {warning}");
-    }
+    show_head(pipeline, &dataset, &tuner.teacher().describe(), settings.batch_size, context);
     let mut tuned = tuner.tune(left.rows, settings.batch_size)?;
     let config::Teacher { batch_size, sessions, threads, .. } = pipeline.teacher;
     if left.rows > 0 && [batch_size, sessions, threads].contains(&Count::Auto) {
@@ -109,6 +108,15 @@ pub(super) fn cache(
     let batch_size = tuned.batch_size;
     let summary = stage_one::run_all(&dataset, &mut tuned.each(), batch_size, &settings)
         .map_err(|error| error.with_all_bad_images(&dataset, context))?;
+    show_outcome(pipeline, summary, context)
+}
+
+/// Shows what came out.
+fn show_outcome(
+    pipeline: &Pipeline,
+    summary: Summary,
+    context: &Context,
+) -> Result<Summary, Failure> {
     if !is_called(&summary.dir, &pipeline.cache.name) {
         let place = store::place(&summary.dir);
         context.line(format!("reused   {}, which is the same cache under another name", place.display()));
@@ -150,11 +158,10 @@ fn show_tuning(tuned: &TunedTeacher, context: &Context) {
 fn show_head(
     pipeline: &Pipeline,
     dataset: &Dataset,
-    teacher: &dyn Teacher,
+    description: &Description,
     batch_size: usize,
     context: &Context,
 ) {
-    let description = teacher.describe();
     context.line(format!("teacher-cache  {}", pipeline.name));
     let splits: Vec<String> =
         dataset.splits.iter().map(|split| format!("{} {}", split.name, split.samples.len())).collect();
@@ -177,6 +184,9 @@ fn show_head(
         pipeline.cache.views,
         numbers(&pipeline.cache.temperatures)
     ));
+    for warning in dataset.warnings() {
+        errln!("warning: {warning}");
+    }
 }
 
 /// All of a few class names, the first of many.

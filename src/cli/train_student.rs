@@ -4,7 +4,7 @@ use crate::support::context::Context;
 use std::path::PathBuf;
 
 use super::output::{percent, print_json, seconds};
-use super::pipeline::{PipelineArgs, shortcut};
+use super::pipeline::{PipelineArgs, check_teacher, shortcut};
 use super::{Failure, evaluate, run_header, runs as runs_command};
 use crate::runs::{self, Resume, warnings};
 use crate::student::hf::Head;
@@ -83,6 +83,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     pipeline.train.tags.extend(args.tags);
     let context = &if args.json { context.without_lines() } else { context.clone() };
     let setup = Setup::new(pipeline, args.cache.as_deref(), &args.pipeline.pipeline, context)?;
+    check_teacher(&setup.pipeline, &setup.cache)?;
     let (result, _) = student_from(&args.resume, &setup, context)?;
     if args.json {
         print_json(&result);

@@ -50,7 +50,7 @@ pub use recipe::{ClassRule, ClassWeights, Freeze, Optimizer};
 pub use student::Student;
 pub use student_device::StudentDevice;
 pub use sweep::{Halving, Search, Sweep};
-pub use teacher::{ClassMatching, Gpu, ImageSize, Resample, Teacher};
+pub use teacher::{ClassMatching, Gpu, ImageSize, Outputs, Resample, Teacher};
 pub use teacher_device::{ProviderDevice, TeacherDevice};
 pub use teacher_devices::TeacherDevices;
 pub use train::{RUN_NAME, Schedule, Train, is_run_name};

@@ -24,6 +24,9 @@ pub struct Teacher {
     /// How its classes are found among the dataset's.
     #[serde(skip_serializing_if = "ClassMatching::is_default")]
     pub match_classes: ClassMatching,
+    /// What its output is; of probabilities the logarithm is cached.
+    #[serde(skip_serializing_if = "Outputs::is_default")]
+    pub outputs: Outputs,
     /// Mean of red, green and blue, of values from 0 to 1. With `std` and `resample` it is the model's preprocessing in place of a file's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean: Option<[f32; 3]>,
@@ -62,6 +65,7 @@ impl Default for Teacher {
             model: "embedded:leaves".to_owned(),
             classes: None,
             match_classes: ClassMatching::Name,
+            outputs: Outputs::Logits,
             mean: None,
             std: None,
             image_size: None,
@@ -122,6 +126,24 @@ pub enum ClassMatching {
 }
 
 impl ClassMatching {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What a teacher's output is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outputs {
+    /// Raw logits.
+    #[default]
+    Logits,
+    /// Probabilities, as of a model that ends in a Softmax: their logarithm has the same softened probabilities at every temperature.
+    Probabilities,
+}
+
+impl Outputs {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
     fn is_default(&self) -> bool {
         *self == Self::default()
@@ -253,6 +275,14 @@ pub(super) const KEYS: &[Key] = &[
         Role::Decides,
         "How its classes are found among the dataset's: by name, or by index where names occur twice",
     ),
+    Key::new(
+        "teacher.outputs",
+        Kind::OneOf(&["logits", "probabilities"]),
+        Role::Decides,
+        "What its output is: logits, or probabilities, whose logarithm is cached",
+    )
+    .read(NOT_EMBEDDED)
+    .also(&["output", "activation"]),
     Key::new(
         "teacher.mean",
         Kind::Array(3, Range::FINITE),

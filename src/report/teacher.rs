@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::Error;
 use super::reliability::{self, Bin};
-use crate::dataset::SplitName;
-use crate::store::{Cache, Entropy, Manifest, TeacherQuality, soften};
+use crate::dataset::{Duplicates, SplitName};
+use crate::store::{Cache, Entropy, Manifest, SplitRows, TeacherQuality, soften};
 use crate::support::confusion::Confusion;
 use crate::support::hash::Digest;
 use crate::train::metrics::argmax;
@@ -29,6 +29,8 @@ pub struct Teacher {
     pub confusion: Confusion,
     /// Of the labelled samples, at temperature 1.
     pub reliability: Vec<Bin>,
+    /// Images that are in two splits or twice in one, a sentence each.
+    pub duplicates: Vec<String>,
 }
 
 /// One split of the cache.
@@ -87,7 +89,30 @@ impl Teacher {
             measured: split.as_str().to_owned(),
             confusion,
             reliability: reliability::bins(answers),
+            duplicates: duplicates(cache)?,
             manifest,
         })
     }
+}
+
+/// What the image hashes of a cache say of images that it holds more than once.
+fn duplicates(cache: &Cache) -> Result<Vec<String>, Error> {
+    let mut splits = Vec::new();
+    for name in SplitName::ALL {
+        if cache.manifest().dataset.splits.iter().any(|split| split.name == name.as_str()) {
+            splits.push((name, cache.split(name.as_str())?));
+        }
+    }
+    let plain = |rows: &SplitRows, sample: usize| rows.row(sample as u64, 0);
+    let identities = splits.iter().map(|(name, rows)| {
+        let of_sample = |sample| plain(rows, sample).map(|row| (rows.image_hash(row), rows.label(row)));
+        (*name, (0..rows.samples() as usize).filter_map(of_sample))
+    });
+    let found = Duplicates::among(identities);
+    let name = |split: SplitName, sample: usize| {
+        let rows = splits.iter().find(|(name, _)| *name == split).map(|(_, rows)| rows);
+        let path = rows.and_then(|rows| Some(rows.path(plain(rows, sample)?).to_owned()));
+        path.unwrap_or_else(|| format!("{split} {sample}"))
+    };
+    Ok(found.iter().map(|duplicates| duplicates.sentence(name)).collect())
 }

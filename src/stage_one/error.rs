@@ -52,7 +52,8 @@ pub enum Error {
     /// A row of the teacher's output depends on more than its image.
     #[error(
         "the teacher {model} gives one image other logits when other images are in its batch, or when it is asked again: they differ by \
-         {difference:.1e}, with logits of up to {largest:.1e}, so they can't be cached; export it with an output of [batch, classes] and \
+         {difference:.1e}, with logits of up to {largest:.1e}, where rounding explains {allowed:.1e} on {device}, so they can't be cached; \
+         export it with an output of [batch, classes] and \
          without dropout, noise or batch statistics, or set teacher.batch-size = 1 if it is quantised as it runs"
     )]
     RowsDiffer {
@@ -62,11 +63,15 @@ pub enum Error {
         difference: f32,
         /// The largest logit.
         largest: f32,
+        /// The largest difference that rounding explains there.
+        allowed: f32,
+        /// Where it runs, and in which precision.
+        device: String,
     },
     /// The teacher's output is not logits.
     #[error(
         "the teacher {model} gives probabilities, expected logits: each row of its output is in 0 to 1 and sums to 1; export it without the \
-         Softmax at its end"
+         Softmax at its end, or set teacher.outputs = \"probabilities\", which caches their logarithm"
     )]
     Probabilities {
         /// The model.

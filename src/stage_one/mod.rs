@@ -18,6 +18,7 @@ mod pipeline;
 mod prepare;
 mod probe;
 mod recompute;
+mod reuse;
 mod summary;
 mod trial;
 mod tune;
@@ -36,6 +37,7 @@ pub use error::Error;
 pub use identity::{Left, done_or_missing, left, manifest};
 pub use pipeline::batches_alive;
 pub use recompute::{Difference, Recomputed, recompute};
+pub use reuse::reuse;
 pub use summary::{State, Summary, at_chance};
 pub use tune::{Open, Tuner};
 pub use tuned::{MeasuredCandidate, Sessions, TunedTeacher};
@@ -98,7 +100,7 @@ pub fn run_all(
     // A teacher that is refused leaves no folder behind.
     let is_begun = settings.cache.dir.join(manifest.folder_name()).exists();
     if !is_begun {
-        probe::check(&mut *teachers[0], call_size)?;
+        probe::check(&mut *teachers[0], call_size, dataset, settings)?;
     }
     let site = CacheBuilder::create_or_open(&settings.cache.dir, &manifest, settings.context)?;
 
@@ -110,7 +112,7 @@ pub fn run_all(
 
     let rows: u64 = known.tasks.iter().map(|task| task.asked() as u64).sum();
     if rows > 0 && is_begun {
-        probe::check(&mut *teachers[0], call_size)?;
+        probe::check(&mut *teachers[0], call_size, dataset, settings)?;
     }
     let teacher = &*teachers[0];
     let mut progress = settings.context.progress("teacher", rows, "images");

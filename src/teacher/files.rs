@@ -7,7 +7,7 @@ use super::external::external_files;
 use super::hub;
 use super::location::{Location, MODEL_LIMIT, read};
 use super::{Error, embedded};
-use crate::config::{self, ClassMatching};
+use crate::config::{self, ClassMatching, Outputs};
 use crate::support::hash::{Digest, FieldHasher};
 use crate::view::Preprocess;
 
@@ -95,6 +95,9 @@ impl Files {
         // Another order of the logits in the cache, for the same names.
         if teacher.match_classes == ClassMatching::Index {
             hasher.field("classes are matched by", "index");
+        }
+        if teacher.outputs == Outputs::Probabilities {
+            hasher.field("outputs", "logarithm of probabilities");
         }
         let fingerprint = hasher.field("preprocessing", preprocess.fingerprint().0).finish();
         let is_elsewhere = teacher.model.starts_with(hub::PREFIX);

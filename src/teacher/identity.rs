@@ -22,6 +22,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// That of files which were read.
+    pub(super) fn of(files: &Files) -> Self {
+        let Files { name, classes, matching, preprocess, fingerprint, .. } = files.clone();
+        Self { model: name, classes, matching, preprocess, fingerprint }
+    }
+
     /// For each class of the dataset, the index of the same class among the teacher's logits.
     ///
     /// # Errors
@@ -36,6 +42,5 @@ impl Identity {
 /// # Errors
 /// Files that are missing or damaged.
 pub fn identify(teacher: &config::Teacher) -> Result<Identity, Error> {
-    let Files { name, classes, matching, preprocess, fingerprint, .. } = Files::read(teacher)?;
-    Ok(Identity { model: name, classes, matching, preprocess, fingerprint })
+    Ok(Identity::of(&Files::read(teacher)?))
 }

@@ -37,3 +37,35 @@ pub(super) fn append(
     let value = values.iter().find(|value| !value.is_finite()).expect("one is not finite");
     Err(format!("expected finite logits, found {value}"))
 }
+
+/// Takes the logarithm of probabilities. One of 0 becomes that of the least float; the text says what is no probability.
+pub(super) fn of_probabilities(values: &mut [f32]) -> Result<(), String> {
+    // A half-precision softmax rounds.
+    if let Some(value) = values.iter().find(|value| !(0.0..=1.001).contains(*value)) {
+        return Err(format!("expected probabilities, as teacher.outputs says, found {value}"));
+    }
+    for value in values {
+        *value = libm::logf(value.max(f32::MIN_POSITIVE));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_become_logits_with_the_same_softmax() {
+        let logits = [2.0f32, -1.0, 0.5];
+        let sum: f32 = logits.iter().map(|logit| logit.exp()).sum();
+        let mut values = logits.map(|logit| logit.exp() / sum);
+        of_probabilities(&mut values).unwrap();
+        for (value, logit) in values.iter().zip(logits) {
+            assert!((value - values[0] - (logit - logits[0])).abs() < 1e-5);
+        }
+        let mut sure = [1.0, 0.0];
+        of_probabilities(&mut sure).unwrap();
+        assert!(sure.iter().all(|value| value.is_finite()));
+        assert!(of_probabilities(&mut [3.0]).unwrap_err().contains("expected probabilities"));
+    }
+}

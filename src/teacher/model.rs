@@ -1,6 +1,7 @@
 //! A model whose files were read once, and from which sessions are opened.
 
 use super::files::Files;
+use super::identity::Identity;
 use super::session::SessionOpener;
 use super::{Error, OnnxTeacher, Teacher, Tuning, runtime};
 use crate::config;
@@ -18,6 +19,11 @@ impl OnnxModel {
     /// Files that are missing or damaged.
     pub fn read(teacher: &config::Teacher) -> Result<Self, Error> {
         Ok(Self { files: Files::read(teacher)?, config: teacher.clone() })
+    }
+
+    /// What decides its logits.
+    pub fn identity(&self) -> Identity {
+        Identity::of(&self.files)
     }
 
     /// Opens the model on every device that `[teacher]` names, in as many sessions on each as `tuning` says: teachers that

@@ -7,8 +7,8 @@ use super::host_tensors::HostSession;
 use super::io_binding::BoundSession;
 use super::session::{OpenSession, SessionOpener, plain_reason};
 use super::signature::Signature;
-use super::{Description, Error, Teacher, class_order};
-use crate::config::{self, ClassMatching, Provider};
+use super::{Description, Error, Teacher, class_order, logits};
+use crate::config::{self, ClassMatching, Outputs, Provider};
 use crate::support::hash::Digest;
 use crate::view::Preprocess;
 
@@ -20,6 +20,7 @@ pub struct OnnxTeacher {
     path: PathBuf,
     classes: Vec<String>,
     matching: ClassMatching,
+    outputs: Outputs,
     preprocess: Preprocess,
     fingerprint: Digest,
     description: Description,
@@ -60,6 +61,7 @@ impl OnnxTeacher {
             path,
             classes,
             matching,
+            outputs: opener.config.outputs,
             preprocess,
             fingerprint,
             description,
@@ -71,11 +73,14 @@ impl OnnxTeacher {
     fn run(&mut self, pixels: &[f32], batch: usize, logits: &mut Vec<f32>) -> Result<(), Error> {
         let (height, width) = self.preprocess.size();
         let shape = [batch, 3, height as usize, width as usize];
-        let classes = self.classes.len();
-        let given = match &mut self.calls {
+        let (classes, before) = (self.classes.len(), logits.len());
+        let mut given = match &mut self.calls {
             Calls::Host(calls) => calls.run(pixels, shape, classes, logits),
             Calls::Bound(calls) => calls.run(pixels, shape, classes, logits),
         };
+        if given.is_ok() && self.outputs == Outputs::Probabilities {
+            given = logits::of_probabilities(&mut logits[before..]);
+        }
         given.map_err(|reason| Error::Inference { path: self.path.clone(), batch, reason })
     }
 }

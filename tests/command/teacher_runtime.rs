@@ -7,6 +7,8 @@ use std::process::Command;
 use decant::teacher::doctor;
 use decant::teacher::runtime::{self, Origin, Search};
 
+use crate::common::{TINY, Workshop, copy};
+
 fn project() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -99,4 +101,43 @@ fn the_doctor_tells_what_was_found_and_what_is_missing() {
     assert!(!health.providers[1].built_in);
     assert!(health.looked[0].contains("ORT_DYLIB_PATH"), "{:?}", health.looked);
     assert!(health.providers[1].missing[0].contains("pip install onnxruntime-gpu"));
+}
+
+#[test]
+fn a_complete_cache_needs_no_onnx_runtime() {
+    let workshop = Workshop::new();
+    workshop.file("tiny.toml", TINY);
+    workshop.done(&["teacher-cache", "-p", "tiny.toml"]);
+    let again = |more: &[&str]| {
+        let mut command = workshop.decant();
+        command.env("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so");
+        command.args(["teacher-cache", "-p", "tiny.toml"]).args(more).output().unwrap()
+    };
+    for more in [&[][..], &["--set", "cache.temperatures=[1, 3]"]] {
+        let output = again(more);
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("the teacher was not asked"), "{said}");
+    }
+    // What is not there yet needs the teacher.
+    let output = again(&["--set", "cache.views=2"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/libonnxruntime.so"));
+}
+
+#[test]
+fn a_cache_under_another_name_is_that_of_the_pipelines_own_teacher() {
+    let workshop = Workshop::new();
+    let text = format!("[teacher]\nmodel = \"teacher\"\n{TINY}");
+    workshop.file("a.toml", &text);
+    workshop.file("b.toml", &text);
+    let goldens = project().join("tests/goldens/teacher");
+    copy(&goldens.join("fp32"), &workshop.path().join("teacher"));
+    workshop.done(&["teacher-cache", "-p", "a.toml"]);
+    workshop.done(&["train-student", "-p", "b.toml", "--epochs", "1"]);
+    fs::copy(goldens.join("fp16/model.onnx"), workshop.path().join("teacher/model.onnx")).unwrap();
+    let (code, said) = workshop.refused(&["train-student", "-p", "b.toml", "--epochs", "2"]);
+    assert!(code == 2 && said.contains("was made by another teacher"), "{code}: {said}");
+    // The teacher may also be gone.
+    fs::remove_dir_all(workshop.path().join("teacher")).unwrap();
+    workshop.done(&["train-student", "-p", "b.toml", "--epochs", "2"]);
 }

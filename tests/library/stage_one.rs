@@ -420,11 +420,27 @@ struct Counting {
     /// Added to each logit, times the mean of the batch.
     of_neighbours: f32,
     softmax: bool,
+    calls: usize,
+    /// Added to each logit, times the number of the call.
+    of_call: f32,
+    /// Adds that only to images that are nearly of one colour, which noise is not.
+    only_if_flat: bool,
+    /// Gives `[classes, batch]`.
+    transposed: bool,
 }
 
 impl Counting {
     fn new() -> Self {
-        Self { teacher: GrayTeacher::new(&CLASSES), images: 0, of_neighbours: 0.0, softmax: false }
+        Self {
+            teacher: GrayTeacher::new(&CLASSES),
+            images: 0,
+            of_neighbours: 0.0,
+            softmax: false,
+            calls: 0,
+            of_call: 0.0,
+            only_if_flat: false,
+            transposed: false,
+        }
     }
 }
 
@@ -452,6 +468,23 @@ impl Teacher for Counting {
         for logit in &mut logits {
             *logit += self.of_neighbours * mean;
         }
+        self.calls += 1;
+        let is_flat = |image: &[f32]| {
+            let near = image.iter().filter(|value| (*value - image[100]).abs() < 1e-3).count();
+            near * 10 > image.len() * 8
+        };
+        let image = pixels.len() / batch;
+        for (row, image) in logits.chunks_mut(CLASSES.len()).zip(pixels.chunks(image)) {
+            if !self.only_if_flat || is_flat(image) {
+                row[0] += self.of_call * self.calls as f32;
+            }
+        }
+        if self.transposed {
+            let rows = logits.clone();
+            for (at, logit) in logits.iter_mut().enumerate() {
+                *logit = rows[at % batch * CLASSES.len() + at / batch];
+            }
+        }
         if self.softmax {
             for row in logits.chunks_mut(CLASSES.len()) {
                 let sum: f32 = row.iter().map(|logit| logit.exp()).sum();
@@ -477,11 +510,42 @@ fn a_teacher_whose_rows_depend_on_their_neighbours_is_refused() {
 }
 
 #[test]
+fn a_teacher_that_answers_differently_when_it_is_asked_again_is_refused() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let mut teacher = Counting { of_call: 0.1, ..Counting::new() };
+    let message = run(&images.open(), &mut teacher, &cache_in(root.path())).unwrap_err();
+    assert!(message.contains("or when it is asked again"), "{message}");
+    assert!(message.contains("on cpu in fp32"), "{message}");
+}
+
+#[test]
+fn a_teacher_that_is_steady_on_noise_and_not_on_the_images_is_refused() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let mut teacher = Counting { of_call: 0.1, only_if_flat: true, ..Counting::new() };
+    let message = run(&images.open(), &mut teacher, &cache_in(root.path())).unwrap_err();
+    assert!(message.contains("or when it is asked again"), "{message}");
+    assert_eq!(teacher.images, 2 * PROBED);
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_output_of_classes_by_batch_is_refused_where_its_shape_does_not_show_it() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let (dataset, cache) = (images.open(), cache_in(root.path()));
+    let mut teacher = Counting { transposed: true, ..Counting::new() };
+    let settings =
+        Settings { cache: &cache, batch_size: CLASSES.len(), part: (0, 1), context: &Context::silent() };
+    let message = stage_one::run(&dataset, &mut teacher, &settings).unwrap_err().to_string();
+    assert!(message.contains("export it with an output of [batch, classes]"), "{message}");
+}
+
+#[test]
 fn a_teacher_of_probabilities_is_refused() {
     let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
     let mut teacher = Counting { softmax: true, ..Counting::new() };
     let message = run(&images.open(), &mut teacher, &cache_in(root.path())).unwrap_err();
     assert!(message.contains("gives probabilities, expected logits"), "{message}");
+    assert!(message.contains("teacher.outputs = \"probabilities\""), "{message}");
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
 }
 
@@ -520,7 +584,7 @@ fn more_views_and_more_images_ask_the_teacher_for_new_rows_only() {
     let expected = run(&images.open(), &mut Counting::new(), &views(3, fresh.path())).unwrap();
     assert_eq!(files_of(&more_views.dir), files_of(&expected.dir));
     assert_eq!((more_views.images, more_views.reused), (15, 45));
-    assert!(teacher.images < PROBED + 15 + 7 * BATCH, "{}", teacher.images);
+    assert!(teacher.images < 2 * PROBED + 15 + 7 * BATCH, "{}", teacher.images);
 
     // The first of its class, so that all others have another index.
     RgbImage::from_pixel(40, 30, Rgb([60, 61, 62]))
@@ -578,4 +642,16 @@ fn a_kept_row_with_a_flipped_bit_is_asked_for_again() {
     let again = run(&dataset, &mut Counting::new(), &cache).unwrap();
     assert_eq!(again.reused, 0);
     assert_eq!(files_of(&again.dir), files_of(&expected.dir));
+}
+
+#[test]
+fn a_report_names_images_that_are_in_two_splits() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    fs::copy(images.path("train/healthy/0.png"), images.path("test/bean_rust/leaked.png")).unwrap();
+    let summary = run(&images.open(), &mut GrayTeacher::new(&CLASSES), &cache_in(root.path())).unwrap();
+    let cache = Cache::open(&summary.dir).unwrap();
+    let found = decant::report::Teacher::of(&cache, SplitName::Test).unwrap().duplicates;
+    assert_eq!(found.len(), 1, "{found:?}");
+    let parts = ["1 image of test is also in train, under another label", "leaked.png", "healthy/0.png"];
+    assert!(parts.iter().all(|part| found[0].contains(part)), "{found:?}");
 }
