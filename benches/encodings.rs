@@ -86,6 +86,7 @@ fn logits(classes: usize, rows: usize) -> Vec<f32> {
 
 fn manifest(classes: usize, rows: usize, encoding: Encoding, zstd: u8) -> Manifest {
     let dataset = DatasetIdentity {
+        left_out: Vec::new(),
         name: "synthetic".to_owned(),
         fingerprint: Digest::of(b"synthetic"),
         classes: (0..classes).map(|class| format!("class {class}")).collect(),

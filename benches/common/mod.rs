@@ -16,6 +16,7 @@ use decant::view::Preprocess;
 /// The manifest of a cache of one split that no teacher made.
 pub fn manifest(name: &str, rows: u64, classes: usize, temperatures: &[f32], shard_rows: u32) -> Manifest {
     let dataset = DatasetIdentity {
+        left_out: Vec::new(),
         name: "made up".to_owned(),
         fingerprint: Digest::of(b"made up"),
         classes: (0..classes).map(|class| format!("class {class}")).collect(),

@@ -162,6 +162,7 @@ fn footer(bytes: &[u8]) -> &[u8] {
 
 fn example(encoding: Encoding, zstd: u8) -> Manifest {
     let dataset = DatasetIdentity {
+        left_out: Vec::new(),
         name: "leaves".to_owned(),
         fingerprint: Digest::of(b"dataset"),
         classes: ["angular_leaf_spot", "bean_rust", "healthy"].map(str::to_owned).to_vec(),

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use super::Failure;
 use super::output::{bytes, numbers, percent, print_json, seconds};
 use super::pipeline::{PipelineArgs, shortcut};
-use crate::config::{self, Count, Pipeline};
+use crate::config::{self, Count, OnBadImage, Pipeline};
 use crate::dataset::{Dataset, SplitName};
 use crate::stage_one::{self, Left, Settings, State, Summary, TunedTeacher, Tuner};
 use crate::store::{self, Manifest};
@@ -84,9 +84,15 @@ pub(super) fn cache(
 ) -> Result<Summary, Failure> {
     // The teacher first: what is wrong with it is said before a large dataset is read.
     let model = OnnxModel::read(&pipeline.teacher)?;
-    let dataset = Dataset::open(&pipeline.dataset, context)?;
+    let mut dataset = Dataset::open(&pipeline.dataset, context)?;
     let batch_size = pipeline.teacher.batch(config::Provider::Cpu);
     let mut settings = Settings { cache: &pipeline.cache, batch_size, part, context };
+    let is_skipping = pipeline.dataset.on_bad_image == OnBadImage::Skip;
+    if is_skipping
+        && let Some(kept) = stage_one::without_left_out(&dataset, model.identity().fingerprint, &settings)?
+    {
+        dataset = kept;
+    }
     if let Some(summary) = stage_one::reuse(&dataset, &model.identity(), &settings)? {
         let batch_size = Manifest::read(&summary.dir)?.teacher.batch_size as usize;
         show_head(pipeline, &dataset, &summary.teacher, batch_size, context);
@@ -106,8 +112,16 @@ pub(super) fn cache(
         show_tuning(&tuned, context);
     }
     let batch_size = tuned.batch_size;
-    let summary = stage_one::run_all(&dataset, &mut tuned.each(), batch_size, &settings)
-        .map_err(|error| error.with_all_bad_images(&dataset, context))?;
+    let summary = if is_skipping {
+        let before = dataset.notes.len();
+        let (kept, summary) =
+            stage_one::run_all_skipping(dataset, &mut tuned.each(), batch_size, &settings)?;
+        kept.notes[before..].iter().for_each(|note| context.line(format!("note: {note}")));
+        summary
+    } else {
+        stage_one::run_all(&dataset, &mut tuned.each(), batch_size, &settings)
+            .map_err(|error| error.with_all_bad_images(&dataset, context))?
+    };
     show_outcome(pipeline, summary, context)
 }
 

@@ -57,6 +57,8 @@ pub struct Dataset {
     pub notes: Vec<String>,
     /// Images that are there more than once.
     pub duplicates: Vec<Duplicates>,
+    /// The contents of images on which the teacher fails, which were left out.
+    pub left_out: Vec<Digest>,
 }
 
 impl Dataset {
@@ -83,7 +85,7 @@ impl Dataset {
     fn of(opened: Opened) -> Self {
         let Opened { name, classes, splits, notes, .. } = opened;
         let duplicates = Duplicates::in_splits(&splits);
-        Self { name, classes, splits, notes, duplicates }
+        Self { name, classes, splits, notes, duplicates, left_out: Vec::new() }
     }
 
     /// The split of that name, if the dataset has it.
@@ -143,6 +145,33 @@ impl Dataset {
     /// # Errors
     /// A split that would be left without a sample.
     pub fn without(&self, bad: &[(SplitName, usize)]) -> Result<Self, Error> {
+        self.skipping(bad, "which can't be decoded")
+    }
+
+    /// The dataset without the images of these contents, on which the teacher fails, each named in the notes.
+    ///
+    /// # Errors
+    /// A split that would be left without a sample.
+    pub fn leaving_out(&self, contents: &[Digest]) -> Result<Self, Error> {
+        let all = self.splits.iter().flat_map(|split| {
+            let samples = split.samples.iter().enumerate();
+            samples.filter(|(_, sample)| contents.contains(&sample.content)).map(|(index, _)| (split.name, index))
+        });
+        let mut kept = self.skipping(&all.collect::<Vec<_>>(), "on which the teacher fails")?;
+        kept.left_out.extend_from_slice(contents);
+        Ok(kept)
+    }
+
+    /// The dataset as a cache has it that left these images out and has this fingerprint, if it is that.
+    pub fn as_cached(&self, left_out: &[Digest], fingerprint: Digest) -> Option<Self> {
+        if left_out.is_empty() {
+            return None;
+        }
+        self.leaving_out(left_out).ok().filter(|kept| kept.fingerprint() == fingerprint)
+    }
+
+    /// The dataset without these samples, and a note for each with the reason.
+    fn skipping(&self, bad: &[(SplitName, usize)], reason: &str) -> Result<Self, Error> {
         let mut bad = bad.to_vec();
         bad.sort_unstable();
         bad.dedup();
@@ -160,7 +189,7 @@ impl Dataset {
         }
         kept.duplicates = Duplicates::in_splits(&kept.splits);
         for (split, index) in bad {
-            kept.notes.push(format!("skipped {}, which can't be decoded", self.sample_name(split, index)));
+            kept.notes.push(format!("skipped {}, {reason}", self.sample_name(split, index)));
         }
         Ok(kept)
     }

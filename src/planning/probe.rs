@@ -110,6 +110,7 @@ fn some_of_train(dataset: &Dataset, images: usize) -> Dataset {
         splits: vec![Split { name: SplitName::Train, samples }],
         notes: Vec::new(),
         duplicates: Vec::new(),
+        left_out: Vec::new(),
     }
 }
 

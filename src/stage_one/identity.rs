@@ -33,6 +33,7 @@ pub fn manifest(
         classes: dataset.classes.clone(),
         splits,
         notes: dataset.notes.clone(),
+        left_out: dataset.left_out.clone(),
     };
     let teacher = TeacherIdentity {
         name: teacher.model.clone(),

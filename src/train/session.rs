@@ -75,7 +75,10 @@ impl Session {
             cache,
             file,
         )?;
-        setup::new(Arc::clone(&self.dataset), pipeline, (opened, Arc::clone(&self.pixels)), device)
+        let kept = Wanted { pipeline: &pipeline, dataset: &self.dataset, context: &self.context }
+            .kept(opened.cache.manifest());
+        let dataset = kept.map_or_else(|| Arc::clone(&self.dataset), Arc::new);
+        setup::new(dataset, pipeline, (opened, Arc::clone(&self.pixels)), device)
     }
 
     /// The cache that is wanted, mapped once.

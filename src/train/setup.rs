@@ -12,7 +12,7 @@ use super::images::Images;
 use super::open_cache::OpenCache;
 use super::pixel_cache::{PixelCache, PixelKey};
 use super::{Error, dataset_diff, identity};
-use crate::config::{Control, Pipeline, StudentDevice, Sweep};
+use crate::config::{Control, OnBadImage, Pipeline, StudentDevice, Sweep};
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Cache, Encoding, Manifest, RandomCrops, SplitRows, ViewIdentity};
 use crate::student::{Student, StudentShape, hf};
@@ -231,6 +231,13 @@ impl Wanted<'_> {
         format!("{:?} {temperature:?}", self.pipeline.cache)
     }
 
+    /// The dataset without the images that a cache left out, where the pipeline lets it.
+    pub fn kept(&self, manifest: &Manifest) -> Option<Dataset> {
+        let cached = &manifest.dataset;
+        let is_skipping = self.pipeline.dataset.on_bad_image == OnBadImage::Skip;
+        self.dataset.as_cached(&cached.left_out, cached.fingerprint).filter(|_| is_skipping)
+    }
+
     /// Refuses a cache that does not fit.
     pub fn check(&self, cache: &Cache) -> Result<(), Error> {
         match self.difference(cache.dir(), cache.manifest())? {
@@ -295,11 +302,13 @@ impl Wanted<'_> {
     fn difference(&self, folder: &Path, manifest: &Manifest) -> Result<Option<String>, Error> {
         let cache = &self.pipeline.cache;
         let view = stage_two_view(cache, manifest);
+        let kept = self.kept(manifest);
+        let dataset = kept.as_ref().unwrap_or(self.dataset);
         let fields = [
-            ("the class list is", self.dataset.classes.join(", "), manifest.dataset.classes.join(", ")),
+            ("the class list is", dataset.classes.join(", "), manifest.dataset.classes.join(", ")),
             (
                 "the dataset's fingerprint is",
-                self.dataset.fingerprint().short(12),
+                dataset.fingerprint().short(12),
                 manifest.dataset.fingerprint.short(12),
             ),
             ("the views are", view.to_string(), manifest.view.to_string()),

@@ -560,6 +560,30 @@ fn an_image_on_which_the_teacher_fails_is_named() {
 }
 
 #[test]
+fn images_on_which_the_teacher_fails_can_be_left_out_and_are_listed() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    for name in ["train/bean_rust/3.png", "test/healthy/1.png"] {
+        RgbImage::from_pixel(40, 30, Rgb([255; 3])).save(images.path(name)).unwrap();
+    }
+    let mut teacher = GrayTeacher { fails_on: |level| level > 0.95, ..GrayTeacher::new(&CLASSES) };
+    let fingerprint = teacher.fingerprint();
+    let (dataset, cache) = (images.open(), cache_in(root.path()));
+    let settings = Settings { cache: &cache, batch_size: BATCH, part: (0, 1), context: &Context::silent() };
+    let (kept, summary) =
+        stage_one::run_all_skipping(dataset.clone(), &mut [&mut teacher], BATCH, &settings).unwrap();
+    assert_eq!(kept.split(SplitName::Train).unwrap().samples.len(), 14);
+    assert!(matches!(summary.state, State::Complete(_)));
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "what was begun with them is gone");
+    let manifest = Cache::open(&summary.dir).unwrap().manifest().clone();
+    let notes = manifest.dataset.notes.join("\n");
+    assert!(notes.contains("train/bean_rust/3.png, on which the teacher fails"), "{notes}");
+    assert_eq!(manifest.dataset.left_out.len(), 1, "both have the same bytes");
+    // The next one knows them before it asks the teacher.
+    let known = stage_one::without_left_out(&dataset, fingerprint, &settings).unwrap().unwrap();
+    assert_eq!(known.fingerprint(), kept.fingerprint());
+}
+
+#[test]
 fn a_cache_under_another_name_is_found_by_its_key() {
     let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
     let (dataset, cache) = (images.open(), cache_in(root.path()));

@@ -74,6 +74,8 @@ fn teacher_agrees(
     let pipeline = config::load(file, &args.sets)?;
     let dataset = Dataset::open(&pipeline.dataset, context)?;
     let cache = Cache::open(cache)?;
+    let of_cache = &cache.manifest().dataset;
+    let dataset = dataset.as_cached(&of_cache.left_out, of_cache.fingerprint).unwrap_or(dataset);
     let mut teacher = OnnxTeacher::open(&pipeline.teacher)?;
     let batch_size = pipeline.teacher.batch(teacher.describe().device.provider);
     let found = recompute(&dataset, &mut teacher, &cache, batch_size, rows, args.seed)?;

@@ -80,6 +80,7 @@ pub fn class_names(count: usize) -> Vec<String> {
 
 pub fn dataset(classes: Vec<String>, splits: Vec<SplitSize>) -> DatasetIdentity {
     DatasetIdentity {
+        left_out: Vec::new(),
         name: "leaves".to_owned(),
         fingerprint: Digest::of(b"dataset"),
         classes,
