@@ -123,8 +123,7 @@ mod tests {
     #[test]
     fn every_loss_is_said_in_one_convention() {
         let train = |loss| Train { loss, ..Train::default() };
-        let losses =
-            Loss::ALL.iter().map(|l| loss(&train(*l))).collect::<Vec<_>>();
+        let losses = Loss::ALL.iter().map(|l| loss(&train(*l))).collect::<Vec<_>>();
         insta::assert_snapshot!(losses.join("\n"), @r#"
 w_ce 0.5 * CE + w_kd 0.5 * T^2 * KL(teacher || student), T = 5
 w_ce 0.5 * CE + w_kd 0.5 * T^2 * KL(teacher || student) of standardised logits, T = 5

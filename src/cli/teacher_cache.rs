@@ -114,8 +114,7 @@ pub(super) fn cache(
     let batch_size = tuned.batch_size;
     let summary = if is_skipping {
         let before = dataset.notes.len();
-        let (kept, summary) =
-            stage_one::run_all_skipping(dataset, &mut tuned.each(), batch_size, &settings)?;
+        let (kept, summary) = stage_one::run_all_skipping(dataset, &mut tuned.each(), batch_size, &settings)?;
         kept.notes[before..].iter().for_each(|note| context.line(format!("note: {note}")));
         summary
     } else {
@@ -126,11 +125,7 @@ pub(super) fn cache(
 }
 
 /// Shows what came out.
-fn show_outcome(
-    pipeline: &Pipeline,
-    summary: Summary,
-    context: &Context,
-) -> Result<Summary, Failure> {
+fn show_outcome(pipeline: &Pipeline, summary: Summary, context: &Context) -> Result<Summary, Failure> {
     if !is_called(&summary.dir, &pipeline.cache.name) {
         let place = store::place(&summary.dir);
         context.line(format!("reused   {}, which is the same cache under another name", place.display()));

@@ -108,9 +108,7 @@ impl Kind {
             Self::OneOf(names) => {
                 let Some(text) = value.as_str() else { return Err(Wrong::Expected(self.expected())) };
                 let known = names.iter().find(|name| folded(name) == folded(text));
-                return known
-                    .map(|name| Value::String((*name).to_owned()))
-                    .ok_or(Wrong::Unknown(names));
+                return known.map(|name| Value::String((*name).to_owned())).ok_or(Wrong::Unknown(names));
             }
             Self::Written { check, .. } => {
                 return match (check(&value), &value) {
@@ -154,7 +152,11 @@ fn is_single(number: f64) -> bool {
 }
 
 fn whole(from: u64, to: u64) -> String {
-    if to == ANY { format!("a whole number, {from} or more") } else { format!("a whole number from {from} to {to}") }
+    if to == ANY {
+        format!("a whole number, {from} or more")
+    } else {
+        format!("a whole number from {from} to {to}")
+    }
 }
 
 fn each(range: Range) -> String {
@@ -181,7 +183,8 @@ fn all(list: &[Value], range: Range) -> bool {
 
 fn are_different(list: &[Value]) -> bool {
     let number = |value: &Value| value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64));
-    let bits: Vec<Option<u32>> = list.iter().map(|value| number(value).map(|number| (number as f32).to_bits())).collect();
+    let bits: Vec<Option<u32>> =
+        list.iter().map(|value| number(value).map(|number| (number as f32).to_bits())).collect();
     (1..bits.len()).all(|at| !bits[..at].contains(&bits[at]))
 }
 
@@ -197,7 +200,9 @@ mod tests {
     #[test]
     fn a_name_is_found_however_it_is_written() {
         let kind = Kind::OneOf(&["adamw", "std-kd"]);
-        for (text, name) in [("AdamW", "adamw"), ("adam_w", "adamw"), ("STD_KD", "std-kd"), ("stdkd", "std-kd")] {
+        for (text, name) in
+            [("AdamW", "adamw"), ("adam_w", "adamw"), ("STD_KD", "std-kd"), ("stdkd", "std-kd")]
+        {
             assert_eq!(kind.read(Value::from(text)), Ok(Value::from(name)));
         }
         assert!(kind.read(Value::from("adam")).is_err());

@@ -40,7 +40,10 @@ pub fn reference() -> String {
         }
         parts.push(row(key));
     }
-    parts.push("\n## Losses\n\n`train.loss` is one of these; the last column says what each reads of the cache.\n\n".to_owned());
+    parts.push(
+        "\n## Losses\n\n`train.loss` is one of these; the last column says what each reads of the cache.\n\n"
+            .to_owned(),
+    );
     parts.push("| loss | what it is | formula | reads |\n| --- | --- | --- | --- |\n".to_owned());
     for loss in Loss::ALL {
         let declaration = loss.declaration();
@@ -51,7 +54,12 @@ pub fn reference() -> String {
             Reads::Logits => "logits of every class",
         };
         let formula = (declaration.formula)(&defaults);
-        parts.push(format!("| `{}` | {} | `{}` | {reads} |\n", declaration.name, declaration.about, cell(&formula)));
+        parts.push(format!(
+            "| `{}` | {} | `{}` | {reads} |\n",
+            declaration.name,
+            declaration.about,
+            cell(&formula)
+        ));
     }
     parts.concat()
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::key::{Condition, Declared, Role};
 use super::kind::{Kind, parses};
 use super::rule::{Invalid, within};
-use crate::support::range::Range;
 use super::{Architecture, Freeze};
+use crate::support::range::Range;
 
 /// `[student]`: which network is trained, and on which images.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -84,7 +84,10 @@ impl Student {
     pub(super) fn check(&self) -> Result<(), Invalid> {
         let (name, traits) = (self.architecture.name(), self.architecture.traits());
         if let (Some(width), Some([least, largest])) = (self.width, traits.widths) {
-            let rule = format!("a number from {least} to {largest}, the widths that {} is published with", traits.title);
+            let rule = format!(
+                "a number from {least} to {largest}, the widths that {} is published with",
+                traits.title
+            );
             within("student.width", width, (least..=largest).contains(&width), &rule)?;
         }
         let fits = !matches!(self.freeze, Freeze::Blocks(blocks) if blocks > traits.blocks);

@@ -65,7 +65,12 @@ pub(super) const KEYS: &[Key] = &[
         Role::Name,
         "The folder that holds results of sweeps; --sweeps-dir and DECANT_SWEEPS come before it",
     ),
-    Key::new("sweep.train", Kind::Axes("train"), Role::Name, "Keys of [train]: a list is an axis, one value holds for every run"),
+    Key::new(
+        "sweep.train",
+        Kind::Axes("train"),
+        Role::Name,
+        "Keys of [train]: a list is an axis, one value holds for every run",
+    ),
     Key::new("sweep.student", Kind::Axes("student"), Role::Name, "Keys of [student], likewise"),
     Key::new(
         "sweep.runs",
@@ -87,8 +92,18 @@ pub(super) const KEYS: &[Key] = &[
         Role::Name,
         "Keys of [train] to draw: a list, { uniform = [from, to] } or { log = [from, to] }",
     ),
-    Key::new("sweep.search.student", Kind::Axes("student"), Role::Name, "Keys of [student] to draw, likewise"),
-    Key::new("sweep.halving.from", Kind::Whole(1, 100_000), Role::Name, "Epochs of the first rung of successive halving"),
+    Key::new(
+        "sweep.search.student",
+        Kind::Axes("student"),
+        Role::Name,
+        "Keys of [student] to draw, likewise",
+    ),
+    Key::new(
+        "sweep.halving.from",
+        Kind::Whole(1, 100_000),
+        Role::Name,
+        "Epochs of the first rung of successive halving",
+    ),
     Key::new(
         "sweep.halving.factor",
         Kind::Whole(2, 1000),

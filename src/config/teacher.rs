@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::key::{Condition, Declared, Role};
 use super::kind::{Kind, parses};
 use super::rule::{Invalid, within};
-use crate::support::range::Range;
 use super::{Count, Provider, TeacherDevices};
+use crate::support::range::Range;
 
 /// `[teacher]`: the model that is run once.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -87,8 +87,11 @@ impl Teacher {
         let Self { classes, mean, std, image_size, resample, crop_pct, .. } = self;
         let names = classes.as_ref().is_none_or(|classes| !classes.is_empty());
         within("teacher.classes", "[]", names, "a list of at least one name")?;
-        let is_described =
-            mean.is_some() || std.is_some() || image_size.is_some() || resample.is_some() || crop_pct.is_some();
+        let is_described = mean.is_some()
+            || std.is_some()
+            || image_size.is_some()
+            || resample.is_some()
+            || crop_pct.is_some();
         for (key, is_given) in [
             ("teacher.mean", mean.is_some()),
             ("teacher.std", std.is_some()),

@@ -89,12 +89,9 @@ fn a_loss_that_the_cache_cannot_serve_is_refused() {
 
 #[test]
 fn a_loss_that_reads_logits_needs_no_temperature_of_the_cache() {
-    for sets in [
-        ["train.loss=dkd"],
-        ["train.loss=ce"],
-        ["train.temperature-end=1"],
-        ["train.control=labels-only"],
-    ] {
+    for sets in
+        [["train.loss=dkd"], ["train.loss=ce"], ["train.temperature-end=1"], ["train.control=labels-only"]]
+    {
         assert!(load_text("[train]\ntemperature = 4\n", &sets).is_ok(), "{sets:?}");
     }
 }
@@ -175,10 +172,7 @@ fn a_bare_model_is_described_in_the_file() {
         assert!(message.contains(reason), "{message}");
     }
     let alone = load_text("[teacher]\nmodel = \"m.onnx\"\nmean = [0.5, 0.5, 0.5]\n", &[]).unwrap_err();
-    assert!(
-        alone.contains("teacher.std") && alone.contains("none of them is taken from a file"),
-        "{alone}"
-    );
+    assert!(alone.contains("teacher.std") && alone.contains("none of them is taken from a file"), "{alone}");
 }
 
 #[test]
@@ -199,8 +193,7 @@ fn a_missing_file_and_a_bare_set_say_what_to_give() {
 fn every_shipped_pipeline_loads() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let pipelines: Vec<_> =
-        files.filter(|path| path.extension().is_some_and(|ext| ext == "toml")).collect();
+    let pipelines: Vec<_> = files.filter(|path| path.extension().is_some_and(|ext| ext == "toml")).collect();
     assert!(!pipelines.is_empty());
     for path in pipelines {
         load(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
@@ -262,9 +255,8 @@ fn every_key_is_refused_where_it_would_do_nothing_and_accepted_where_it_is_read(
             let start = format!("`{}` would do nothing", key.name);
             result.as_ref().is_err_and(|message| message.contains(&start))
         };
-        let command_line = |settings: &[String]| {
-            load_text("", &settings.iter().map(String::as_str).collect::<Vec<_>>())
-        };
+        let command_line =
+            |settings: &[String]| load_text("", &settings.iter().map(String::as_str).collect::<Vec<_>>());
         for found in [command_line(&with_own(all.clone())), load_text(&file(&with_own(all.clone())), &[])] {
             assert!(!is_unread(&found), "{}: {found:?}", key.name);
             let fits = found.is_ok() || found.as_ref().is_err_and(|message| message.contains(" must be "));
@@ -298,7 +290,8 @@ fn every_default_is_in_its_range_and_every_name_is_one() {
             let upper = format!("{}={}", key.name, name.to_uppercase().replace('-', "_"));
             let sets: Vec<&str> = with.iter().chain([&upper]).map(String::as_str).collect();
             let found = load_text("", &sets);
-            let is_known = !found.as_ref().is_err_and(|message| message.contains("unknown") || message.contains("TOML"));
+            let is_known =
+                !found.as_ref().is_err_and(|message| message.contains("unknown") || message.contains("TOML"));
             assert!(is_known, "{upper}: {found:?}");
         }
         if let Some(default) = key.default() {

@@ -18,7 +18,9 @@ const TAUGHT: Condition<Train> = Condition {
 };
 
 const LABELS_COUNT: Condition<Train> = Condition {
-    holds: |train, _| [0, train.epochs.saturating_sub(1)].into_iter().any(|epoch| train.lambda_at(epoch) < 1.0),
+    holds: |train, _| {
+        [0, train.epochs.saturating_sub(1)].into_iter().any(|epoch| train.lambda_at(epoch) < 1.0)
+    },
     text: "where the labels have a weight: train.lambda below 1",
     with: &["train.lambda=0.5"],
     without: &["train.lambda=1"],
@@ -26,7 +28,9 @@ const LABELS_COUNT: Condition<Train> = Condition {
 
 /// A loss and a control that look at `train.lambda`.
 const WEIGHTED: Condition<Train> = Condition {
-    holds: |train, _| train.loss.declaration().reads != Reads::Nothing && train.control != Control::LabelsOnly,
+    holds: |train, _| {
+        train.loss.declaration().reads != Reads::Nothing && train.control != Control::LabelsOnly
+    },
     text: "with a train.loss other than \"ce\" and without train.control = \"labels-only\"",
     with: &["train.loss=kd"],
     without: &["train.loss=ce"],
@@ -35,7 +39,8 @@ const WEIGHTED: Condition<Train> = Condition {
 /// What `loss` is has an effect only where it has a weight.
 const HAS_WEIGHT: Condition<Train> = Condition {
     holds: |train, _| {
-        (train.lambda > 0.0 || train.lambda_end.is_some_and(|end| end > 0.0)) && train.control != Control::LabelsOnly
+        (train.lambda > 0.0 || train.lambda_end.is_some_and(|end| end > 0.0))
+            && train.control != Control::LabelsOnly
     },
     text: "with train.lambda above 0 and without train.control = \"labels-only\"",
     with: &["train.lambda=0.5"],

@@ -81,9 +81,9 @@ pub(super) fn read(
             Kind::Map => written.rsplit('.').next().unwrap_or(written),
             _ => &key[known.name.len() + 1..],
         };
-        let value = rest.rsplit('.').fold(value, |value, name| {
-            Value::Table(Table::from_iter([(name.to_owned(), value)]))
-        });
+        let value = rest
+            .rsplit('.')
+            .fold(value, |value, name| Value::Table(Table::from_iter([(name.to_owned(), value)])));
         return read(known.name, known.name, value, place, values);
     }
     Err(unknown_key(key, written, place(key)))

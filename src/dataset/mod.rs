@@ -155,7 +155,9 @@ impl Dataset {
     pub fn leaving_out(&self, contents: &[Digest]) -> Result<Self, Error> {
         let all = self.splits.iter().flat_map(|split| {
             let samples = split.samples.iter().enumerate();
-            samples.filter(|(_, sample)| contents.contains(&sample.content)).map(|(index, _)| (split.name, index))
+            samples
+                .filter(|(_, sample)| contents.contains(&sample.content))
+                .map(|(index, _)| (split.name, index))
         });
         let mut kept = self.skipping(&all.collect::<Vec<_>>(), "on which the teacher fails")?;
         kept.left_out.extend_from_slice(contents);

@@ -11,8 +11,16 @@ pub(super) const DECLARATION: Declaration = Declaration {
     softens: true,
     reads: Reads::Logits,
     parameters: &[
-        Parameter::weight("train.dist.beta", 1.0, "Weight of the correlation over the classes of each sample"),
-        Parameter::weight("train.dist.gamma", 1.0, "Weight of the correlation over the samples of each class"),
+        Parameter::weight(
+            "train.dist.beta",
+            1.0,
+            "Weight of the correlation over the classes of each sample",
+        ),
+        Parameter::weight(
+            "train.dist.gamma",
+            1.0,
+            "Weight of the correlation over the samples of each class",
+        ),
     ],
     formula: |weights| format!("T^2 * (beta {} * inter + gamma {} * intra)", weights[0], weights[1]),
     value: |Batch { student_logits, targets, temperature, parameters, .. }| {

@@ -16,9 +16,7 @@ pub(super) const DECLARATION: Declaration = Declaration {
     value: |Batch { student_logits, targets, temperature, .. }| match targets {
         Targets::Soft(targets) => kd(student_logits, targets, temperature),
         Targets::Top { classes, masses } => kd_top(student_logits, classes, masses, temperature),
-        targets => {
-            kd(student_logits, activation::softmax(targets.logits() / temperature, 1), temperature)
-        }
+        targets => kd(student_logits, activation::softmax(targets.logits() / temperature, 1), temperature),
     },
 };
 

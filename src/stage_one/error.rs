@@ -42,7 +42,9 @@ pub enum Error {
         total: usize,
     },
     /// The teacher fails on one image, whatever stands beside it.
-    #[error("on the image {name} {source}; repair or remove the image, or leave it out with dataset.on-bad-image = \"skip\"")]
+    #[error(
+        "on the image {name} {source}; repair or remove the image, or leave it out with dataset.on-bad-image = \"skip\""
+    )]
     OnImage {
         /// The image.
         name: String,

@@ -37,7 +37,9 @@ pub(super) fn check(
 
 /// The plain view of the first image and of others from the whole of the first split, as the teacher takes them.
 fn real_images(dataset: &Dataset, recipe: &Recipe, count: usize) -> Vec<Vec<f32>> {
-    let Some(split) = dataset.splits.iter().find(|split| !split.samples.is_empty()) else { return Vec::new() };
+    let Some(split) = dataset.splits.iter().find(|split| !split.samples.is_empty()) else {
+        return Vec::new();
+    };
     let images = split.samples.len();
     let prepared = |sample: usize| {
         let image = recipe.decode(split.name, sample as u64)?;

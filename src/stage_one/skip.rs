@@ -70,7 +70,8 @@ fn failing(
         let samples = 0..split.samples.len();
         views.extend(samples.flat_map(|index| (0..of_split).map(move |view| (split.name, index, view))));
     }
-    let mut progress = settings.context.progress("images that the teacher fails on", views.len() as u64, "images");
+    let mut progress =
+        settings.context.progress("images that the teacher fails on", views.len() as u64, "images");
     let mut failing = Vec::new();
     for batch in views.chunks(call_size) {
         if settings.context.is_cancelled() {
@@ -108,7 +109,8 @@ fn remove_begun(dataset: &Dataset, teacher: &dyn Teacher, settings: &Settings) -
         return Ok(());
     }
     let resize = teacher.preprocess().resize();
-    let manifest = identity::manifest(dataset, &teacher.describe(), teacher.fingerprint(), &resize, settings)?;
+    let manifest =
+        identity::manifest(dataset, &teacher.describe(), teacher.fingerprint(), &resize, settings)?;
     let folder = settings.cache.dir.join(manifest.folder_name());
     if !folder.join(COMPLETE_FILE).exists() {
         // One that stays is of no harm: it is found by its key only.

@@ -260,9 +260,8 @@ fn exclusions(source: &Source, base: &Pipeline) -> Result<Vec<Exclusion>, Error>
                 Value::Array(list) if !matches!(values.get(&key), Some(Value::Array(_))) => list,
                 value => vec![value],
             };
-            let checked = |value| {
-                Ok(Assignment { key: key.clone(), value, place: place.clone() }.checked()?.value)
-            };
+            let checked =
+                |value| Ok(Assignment { key: key.clone(), value, place: place.clone() }.checked()?.value);
             let taken = taken.into_iter().map(checked).collect::<Result<_, Error>>()?;
             exclusion.push((key, taken));
         }

@@ -50,7 +50,8 @@ pub fn distillation(
         return Loss { total: hard.clone(), soft: hard.zeros_like(), hard, hard_weight: 1.0 };
     }
     let (temperature, parameters) = (train.temperature_at(epoch), train.parameters.of(train.loss));
-    let soft = (train.loss.declaration().value)(Batch { student_logits, labels, targets, temperature, parameters });
+    let soft =
+        (train.loss.declaration().value)(Batch { student_logits, labels, targets, temperature, parameters });
     let lambda = train.lambda_at(epoch);
     let hard_weight = 1.0 - lambda;
     let total = hard.clone() * hard_weight + soft.clone() * lambda;

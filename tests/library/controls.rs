@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use decant::config::{self, Control, Pipeline, StudentDevice};
-use decant::loss::Loss;
 use decant::dataset::Dataset;
+use decant::loss::Loss;
 use decant::runs;
 use decant::stage_one::{self, Settings};
 use decant::support::context::Context;
