@@ -5,6 +5,30 @@
 //! only from the modules before it and from [`support`]:
 //!
 //! `loss -> config, objects -> view -> dataset -> teacher, store -> stage_one -> student -> train -> runs -> sweep -> report, planning -> cli`
+//!
+//! A batch of the teacher's logits and soft targets, straight from a cache's memory map:
+//!
+//! ```
+//! use decant::store::Cache;
+//!
+//! # // A cache of 0.1.0 that is kept for tests, upgraded.
+//! # let root = tempfile::tempdir()?;
+//! # let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/cache-format-1/float32-6ce571235f45");
+//! # assert!(std::process::Command::new("cp").args(["-r", golden]).arg(root.path()).status()?.success());
+//! # let old = root.path().join("float32-6ce571235f45");
+//! # let folder = decant::store::upgrade(&old, false, &decant::support::context::Context::silent())?;
+//! let cache = Cache::open(&folder)?;
+//! let train = cache.split("train")?;
+//! // View 0 of the samples 4, 0 and 2.
+//! let batch: Vec<usize> = [4, 0, 2].into_iter().filter_map(|sample| train.row(sample, 0)).collect();
+//! let mut logits = vec![0.0; batch.len() * train.classes()];
+//! train.gather_logits(&batch, &mut logits)?;
+//! let mut targets = vec![0.0; batch.len() * train.classes()];
+//! train.gather_soft(5.0, &batch, &mut targets)?;
+//! let sum: f32 = targets[..train.classes()].iter().sum();
+//! assert!((sum - 1.0).abs() < 1e-5);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod cli;
 pub mod config;
