@@ -137,7 +137,8 @@ fn sweep_units(
             Ok((Some(units), Estimator::of_runs(&plan.runs)?))
         }
         Err(sweep::Error::Train(
-            train::Error::NoCache { .. } | train::Error::Store(store::Error::NotComplete { .. }),
+            train::Error::NoCache { .. }
+            | train::Error::Store(store::Error::Mismatch(store::Mismatch::NotComplete { .. })),
         )) => Ok((Some(sweep::Units::before_cache(points, base, file)?), Estimator::default())),
         Err(error) => Err(error),
     }

@@ -37,7 +37,7 @@ use crate::support::hash::{Digest, FieldHasher};
 
 pub use bad_images::BadImage;
 pub use duplicates::{Duplicates, Identity};
-pub use error::Error;
+pub use error::{Error, HubError, ParquetError};
 pub use files::images_below;
 pub use sample::{Sample, Split};
 pub use split::SplitName;

@@ -148,7 +148,7 @@ fn encoded(cache: &Cache, encoding: Encoding, level: u8, root: &Path) -> Result<
     for spec in manifest.shards() {
         let mut writer = ShardWriter::create(&dir, &manifest, &spec);
         match writer.push_from(&*cache.split(&spec.split)?) {
-            Err(store::Error::LogitTooLarge { .. }) => {
+            Err(store::Error::Mismatch(store::Mismatch::LogitTooLarge { .. })) => {
                 return Ok(Encoded { encoding, zstd_row_bytes: None, lost });
             }
             filled => filled?,

@@ -87,7 +87,7 @@ pub struct Left {
 pub fn left(manifest: &Manifest, settings: &Settings) -> Result<Left, Error> {
     let (missing, batch_size) =
         match CacheBuilder::open(&settings.cache.dir.join(manifest.folder_name()), settings.context) {
-            Err(store::Error::NoCache { .. }) => (manifest.shards(), None),
+            Err(store::Error::Mismatch(store::Mismatch::NoCache { .. })) => (manifest.shards(), None),
             site => {
                 let site = site?;
                 (site.missing_shards()?, Some(site.manifest().teacher.batch_size as usize))

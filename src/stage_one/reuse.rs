@@ -26,7 +26,7 @@ pub fn reuse(dataset: &Dataset, teacher: &Identity, settings: &Settings) -> Resu
     let mut wanted = manifest(dataset, &nothing, teacher.fingerprint, &resize, settings)?;
     let folder = settings.cache.dir.join(wanted.folder_name());
     let found = match CacheBuilder::open(&folder, settings.context) {
-        Err(store::Error::NoCache { .. }) => return Ok(None),
+        Err(store::Error::Mismatch(store::Mismatch::NoCache { .. })) => return Ok(None),
         found => found?,
     };
     if !found.missing_shards()?.is_empty() {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::objects::{Bucket, Url};
-use crate::store::error::Error;
+use crate::store::error::{Error, Mismatch};
 use crate::store::folder;
 use crate::store::format::complete::Complete;
 use crate::store::format::manifest::Manifest;
@@ -62,7 +62,7 @@ impl CacheBuilder {
         };
         let remote = RemoteCache::held(&Bucket::open(&root, context)?, &name)?;
         let Some((manifest, _)) = remote.refresh()? else {
-            return Err(Error::NoCache { dir: dir.to_path_buf() });
+            return Err(Error::Mismatch(Mismatch::NoCache { dir: dir.to_path_buf() }));
         };
         let dir = remote.dir().to_path_buf();
         Ok(Self {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::store::error::Error;
+use crate::store::error::{Damage, Error, Mismatch};
 use crate::store::format::complete::Complete;
 use crate::store::format::encoding::Encoding;
 use crate::store::format::manifest::{MANIFEST_FILE, Manifest};
@@ -25,17 +25,17 @@ pub fn create_or_open(root: &Path, manifest: &Manifest) -> Result<(PathBuf, Mani
         Ok(found) => {
             let complete = Complete::find(&dir, &found)?;
             if let Some((field, expected, found)) = difference(manifest, &found, complete.is_some()) {
-                return Err(Error::Different { path, field, expected, found });
+                return Err(Error::Mismatch(Mismatch::Different { path, field, expected, found }));
             }
             let held = complete.map(|complete| complete.temperatures);
             let lacks = |held: &Vec<f32>| manifest.temperatures.iter().any(|wanted| !held.contains(wanted));
             if let (Encoding::TopK(kept), true) = (found.encoding, held.as_ref().is_some_and(lacks)) {
-                return Err(Error::RestUnknown { dir, kept, classes: found.classes() });
+                return Err(Error::Mismatch(Mismatch::RestUnknown { dir, kept, classes: found.classes() }));
             }
             let found = found.with_temperatures(&manifest.temperatures)?;
             Ok((dir, found.with_temperatures(&held.unwrap_or_default())?))
         }
-        Err(Error::NoCache { .. }) => {
+        Err(Error::Mismatch(Mismatch::NoCache { .. })) => {
             atomic::write(&path, &manifest.to_bytes()).map_err(Error::io("written", &path))?;
             Ok((dir, manifest.clone()))
         }
@@ -110,7 +110,7 @@ pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) if error.kind() == ErrorKind::NotADirectory => {
-            return Err(Error::NotAFolder { path: folder.to_path_buf() });
+            return Err(Error::Mismatch(Mismatch::NotAFolder { path: folder.to_path_buf() }));
         }
         Err(error) => return Err(Error::io("listed", folder)(error)),
     };
@@ -126,20 +126,28 @@ pub(super) fn inside(dir: &Path, root: &Path, relative: &Path) -> Result<PathBuf
     let path = dir.join(relative);
     let target = match path.canonicalize() {
         Ok(target) => target,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(Error::Missing { path }),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(Error::Damage(Damage::Missing { path }));
+        }
         Err(error) if error.kind() == ErrorKind::NotADirectory => {
-            return Err(Error::Layout { path, reason: "a file stands where its folder belongs".to_owned() });
+            return Err(Error::Damage(Damage::Layout {
+                path,
+                reason: "a file stands where its folder belongs".to_owned(),
+            }));
         }
         Err(error) if files::is_link_loop(&error) => {
-            return Err(Error::Layout { path, reason: "it is a link that leads to itself".to_owned() });
+            return Err(Error::Damage(Damage::Layout {
+                path,
+                reason: "it is a link that leads to itself".to_owned(),
+            }));
         }
         Err(error) => return Err(Error::io("found", &path)(error)),
     };
     if !target.starts_with(root) {
-        return Err(Error::Escape { path, target });
+        return Err(Error::Damage(Damage::Escape { path, target }));
     }
     if !target.is_file() {
-        return Err(Error::Layout { path, reason: "it is not a regular file".to_owned() });
+        return Err(Error::Damage(Damage::Layout { path, reason: "it is not a regular file".to_owned() }));
     }
     Ok(path)
 }

@@ -16,7 +16,7 @@ mod tools;
 mod write;
 
 pub use cache_builder::CacheBuilder;
-pub use error::{Error, ErrorKind};
+pub use error::{Damage, Error, Mismatch};
 pub use folder::{clean_leftovers, create_or_open, find};
 pub use format::complete::{COMPLETE_FILE, Complete};
 pub use format::encoding::{Encoding, soft_column};

@@ -13,7 +13,7 @@ use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 
 use super::sample::Opened;
-use super::{Error, parquet};
+use super::{Error, HubError, parquet};
 use crate::config;
 use crate::support::context::Context;
 use crate::support::files::read_text;
@@ -40,13 +40,13 @@ fn open_with(
         !part.is_empty() && !part.starts_with('.') && part.chars().all(known)
     };
     if id.split('/').count() != 2 || !id.split('/').all(plain) {
-        return Err(Error::HubId { id: id.to_owned() });
+        return Err(Error::Hub(HubError::HubId { id: id.to_owned() }));
     }
     let revisions = match &config.revision {
         None => REVISIONS.map(str::to_owned).to_vec(),
         // It becomes a path in the local cache.
         Some(revision) if revision.split('/').all(plain) => vec![revision.clone()],
-        Some(revision) => return Err(Error::HubRevision { revision: revision.clone() }),
+        Some(revision) => return Err(Error::Hub(HubError::HubRevision { revision: revision.clone() })),
     };
     let hub = Hub { id, config, revisions, cache: Cache::new(settings.cache.clone()), settings };
     let (folder, files) = if hub.settings.offline { hub.find()? } else { hub.fetch()? };
@@ -85,7 +85,7 @@ impl Hub<'_> {
                 return Ok((snapshot, files));
             }
         }
-        Err(Error::Offline { id: self.id.to_owned(), path: self.folder() })
+        Err(Error::Hub(HubError::Offline { id: self.id.to_owned(), path: self.folder() }))
     }
 
     /// The parquet files of the hub's newest revision, fetched unless the local cache has them.
@@ -118,12 +118,12 @@ impl Hub<'_> {
             of_first = names;
         }
         of_first.truncate(10);
-        Err(Error::NoParquet {
+        Err(Error::Hub(HubError::NoParquet {
             id: self.id.to_owned(),
             endpoint: self.settings.endpoint.clone(),
             revisions: self.revisions.join(" or "),
             found: of_first.join(", "),
-        })
+        }))
     }
 
     /// A revision's commit and its files, sorted.
@@ -160,7 +160,7 @@ impl Hub<'_> {
 
     fn refused(&self, what: &str, reason: String) -> Error {
         let endpoint = self.settings.endpoint.clone();
-        Error::Hub { id: self.id.to_owned(), what: what.to_owned(), endpoint, reason }
+        Error::Hub(HubError::Hub { id: self.id.to_owned(), what: what.to_owned(), endpoint, reason })
     }
 }
 

@@ -8,7 +8,7 @@ use ::parquet::file::metadata::FileMetaData;
 use ::parquet::schema::types::{SchemaDescriptor, Type};
 use serde_json::Value;
 
-use super::super::Error;
+use super::super::{Error, ParquetError};
 use crate::config;
 
 /// Columns by their position among the file's top-level fields.
@@ -42,7 +42,12 @@ impl Columns {
     /// The error of a file without a column of labels.
     pub fn lack_label(path: &Path, schema: &SchemaDescriptor) -> Error {
         let found = describe(schema.root_schema().get_fields());
-        Error::Column { path: path.to_path_buf(), wanted: LABEL, found, hint: hint("label-column") }
+        Error::Parquet(ParquetError::Column {
+            path: path.to_path_buf(),
+            wanted: LABEL,
+            found,
+            hint: hint("label-column"),
+        })
     }
 }
 
@@ -101,10 +106,10 @@ impl Finder<'_> {
             return Ok(Some(LabelColumn { index, names: Some(classes) }));
         }
         if config.class_map.is_empty() {
-            return Err(Error::NoClassNames {
+            return Err(Error::Parquet(ParquetError::NoClassNames {
                 path: self.path.to_path_buf(),
                 column: field.name().to_owned(),
-            });
+            }));
         }
         // The map gives the numbers their names.
         Ok(Some(LabelColumn { index, names: None }))
@@ -134,12 +139,14 @@ impl Finder<'_> {
         matches: impl Fn(&Type) -> bool,
     ) -> Result<usize, Error> {
         let position = self.fields.iter().position(|field| field.name() == name && matches(field));
-        position.ok_or_else(|| Error::NamedColumn {
-            path: self.path.to_path_buf(),
-            wanted,
-            column: name.to_owned(),
-            key,
-            found: describe(self.fields),
+        position.ok_or_else(|| {
+            Error::Parquet(ParquetError::NamedColumn {
+                path: self.path.to_path_buf(),
+                wanted,
+                column: name.to_owned(),
+                key,
+                found: describe(self.fields),
+            })
         })
     }
 
@@ -149,7 +156,7 @@ impl Finder<'_> {
             [] => (describe(self.fields), String::new()),
             names => (describe(names), hint(key)),
         };
-        Error::Column { path: self.path.to_path_buf(), wanted, found, hint }
+        Error::Parquet(ParquetError::Column { path: self.path.to_path_buf(), wanted, found, hint })
     }
 }
 

@@ -7,7 +7,7 @@ use ::parquet::basic::Compression;
 use ::parquet::schema::types::SchemaDescPtr;
 use rayon::prelude::*;
 
-use super::super::{Error, SplitName};
+use super::super::{Error, ParquetError, SplitName};
 use super::columns::Columns;
 use super::labels::Labels;
 use super::row_groups::{self, Recent, RowGroups};
@@ -55,7 +55,10 @@ impl File {
             codecs.into_iter().find(|codec| matches!(codec, Compression::BROTLI(_) | Compression::LZO))
         {
             let codec = if codec == Compression::LZO { "LZO" } else { "brotli" };
-            return Err(Error::Codec { path: path.to_path_buf(), codec: codec.to_owned() });
+            return Err(Error::Parquet(ParquetError::Codec {
+                path: path.to_path_buf(),
+                codec: codec.to_owned(),
+            }));
         }
         let is_image = |leaf: usize| builder.parquet_schema().get_column_root_idx(leaf) == columns.image;
         let image_bytes = read()
@@ -111,7 +114,9 @@ impl File {
                 let first = found.len();
                 let hash = |at: usize| {
                     let row = first + at;
-                    let bytes = images.image(at).ok_or(Error::NoBytes { path: self.path.clone(), row })?;
+                    let bytes = images
+                        .image(at)
+                        .ok_or(Error::Parquet(ParquetError::NoBytes { path: self.path.clone(), row }))?;
                     Ok(Digest::of(bytes))
                 };
                 let batch: Result<Vec<_>, Error> = (0..images.len()).into_par_iter().map(hash).collect();

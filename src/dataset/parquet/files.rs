@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::super::files::{below, entries, last_name};
-use super::super::{Error, SplitName, unlabelled};
+use super::super::{Error, ParquetError, SplitName, unlabelled};
 
 /// The parquet files of a dataset's folder; `metadata.parquet` describes an image folder and holds no images.
 pub(in super::super) fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
@@ -70,7 +70,12 @@ pub(super) fn by_part(root: &Path, files: &[PathBuf]) -> Result<ByPart, Error> {
             && files.len() < expected
         {
             let split = part.as_str().to_owned();
-            return Err(Error::MissingFiles { path: file.clone(), split, expected, found: files.len() });
+            return Err(Error::Parquet(ParquetError::MissingFiles {
+                path: file.clone(),
+                split,
+                expected,
+                found: files.len(),
+            }));
         }
         if let Some(file) = files.iter().find(|file| below(root, file).contains("partial-")) {
             notes.push(format!(
@@ -128,9 +133,11 @@ pub(in super::super) fn of_configuration(
     let found = names.collect::<Vec<_>>().join(", ");
     match (chosen, wanted) {
         (Some(files), _) => Ok(files),
-        (None, None) => Err(Error::Configurations { place: place.to_owned(), found }),
-        (None, Some(config)) => {
-            Err(Error::NoConfiguration { place: place.to_owned(), config: config.to_owned(), found })
-        }
+        (None, None) => Err(Error::Parquet(ParquetError::Configurations { place: place.to_owned(), found })),
+        (None, Some(config)) => Err(Error::Parquet(ParquetError::NoConfiguration {
+            place: place.to_owned(),
+            config: config.to_owned(),
+            found,
+        })),
     }
 }

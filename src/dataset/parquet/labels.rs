@@ -8,7 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::util::display::array_value_to_string;
 
-use super::super::Error;
+use super::super::{Error, ParquetError};
 
 /// The labels of a file's rows, as they stand there.
 pub(super) struct Labels<'a> {
@@ -60,12 +60,12 @@ impl<'a> Labels<'a> {
                 let is_label = -1 <= number && number < classes as i64;
                 if !is_label || numbers.is_null(row) != column.is_null(row) {
                     let (label, row) = (self.text(column, row)?, labels.len());
-                    return Err(Error::Label {
+                    return Err(Error::Parquet(ParquetError::Label {
                         path: self.path.to_path_buf(),
                         row,
                         label,
                         last: classes - 1,
-                    });
+                    }));
                 }
                 labels.push(number as i32);
             }
@@ -78,6 +78,6 @@ impl<'a> Labels<'a> {
     }
 
     fn damaged(&self, error: &dyn std::fmt::Display) -> Error {
-        Error::Parquet { path: self.path.to_path_buf(), reason: error.to_string() }
+        Error::Parquet(ParquetError::Parquet { path: self.path.to_path_buf(), reason: error.to_string() })
     }
 }

@@ -11,10 +11,10 @@ use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray};
 
-use super::super::Error;
 use super::super::digest_cache::DigestCache;
 use super::super::files::below;
 use super::super::source::Source;
+use super::super::{Error, ParquetError};
 use super::columns::Columns;
 use crate::support::files::open_regular;
 
@@ -32,7 +32,7 @@ pub(super) fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>,
 }
 
 fn damaged(path: &Path, reason: &dyn fmt::Display) -> Error {
-    Error::Parquet { path: path.to_path_buf(), reason: reason.to_string() }
+    Error::Parquet(ParquetError::Parquet { path: path.to_path_buf(), reason: reason.to_string() })
 }
 
 /// The encoded images of a batch of rows.
@@ -164,7 +164,7 @@ impl RowGroups {
 
     /// One image's bytes, by its row in the file.
     fn image(&self, file_row: usize) -> Result<Cow<'_, [u8]>, Error> {
-        let missing = || Error::NoBytes { path: self.path.clone(), row: file_row };
+        let missing = || Error::Parquet(ParquetError::NoBytes { path: self.path.clone(), row: file_row });
         let group =
             self.starts.partition_point(|&start| start <= file_row).checked_sub(1).ok_or_else(missing)?;
         let row = file_row - self.starts[group];

@@ -7,9 +7,9 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::store::error::Error;
+use crate::store::error::{Damage, Error};
 use crate::support::atomic;
-use crate::support::checksummed_json::{self, Damage};
+use crate::support::checksummed_json;
 use crate::support::files;
 
 pub(in crate::store) use crate::support::checksummed_json::{LIMIT, to_bytes};
@@ -42,7 +42,7 @@ pub(in crate::store) fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, Error
         _ if files::is_link_loop(&error) => "it is a link that leads to itself".to_owned(),
         _ => return Err(Error::io("read", path)(error)),
     };
-    Err(Error::Malformed { path: path.to_path_buf(), reason })
+    Err(Error::Damage(Damage::Malformed { path: path.to_path_buf(), reason }))
 }
 
 /// Reads a sealed file's bytes; `path` is for messages.
@@ -55,10 +55,12 @@ pub(in crate::store) fn unseal<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a [
     checksummed_json::unseal(bytes).map_err(|damage| damaged(path, damage))
 }
 
-fn damaged(path: &Path, damage: Damage) -> Error {
+fn damaged(path: &Path, damage: checksummed_json::Damage) -> Error {
     let path = path.to_path_buf();
     match damage {
-        Damage::Checksum { expected, found } => Error::Checksum { path, expected, found },
-        damage => Error::Malformed { path, reason: damage.to_string() },
+        checksummed_json::Damage::Checksum { expected, found } => {
+            Error::Damage(Damage::Checksum { path, expected, found })
+        }
+        damage => Error::Damage(Damage::Malformed { path, reason: damage.to_string() }),
     }
 }

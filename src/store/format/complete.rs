@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::error::Error;
+use crate::store::error::{Damage, Error, Mismatch};
 use crate::store::format::checksummed_json;
 use crate::store::format::encoding_loss::{EncodingLoss, Lost};
 use crate::store::format::manifest::{MANIFEST_FILE, Manifest};
@@ -49,7 +49,12 @@ impl Complete {
 
     fn check(&self, dir: &Path, path: &Path, manifest: &Manifest) -> Result<(), Error> {
         let contradiction = |field: &str, expected: String, found: String| {
-            Err(Error::Contradiction { path: path.to_path_buf(), field: field.to_owned(), expected, found })
+            Err(Error::Damage(Damage::Contradiction {
+                path: path.to_path_buf(),
+                field: field.to_owned(),
+                expected,
+                found,
+            }))
         };
         if self.key != manifest.key {
             return contradiction("key", manifest.key.to_string(), self.key.to_string());
@@ -76,7 +81,7 @@ impl Complete {
     /// One quality for each split, whose numbers are in their ranges.
     fn check_quality(&self, path: &Path, manifest: &Manifest) -> Result<(), Error> {
         let contradiction = |field: String, expected: String, found: String| {
-            Err(Error::Contradiction { path: path.to_path_buf(), field, expected, found })
+            Err(Error::Damage(Damage::Contradiction { path: path.to_path_buf(), field, expected, found }))
         };
         let splits = &manifest.dataset.splits;
         let (expected, found) = (splits.len(), self.teacher_quality.len());
@@ -114,7 +119,9 @@ impl Complete {
 /// BLAKE3 of the manifest in `dir`.
 pub(in crate::store) fn manifest_digest(dir: &Path) -> Result<Digest, Error> {
     let bytes = checksummed_json::read_bytes(&dir.join(MANIFEST_FILE))?;
-    bytes.map(|bytes| Digest::of(&bytes)).ok_or_else(|| Error::NoCache { dir: dir.to_path_buf() })
+    bytes
+        .map(|bytes| Digest::of(&bytes))
+        .ok_or_else(|| Error::Mismatch(Mismatch::NoCache { dir: dir.to_path_buf() }))
 }
 
 /// The content hash of a cache.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::error::Error;
+use crate::store::error::{Damage, Error, Mismatch};
 use crate::store::format::checksummed_json;
 use crate::store::format::encoding::{Encoding, ValueColumn};
 use crate::store::format::identity::{DatasetIdentity, SplitSize, TeacherIdentity, ViewIdentity};
@@ -202,7 +202,7 @@ impl Manifest {
         match checksummed_json::read_bytes(&path) {
             Ok(Some(bytes)) => Self::parse(&path, &bytes),
             Err(error) if !dir.is_file() => Err(error),
-            _ => Err(Error::NoCache { dir: dir.to_path_buf() }),
+            _ => Err(Error::Mismatch(Mismatch::NoCache { dir: dir.to_path_buf() })),
         }
     }
 
@@ -215,19 +215,24 @@ impl Manifest {
         check_format(path, bytes)?;
         let manifest: Self = checksummed_json::parse(path, bytes)?;
         manifest.validate().map_err(|error| match error {
-            Error::Invalid { field, expected, found } => {
-                Error::Contradiction { path: path.to_path_buf(), field: field.to_owned(), expected, found }
+            Error::Mismatch(Mismatch::Invalid { field, expected, found }) => {
+                Error::Damage(Damage::Contradiction {
+                    path: path.to_path_buf(),
+                    field: field.to_owned(),
+                    expected,
+                    found,
+                })
             }
             other => other,
         })?;
         let key = manifest.key_of();
         if key != manifest.key {
-            return Err(Error::Contradiction {
+            return Err(Error::Damage(Damage::Contradiction {
                 path: path.to_path_buf(),
                 field: "key".to_owned(),
                 expected: key.to_string(),
                 found: manifest.key.to_string(),
-            });
+            }));
         }
         Ok(manifest)
     }
@@ -319,7 +324,7 @@ fn require(holds: bool, field: &'static str, expected: &str, found: &dyn Display
 }
 
 fn refuse(field: &'static str, expected: &str, found: String) -> Result<(), Error> {
-    Err(Error::Invalid { field, expected: expected.to_owned(), found })
+    Err(Error::Mismatch(Mismatch::Invalid { field, expected: expected.to_owned(), found }))
 }
 
 /// Looks at the version before anything else, since another one may have other fields.
@@ -331,11 +336,15 @@ fn check_format(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     match serde_json::from_slice::<Version>(bytes) {
         Ok(version) if version.format == u64::from(FORMAT) => Ok(()),
         Ok(Version { format: 1 }) => {
-            Err(Error::OldFormat { dir: path.parent().unwrap_or(path).to_path_buf() })
+            Err(Error::Mismatch(Mismatch::OldFormat { dir: path.parent().unwrap_or(path).to_path_buf() }))
         }
-        Ok(version) => {
-            Err(Error::Format { path: path.to_path_buf(), expected: FORMAT, found: version.format })
+        Ok(version) => Err(Error::Mismatch(Mismatch::Format {
+            path: path.to_path_buf(),
+            expected: FORMAT,
+            found: version.format,
+        })),
+        Err(error) => {
+            Err(Error::Damage(Damage::Malformed { path: path.to_path_buf(), reason: error.to_string() }))
         }
-        Err(error) => Err(Error::Malformed { path: path.to_path_buf(), reason: error.to_string() }),
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::error::Error;
+use crate::store::error::{Damage, Error};
 use crate::store::format::checksummed_json;
 use crate::store::format::encoding_loss::Lost;
 use crate::store::format::manifest::Manifest;
@@ -67,7 +67,12 @@ impl ShardRecord {
         for (field, expected, found) in fields {
             if expected != found {
                 let field = format!("{field} of {}", spec.path.display());
-                return Err(Error::Contradiction { path: path.to_path_buf(), field, expected, found });
+                return Err(Error::Damage(Damage::Contradiction {
+                    path: path.to_path_buf(),
+                    field,
+                    expected,
+                    found,
+                }));
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use crate::store::error::Error;
+use crate::store::error::{Damage, Error};
 use crate::store::format::encoding::{Element, Encoding, Layout, dense, top};
 use crate::store::format::rows::RowsHasher;
 use crate::store::format::schema::column;
@@ -43,7 +43,7 @@ impl Shard {
         let Some(now) = self.stamp_now() else { return Ok(()) };
         if now.bytes != self.record().bytes {
             let (expected, found) = (self.record().bytes, now.bytes);
-            return Err(Error::Size { path: self.path.clone(), expected, found });
+            return Err(Error::Damage(Damage::Size { path: self.path.clone(), expected, found }));
         }
         self.check_digest()?;
         self.set_stamp(now);
@@ -101,7 +101,7 @@ impl Shard {
         if found == expected {
             return Ok(());
         }
-        Err(Error::Content { path: self.path.clone(), part: "rows", expected, found })
+        Err(Error::Damage(Damage::Content { path: self.path.clone(), part: "rows", expected, found }))
     }
 
     /// Softens the logits again and compares every target, bit by bit. Of kept logits alone that can't be done: there
@@ -130,14 +130,14 @@ impl Shard {
                 if let Some(class) = (0..classes).find(differs) {
                     let column = self.value_column(dense::SOFT + index).name.clone();
                     let (expected, found) = (round(derived[class]), stored[class]);
-                    return Err(Error::Derived {
+                    return Err(Error::Damage(Damage::Derived {
                         path: self.path.clone(),
                         column,
                         row,
                         class,
                         expected,
                         found,
-                    });
+                    }));
                 }
             }
         }
@@ -159,7 +159,13 @@ impl Shard {
                 let (most, found) = (others / (sum + others), rest_column.float(row));
                 if f64::from(found) > most * (1.0 + ROUNDING) + f64::from(f32::MIN_POSITIVE) {
                     let column = self.value_column(top::REST + index).name.clone();
-                    return Err(Error::Rest { path: self.path.clone(), column, row, most, found });
+                    return Err(Error::Damage(Damage::Rest {
+                        path: self.path.clone(),
+                        column,
+                        row,
+                        most,
+                        found,
+                    }));
                 }
             }
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
-use crate::store::error::Error;
+use crate::store::error::{Damage, Error};
 use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
 use crate::store::format::record::ShardRecord;
@@ -18,7 +18,7 @@ const FOOTER_END: usize = 8;
 
 /// A shard that is laid out in another way.
 pub(super) fn layout(path: &Path, reason: String) -> Error {
-    Error::Layout { path: path.to_path_buf(), reason }
+    Error::Damage(Damage::Layout { path: path.to_path_buf(), reason })
 }
 
 /// The footer's bytes are those that were written, so that the parser sees nothing else.
@@ -32,7 +32,12 @@ pub(super) fn check_footer(path: &Path, map: &Bytes, record: &ShardRecord) -> Re
     let found = Digest::of(&map[start..]);
     if found != record.footer_blake3 {
         let expected = record.footer_blake3;
-        return Err(Error::Content { path: path.to_path_buf(), part: "footer", expected, found });
+        return Err(Error::Damage(Damage::Content {
+            path: path.to_path_buf(),
+            part: "footer",
+            expected,
+            found,
+        }));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use half::f16;
 use rayon::prelude::*;
 
-use crate::store::error::Error;
+use crate::store::error::{Error, Mismatch};
 use crate::store::format::encoding::{Element, Layout, dense, top};
 use crate::store::format::schema::column;
 use crate::store::format::soften::soften;
@@ -99,7 +99,7 @@ impl SplitRows {
         masses: &mut [f32],
     ) -> Result<(), Error> {
         let Some(kept) = self.kept() else {
-            return Err(Error::NotKept { split: self.name().to_owned() });
+            return Err(Error::Mismatch(Mismatch::NotKept { split: self.name().to_owned() }));
         };
         self.check_temperature(temperature)?;
         check_length(rows, kept, classes.len())?;
@@ -125,7 +125,7 @@ impl SplitRows {
     fn no_temperature(&self, temperature: f32) -> Error {
         let names: Vec<String> = self.temperatures().iter().map(ToString::to_string).collect();
         let available = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        Error::NoSuchTemperature { temperature, available }
+        Error::Mismatch(Mismatch::NoSuchTemperature { temperature, available })
     }
 
     fn copy_column(&self, column: usize, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
@@ -171,13 +171,17 @@ impl SplitRows {
         if row < self.len() {
             return Ok(self.locate(row));
         }
-        Err(Error::NoSuchRow { split: self.name().to_owned(), rows: self.len(), row })
+        Err(Error::Mismatch(Mismatch::NoSuchRow { split: self.name().to_owned(), rows: self.len(), row }))
     }
 }
 
 fn check_length(rows: &[usize], width: usize, found: usize) -> Result<(), Error> {
     let expected = rows.len() * width;
-    if found == expected { Ok(()) } else { Err(Error::BufferLength { rows: rows.len(), expected, found }) }
+    if found == expected {
+        Ok(())
+    } else {
+        Err(Error::Mismatch(Mismatch::BufferLength { rows: rows.len(), expected, found }))
+    }
 }
 
 /// The targets of a row at a temperature that has no column, as the column would hold them.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use crate::store::error::Error;
+use crate::store::error::{Error, Mismatch};
 use crate::store::format::complete::Complete;
 use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
@@ -80,7 +80,7 @@ impl Cache {
         let Some(split) = self.splits.iter().find(|split| split.rows.name == name) else {
             let names: Vec<&str> = self.splits.iter().map(|split| split.rows.name.as_str()).collect();
             let (dir, available) = (self.dir.clone(), names.join(", "));
-            return Err(Error::NoSuchSplit { dir, split: name.to_owned(), available });
+            return Err(Error::Mismatch(Mismatch::NoSuchSplit { dir, split: name.to_owned(), available }));
         };
         if split.checked.get().is_none() {
             split.rows.check_rows()?;
@@ -101,14 +101,14 @@ impl Cache {
             let name =
                 |classes: &[String]| classes.get(index).map_or("none".to_owned(), |name| format!("{name:?}"));
             let (dir, expected, found) = (self.dir.clone(), name(classes), name(&ours.classes));
-            return Err(Error::OtherClasses { dir, index, expected, found });
+            return Err(Error::Mismatch(Mismatch::OtherClasses { dir, index, expected, found }));
         }
         if fingerprint != ours.fingerprint {
-            return Err(Error::OtherDataset {
+            return Err(Error::Mismatch(Mismatch::OtherDataset {
                 dir: self.dir.clone(),
                 expected: fingerprint,
                 found: ours.fingerprint,
-            });
+            }));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::store::error::Error;
+use crate::store::error::{Error, Mismatch};
 use crate::store::format::complete::Complete;
 use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
@@ -34,7 +34,7 @@ pub(in crate::store) fn complete(dir: &Path, manifest: &Manifest) -> Result<Comp
     }
     let shards = manifest.shards().len();
     let done = shards - missing_shards(dir, manifest)?.len();
-    Err(Error::NotComplete { dir: dir.to_path_buf(), done, shards })
+    Err(Error::Mismatch(Mismatch::NotComplete { dir: dir.to_path_buf(), done, shards }))
 }
 
 /// The temperatures that the shards of `manifest` in `dir` have soft targets at: those of `complete.json`, or of the first shard that is

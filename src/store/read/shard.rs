@@ -14,7 +14,7 @@ use parquet::column::page::{Page, PageReader};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use crate::store::error::Error;
+use crate::store::error::{Damage, Error};
 use crate::store::folder;
 use crate::store::format::encoding::{Layout, ValueColumn, dense, top};
 use crate::store::format::levels;
@@ -105,7 +105,7 @@ impl<'a> Opener<'a> {
         let (bytes, stamp) = (metadata.len(), Mutex::new(Stamp::of(&metadata)));
         let record = &self.current(spec, record, bytes);
         if bytes != record.bytes {
-            return Err(Error::Size { path, expected: record.bytes, found: bytes });
+            return Err(Error::Damage(Damage::Size { path, expected: record.bytes, found: bytes }));
         }
         let manifest = if self.manifest.has_temperatures(&record.temperatures) {
             Cow::Borrowed(self.manifest)
@@ -178,7 +178,12 @@ impl Shard {
         if found == self.record.blake3 {
             return Ok(());
         }
-        Err(Error::Content { path: self.path.clone(), part: "content", expected: self.record.blake3, found })
+        Err(Error::Damage(Damage::Content {
+            path: self.path.clone(),
+            part: "content",
+            expected: self.record.blake3,
+            found,
+        }))
     }
 
     /// A column of logits or targets, by position among those. The first use checks the page's layout and, if it is
@@ -244,7 +249,14 @@ impl Shard {
             let (sample, view) = (scalars.sample(row), scalars.view(row));
             if (sample, view) != (expected_sample, u32::from(expected_view)) {
                 let path = self.path.clone();
-                return Err(Error::Identity { path, row, expected_sample, expected_view, sample, view });
+                return Err(Error::Damage(Damage::Identity {
+                    path,
+                    row,
+                    expected_sample,
+                    expected_view,
+                    sample,
+                    view,
+                }));
             }
             let label = scalars.label(row);
             if label < -1 || label >= self.classes as i32 {
@@ -263,7 +275,13 @@ impl Shard {
         expected: &'static str,
     ) -> Error {
         let column = self.column_name(column);
-        Error::Value { path: self.path.clone(), column, row, value: value.to_string(), expected }
+        Error::Damage(Damage::Value {
+            path: self.path.clone(),
+            column,
+            row,
+            value: value.to_string(),
+            expected,
+        })
     }
 
     /// The name of a column, by position.

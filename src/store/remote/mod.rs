@@ -11,7 +11,7 @@ mod publish;
 use std::path::{Path, PathBuf};
 
 use crate::objects::{Bucket, Mirror, Url};
-use crate::store::error::Error;
+use crate::store::error::{Error, Mismatch};
 use crate::store::folder::is_called;
 use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
@@ -45,14 +45,16 @@ pub fn index(root: &Path, name: Option<&str>, context: &Context) -> Result<PathB
 /// [`Error::NoCache`]; a store that can't be reached; an object that is not what its record says; no room.
 pub fn pull(folder: &Path, context: &Context) -> Result<PathBuf, Error> {
     let Some(url) = origin(folder) else { return Ok(folder.to_path_buf()) };
-    let Some((root, name)) = url.split() else { return Err(Error::NoCache { dir: folder.to_path_buf() }) };
+    let Some((root, name)) = url.split() else {
+        return Err(Error::Mismatch(Mismatch::NoCache { dir: folder.to_path_buf() }));
+    };
     let cache = RemoteCache::held(&Bucket::open(&root, context)?, name)?;
     if cache.refresh()?.is_none() {
         // A cache that was softened from a copy is here alone.
         if cache.dir().join(crate::store::MANIFEST_FILE).is_file() {
             return Ok(cache.dir().to_path_buf());
         }
-        return Err(Error::NoCache { dir: folder.to_path_buf() });
+        return Err(Error::Mismatch(Mismatch::NoCache { dir: folder.to_path_buf() }));
     }
     cache.pull()?;
     Ok(cache.dir().to_path_buf())
@@ -68,7 +70,7 @@ pub fn left(folder: &Path, manifest: &Manifest, context: &Context) -> Result<(Ve
         let complete = missing.is_empty()
             && match Cache::open(folder) {
                 Ok(_) => true,
-                Err(Error::NotComplete { .. } | Error::NoCache { .. }) => false,
+                Err(Error::Mismatch(Mismatch::NotComplete { .. } | Mismatch::NoCache { .. })) => false,
                 Err(error) => return Err(error),
             };
         return Ok((missing, complete));
@@ -118,7 +120,11 @@ pub fn summaries(root: &Url, context: &Context) -> Result<Vec<Listed>, Error> {
 /// [`Error::OnlyLocal`] with the `remedy`.
 pub fn only_local(folder: &Path, action: &'static str, remedy: &str) -> Result<(), Error> {
     match Url::of(folder) {
-        Some(url) => Err(Error::OnlyLocal { url: url.to_string(), action, remedy: remedy.to_owned() }),
+        Some(url) => Err(Error::Mismatch(Mismatch::OnlyLocal {
+            url: url.to_string(),
+            action,
+            remedy: remedy.to_owned(),
+        })),
         None => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::cache::{RemoteCache, object_name, shard_object};
 use crate::objects::Created;
-use crate::store::error::Error;
+use crate::store::error::{Damage, Error, Mismatch};
 use crate::store::format::checksummed_json;
 use crate::store::format::complete::{COMPLETE_FILE, Complete};
 use crate::store::format::manifest::{MANIFEST_FILE, Manifest};
@@ -23,7 +23,7 @@ impl RemoteCache {
         self.bucket.create(MANIFEST_FILE, &manifest.to_bytes())?;
         match self.refresh()? {
             Some(_) => Ok(()),
-            None => Err(Error::NoCache { dir: self.bucket.url("").as_str().into() }),
+            None => Err(Error::Mismatch(Mismatch::NoCache { dir: self.bucket.url("").as_str().into() })),
         }
     }
 
@@ -50,7 +50,7 @@ impl RemoteCache {
         let found = Digest::of_file(&file).map_err(Error::io("read", &file))?;
         if found != record.blake3 {
             let (path, part, expected) = (file, "file", record.blake3);
-            return Err(Error::Content { path, part, expected, found });
+            return Err(Error::Damage(Damage::Content { path, part, expected, found }));
         }
         let object = shard_object(spec, record.blake3);
         self.bucket.upload(&file, &object)?;
@@ -69,7 +69,7 @@ impl RemoteCache {
             fs::remove_file(&path).map_err(Error::io("removed", &path))?;
         }
         let url = self.bucket.url(&shard_object(spec, found)).to_string();
-        Err(Error::OtherBytes { url, made: record.blake3, found })
+        Err(Error::Mismatch(Mismatch::OtherBytes { url, made: record.blake3, found }))
     }
 
     /// Commits `complete.json` once every shard is committed, and removes what no record names.
@@ -89,7 +89,11 @@ impl RemoteCache {
                 let url = self.bucket.url(COMPLETE_FILE).to_string();
                 let committed: Complete = checksummed_json::parse(Path::new(&url), &there)?;
                 if committed.content != made.content {
-                    return Err(Error::OtherBytes { url, made: made.content, found: committed.content });
+                    return Err(Error::Mismatch(Mismatch::OtherBytes {
+                        url,
+                        made: made.content,
+                        found: committed.content,
+                    }));
                 }
                 atomic::write(&path, &there).map_err(Error::io("written", &path))?;
                 committed

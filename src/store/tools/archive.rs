@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tar::{EntryType, Header};
 
-use crate::store::error::Error;
+use crate::store::error::{Damage, Error, Mismatch};
 use crate::store::format::checksummed_json;
 use crate::store::format::complete::COMPLETE_FILE;
 use crate::store::format::manifest::{MANIFEST_FILE, Manifest};
@@ -75,7 +75,7 @@ impl<W: Write> Packing<'_, W> {
         let bytes = files::read_regular(&path, MAX_JSON_BYTES).map_err(Error::io("read", &path))?;
         let (expected, found) = (cache.complete().manifest_blake3, Digest::of(&bytes));
         if found != expected {
-            return Err(Error::Content { path, part: "content", expected, found });
+            return Err(Error::Damage(Damage::Content { path, part: "content", expected, found }));
         }
         self.bytes(Path::new(MANIFEST_FILE), &bytes)
     }
@@ -98,7 +98,7 @@ impl<W: Write> Packing<'_, W> {
         if found == expected {
             Ok(())
         } else {
-            Err(Error::Content { path, part: "content", expected, found })
+            Err(Error::Damage(Damage::Content { path, part: "content", expected, found }))
         }
     }
 
@@ -156,7 +156,7 @@ pub fn unpack(archive: &Path, root: &Path) -> Result<PathBuf, Error> {
     }
     let target = root.join(&name);
     if fs::symlink_metadata(&target).is_ok() {
-        return Err(Error::AlreadyThere { path: target });
+        return Err(Error::Mismatch(Mismatch::AlreadyThere { path: target }));
     }
     let temporary = TemporaryFolder::create(root, &name)?;
     let write = |relative: &Path, bytes: &[u8]| {
@@ -255,7 +255,7 @@ impl<'a, R: Read> Unpacking<'a, R> {
         let (expected, found) = (record.blake3, Digest(*reader.hasher.finalize().as_bytes()));
         if found != expected {
             let path = self.archive.join(&spec.path);
-            return Err(Error::Content { path, part: "content", expected, found });
+            return Err(Error::Damage(Damage::Content { path, part: "content", expected, found }));
         }
         file.commit().map_err(Error::io("written", &path))
     }
@@ -270,13 +270,13 @@ impl<'a, R: Read> Unpacking<'a, R> {
     /// An archive that does not begin with a manifest is not one of a cache; later it is damaged.
     fn unexpected(&self, reason: String) -> Error {
         if self.folder.as_os_str().is_empty() {
-            return Error::Archive { path: self.archive.to_path_buf(), reason };
+            return Error::Mismatch(Mismatch::Archive { path: self.archive.to_path_buf(), reason });
         }
         self.damaged(reason)
     }
 
     fn damaged(&self, reason: String) -> Error {
-        Error::ArchiveDamaged { path: self.archive.to_path_buf(), reason }
+        Error::Damage(Damage::ArchiveDamaged { path: self.archive.to_path_buf(), reason })
     }
 }
 
@@ -285,8 +285,9 @@ fn nothing_follows(
     archive: &Path,
     mut decoder: zstd::stream::read::Decoder<'_, BufReader<File>>,
 ) -> Result<(), Error> {
-    let damaged =
-        |reason: &str| Error::ArchiveDamaged { path: archive.to_path_buf(), reason: reason.to_owned() };
+    let damaged = |reason: &str| {
+        Error::Damage(Damage::ArchiveDamaged { path: archive.to_path_buf(), reason: reason.to_owned() })
+    };
     let mut padding = Vec::new();
     let padded = decoder.by_ref().take(MAX_PADDING + 1).read_to_end(&mut padding);
     padded.map_err(unreadable(archive))?;
@@ -305,7 +306,7 @@ fn unreadable(archive: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
     let path = archive.to_path_buf();
     move |error| match error.raw_os_error() {
         Some(_) => Error::Io { action: "read", path, source: error },
-        None => Error::ArchiveDamaged { path, reason: error.to_string() },
+        None => Error::Damage(Damage::ArchiveDamaged { path, reason: error.to_string() }),
     }
 }
 
@@ -313,7 +314,7 @@ fn unreadable(archive: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
 fn not_regular(archive: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
     let path = archive.to_path_buf();
     move |error| match error.kind() {
-        io::ErrorKind::InvalidInput => Error::Archive { path, reason: error.to_string() },
+        io::ErrorKind::InvalidInput => Error::Mismatch(Mismatch::Archive { path, reason: error.to_string() }),
         _ => Error::Io { action: "opened", path, source: error },
     }
 }

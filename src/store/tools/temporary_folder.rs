@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::store::error::Error;
+use crate::store::error::{Error, Mismatch};
 use crate::store::folder;
 use crate::support::atomic::{self, TEMPORARY_SUFFIX, is_temporary};
 
@@ -59,7 +59,7 @@ impl TemporaryFolder {
                     ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotADirectory
                 ) =>
             {
-                return Err(Error::AlreadyThere { path: target.to_path_buf() });
+                return Err(Error::Mismatch(Mismatch::AlreadyThere { path: target.to_path_buf() }));
             }
             Err(error) => return Err(Error::io("renamed", self.folder.path())(error)),
         }

@@ -12,7 +12,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde::Deserialize;
 
-use crate::store::error::Error;
+use crate::store::error::{Damage, Error, Mismatch};
 use crate::store::folder;
 use crate::store::format::checksummed_json;
 use crate::store::format::complete::COMPLETE_FILE;
@@ -93,8 +93,8 @@ struct OldRecord {
 /// written.
 pub fn upgrade(dir: &Path, keep: bool, context: &Context) -> Result<PathBuf, Error> {
     match Manifest::read(dir) {
-        Err(Error::OldFormat { .. }) => {}
-        Ok(_) => return Err(Error::Upgraded { dir: dir.to_path_buf() }),
+        Err(Error::Mismatch(Mismatch::OldFormat { .. })) => {}
+        Ok(_) => return Err(Error::Mismatch(Mismatch::Upgraded { dir: dir.to_path_buf() })),
         Err(error) => return Err(error),
     }
     let dir = dir.canonicalize().map_err(Error::io("found", dir))?;
@@ -138,7 +138,7 @@ fn remove(dir: &Path) -> Result<(), Error> {
 /// The manifest that the cache has in format 2, and its old `complete.json`, once they agree.
 fn read_old(dir: &Path) -> Result<(Manifest, OldComplete), Error> {
     let path = dir.join(MANIFEST_FILE);
-    let no_cache = || Error::NoCache { dir: dir.to_path_buf() };
+    let no_cache = || Error::Mismatch(Mismatch::NoCache { dir: dir.to_path_buf() });
     let bytes = checksummed_json::read_bytes(&path)?.ok_or_else(no_cache)?;
     let old: OldManifest = checksummed_json::parse(&path, &bytes)?;
     let (key, digest) = (old.key, Digest::of(&bytes));
@@ -147,7 +147,11 @@ fn read_old(dir: &Path) -> Result<(Manifest, OldComplete), Error> {
     let path = dir.join(COMPLETE_FILE);
     let Some(complete) = checksummed_json::read::<OldComplete>(&path)? else {
         let done = specs.iter().filter(|spec| dir.join(&spec.path).is_file()).count();
-        return Err(Error::OldNotComplete { dir: dir.to_path_buf(), done, shards: specs.len() });
+        return Err(Error::Mismatch(Mismatch::OldNotComplete {
+            dir: dir.to_path_buf(),
+            done,
+            shards: specs.len(),
+        }));
     };
     let same_shards = complete.shards.len() == specs.len()
         && complete
@@ -157,15 +161,17 @@ fn read_old(dir: &Path) -> Result<(Manifest, OldComplete), Error> {
             .all(|(record, spec)| (&record.split, record.index) == (&spec.split, spec.index));
     if (complete.key, complete.manifest_blake3) != (key, digest) || !same_shards {
         let reason = "it belongs to another manifest".to_owned();
-        return Err(Error::Malformed { path, reason });
+        return Err(Error::Damage(Damage::Malformed { path, reason }));
     }
     Ok((manifest, complete))
 }
 
 fn convert(old: OldManifest, path: &Path) -> Result<Manifest, Error> {
-    let refuse = |what: &str, text: &str| Error::Malformed {
-        path: path.to_path_buf(),
-        reason: format!("{what} is not one that 0.1.0 wrote: {text:?}"),
+    let refuse = |what: &str, text: &str| {
+        Error::Damage(Damage::Malformed {
+            path: path.to_path_buf(),
+            reason: format!("{what} is not one that 0.1.0 wrote: {text:?}"),
+        })
     };
     let OldTeacher { name, fingerprint, provider, precision, runtime } = old.teacher;
     let batches =
@@ -237,16 +243,16 @@ fn read_pages(
     let bytes = match files::read_regular(path, record.bytes) {
         Ok(bytes) => Bytes::from(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::Missing { path: path.to_path_buf() });
+            return Err(Error::Damage(Damage::Missing { path: path.to_path_buf() }));
         }
         Err(error) => return Err(Error::io("read", path)(error)),
     };
     let found = Digest::of(&bytes);
     if found != record.blake3 {
         let (path, part, expected) = (path.to_path_buf(), "content", record.blake3);
-        return Err(Error::Content { path, part, expected, found });
+        return Err(Error::Damage(Damage::Content { path, part, expected, found }));
     }
-    let refuse = |reason: String| Error::Layout { path: path.to_path_buf(), reason };
+    let refuse = |reason: String| Error::Damage(Damage::Layout { path: path.to_path_buf(), reason });
     let unreadable = |error: ParquetError| refuse(error.to_string());
     let reader = SerializedFileReader::new(bytes).map_err(unreadable)?;
     let expected: Vec<String> =

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::store::error::Error;
+use crate::store::error::{Damage, Error};
 use crate::store::folder;
 use crate::store::format::complete::{COMPLETE_FILE, Complete};
 use crate::store::format::manifest::Manifest;
@@ -55,7 +55,7 @@ pub fn verify(dir: &Path) -> Result<Report, Error> {
     if let Some(error) = failed.into_iter().next() {
         return Err(error);
     }
-    damage.extend(extra_files(dir, &specs)?.into_iter().map(|path| Error::Extra { path }));
+    damage.extend(extra_files(dir, &specs)?.into_iter().map(|path| Error::Damage(Damage::Extra { path })));
     if damage.is_empty() {
         damage.extend(check_quality(dir, &Arc::new(manifest), &complete).err());
     }
@@ -84,7 +84,12 @@ fn check_quality(dir: &Path, manifest: &Arc<Manifest>, complete: &Complete) -> R
                 let TeacherQuality { labelled, accuracy, nll, ece, .. } = quality;
                 format!("accuracy {accuracy}, nll {nll}, ece {ece} of {labelled} samples")
             };
-            return Err(Error::Contradiction { path, field, expected: of(&found), found: of(recorded) });
+            return Err(Error::Damage(Damage::Contradiction {
+                path,
+                field,
+                expected: of(&found),
+                found: of(recorded),
+            }));
         }
     }
     Ok(())
@@ -103,12 +108,12 @@ fn verify_shard(
     shard.check_rows_digest(manifest.encoding)?;
     let path = dir.join(spec.record_path());
     match ShardRecord::read(dir, manifest, spec)? {
-        None => Err(Error::Missing { path }),
+        None => Err(Error::Damage(Damage::Missing { path })),
         Some(found) if found == *record => Ok(()),
         Some(found) => {
             let (field, expected, found) =
                 ("blake3".to_owned(), record.blake3.to_string(), found.blake3.to_string());
-            Err(Error::Contradiction { path, field, expected, found })
+            Err(Error::Damage(Damage::Contradiction { path, field, expected, found }))
         }
     }
 }

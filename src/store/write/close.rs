@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::store::error::Error;
+use crate::store::error::{Error, Mismatch};
 use crate::store::folder;
 use crate::store::format::checksummed_json;
 use crate::store::format::complete::{COMPLETE_FILE, Complete, content_hash, manifest_digest};
@@ -41,7 +41,11 @@ pub(in crate::store) fn close(dir: &Path, manifest: &Manifest, context: &Context
         records.extend(resume::finished(dir, &manifest, spec)?);
     }
     if records.len() < specs.len() {
-        return Err(Error::NotComplete { dir: dir.to_path_buf(), done: records.len(), shards: specs.len() });
+        return Err(Error::Mismatch(Mismatch::NotComplete {
+            dir: dir.to_path_buf(),
+            done: records.len(),
+            shards: specs.len(),
+        }));
     }
     soften_shards(dir, &manifest, &mut records, context)?;
     // One that is there but damaged, or about shards that were made again, is written anew from the records.
@@ -85,7 +89,11 @@ fn soften_shards(
         return Ok(());
     }
     if let Encoding::TopK(kept) = manifest.encoding {
-        return Err(Error::RestUnknown { dir: dir.to_path_buf(), kept, classes: manifest.classes() });
+        return Err(Error::Mismatch(Mismatch::RestUnknown {
+            dir: dir.to_path_buf(),
+            kept,
+            classes: manifest.classes(),
+        }));
     }
     let splits = reader::open_splits(dir, manifest, records)?;
     splits.iter().try_for_each(SplitRows::check_content)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use half::f16;
 
-use crate::store::error::Error;
+use crate::store::error::{Error, Mismatch};
 use crate::store::format::checksummed_json;
 use crate::store::format::encoding::Encoding;
 use crate::store::format::encoding_loss::Lost;
@@ -88,46 +88,57 @@ impl ShardWriter {
         let (path, split) = (|| self.dir.join(&self.spec.path), || self.spec.split.clone());
         let position = self.rows.len() as u64;
         if position == self.spec.rows {
-            return Err(Error::ShardFull { path: path(), rows: position, sample, view });
+            return Err(Error::Mismatch(Mismatch::ShardFull { path: path(), rows: position, sample, view }));
         }
         let (expected_sample, expected_view) = self.spec.identity(position);
         if (sample, view) != (expected_sample, expected_view) {
-            return Err(Error::RowOrder { path: path(), expected_sample, expected_view, sample, view });
+            return Err(Error::Mismatch(Mismatch::RowOrder {
+                path: path(),
+                expected_sample,
+                expected_view,
+                sample,
+                view,
+            }));
         }
         let classes = self.manifest.classes();
         if row.logits.len() != classes {
-            return Err(Error::LogitsLength {
+            return Err(Error::Mismatch(Mismatch::LogitsLength {
                 split: split(),
                 sample,
                 expected: classes,
                 found: row.logits.len(),
-            });
+            }));
         }
         if let Some(class) = row.logits.iter().position(|logit| !logit.is_finite()) {
-            return Err(Error::LogitNotFinite {
+            return Err(Error::Mismatch(Mismatch::LogitNotFinite {
                 split: split(),
                 sample,
                 view,
                 class,
                 value: row.logits[class],
-            });
+            }));
         }
         if self.manifest.encoding == Encoding::Float16
             && let Some(class) = row.logits.iter().position(|&logit| !f16::from_f32(logit).is_finite())
         {
-            return Err(Error::LogitTooLarge {
+            return Err(Error::Mismatch(Mismatch::LogitTooLarge {
                 split: split(),
                 sample,
                 view,
                 class,
                 value: row.logits[class],
-            });
+            }));
         }
         if label < -1 || label >= classes as i32 {
-            return Err(Error::LabelRange { split: split(), sample, label, last: classes - 1 });
+            return Err(Error::Mismatch(Mismatch::LabelRange {
+                split: split(),
+                sample,
+                label,
+                last: classes - 1,
+            }));
         }
         if !is_rectangle(crop) {
-            return Err(Error::Crop { split: split(), sample, view, crop });
+            return Err(Error::Mismatch(Mismatch::Crop { split: split(), sample, view, crop }));
         }
         Ok(())
     }
@@ -162,7 +173,7 @@ impl ShardWriter {
         if found == expected {
             return Ok(());
         }
-        Err(Error::ShardNotFull { path: self.dir.join(&self.spec.path), expected, found })
+        Err(Error::Mismatch(Mismatch::ShardNotFull { path: self.dir.join(&self.spec.path), expected, found }))
     }
 }
 

@@ -2,7 +2,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 
-use decant::store::{self, Error};
+use decant::store::{self, Damage, Error, Mismatch};
 
 use crate::store::common::{self, cache};
 
@@ -25,7 +25,7 @@ fn a_cache_that_is_there_already_is_left_alone() {
     let archive = root.path().join("a.tar.zst");
     store::pack(&dir, &archive).unwrap();
     let error = store::unpack(&archive, root.path()).unwrap_err();
-    assert!(matches!(error, Error::AlreadyThere { .. }), "{error}");
+    assert!(matches!(error, Error::Mismatch(Mismatch::AlreadyThere { .. })), "{error}");
     common::read_all(&dir).unwrap();
 }
 
@@ -101,13 +101,19 @@ fn repacked(edit: impl FnOnce(&mut Vec<(String, tar::EntryType, Vec<u8>)>)) -> E
 fn an_archive_of_anything_else_is_refused() {
     let is_archive = |error: Error, text: &str| {
         let message = error.to_string();
-        assert!(matches!(error, Error::Archive { .. }) && message.contains(text), "{message}");
+        assert!(
+            matches!(error, Error::Mismatch(Mismatch::Archive { .. })) && message.contains(text),
+            "{message}"
+        );
     };
     is_archive(repacked(Vec::clear), "ends before manifest.json");
     is_archive(repacked(|entries| entries[0].0 = "notes/README.md".to_owned()), "belongs");
     let is_damaged = |error: Error, text: &str| {
         let message = error.to_string();
-        assert!(matches!(error, Error::ArchiveDamaged { .. }) && message.contains(text), "{message}");
+        assert!(
+            matches!(error, Error::Damage(Damage::ArchiveDamaged { .. })) && message.contains(text),
+            "{message}"
+        );
     };
     is_damaged(repacked(|entries| entries[2].0 = "../../escape".to_owned()), "../../escape");
     is_damaged(repacked(|entries| entries[2].0 = "/etc/escape".to_owned()), "/etc/escape");
@@ -127,9 +133,9 @@ fn an_archive_of_anything_else_is_refused() {
 #[test]
 fn an_edited_shard_or_record_in_an_archive_is_refused() {
     let error = repacked(|entries| entries[2].2[60] ^= 1);
-    assert!(matches!(error, Error::Content { .. }), "{error}");
+    assert!(matches!(error, Error::Damage(Damage::Content { .. })), "{error}");
     let error = repacked(|entries| entries[3].2[60] ^= 1);
-    assert!(matches!(error, Error::ArchiveDamaged { .. }), "{error}");
+    assert!(matches!(error, Error::Damage(Damage::ArchiveDamaged { .. })), "{error}");
 }
 
 #[test]
@@ -157,13 +163,13 @@ fn bytes_after_the_cache_are_noticed() {
     for more in [&b"garbage"[..], &whole, &zstd::encode_all(&[1; 600][..], 1).unwrap()] {
         fs::write(&archive, [&whole, more].concat()).unwrap();
         let error = refused(&archive);
-        assert!(matches!(error, Error::ArchiveDamaged { .. }), "{error}");
+        assert!(matches!(error, Error::Damage(Damage::ArchiveDamaged { .. })), "{error}");
     }
     // A second tar in the same stream.
     let tar = zstd::decode_all(&whole[..]).unwrap();
     fs::write(&archive, zstd::encode_all(&[&tar[..], &tar].concat()[..], 1).unwrap()).unwrap();
     let error = refused(&archive);
-    assert!(matches!(error, Error::ArchiveDamaged { .. }), "{error}");
+    assert!(matches!(error, Error::Damage(Damage::ArchiveDamaged { .. })), "{error}");
 }
 
 #[test]
@@ -183,7 +189,7 @@ fn a_file_name_of_gigabytes_is_refused_before_it_is_read() {
         }
         encoder.finish().unwrap();
         let error = refused(&archive);
-        assert!(matches!(error, Error::Archive { .. }), "{error}");
+        assert!(matches!(error, Error::Mismatch(Mismatch::Archive { .. })), "{error}");
     }
 }
 
@@ -241,7 +247,7 @@ fn two_unpacks_at_once_give_one_cache() {
         });
         assert!(results.iter().any(Result::is_ok), "{results:?}");
         for error in results.iter().filter_map(|result| result.as_ref().err()) {
-            assert!(matches!(error, Error::AlreadyThere { .. }), "{error}");
+            assert!(matches!(error, Error::Mismatch(Mismatch::AlreadyThere { .. })), "{error}");
         }
         assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
     }

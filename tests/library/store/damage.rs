@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use decant::store::{self, COMPLETE_FILE, Cache, Error, MANIFEST_FILE, Manifest};
+use decant::store::{self, COMPLETE_FILE, Cache, Damage, Error, MANIFEST_FILE, Manifest};
 
 use tempfile::TempDir;
 
@@ -153,7 +153,7 @@ fn a_truncated_shard_is_refused_at_every_length() {
     for length in 0..whole.len() {
         fs::write(&path, &whole[..length]).unwrap();
         let error = Cache::open(&dir).unwrap_err();
-        assert!(matches!(error, Error::Size { .. }), "{length}: {error}");
+        assert!(matches!(error, Error::Damage(Damage::Size { .. })), "{length}: {error}");
     }
 }
 
@@ -171,16 +171,19 @@ fn a_truncated_shard_is_refused_though_its_record_agrees() {
 fn a_missing_shard_is_refused() {
     let (_root, dir, manifest) = cache();
     fs::remove_file(shard(&dir, &manifest, 3)).unwrap();
-    assert!(matches!(refused(&dir), Error::Missing { .. }));
+    assert!(matches!(refused(&dir), Error::Damage(Damage::Missing { .. })));
 }
 
 #[test]
 fn a_renamed_shard_is_missing_and_one_too_many() {
     let (_root, dir, manifest) = cache();
     fs::rename(shard(&dir, &manifest, 0), dir.join("train/part-00009.parquet")).unwrap();
-    assert!(matches!(refused(&dir), Error::Missing { .. }));
+    assert!(matches!(refused(&dir), Error::Damage(Damage::Missing { .. })));
     let damage = store::verify(&dir).unwrap().damage;
-    assert!(matches!(damage[..], [Error::Missing { .. }, Error::Extra { .. }]), "{damage:?}");
+    assert!(
+        matches!(damage[..], [Error::Damage(Damage::Missing { .. }), Error::Damage(Damage::Extra { .. })]),
+        "{damage:?}"
+    );
 }
 
 #[test]
@@ -190,7 +193,10 @@ fn an_extra_shard_is_found_by_verify() {
     fs::create_dir(dir.join("dev")).unwrap();
     fs::copy(shard(&dir, &manifest, 0), dir.join("dev/part-00000.parquet")).unwrap();
     let damage = store::verify(&dir).unwrap().damage;
-    assert!(matches!(damage[..], [Error::Extra { .. }, Error::Extra { .. }]), "{damage:?}");
+    assert!(
+        matches!(damage[..], [Error::Damage(Damage::Extra { .. }), Error::Damage(Damage::Extra { .. })]),
+        "{damage:?}"
+    );
 }
 
 #[test]
@@ -205,7 +211,10 @@ fn swapped_shards_are_refused() {
     forge_shard(&dir, &manifest, 0, &b);
     forge_shard(&dir, &manifest, 1, &a);
     let error = refused(&dir);
-    assert!(matches!(&error, Error::Layout { reason, .. } if reason.contains("decant.shard")), "{error}");
+    assert!(
+        matches!(&error, Error::Damage(Damage::Layout { reason, .. }) if reason.contains("decant.shard")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -215,7 +224,7 @@ fn a_shard_of_another_cache_is_refused() {
     let bytes = fs::read(shard(&other, &manifest, 0)).unwrap();
     forge_shard(&dir, &manifest, 0, &bytes);
     let error = refused(&dir);
-    assert!(matches!(error, Error::Layout { .. }), "{error}");
+    assert!(matches!(error, Error::Damage(Damage::Layout { .. })), "{error}");
 }
 
 #[test]
@@ -225,7 +234,7 @@ fn a_record_of_another_shard_is_found() {
     fs::copy(dir.join(specs[0].record_path()), dir.join(specs[1].record_path())).unwrap();
     let damage = store::verify(&dir).unwrap().damage;
     assert!(
-        matches!(&damage[..], [Error::Contradiction { field, .. }] if field.starts_with("shard")),
+        matches!(&damage[..], [Error::Damage(Damage::Contradiction { field, .. })] if field.starts_with("shard")),
         "{damage:?}"
     );
 }
@@ -238,7 +247,7 @@ fn records_in_another_order_are_refused() {
     complete["shards"].as_array_mut().unwrap().swap(0, 1);
     fs::write(&path, seal(&complete)).unwrap();
     let error = Cache::open(&dir).unwrap_err();
-    assert!(matches!(error, Error::Contradiction { .. }), "{error}");
+    assert!(matches!(error, Error::Damage(Damage::Contradiction { .. })), "{error}");
 }
 
 #[test]
@@ -249,7 +258,10 @@ fn a_content_hash_that_does_not_fit_is_refused() {
     complete["content"] = complete["key"].clone();
     fs::write(&path, seal(&complete)).unwrap();
     let error = Cache::open(&dir).unwrap_err();
-    assert!(matches!(&error, Error::Contradiction { field, .. } if field == "content"), "{error}");
+    assert!(
+        matches!(&error, Error::Damage(Damage::Contradiction { field, .. }) if field == "content"),
+        "{error}"
+    );
 }
 
 #[cfg(unix)]
@@ -260,7 +272,7 @@ fn a_link_out_of_the_folder_is_refused() {
     let outside = root.path().join("outside.parquet");
     fs::rename(&path, &outside).unwrap();
     std::os::unix::fs::symlink(&outside, &path).unwrap();
-    assert!(matches!(refused(&dir), Error::Escape { .. }));
+    assert!(matches!(refused(&dir), Error::Damage(Damage::Escape { .. })));
 }
 
 #[cfg(unix)]
@@ -269,7 +281,7 @@ fn a_split_that_is_a_link_out_of_the_folder_is_refused() {
     let (root, dir, _) = cache();
     fs::rename(dir.join("train"), root.path().join("train")).unwrap();
     std::os::unix::fs::symlink(root.path().join("train"), dir.join("train")).unwrap();
-    assert!(matches!(refused(&dir), Error::Escape { .. }));
+    assert!(matches!(refused(&dir), Error::Damage(Damage::Escape { .. })));
 }
 
 #[cfg(unix)]
@@ -287,5 +299,5 @@ fn a_folder_in_place_of_a_shard_is_refused() {
     let path = shard(&dir, &manifest, 0);
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert!(matches!(refused(&dir), Error::Layout { .. }));
+    assert!(matches!(refused(&dir), Error::Damage(Damage::Layout { .. })));
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float32Array, Int32Array, RecordBatch};
 use arrow::datatypes::{Float32Type, Int32Type};
-use decant::store::{self, Cache, Encoding, Error, Manifest, Row, ShardWriter, SplitRows, Summary, soften};
+use decant::store::{
+    self, Cache, Damage, Encoding, Error, Manifest, Mismatch, Row, ShardWriter, SplitRows, Summary, soften,
+};
 use half::f16;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -132,7 +134,7 @@ fn a_dense_cache_has_no_kept_classes_to_read() {
     let (_root, dir, _) = cache();
     let rows = Cache::open(&dir).unwrap().split("train").unwrap();
     let error = rows.gather_top(5.0, &[0], &mut [0; 2], &mut [0.0; 3]).unwrap_err();
-    assert!(rows.kept().is_none() && matches!(error, Error::NotKept { .. }), "{error}");
+    assert!(rows.kept().is_none() && matches!(error, Error::Mismatch(Mismatch::NotKept { .. })), "{error}");
 }
 
 #[test]
@@ -191,7 +193,7 @@ fn a_logit_that_float16_cannot_hold_is_refused() {
         logits: &[1.0, 65519.0, -65520.0],
     };
     let error = writer.push(row).unwrap_err();
-    assert!(matches!(error, Error::LogitTooLarge { class: 2, .. }), "{error}");
+    assert!(matches!(error, Error::Mismatch(Mismatch::LogitTooLarge { class: 2, .. })), "{error}");
 }
 
 /// What the reader and `verify` say to the first shard of a cache of two kept classes when its rows are `change`d and
@@ -218,7 +220,10 @@ fn kept_classes_that_are_none_come_twice_or_are_out_of_order_are_refused() {
             (8, list_of(Arc::new(Int32Array::from(values)), &[2; 4]))
         });
         let error = read.unwrap_err();
-        assert!(matches!(&error, Error::Value { column, .. } if column == "top_classes"), "{error}");
+        assert!(
+            matches!(&error, Error::Damage(Damage::Value { column, .. }) if column == "top_classes"),
+            "{error}"
+        );
         assert_eq!(damage.len(), 1);
     };
     classes(|values| values[3] = 3);
@@ -230,7 +235,7 @@ fn kept_classes_that_are_none_come_twice_or_are_out_of_order_are_refused() {
         values.swap(4, 5);
         (9, list_of(Arc::new(Float32Array::from(values)), &[2; 4]))
     });
-    assert!(matches!(read.unwrap_err(), Error::Value { row: 2, .. }));
+    assert!(matches!(read.unwrap_err(), Error::Damage(Damage::Value { row: 2, .. })));
 }
 
 #[test]
@@ -241,9 +246,12 @@ fn a_mass_of_the_rest_that_the_kept_logits_forbid_is_found_by_verify() {
         (10, Arc::new(Float32Array::from(values)))
     });
     read.unwrap();
-    assert!(matches!(&damage[..], [Error::Rest { column, row: 1, .. }] if column == "rest_t1"), "{damage:?}");
+    assert!(
+        matches!(&damage[..], [Error::Damage(Damage::Rest { column, row: 1, .. })] if column == "rest_t1"),
+        "{damage:?}"
+    );
     let (read, _) = changed(|_| (10, Arc::new(Float32Array::from(vec![0.1, 0.1, 1.5, 0.1]))));
-    assert!(matches!(read.unwrap_err(), Error::Value { row: 2, .. }));
+    assert!(matches!(read.unwrap_err(), Error::Damage(Damage::Value { row: 2, .. })));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use arrow::array::{
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Float32Type, Schema, UInt16Type, UInt64Type};
-use decant::store::{self, Error, Manifest};
+use decant::store::{self, Damage, Error, Manifest};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::Compression;
@@ -93,7 +93,7 @@ fn with_floats(batch: &RecordBatch, index: usize, change: impl FnOnce(&mut Vec<f
 
 fn layout_reason(result: Result<(), Error>) -> String {
     match result.unwrap_err() {
-        Error::Layout { reason, .. } => reason,
+        Error::Damage(Damage::Layout { reason, .. }) => reason,
         other => panic!("{other}"),
     }
 }
@@ -172,12 +172,18 @@ fn a_number_that_is_none_is_refused() {
     for value in [f32::NAN, f32::INFINITY] {
         let error =
             read_changed(|batch| with_floats(&batch, LOGITS, |values| values[4] = value)).unwrap_err();
-        assert!(matches!(&error, Error::Value { column, row: 1, .. } if column == "logits"), "{error}");
+        assert!(
+            matches!(&error, Error::Damage(Damage::Value { column, row: 1, .. }) if column == "logits"),
+            "{error}"
+        );
     }
     for value in [f32::NAN, -0.1, 1.1] {
         let error =
             read_changed(|batch| with_floats(&batch, SOFT + 2, |values| values[11] = value)).unwrap_err();
-        assert!(matches!(&error, Error::Value { column, row: 3, .. } if column == "soft_t5"), "{error}");
+        assert!(
+            matches!(&error, Error::Damage(Damage::Value { column, row: 3, .. }) if column == "soft_t5"),
+            "{error}"
+        );
     }
 }
 
@@ -185,13 +191,16 @@ fn a_number_that_is_none_is_refused() {
 fn a_label_or_crop_out_of_range_is_refused() {
     let labels = |batch: RecordBatch| with_column(&batch, 3, Arc::new(Int32Array::from(vec![0, 3, 0, 0])));
     let error = read_changed(labels).unwrap_err();
-    assert!(matches!(&error, Error::Value { column, row: 1, .. } if column == "label"), "{error}");
+    assert!(
+        matches!(&error, Error::Damage(Damage::Value { column, row: 1, .. }) if column == "label"),
+        "{error}"
+    );
     let error = read_changed(|batch| {
         let mut values = floats(&batch, 5);
         values[14] = -1.0;
         with_column(&batch, 5, list(values, &[4; 4], None))
     });
-    assert!(matches!(error.unwrap_err(), Error::Value { row: 3, .. }));
+    assert!(matches!(error.unwrap_err(), Error::Damage(Damage::Value { row: 3, .. })));
 }
 
 #[test]
@@ -202,14 +211,20 @@ fn rows_in_another_order_are_refused() {
         with_column(&batch, 0, Arc::new(UInt64Array::from(samples)))
     };
     let error = read_changed(samples).unwrap_err();
-    assert!(matches!(error, Error::Identity { row: 0, expected_sample: 0, sample: 1, .. }), "{error}");
+    assert!(
+        matches!(error, Error::Damage(Damage::Identity { row: 0, expected_sample: 0, sample: 1, .. })),
+        "{error}"
+    );
     let views = |batch: RecordBatch| {
         let mut views = batch.column(4).as_primitive::<UInt16Type>().values().to_vec();
         views[1] = 0;
         with_column(&batch, 4, Arc::new(UInt16Array::from(views)))
     };
     let error = read_changed(views).unwrap_err();
-    assert!(matches!(error, Error::Identity { row: 1, expected_view: 1, view: 0, .. }), "{error}");
+    assert!(
+        matches!(error, Error::Damage(Damage::Identity { row: 1, expected_view: 1, view: 0, .. })),
+        "{error}"
+    );
 }
 
 #[test]
@@ -245,7 +260,7 @@ fn targets_that_are_not_the_softened_logits_are_found_by_verify() {
     forge_shard(&dir, &manifest, 0, &write(&changed, key_values, |plain| plain));
     let damage = store::verify(&dir).unwrap().damage;
     assert!(
-        matches!(&damage[..], [Error::Derived { column, row: 2, class: 0, .. }] if column == "soft_t2p5"),
+        matches!(&damage[..], [Error::Damage(Damage::Derived { column, row: 2, class: 0, .. })] if column == "soft_t2p5"),
         "{damage:?}"
     );
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use decant::store::{self, COMPLETE_FILE, Error, MANIFEST_FILE, Summary};
+use decant::store::{self, COMPLETE_FILE, Damage, Error, MANIFEST_FILE, Mismatch, Summary};
 
 use crate::store::common::{self, cache};
 
@@ -78,7 +78,7 @@ fn a_split_whose_folder_is_a_file_is_damage() {
 fn a_folder_of_caches_that_is_a_file_is_refused() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = store::find(file.path(), None).unwrap_err();
-    assert!(matches!(error, Error::NotAFolder { .. }), "{error}");
+    assert!(matches!(error, Error::Mismatch(Mismatch::NotAFolder { .. })), "{error}");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_quality_out_of_range_or_of_other_logits_is_damage() {
         edited["teacher_quality"][0][field] = value;
         fs::write(&path, common::seal(&edited)).unwrap();
         let error = store::Cache::open(&dir).unwrap_err();
-        assert!(matches!(error, Error::Contradiction { .. }), "{field}: {error}");
+        assert!(matches!(error, Error::Damage(Damage::Contradiction { .. })), "{field}: {error}");
     }
     let mut edited = whole.clone();
     edited["teacher_quality"].as_array_mut().unwrap().pop();
@@ -131,6 +131,6 @@ fn a_quality_out_of_range_or_of_other_logits_is_damage() {
         edited["teacher_quality"][0][field] = 0.125.into();
         fs::write(&path, common::seal(&edited)).unwrap();
         let damage = store::verify(&dir).unwrap().damage;
-        assert!(matches!(damage[..], [Error::Contradiction { .. }]), "{field}: {damage:?}");
+        assert!(matches!(damage[..], [Error::Damage(Damage::Contradiction { .. })]), "{field}: {damage:?}");
     }
 }

@@ -1,7 +1,7 @@
 use std::fs;
 
 use decant::config::Provider;
-use decant::store::{self, Cache, Encoding, Error, MANIFEST_FILE, Manifest, SplitSize};
+use decant::store::{self, Cache, Encoding, Error, MANIFEST_FILE, Manifest, Mismatch, SplitSize};
 use decant::support::hash::Digest;
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ fn a_class_name_twice_is_refused() {
     manifest.dataset.classes[2] = manifest.dataset.classes[0].clone();
     let Manifest { name, dataset, teacher, view, .. } = manifest;
     let error = Manifest::new(&name, dataset, teacher, view, &[], Encoding::Float32, 8).unwrap_err();
-    assert!(matches!(error, Error::Invalid { field: "dataset.classes", .. }), "{error}");
+    assert!(matches!(error, Error::Mismatch(Mismatch::Invalid { field: "dataset.classes", .. })), "{error}");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_folder_that_holds_another_cache_is_refused_by_field() {
     let error = store::create_or_open(root.path(), &ours).unwrap_err();
     let message = error.to_string().replace(dir.to_str().unwrap(), "DIR");
     insta::assert_snapshot!(message, @"DIR/manifest.json was made with view 3 views of seed 3, crops of 0.08 to 1 of the area and ratio 0.75 to 1.25, flipped with probability 0.5, resized to 32 x 32 bilinear, this run has 2 views of seed 3, crops of 0.08 to 1 of the area and ratio 0.75 to 1.25, flipped with probability 0.5, resized to 32 x 32 bilinear; give the cache another name or folder");
-    assert_eq!(error.error_kind(), store::ErrorKind::Mismatch);
+    assert!(error.is_mismatch(), "{error}");
 }
 
 #[test]
@@ -122,7 +122,10 @@ fn another_provider_may_use_a_complete_cache_and_not_go_on_with_one() {
     assert_eq!(found, manifest);
     fs::remove_file(dir.join(store::COMPLETE_FILE)).unwrap();
     let error = store::create_or_open(root.path(), &other).unwrap_err();
-    assert!(matches!(error, Error::Different { field: "teacher.provider", .. }), "{error}");
+    assert!(
+        matches!(error, Error::Mismatch(Mismatch::Different { field: "teacher.provider", .. })),
+        "{error}"
+    );
 }
 
 type Forgery = (&'static str, fn(&mut Value));
@@ -169,13 +172,13 @@ fn another_format_is_named_whatever_else_it_holds() {
         manifest["format"] = json!(3);
         manifest["new"] = json!(true);
     });
-    assert!(matches!(error, Error::Format { expected: 2, found: 3, .. }), "{error}");
-    assert_eq!(error.error_kind(), store::ErrorKind::Mismatch);
+    assert!(matches!(error, Error::Mismatch(Mismatch::Format { expected: 2, found: 3, .. })), "{error}");
+    assert!(error.is_mismatch(), "{error}");
 }
 
 #[test]
 fn a_folder_without_a_manifest_is_no_cache() {
     let root = tempfile::tempdir().unwrap();
     let error = Cache::open(root.path()).unwrap_err();
-    assert!(matches!(error, Error::NoCache { .. }), "{error}");
+    assert!(matches!(error, Error::Mismatch(Mismatch::NoCache { .. })), "{error}");
 }

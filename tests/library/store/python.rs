@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use decant::store::{COMPLETE_FILE, Cache, Error, MANIFEST_FILE, Manifest};
+use decant::store::{COMPLETE_FILE, Cache, Damage, Error, MANIFEST_FILE, Manifest};
 use decant::train::order;
 use serde_json::{Value, json};
 
@@ -65,7 +65,7 @@ impl Drop for Python {
 }
 
 /// Damages a cache: its folder, its manifest, its first shard.
-type Damage = fn(&Path, &Manifest, &Path);
+type Harm = fn(&Path, &Manifest, &Path);
 /// Changes a sealed file's content.
 type Forgery = fn(&mut Value);
 
@@ -158,7 +158,7 @@ fn python_refuses_every_flipped_bit_that_is_refused_here() {
 #[ignore = "needs Python: make interop"]
 fn python_refuses_files_that_are_cut_gone_swapped_or_lead_elsewhere() {
     let mut python = Python::start();
-    let damages: [(&str, Damage); 12] = [
+    let damages: [(&str, Harm); 12] = [
         ("no manifest", |dir, _, _| fs::remove_file(dir.join(MANIFEST_FILE)).unwrap()),
         ("a folder for a manifest", |dir, _, _| {
             fs::remove_file(dir.join(MANIFEST_FILE)).unwrap();
@@ -258,7 +258,10 @@ fn python_survives_forged_bits() {
             assert!(is_damage || answer == "", "bit {bit}: {answer}");
             // Of a footer the Python reader reads what it needs; the rest of it may be anything.
             if let (Err(error), false) = (read_all(&dir), is_damage) {
-                assert!(matches!(error, Error::Layout { .. }), "{shape:?} bit {bit} is let through: {error}");
+                assert!(
+                    matches!(error, Error::Damage(Damage::Layout { .. })),
+                    "{shape:?} bit {bit} is let through: {error}"
+                );
             }
             refused += usize::from(is_damage);
         }

@@ -1,6 +1,6 @@
 use std::fs;
 
-use decant::store::{self, COMPLETE_FILE, Cache, Error, Summary};
+use decant::store::{self, COMPLETE_FILE, Cache, Damage, Error, Mismatch, Summary};
 use decant::support::atomic::AtomicFile;
 
 use crate::store::common::{self, Shape, cache};
@@ -16,7 +16,10 @@ fn an_unfinished_cache_says_how_far_it_is() {
     rest.remove(1);
     assert_eq!(store::missing_shards(&dir, &manifest).unwrap(), rest);
     for error in [Cache::open(&dir).unwrap_err(), store::complete(&dir).unwrap_err()] {
-        assert!(matches!(error, Error::NotComplete { done: 1, shards: 5, .. }), "{error}");
+        assert!(
+            matches!(error, Error::Mismatch(Mismatch::NotComplete { done: 1, shards: 5, .. })),
+            "{error}"
+        );
     }
     let summary = Summary::read(&dir).unwrap();
     assert_eq!((summary.shards_done, summary.shards, summary.complete), (1, 5, false));
@@ -73,7 +76,7 @@ fn a_shard_that_was_damaged_since_it_was_written_is_not_completed() {
     bytes[100] ^= 1;
     fs::write(&path, bytes).unwrap();
     let error = store::complete(&dir).unwrap_err();
-    assert!(matches!(error, Error::Content { part: "content", .. }), "{error}");
+    assert!(matches!(error, Error::Damage(Damage::Content { part: "content", .. })), "{error}");
     assert!(!dir.join(COMPLETE_FILE).exists());
 }
 

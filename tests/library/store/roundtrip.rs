@@ -1,4 +1,4 @@
-use decant::store::{self, Cache, Error, Manifest, soften};
+use decant::store::{self, Cache, Error, Manifest, Mismatch, soften};
 use decant::support::hash::Digest;
 use proptest::prelude::*;
 
@@ -142,7 +142,7 @@ fn what_is_not_there_is_named() {
     split "train" has 10 rows, row 10 was asked for
     a batch of 2 rows takes 6 values, the buffer holds 3
     "#);
-    assert!(errors.iter().all(|error| error.error_kind() == store::ErrorKind::Mismatch));
+    assert!(errors.iter().all(store::Error::is_mismatch));
 }
 
 #[test]
@@ -154,14 +154,14 @@ fn another_dataset_or_class_order_is_refused() {
     let mut swapped = ours.classes.clone();
     swapped.swap(1, 2);
     let error = cache.check_dataset(ours.fingerprint, &swapped).unwrap_err();
-    assert!(matches!(error, Error::OtherClasses { index: 1, .. }), "{error}");
+    assert!(matches!(error, Error::Mismatch(Mismatch::OtherClasses { index: 1, .. })), "{error}");
     let error = cache.check_dataset(ours.fingerprint, &ours.classes[..2]).unwrap_err();
     assert!(
-        matches!(&error, Error::OtherClasses { index: 2, expected, .. } if expected == "none"),
+        matches!(&error, Error::Mismatch(Mismatch::OtherClasses { index: 2, expected, .. }) if expected == "none"),
         "{error}"
     );
     let error = cache.check_dataset(Digest::of(b"other"), &ours.classes).unwrap_err();
-    assert!(matches!(error, Error::OtherDataset { .. }), "{error}");
+    assert!(matches!(error, Error::Mismatch(Mismatch::OtherDataset { .. })), "{error}");
 }
 
 #[test]

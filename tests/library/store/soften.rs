@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use decant::store::{self, Encoding, Error, add_temperatures};
+use decant::store::{self, Damage, Encoding, Error, add_temperatures};
 use decant::support::context::Context;
 
 use crate::store::common::{Shape, cache, cache_of, encoded, files, unsealed};
@@ -110,7 +110,7 @@ fn what_cannot_be_added_is_refused_and_nothing_is_written() {
     the cache's temperatures must be finite and above 0, found 0
     DIR keeps 2 of 3 logits a row, so the mass of the rest at another temperature is not known; add the temperature to [cache] temperatures and run `decant teacher-cache`
     ");
-    assert!(errors.iter().all(|error| error.error_kind() == store::ErrorKind::Mismatch));
+    assert!(errors.iter().all(store::Error::is_mismatch));
     for root in [root, top_root] {
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
     }
@@ -125,7 +125,7 @@ fn damage_is_not_carried_over() {
     bytes[middle] ^= 4;
     fs::write(&path, bytes).unwrap();
     let error = add_temperatures(&dir, &[7.0], &Context::silent()).unwrap_err();
-    assert!(matches!(error, Error::Content { .. }), "{error}");
+    assert!(matches!(error, Error::Damage(Damage::Content { .. })), "{error}");
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use decant::store::{self, Cache, Encoding, Error};
+use decant::store::{self, Cache, Encoding, Error, Mismatch};
 use decant::support::context::Context;
 
 use crate::store::common;
@@ -35,7 +35,7 @@ fn every_command_names_the_upgrade_for_an_old_cache() {
         store::Summary::read(&dir).unwrap_err(),
         store::complete(&dir).unwrap_err(),
     ] {
-        assert!(matches!(error, Error::OldFormat { .. }), "{error}");
+        assert!(matches!(error, Error::Mismatch(Mismatch::OldFormat { .. })), "{error}");
         assert!(error.to_string().contains("decant cache upgrade"), "{error}");
     }
 }
@@ -67,7 +67,7 @@ fn a_cache_of_0_1_0_is_upgraded_without_a_teacher() {
         assert_eq!((rows.len(), rows.temperatures(), rows.path(0)), (12, &[1.0, 5.0][..], ""));
         assert_eq!(manifest.encoding == Encoding::Float32, cache.complete().shards[0].lost.is_empty());
         let again = store::upgrade(&new, false, &Context::silent()).unwrap_err();
-        assert!(matches!(again, Error::Upgraded { .. }), "{again}");
+        assert!(matches!(again, Error::Mismatch(Mismatch::Upgraded { .. })), "{again}");
     }
 }
 

@@ -1,4 +1,4 @@
-use decant::store::{Error, Manifest, Row, ShardSpec, ShardWriter};
+use decant::store::{Error, Manifest, Mismatch, Row, ShardSpec, ShardWriter};
 
 use crate::store::common::Shape;
 
@@ -66,7 +66,10 @@ fn a_shard_with_rows_missing_is_not_written() {
     let mut writer = ShardWriter::create(root.path(), &manifest, &spec);
     writer.push(ROW).unwrap();
     let error = writer.commit().unwrap_err();
-    assert!(matches!(error, Error::ShardNotFull { expected: 2, found: 1, .. }), "{error}");
+    assert!(
+        matches!(error, Error::Mismatch(Mismatch::ShardNotFull { expected: 2, found: 1, .. })),
+        "{error}"
+    );
     assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
 }
 

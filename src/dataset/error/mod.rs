@@ -1,6 +1,12 @@
 //! What can be wrong with a source of samples.
 
+mod hub;
+mod parquet;
+
 use std::path::PathBuf;
+
+pub use hub::HubError;
+pub use parquet::ParquetError;
 
 use super::SplitName;
 use crate::objects;
@@ -9,6 +15,12 @@ use crate::support::exit::{ExitKind, Kind};
 /// Each names the place, what was expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// Parquet files.
+    #[error(transparent)]
+    Parquet(#[from] ParquetError),
+    /// A dataset on the hub.
+    #[error(transparent)]
+    Hub(#[from] HubError),
     /// The object store that the source is in, or its local copy.
     #[error(transparent)]
     Objects(#[from] objects::Error),
@@ -239,172 +251,6 @@ pub enum Error {
         share: f64,
         /// The splits to be made.
         missing: String,
-    },
-    /// A parquet file can't be read.
-    #[error("{} can't be read as a parquet file ({reason}); fetch or write it again", path.display())]
-    Parquet {
-        /// The file.
-        path: PathBuf,
-        /// What the parquet reader said.
-        reason: String,
-    },
-    /// A parquet file is compressed in a way that this program does not read.
-    #[error(
-        "{} is compressed with {codec}; write it again with zstd, snappy, gzip, lz4 or without compression",
-        path.display()
-    )]
-    Codec {
-        /// The file.
-        path: PathBuf,
-        /// The compression.
-        codec: String,
-    },
-    /// A parquet file lacks a column, or it is not clear which one is meant.
-    #[error("{} should have one {wanted}, found {found}{hint}", path.display())]
-    Column {
-        /// The file.
-        path: PathBuf,
-        /// What is looked for.
-        wanted: &'static str,
-        /// The columns.
-        found: String,
-        /// How to choose one, if there are several.
-        hint: String,
-    },
-    /// A column that the configuration names is not there, or is of another type.
-    #[error("{} has no {wanted} {column:?}, as dataset.{key} asks for; its columns are {found}", path.display())]
-    NamedColumn {
-        /// The file.
-        path: PathBuf,
-        /// What is looked for.
-        wanted: &'static str,
-        /// The column's name.
-        column: String,
-        /// The key that names it.
-        key: &'static str,
-        /// The columns.
-        found: String,
-    },
-    /// A parquet file does not name its classes.
-    #[error(
-        "{} does not name the classes of its column {column}: its metadata lacks the `huggingface` entry that `datasets` \
-         writes with to_parquet or push_to_hub; name them with [dataset.class-map], such as 0 = \"cat\"", path.display()
-    )]
-    NoClassNames {
-        /// The file.
-        path: PathBuf,
-        /// The label column.
-        column: String,
-    },
-    /// A row's label is not a class.
-    #[error("{} row {row} has the label {label}, expected -1 or 0 to {last}", path.display())]
-    Label {
-        /// The file.
-        path: PathBuf,
-        /// The row, from 0.
-        row: usize,
-        /// The label.
-        label: String,
-        /// The last class's index.
-        last: usize,
-    },
-    /// A row refers to a file instead of holding its image.
-    #[error("{} row {row} holds no image bytes; write it again with the images embedded", path.display())]
-    NoBytes {
-        /// The file.
-        path: PathBuf,
-        /// The row, from 0.
-        row: usize,
-    },
-    /// Some of a split's numbered files are missing.
-    #[error(
-        "{} says that the {split} split has {expected} files, and {found} of them are there; fetch the others",
-        path.display()
-    )]
-    MissingFiles {
-        /// One of the files.
-        path: PathBuf,
-        /// The split.
-        split: String,
-        /// The number in their names.
-        expected: usize,
-        /// How many there are.
-        found: usize,
-    },
-    /// Parquet files of several configurations lie side by side.
-    #[error("{place} holds several configurations ({found}); choose one with dataset.config")]
-    Configurations {
-        /// The folder or the dataset on the hub.
-        place: String,
-        /// Their names.
-        found: String,
-    },
-    /// The configuration that is asked for is not there.
-    #[error("{place} has no configuration {config:?}, as dataset.config asks for; found {found}")]
-    NoConfiguration {
-        /// The folder or the dataset on the hub.
-        place: String,
-        /// Its name.
-        config: String,
-        /// The names of those that are there.
-        found: String,
-    },
-    /// `hub:` is not followed by a dataset's id.
-    #[error(
-        "{id:?} is not the id of a dataset on the hub; expected hub:ORG/NAME, such as hub:AI-Lab-Makerere/beans"
-    )]
-    HubId {
-        /// What was given.
-        id: String,
-    },
-    /// `dataset.revision` is not a branch, a tag or a commit.
-    #[error(
-        "dataset.revision = {revision:?} is not a revision; expected a branch, a tag or a commit, such as main"
-    )]
-    HubRevision {
-        /// What was given.
-        revision: String,
-    },
-    /// The hub refused or could not be reached.
-    #[error(
-        "can't fetch {what} of the dataset {id} from {endpoint} ({reason}); check its name, the network and, for a \
-         private dataset, HF_TOKEN, or download it and give its folder as dataset.source"
-    )]
-    Hub {
-        /// `ORG/NAME`.
-        id: String,
-        /// The file or list that was asked for.
-        what: String,
-        /// `HF_ENDPOINT`.
-        endpoint: String,
-        /// What it said.
-        reason: String,
-    },
-    /// Offline, and the local cache lacks the dataset.
-    #[error(
-        "HF_HUB_OFFLINE is set and {} holds no parquet file of the dataset {id}; run once without it, or download the \
-         dataset and give its folder as dataset.source", path.display()
-    )]
-    Offline {
-        /// `ORG/NAME`.
-        id: String,
-        /// The folder in the hub's local cache.
-        path: PathBuf,
-    },
-    /// The hub's dataset has no parquet files, not even converted ones.
-    #[error(
-        "the dataset {id} on {endpoint} has no parquet file in {revisions}, found {found}; download it and give its \
-         folder as dataset.source"
-    )]
-    NoParquet {
-        /// `ORG/NAME`.
-        id: String,
-        /// `HF_ENDPOINT`.
-        endpoint: String,
-        /// The revisions that were looked at.
-        revisions: String,
-        /// The files of the first.
-        found: String,
     },
     /// The generated leaves can't be drawn.
     #[error(transparent)]

@@ -1,27 +1,13 @@
-//! Everything that can be wrong with a cache, each with its own name.
+//! What was asked for and what is there do not match.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::objects;
-use crate::support::exit::{ExitKind, Kind};
 use crate::support::hash::Digest;
 
-/// Why a cache could not be written or is not used.
+/// Why a cache is not the one that was asked for, or a row is not one that it can take.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
-    /// The file system refused.
-    #[error("{} could not be {action} ({source})", .path.display())]
-    Io {
-        /// What was tried, as a participle: "read", "written".
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// What the file system said.
-        source: io::Error,
-    },
-
+pub enum Mismatch {
     /// A manifest with a value out of range.
     #[error("the cache's {field} must be {expected}, found {found}")]
     Invalid {
@@ -62,13 +48,6 @@ pub enum Error {
         done: usize,
         /// Shards in all.
         shards: usize,
-    },
-
-    /// The user asked to stop.
-    #[error("interrupted; what is done stays in {}, the same command goes on from there", .dir.display())]
-    Stopped {
-        /// The cache's folder.
-        dir: PathBuf,
     },
 
     /// A cache of format 1.
@@ -335,172 +314,6 @@ pub enum Error {
         reason: String,
     },
 
-    /// An archive that can't be decompressed or whose layout is broken.
-    #[error("{} is damaged ({reason}); copy it again", .path.display())]
-    ArchiveDamaged {
-        /// The archive.
-        path: PathBuf,
-        /// What the decoder said.
-        reason: String,
-    },
-
-    /// A JSON file whose bytes are not those that were written.
-    #[error("{} is damaged: its checksum says {expected}, its content has {found}; restore it from a copy", .path.display())]
-    Checksum {
-        /// The file.
-        path: PathBuf,
-        /// The checksum that it carries.
-        expected: String,
-        /// The digest of its content.
-        found: Digest,
-    },
-
-    /// A JSON file that is not laid out as it is written.
-    #[error("{} is damaged: {reason}; restore it from a copy", .path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-
-    /// A manifest, record or `complete.json` that contradicts itself or its neighbours.
-    #[error("{} is damaged: {field} should be {expected}, found {found}; restore it from a copy", .path.display())]
-    Contradiction {
-        /// The file.
-        path: PathBuf,
-        /// The field, dotted.
-        field: String,
-        /// What it should be.
-        expected: String,
-        /// What it is.
-        found: String,
-    },
-
-    /// A file that the cache needs is not there.
-    #[error("{} is missing; run `decant teacher-cache` to make it again", .path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-
-    /// A file that leads out of the cache's folder.
-    #[error("{} leads out of the cache's folder, to {}; a cache holds its own files", .path.display(), .target.display())]
-    Escape {
-        /// The path inside the cache.
-        path: PathBuf,
-        /// Where it leads.
-        target: PathBuf,
-    },
-
-    /// A parquet file that the manifest does not know.
-    #[error("{} is no shard of this cache; remove it", .path.display())]
-    Extra {
-        /// The file.
-        path: PathBuf,
-    },
-
-    /// A shard of another length than recorded.
-    #[error("{} has {found} bytes, {expected} were recorded; delete it and run `decant teacher-cache` again", .path.display())]
-    Size {
-        /// The shard.
-        path: PathBuf,
-        /// Recorded bytes.
-        expected: u64,
-        /// Bytes that are there.
-        found: u64,
-    },
-
-    /// A shard whose bytes are not those that were written.
-    #[error("{} is damaged: BLAKE3 of its {part} is {found}, {expected} was recorded; delete it and run `decant teacher-cache` again", .path.display())]
-    Content {
-        /// The shard.
-        path: PathBuf,
-        /// "footer" or "content".
-        part: &'static str,
-        /// Recorded digest.
-        expected: Digest,
-        /// The digest of what is there.
-        found: Digest,
-    },
-
-    /// A shard that is not laid out as the format says.
-    #[error("{} is not laid out as a shard of this cache: {reason}; delete it and run `decant teacher-cache` again", .path.display())]
-    Layout {
-        /// The shard.
-        path: PathBuf,
-        /// What was expected and what was found.
-        reason: String,
-    },
-
-    /// A row that stands where another belongs.
-    #[error("{} has sample {sample} view {view} in row {row}, expected sample {expected_sample} view {expected_view}; delete it and run `decant teacher-cache` again", .path.display())]
-    Identity {
-        /// The shard.
-        path: PathBuf,
-        /// The row in the shard.
-        row: usize,
-        /// The sample that belongs there.
-        expected_sample: u64,
-        /// The view that belongs there.
-        expected_view: u16,
-        /// The sample that is there.
-        sample: u64,
-        /// The view that is there.
-        view: u32,
-    },
-
-    /// A stored value that can't be one.
-    #[error("{} has {column} {value} in row {row}, expected {expected}; delete it and run `decant teacher-cache` again", .path.display())]
-    Value {
-        /// The shard.
-        path: PathBuf,
-        /// The column.
-        column: String,
-        /// The row in the shard.
-        row: usize,
-        /// What is there.
-        value: String,
-        /// What may be there.
-        expected: &'static str,
-    },
-
-    /// A mass of the rest that the kept logits don't allow.
-    #[error("{} has a {column} of {found} in row {row}, the kept logits leave at most {most}; delete it and run `decant teacher-cache` again", .path.display())]
-    Rest {
-        /// The shard.
-        path: PathBuf,
-        /// The column.
-        column: String,
-        /// The row in the shard.
-        row: usize,
-        /// What the other classes have if each has the smallest kept logit.
-        most: f64,
-        /// What is stored.
-        found: f32,
-    },
-
-    /// Soft targets that are not the softened logits.
-    #[error("{} has a {column} in row {row} that is not its logits softened: class {class} is {found}, expected {expected}; delete it and run `decant teacher-cache` again", .path.display())]
-    Derived {
-        /// The shard.
-        path: PathBuf,
-        /// The soft column.
-        column: String,
-        /// The row in the shard.
-        row: usize,
-        /// The first class that differs.
-        class: usize,
-        /// The logits softened.
-        expected: f32,
-        /// What is stored.
-        found: f32,
-    },
-
-    /// The object store that the cache is in, or its local copy.
-    #[error(transparent)]
-    Objects(#[from] objects::Error),
-
     /// Another worker committed other bytes under the same name.
     #[error(
         "{url} was committed by another worker with BLAKE3 {found}, this one made {made}; the committed one stays: run every worker of a cache with the same provider, precision and runtime"
@@ -524,97 +337,4 @@ pub enum Error {
         /// What to do instead.
         remedy: String,
     },
-}
-
-/// What kind of trouble an [`Error`] is, for exit codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// The machine failed: disk, permissions. Exit code 1.
-    Io,
-    /// What was asked for and what is there do not match. Exit code 2.
-    Mismatch,
-    /// Stored data is damaged. Exit code 3.
-    Damage,
-}
-
-impl Error {
-    /// Which of the three kinds this is.
-    pub fn error_kind(&self) -> ErrorKind {
-        match self {
-            Self::Objects(error) if error.is_damage() => ErrorKind::Damage,
-            Self::Objects(error) if error.is_usage() => ErrorKind::Mismatch,
-            Self::Io { .. } | Self::Objects(_) | Self::Stopped { .. } => ErrorKind::Io,
-            Self::Invalid { .. }
-            | Self::Different { .. }
-            | Self::NoCache { .. }
-            | Self::NotComplete { .. }
-            | Self::Format { .. }
-            | Self::OldFormat { .. }
-            | Self::OtherDataset { .. }
-            | Self::OtherClasses { .. }
-            | Self::NoSuchSplit { .. }
-            | Self::NoSuchTemperature { .. }
-            | Self::NoSuchRow { .. }
-            | Self::NotKept { .. }
-            | Self::BufferLength { .. }
-            | Self::RowOrder { .. }
-            | Self::ShardFull { .. }
-            | Self::ShardNotFull { .. }
-            | Self::LogitsLength { .. }
-            | Self::LogitNotFinite { .. }
-            | Self::LogitTooLarge { .. }
-            | Self::RestUnknown { .. }
-            | Self::LabelRange { .. }
-            | Self::Crop { .. }
-            | Self::NotAFolder { .. }
-            | Self::Upgraded { .. }
-            | Self::OldNotComplete { .. }
-            | Self::AlreadyThere { .. }
-            | Self::OtherBytes { .. }
-            | Self::OnlyLocal { .. }
-            | Self::Archive { .. } => ErrorKind::Mismatch,
-            Self::ArchiveDamaged { .. }
-            | Self::Checksum { .. }
-            | Self::Malformed { .. }
-            | Self::Contradiction { .. }
-            | Self::Missing { .. }
-            | Self::Escape { .. }
-            | Self::Extra { .. }
-            | Self::Size { .. }
-            | Self::Content { .. }
-            | Self::Layout { .. }
-            | Self::Identity { .. }
-            | Self::Value { .. }
-            | Self::Rest { .. }
-            | Self::Derived { .. } => ErrorKind::Damage,
-        }
-    }
-
-    /// Whether what was asked for and what is there do not match.
-    pub fn is_mismatch(&self) -> bool {
-        self.error_kind() == ErrorKind::Mismatch
-    }
-
-    /// Whether stored data is damaged.
-    pub fn is_damage(&self) -> bool {
-        self.error_kind() == ErrorKind::Damage
-    }
-
-    /// An input/output error at `path`, for `map_err`.
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_path_buf();
-        move |source| Self::Io { action, path, source }
-    }
-}
-
-impl ExitKind for Error {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Objects(error) => error.kind(),
-            Self::Stopped { .. } => Kind::Interrupted,
-            _ if self.is_damage() => Kind::Damaged,
-            _ if self.error_kind() == ErrorKind::Mismatch => Kind::Usage,
-            _ => Kind::Failed,
-        }
-    }
 }
