@@ -1,4 +1,4 @@
-//! What every command that reads a pipeline file takes.
+//! The arguments of every command that reads a pipeline file.
 
 use std::path::PathBuf;
 

@@ -77,7 +77,7 @@ impl FromStr for Count {
     }
 }
 
-/// What came out, for programs.
+/// The outcome, for programs.
 #[derive(serde::Serialize)]
 struct Report<'a> {
     folder: &'a Path,

@@ -148,7 +148,7 @@ fn is_called(folder: &Path, name: &str) -> bool {
     folder.rsplit_once('-').is_none_or(|(before, _)| before == name)
 }
 
-/// What is left to do of the cache.
+/// The work that is left of the cache.
 fn left(dataset: &Dataset, teacher: &dyn Teacher, settings: &Settings) -> Result<Left, Failure> {
     teacher.class_order(&dataset.classes)?;
     let (fingerprint, resize) = (teacher.fingerprint(), teacher.preprocess().resize());

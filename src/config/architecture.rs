@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What is fixed about an architecture before there is a student of it.
+/// The facts of an architecture that hold for every student of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Traits {
     /// Its name for people.
@@ -36,7 +36,7 @@ macro_rules! registry {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// What is fixed about it.
+            /// The facts that hold for every student of it.
             pub const fn traits(self) -> Traits {
                 match self { $(Self::$variant => $traits,)* }
             }

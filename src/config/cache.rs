@@ -83,7 +83,7 @@ const TOP_K: Condition<Cache> = Condition {
     without: &["cache.encoding=float16"],
 };
 
-/// What is declared of each key.
+/// The declarations of the section's keys.
 pub(super) const KEYS: &[Key] = &[
     Key::new("cache.name", Kind::Text, Role::Name, "The readable part of the cache's folder name; the pipeline's name unless given"),
     Key::new(

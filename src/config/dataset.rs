@@ -20,7 +20,7 @@ pub struct Dataset {
     pub validation_share: f64,
     /// Fixes which samples that share takes.
     pub seed: u64,
-    /// What an image that can't be decoded does.
+    /// The answer to an image that can't be decoded, or on which the teacher fails.
     pub on_bad_image: OnBadImage,
     /// The column that holds the class: of parquet files, or of the table of labels beside images (`metadata.csv`). Left out, it is found by
     /// its type or its name.
@@ -94,7 +94,7 @@ const ON_THE_HUB: Condition<Dataset> = Condition {
 /// Images in a split of leaves: one a class at least.
 const LEAVES_IN_SPLIT: Kind = Kind::Whole(3, 1_000_000);
 
-/// What is declared of each key.
+/// The declarations of the section's keys.
 pub(super) const KEYS: &[Key] = &[
     Key::new(
         "dataset.source",
@@ -182,7 +182,7 @@ pub(super) const KEYS: &[Key] = &[
     .read(LEAVES),
 ];
 
-/// What to do about an image that can't be decoded.
+/// The answer to an image that can't be decoded, or on which the teacher fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnBadImage {

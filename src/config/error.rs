@@ -1,4 +1,4 @@
-//! What can be wrong with a pipeline file.
+//! The errors of a pipeline file.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The text is not TOML.
@@ -21,7 +21,7 @@ pub enum Error {
     Syntax {
         /// File and line.
         place: String,
-        /// What the parser expected and found.
+        /// The parser's message.
         message: String,
     },
     /// A key that no section has.
@@ -75,7 +75,7 @@ pub enum Error {
     Refused {
         /// File and line, or the option.
         place: String,
-        /// What is wrong with it.
+        /// The fault.
         message: String,
     },
     /// A key that this pipeline would not read.
@@ -85,7 +85,7 @@ pub enum Error {
         place: String,
         /// The dotted key.
         key: &'static str,
-        /// What would read it.
+        /// The condition under which it is read.
         reader: &'static str,
         /// Which key may have been meant, after a semicolon; or nothing.
         hint: String,
@@ -101,7 +101,7 @@ pub enum Error {
     /// A `--set` that is not `key=value`.
     #[error("--set {text}: expected KEY=VALUE, such as --set train.lr=3e-4")]
     Set {
-        /// What was given.
+        /// The given text.
         text: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What is declared of a key, beside the field that it sets: type, range, role, and when it is read.
+//! The declaration of a key, beside the field that it sets: type, range, role, and when it is read.
 
 use super::kind::Kind;
 
@@ -6,21 +6,21 @@ use super::kind::Kind;
 pub struct Declared<S> {
     /// Its dotted name, such as `train.lr`.
     pub name: &'static str,
-    /// What its value may be.
+    /// The type and range of its value.
     pub kind: Kind,
-    /// What part it has in a run's identity.
+    /// Its part in a run's identity.
     pub role: Role,
     /// One line for the reference.
     pub about: &'static str,
     /// Words for a message where it would do nothing, if it is easily taken for another key.
     pub hint: &'static str,
-    /// What other programs call it.
+    /// Its names in other programs.
     pub also: &'static [&'static str],
     /// It is read only where all of them hold.
     pub conditions: [Option<Condition<S>>; 2],
 }
 
-/// What part a key has in what makes two runs the same.
+/// The part of a key in what makes two runs the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// It decides what a student learns.
@@ -39,7 +39,7 @@ pub enum Role {
 pub struct Condition<S> {
     /// Whether it is read with these values of its section; the second argument is its name.
     pub holds: fn(&S, &str) -> bool,
-    /// What completes `it is read only ...`.
+    /// The end of `it is read only ...`.
     pub text: &'static str,
     /// Settings with which it holds, each `KEY=VALUE`.
     pub with: &'static [&'static str],

@@ -13,22 +13,22 @@ use super::{cache, dataset, pipeline, student, sweep, teacher, train_keys};
 pub struct Key {
     /// Its dotted name, such as `train.lr`.
     pub name: &'static str,
-    /// What its value may be.
+    /// The type and range of its value.
     pub kind: Kind,
-    /// What part it has in a run's identity.
+    /// Its part in a run's identity.
     pub role: Role,
     /// One line for the reference.
     pub about: &'static str,
     /// Words for a message where it would do nothing, if it is easily taken for another key.
     pub hint: &'static str,
-    /// What other programs call it.
+    /// Its names in other programs.
     pub also: &'static [&'static str],
     conditions: Vec<Reader>,
 }
 
 /// A condition under which a key is read.
 pub struct Reader {
-    /// What completes `it is read only ...`.
+    /// The end of `it is read only ...`.
     pub text: &'static str,
     /// Settings with which it holds, each `KEY=VALUE`.
     pub with: &'static [&'static str],
@@ -62,7 +62,7 @@ impl Key {
         &self.conditions
     }
 
-    /// What would read it, where `pipeline` does not: the end of `it is read only ...`.
+    /// The condition under which it is read, where `pipeline` does not read it: the end of `it is read only ...`.
     pub fn unread(&self, pipeline: &Pipeline) -> Option<&'static str> {
         self.conditions.iter().find(|reader| !(reader.holds)(pipeline)).map(|reader| reader.text)
     }
@@ -112,7 +112,7 @@ pub(super) fn is_section(name: &str) -> bool {
     keys().iter().any(|key| is_inside(key.name, name))
 }
 
-/// What may stand directly in a section, keys and sections, in their order.
+/// The members of a section, keys and sections, in their order.
 pub(super) fn members(section: &str) -> Vec<&'static str> {
     let mut members: Vec<&str> = Vec::new();
     for key in keys() {
@@ -125,7 +125,7 @@ pub(super) fn members(section: &str) -> Vec<&'static str> {
     members
 }
 
-/// What to write in place of the unknown key `name` of `section`: a key of ours for one of another program, the nearest one
+/// The advice for the unknown key `name` of `section`: a key of ours for one of another program, the nearest one
 /// of the section, the one of this name in another section, or all that there are.
 pub(super) fn hint(section: &str, name: &str) -> String {
     let shown = |key: &'static str| {
@@ -169,7 +169,7 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>)
     nearest.filter(|(distance, _)| *distance <= enough.max(1)).map(|(_, candidate)| candidate)
 }
 
-/// What follows `section.` in a dotted name.
+/// The rest of a dotted name after `section.`.
 fn after<'a>(name: &'a str, section: &str) -> Option<&'a str> {
     name.strip_prefix(section)?.strip_prefix('.')
 }

@@ -1,4 +1,4 @@
-//! What a value may be: checked, put into its one form, and said in plain words.
+//! The kinds of values: how each is checked, put into its one form and described.
 
 use serde::de::DeserializeOwned;
 use toml::Value;
@@ -28,13 +28,13 @@ pub enum Kind {
     Texts,
     /// One of these names.
     OneOf(&'static [&'static str]),
-    /// What a type of its own reads.
+    /// A form that a type of its own reads.
     Written {
-        /// What completes `must be ...`.
+        /// The end of `must be ...`.
         expected: &'static str,
         /// One of its values, as a pipeline file has it.
         example: &'static str,
-        /// What is wrong with a value, where something is.
+        /// Checks a value; the error says what is wrong with it.
         check: fn(&Value) -> Result<(), String>,
     },
     /// A table of texts by names of the user's own.
@@ -48,7 +48,7 @@ pub enum Kind {
 /// No upper bound for a whole number.
 pub const ANY: u64 = i64::MAX as u64;
 
-/// What is wrong with a value.
+/// The fault of a value.
 #[derive(Debug, PartialEq)]
 pub(super) enum Wrong {
     /// It is something else than what completes `must be ...`.
@@ -60,7 +60,7 @@ pub(super) enum Wrong {
 }
 
 impl Kind {
-    /// What completes `must be ...`.
+    /// The end of `must be ...`.
     pub fn expected(&self) -> String {
         match self {
             Self::Text => "text in quotes".to_owned(),
@@ -125,7 +125,7 @@ impl Kind {
     }
 }
 
-/// What is wrong with a value for a type that reads itself.
+/// Checks a value of a type that reads itself.
 pub(super) fn parses<T: DeserializeOwned>(value: &Value) -> Result<(), String> {
     value.clone().try_into::<T>().map(drop).map_err(|error| error.message().to_owned())
 }

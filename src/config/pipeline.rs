@@ -16,7 +16,7 @@ pub struct Pipeline {
     pub dataset: Dataset,
     /// The model that is run once.
     pub teacher: Teacher,
-    /// What of it is kept.
+    /// The part of its outputs that is kept.
     pub cache: Cache,
     /// The model that is trained.
     pub student: Student,

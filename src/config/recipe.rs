@@ -45,7 +45,7 @@ impl Optimizer {
     }
 }
 
-/// What each class counts for in the labels' loss.
+/// The weight of each class in the cross-entropy.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(untagged, expecting = "expected \"balanced\" or a list with a weight for each class")]
 pub enum ClassWeights {
@@ -56,7 +56,7 @@ pub enum ClassWeights {
 }
 
 impl ClassWeights {
-    /// What is wrong with a value, where something is.
+    /// Checks a value; the error says what is wrong with it.
     pub(super) fn check(value: &toml::Value) -> Result<(), String> {
         let expected = || "expected \"balanced\" or a list with a number for each class, 0 or more and one of them above 0";
         let weights: Self = value.clone().try_into().map_err(|_| expected().to_owned())?;

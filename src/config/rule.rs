@@ -1,4 +1,4 @@
-//! What one value asks of another: rules of a section beside the ranges of its keys.
+//! Rules between values, beside the ranges of keys.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct Invalid {
     pub key: &'static str,
     /// As a pipeline file has it.
     pub value: String,
-    /// What completes `must be ...`.
+    /// The end of `must be ...`.
     pub rule: String,
 }
 

@@ -57,7 +57,7 @@ impl Default for Student {
 }
 
 impl Student {
-    /// What scales the channels of every layer; 1 where the architecture has one width.
+    /// The factor of every layer's channels; 1 where the architecture has one width.
     pub fn width(&self) -> f64 {
         self.width.unwrap_or(1.0)
     }
@@ -67,7 +67,7 @@ impl Student {
         self.dropout.unwrap_or(self.architecture.traits().dropout)
     }
 
-    /// What is trained, in a few words: `MobileNetV2 x0.5, 224 px`.
+    /// The network in a few words: `MobileNetV2 x0.5, 224 px`.
     pub fn describe(&self) -> String {
         let width = self.width.map_or_else(String::new, |width| format!(" x{width}"));
         format!("{}{width}, {} px", self.architecture.traits().title, self.image_size)
@@ -105,7 +105,7 @@ const HAS_WIDTHS: Condition<Student> = Condition {
     without: &["student.architecture=resnet-18"],
 };
 
-/// What is declared of each key.
+/// The declarations of the section's keys.
 pub(super) const KEYS: &[Key] = &[
     Key::new("student.architecture", Kind::OneOf(Architecture::NAMES), Role::Decides, "Which network is trained")
         .also(&["arch", "model", "model-name", "network"]),

@@ -51,7 +51,7 @@ impl Default for Sweep {
 
 type Key = Declared<Sweep>;
 
-/// What is declared of each key.
+/// The declarations of the section's keys.
 pub(super) const KEYS: &[Key] = &[
     Key::new(
         "sweep.name",

@@ -24,7 +24,7 @@ pub struct Teacher {
     /// How its classes are found among the dataset's.
     #[serde(skip_serializing_if = "ClassMatching::is_default")]
     pub match_classes: ClassMatching,
-    /// What its output is; of probabilities the logarithm is cached.
+    /// The meaning of its output; of probabilities the logarithm is cached.
     #[serde(skip_serializing_if = "Outputs::is_default")]
     pub outputs: Outputs,
     /// Mean of red, green and blue, of values from 0 to 1. With `std` and `resample` it is the model's preprocessing in place of a file's.
@@ -55,7 +55,7 @@ pub struct Teacher {
     /// Sessions on each device, which take batches as they can. Each holds the whole model. `auto` takes two on a GPU, so that one
     /// computes while the other's images are on their way, and one a core on the CPU.
     pub sessions: Count,
-    /// What only a GPU can do.
+    /// The settings of GPUs.
     pub gpu: Gpu,
 }
 
@@ -135,7 +135,7 @@ impl ClassMatching {
     }
 }
 
-/// What a teacher's output is.
+/// The meaning of a teacher's output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outputs {
@@ -164,7 +164,7 @@ pub enum ImageSize {
 }
 
 impl ImageSize {
-    /// What is wrong with a value, where something is.
+    /// Checks a value; the error says what is wrong with it.
     fn check(value: &toml::Value) -> Result<(), String> {
         let expected = || "expected a number of pixels from 1 to 4096, or [height, width]".to_owned();
         let size: Self = value.clone().try_into().map_err(|_| expected())?;
@@ -255,7 +255,7 @@ const NOT_EMBEDDED: Condition<Teacher> = Condition {
     without: &["teacher.model=embedded:leaves"],
 };
 
-/// What is declared of each key.
+/// The declarations of the section's keys.
 pub(super) const KEYS: &[Key] = &[
     Key::new(
         "teacher.model",

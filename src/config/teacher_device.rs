@@ -8,7 +8,7 @@ use super::{Provider, StudentDevice};
 /// A device of an execution provider: `cpu`, `cuda:1`, `coreml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProviderDevice {
-    /// What computes.
+    /// The execution provider.
     pub provider: Provider,
     /// Which of the provider's devices; 0 where they are not numbered.
     pub index: usize,
@@ -56,7 +56,7 @@ impl TeacherDevice {
         }
     }
 
-    /// What may be written: `auto, cpu, cuda:N, ...`.
+    /// The forms in a pipeline file: `auto, cpu, cuda:N, ...`.
     pub(super) fn forms() -> String {
         let forms = Provider::ALL.map(|provider| {
             if provider.is_numbered() { format!("{provider}:N") } else { provider.to_string() }

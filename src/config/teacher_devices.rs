@@ -74,7 +74,7 @@ impl FromStr for TeacherDevices {
     }
 }
 
-/// What a pipeline file may say.
+/// The forms in a pipeline file.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a device such as \"cuda:0\", or a list of them")]
 enum OneOrMany {

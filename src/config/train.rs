@@ -13,7 +13,7 @@ use crate::loss::{Loss, LossParameters, Reads};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Train {
-    /// What is learnt from the teacher.
+    /// The distillation term of the loss.
     pub loss: Loss,
     /// Softens teacher and student alike in the teacher's term. For `loss = "kd"` the cache must hold it; `mse` has no use
     /// for it.
@@ -28,7 +28,7 @@ pub struct Train {
     pub ramp: Ramp,
     /// The share of each label that is spread evenly over all classes in the cross-entropy (arXiv 1512.00567).
     pub label_smoothing: f32,
-    /// What losses take besides temperature and lambda: `[train.dkd]`, `[train.dist]`. An unknown key of `[train]` ends up here, and is refused.
+    /// The parameters of losses besides temperature and lambda: `[train.dkd]`, `[train.dist]`. An unknown key of `[train]` ends up here, and is refused.
     #[serde(flatten)]
     pub parameters: LossParameters,
     /// Makes the run a control of itself; `--control` on the command line.
@@ -73,7 +73,7 @@ pub struct Train {
     pub warmup_ratio: f64,
     /// How much of the weights' moving average each step keeps; the average is then what is validated and kept. 0 keeps none.
     pub ema: f64,
-    /// What each class counts for in the labels' loss: `"balanced"` or a weight a class; the same where it is left out.
+    /// The weight of each class in the cross-entropy: `"balanced"` or a weight a class; the same where it is left out.
     pub class_weights: Option<ClassWeights>,
     /// Fixes initial weights, order and dropout.
     pub seed: u64,
@@ -90,7 +90,7 @@ pub struct Train {
     pub device: StudentDevice,
     /// The folder that holds runs; `--runs-dir` and `DECANT_RUNS` come before it.
     pub dir: PathBuf,
-    /// What people call the run; no part of its key or its files' bytes. `--name` on the command line.
+    /// The run's name for people; no part of its key or its files' bytes. `--name` on the command line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Words to find the run by; no part of its key or its files' bytes. `--tag` on the command line.
@@ -163,7 +163,7 @@ impl Train {
     }
 }
 
-/// What a run's name or tag must be.
+/// The rule for a run's name or tag.
 pub const RUN_NAME: &str =
     "1 to 100 letters, digits, '-', '_', '.' and '=', the first a letter or digit, and not \"latest\"";
 

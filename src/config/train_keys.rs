@@ -36,7 +36,7 @@ const WEIGHTED: Condition<Train> = Condition {
     without: &["train.loss=ce"],
 };
 
-/// What `loss` is has an effect only where it has a weight.
+/// The loss has an effect only where it has a weight.
 const HAS_WEIGHT: Condition<Train> = Condition {
     holds: |train, _| {
         (train.lambda > 0.0 || train.lambda_end.is_some_and(|end| end > 0.0))
@@ -122,7 +122,7 @@ const RMSPROP: Condition<Train> = Condition {
 const SHARE: Range = Range::closed(0.0, 1.0);
 const BELOW_ONE: Range = Range::below(0.0, 1.0);
 
-/// What is declared of each key; those of losses' parameters are [`loss_keys`].
+/// The declarations of the section's keys; those of losses' parameters are [`loss_keys`].
 pub(super) const KEYS: &[Key] = &[
     Key::new("train.loss", Kind::OneOf(Loss::NAMES), Role::TeacherTerm, "The distillation term of the loss")
         .read(HAS_WEIGHT)

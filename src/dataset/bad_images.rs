@@ -15,7 +15,7 @@ pub struct BadImage {
     pub split: SplitName,
     /// Its index in the split.
     pub index: usize,
-    /// What is wrong with it.
+    /// The fault.
     pub reason: view::Error,
 }
 

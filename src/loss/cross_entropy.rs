@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor, activation::log_softmax};
 
 use super::{Batch, Declaration, Reads};
 
-/// What there is to know of it as a distillation loss: it has no such term.
+/// Its declaration as a distillation loss: it has no such term.
 pub(super) const DECLARATION: Declaration = Declaration {
     name: "ce",
     about: "no distillation: cross-entropy with the labels only",

@@ -1,4 +1,4 @@
-//! What a loss declares of itself.
+//! The declaration of a loss.
 
 use burn::tensor::{Int, Tensor};
 
@@ -14,7 +14,7 @@ pub struct Declaration {
     pub about: &'static str,
     /// Whether it softens teacher and student with `train.temperature`.
     pub softens: bool,
-    /// What it reads of the cache.
+    /// The part of the cache that it reads.
     pub reads: Reads,
     /// The numbers that it takes, keys of `[train.<name>]`.
     pub parameters: &'static [Parameter],
@@ -24,7 +24,7 @@ pub struct Declaration {
     pub value: fn(Batch<'_>) -> Tensor<1>,
 }
 
-/// What of the cache a loss reads.
+/// The part of the cache that a loss reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
     /// Nothing: the labels are all that it learns from.

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, activation::softmax};
 
 use super::{Batch, Declaration, Parameter, Reads};
 
-/// What there is to know of it. The defaults are the authors'; they take 2 and 2 on CIFAR-100.
+/// Its declaration. The defaults are the authors'; they take 2 and 2 on CIFAR-100.
 pub(super) const DECLARATION: Declaration = Declaration {
     name: "dist",
     about: "Pearson's correlation of the probabilities, over classes and over samples (arXiv 2205.10536)",

@@ -5,7 +5,7 @@ use burn::tensor::{Int, Tensor, activation::log_softmax};
 use super::softmax::{is_among, log_of_rest};
 use super::{Batch, Declaration, Parameter, Reads};
 
-/// What there is to know of it. The defaults are the paper's for most pairs of networks on CIFAR-100; it takes `beta = 0.5` on ImageNet.
+/// Its declaration. The defaults are the paper's for most pairs of networks on CIFAR-100; it takes `beta = 0.5` on ImageNet.
 pub(super) const DECLARATION: Declaration = Declaration {
     name: "dkd",
     about: "decoupled: the target class and the others have a weight each (arXiv 2203.08679)",

@@ -5,7 +5,7 @@ use burn::tensor::{Int, Tensor, activation, activation::log_softmax};
 use super::softmax::{is_among, log_of_rest};
 use super::{Batch, Declaration, Reads, Targets};
 
-/// What there is to know of it.
+/// Its declaration.
 pub(super) const DECLARATION: Declaration = Declaration {
     name: "kd",
     about: "Hinton's: KL of the softened probabilities (arXiv 1503.02531)",

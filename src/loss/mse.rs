@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::{Batch, Declaration, Reads};
 
-/// What there is to know of it.
+/// Its declaration.
 pub(super) const DECLARATION: Declaration = Declaration {
     name: "mse",
     about: "mean squared error of the logits (arXiv 2105.08919)",

@@ -1,4 +1,4 @@
-//! What several losses need of softmax.
+//! The parts of softmax that several losses share.
 
 use burn::tensor::{Bool, IndexingUpdateOp, Int, Tensor};
 

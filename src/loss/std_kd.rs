@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, activation::softmax};
 
 use super::{Batch, Declaration, Reads, kd};
 
-/// What there is to know of it.
+/// Its declaration.
 pub(super) const DECLARATION: Declaration = Declaration {
     name: "std-kd",
     about: "kd of logits that are standardised row by row first (arXiv 2403.01427)",

@@ -15,15 +15,15 @@ pub enum Error {
         "{url} is in an object store, which this binary was built without; build it with --features object-store, or give a local folder"
     )]
     Feature {
-        /// What was given.
+        /// The given text.
         url: String,
     },
     /// A URL that names no prefix, or credentials and endpoints that can't be used.
     #[error("{url} can't be used as an object store: {reason}")]
     Url {
-        /// What was given.
+        /// The given text.
         url: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// The store refused, or could not be reached, after every retry.
@@ -31,7 +31,7 @@ pub enum Error {
     Store {
         /// The object or prefix.
         url: String,
-        /// What was tried, as a participle.
+        /// The action that was tried, as a participle.
         action: &'static str,
         /// What the store or the network said.
         reason: String,
@@ -81,11 +81,11 @@ pub enum Error {
     /// The local copy can't be written or read.
     #[error("{} could not be {action} ({source})", path.display())]
     Local {
-        /// What was tried, as a participle.
+        /// The action that was tried, as a participle.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// More is wanted than the local space may hold.
@@ -110,7 +110,7 @@ pub enum Error {
         name: &'static str,
         /// Its value.
         value: String,
-        /// What would do.
+        /// The values that fit.
         expected: &'static str,
     },
     /// The user asked to stop.

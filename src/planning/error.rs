@@ -24,7 +24,7 @@ pub enum Error {
     Scratch {
         /// The temporary folder or file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Stopped by the user.

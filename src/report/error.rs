@@ -53,7 +53,7 @@ pub enum Error {
     NoSplit {
         /// The cache's folder.
         path: PathBuf,
-        /// What was asked for.
+        /// The request.
         split: String,
         /// What there is.
         available: String,
@@ -96,7 +96,7 @@ pub enum Error {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
 }

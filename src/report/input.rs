@@ -14,7 +14,7 @@ use crate::train::RUN_FILE;
 /// Digits of a run's key in its folder's name.
 const KEY_DIGITS: usize = 12;
 
-/// What a report is about.
+/// The subject of a report.
 pub enum Input {
     /// One cache.
     Cache(PathBuf),

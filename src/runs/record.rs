@@ -16,7 +16,7 @@ use crate::train::{
 pub struct Run {
     /// Its folder, as it was named.
     pub folder: PathBuf,
-    /// What it is.
+    /// Its description.
     pub description: Description,
     /// Its results, once it is finished.
     pub result: Option<RunResult>,

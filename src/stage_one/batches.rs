@@ -17,7 +17,7 @@ use crate::dataset::SplitName;
 pub(super) struct Buffers {
     /// `[batch, 3, height, width]`.
     pub pixels: Vec<f32>,
-    /// What the rows say, one a row.
+    /// The rows without their logits.
     pub rows: Vec<ViewRow>,
 }
 
@@ -139,11 +139,11 @@ struct Filling {
     pixels: Option<LentBuffer>,
     rows: Vec<ViewRow>,
     missing: usize,
-    /// What is wrong with the first row that could not be prepared.
+    /// The error of the first row that could not be prepared.
     failed: Option<(usize, Error)>,
 }
 
-/// What became of a batch: full, or the error of its first bad row.
+/// The outcome of a batch: full, or the error of its first bad row.
 pub(super) struct Filled {
     pub batch: Batch,
     pub failed: Option<Error>,

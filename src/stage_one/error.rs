@@ -1,4 +1,4 @@
-//! What can stop stage one.
+//! The errors of stage one.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub enum Error {
     Image {
         /// The file, or the parquet file and row.
         name: String,
-        /// What is wrong with it.
+        /// The fault.
         source: view::Error,
     },
     /// Several images can't be decoded.
@@ -48,7 +48,7 @@ pub enum Error {
     OnImage {
         /// The image.
         name: String,
-        /// What the teacher said.
+        /// The teacher's error.
         source: Box<teacher::Error>,
     },
     /// A row of the teacher's output depends on more than its image.

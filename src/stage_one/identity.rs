@@ -1,4 +1,4 @@
-//! What the cache of a dataset under a teacher is: its manifest.
+//! The identity of the cache of a dataset under a teacher: its manifest.
 
 use super::{Error, Settings};
 use crate::config;
@@ -71,7 +71,7 @@ fn name_of_key(manifest: &Manifest, settings: &Settings) -> Result<String, Error
     Ok(best.map_or_else(|| manifest.name.clone(), |(_, found)| found.name))
 }
 
-/// What is left to do of a cache.
+/// The work that is left of a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Left {
     /// Rows of the shards that are missing, as far as they belong to this part.

@@ -1,6 +1,6 @@
 //! A row that the teacher need not be asked for.
 
-/// What is known of a row, beside what the dataset and its place say.
+/// The known part of a row, beside what the dataset and its place say.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct KnownRow {
     pub crop: [f32; 4],

@@ -49,7 +49,7 @@ use partial::Partial;
 use pipeline::{Answers, Pipeline};
 use prepare::Recipe;
 
-/// What stage one is told beside the dataset and the teacher.
+/// The settings of stage one beside the dataset and the teacher.
 #[derive(Clone, Copy)]
 pub struct Settings<'a> {
     /// The pipeline's `[cache]`.
@@ -163,7 +163,7 @@ struct Work<'a> {
     known: &'a Known,
 }
 
-/// What was done in one run.
+/// The work that one run did.
 #[derive(Default)]
 struct Done {
     shards: usize,

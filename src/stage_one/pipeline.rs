@@ -29,7 +29,7 @@ pub fn batches_alive(teachers: usize) -> usize {
     2 * teachers + BATCHES_AHEAD
 }
 
-/// What is to be done, and how.
+/// The work, and how it is done.
 pub(super) struct Pipeline<'a> {
     pub shards: &'a [Task],
     pub prepare: &'a dyn Prepare,
@@ -39,14 +39,14 @@ pub(super) struct Pipeline<'a> {
     pub workers: usize,
 }
 
-/// What a teacher said to one batch.
+/// A teacher's logits for one batch.
 pub(super) struct Answer {
     pub rows: Vec<ViewRow>,
     /// `[rows, classes]`, in the teacher's class order.
     pub logits: Vec<f32>,
 }
 
-/// What a thread of the pipeline has to say.
+/// A message of one of the pipeline's threads.
 enum Message {
     Answer(u64, Result<Answer, Error>),
     /// A thread panicked: nothing more is to be waited for.
@@ -69,7 +69,7 @@ impl Pipeline<'_> {
     /// Runs `consume` on this thread, with the answers to every batch of every shard in order. It may stop asking at any time.
     ///
     /// # Errors
-    /// What `consume` returns.
+    /// The errors of `consume`.
     pub fn run<T>(
         &self,
         teachers: &mut [&mut dyn Teacher],

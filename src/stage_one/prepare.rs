@@ -7,7 +7,7 @@ use crate::dataset::{Dataset, SplitName};
 use crate::store::Row;
 use crate::view::{self, Policy, Preprocess};
 
-/// What makes pixels, on any number of threads.
+/// A maker of pixels, on any number of threads.
 pub(super) trait Prepare: Sync {
     /// Values of one image `[3, height, width]`.
     fn values(&self) -> usize;

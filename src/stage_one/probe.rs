@@ -7,9 +7,9 @@ use crate::config::Provider;
 use crate::dataset::Dataset;
 use crate::teacher::{Description, Teacher};
 
-/// What rounding may make of the largest logit on the CPU, where calls of one size run the same kernels.
+/// The share of the largest logit that rounding may change on the CPU, where calls of one size run the same kernels.
 const ON_CPU: f32 = 64.0 * f32::EPSILON;
-/// What it may make elsewhere, where matrix products are cut by position and may be rounded to fewer bits.
+/// The same elsewhere, where matrix products are cut by position and may be rounded to fewer bits.
 const ELSEWHERE: f32 = 1e-2;
 /// How far a row of probabilities may be from a sum of 1.
 const SUM: f32 = 1e-3;

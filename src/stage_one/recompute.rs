@@ -54,7 +54,7 @@ impl Difference {
     }
 }
 
-/// What [`recompute`] found.
+/// The findings of [`recompute`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recomputed {
     /// Rows that were compared.

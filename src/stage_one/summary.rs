@@ -1,4 +1,4 @@
-//! What stage one did, as data for what prints it.
+//! The outcome of stage one, as data for what prints it.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ pub enum State {
     PartDone,
 }
 
-/// What one run of stage one did.
+/// The outcome of one run of stage one.
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// The cache's folder.
@@ -40,9 +40,9 @@ pub struct Summary {
     pub seconds: f64,
     /// Views that the teacher was given a second.
     pub images_per_second: f64,
-    /// What a reader should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
-    /// What a reader must see before going on.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 

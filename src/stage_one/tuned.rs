@@ -21,7 +21,7 @@ pub struct MeasuredCandidate {
     pub images_per_second: f64,
 }
 
-/// What was chosen, and why.
+/// The chosen way, and why.
 pub struct TunedTeacher {
     /// The sessions.
     pub teachers: Sessions,

@@ -48,7 +48,7 @@ impl CacheBuilder {
     /// The cache that stands in `dir`, a folder or a URL.
     ///
     /// # Errors
-    /// [`Error::NoCache`]; a store that can't be reached.
+    /// [`Mismatch::NoCache`]; a store that can't be reached.
     pub fn open(dir: &Path, context: &Context) -> Result<Self, Error> {
         let Some((root, name)) =
             Url::of(dir).as_ref().and_then(Url::split).map(|(root, name)| (root, name.to_owned()))

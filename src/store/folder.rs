@@ -15,8 +15,8 @@ use crate::support::files;
 /// stands in it, which is the one to write shards with: it has the temperatures of both.
 ///
 /// # Errors
-/// [`Error::Different`] when the folder holds another cache, naming the first field that differs. Name, notes, temperatures and
-/// writer version may differ; so may what ran the teacher once the cache is complete. [`Error::RestUnknown`] where a complete cache of
+/// [`Mismatch::Different`] when the folder holds another cache, naming the first field that differs. Name, notes, temperatures and
+/// writer version may differ; so may what ran the teacher once the cache is complete. [`Mismatch::RestUnknown`] where a complete cache of
 /// kept classes lacks a temperature.
 pub fn create_or_open(root: &Path, manifest: &Manifest) -> Result<(PathBuf, Manifest), Error> {
     let dir = root.join(manifest.folder_name());

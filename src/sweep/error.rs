@@ -45,9 +45,9 @@ pub enum Error {
         place: String,
         /// The dotted key.
         key: String,
-        /// What is there.
+        /// The value found.
         value: String,
-        /// What would do.
+        /// The values that fit.
         expected: &'static str,
     },
     /// A key that every run must have the same.
@@ -96,7 +96,7 @@ pub enum Error {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A file that can't be read.
@@ -104,7 +104,7 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A file that is not a lockfile.
@@ -112,7 +112,7 @@ pub enum Error {
     Lock {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// A lockfile whose bytes are not those that were written.
@@ -132,7 +132,7 @@ pub enum Error {
     OtherLock {
         /// The file.
         path: PathBuf,
-        /// What differs, with what was expected and found.
+        /// The difference, with the expected and the found value.
         difference: String,
     },
 }

@@ -56,9 +56,9 @@ pub enum Error {
         "the device {device} is not available: {missing}; or choose the CPU, with --device cpu or teacher.device = \"cpu\""
     )]
     NoProvider {
-        /// What was asked for.
+        /// The request.
         device: ProviderDevice,
-        /// What is missing, with what to do.
+        /// The missing thing, with what to do.
         missing: String,
     },
     /// No folder for what TensorRT builds.
@@ -68,7 +68,7 @@ pub enum Error {
     Engines {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// No model at the place that the pipeline names.
@@ -92,7 +92,7 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A file of the teacher is not what its name says.
@@ -100,7 +100,7 @@ pub enum Error {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// `config.json` or `preprocessor_config.json` is not what it should be.
@@ -110,7 +110,7 @@ pub enum Error {
     Json {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// The library does not open a model that has the right format.
@@ -156,7 +156,7 @@ pub enum Error {
         "{id:?} is not a model's id on the hub; expected hub:ORG/NAME, such as hub:onnx-community/vit-base-patch16-224"
     )]
     HubId {
-        /// What was given.
+        /// The given text.
         id: String,
     },
     /// The hub does not give a file.
@@ -171,7 +171,7 @@ pub enum Error {
         what: String,
         /// The hub.
         endpoint: String,
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
     /// A model on the hub that was never exported to ONNX.

@@ -61,7 +61,7 @@ pub enum Error {
     OtherCache {
         /// Its folder.
         path: PathBuf,
-        /// What differs, with what was expected and found.
+        /// The difference, with the expected and the found value.
         difference: String,
     },
     /// The cache lacks a split.
@@ -117,7 +117,7 @@ pub enum Error {
     /// No run of this name.
     #[error("there is no run {path}{}", did_you_mean(nearest))]
     NoSuchRun {
-        /// What was named.
+        /// The named path.
         path: PathBuf,
         /// The runs whose names are nearest.
         nearest: Vec<PathBuf>,
@@ -125,7 +125,7 @@ pub enum Error {
     /// Several runs fit what was named.
     #[error("{path} is the name or the beginning of the name of {} runs: {}; name one of them", runs.len(), list(runs))]
     SeveralRuns {
-        /// What was named.
+        /// The named path.
         path: PathBuf,
         /// The runs.
         runs: Vec<PathBuf>,
@@ -143,7 +143,7 @@ pub enum Error {
     Weights {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// The device is not available.
@@ -223,7 +223,7 @@ pub enum Error {
     /// No checkpoint where `--resume` says.
     #[error("{path} is not a checkpoint; this run has {}", if there.is_empty() { "none".to_owned() } else { list(there) })]
     NoCheckpoint {
-        /// What was named.
+        /// The named path.
         path: PathBuf,
         /// The run's checkpoints.
         there: Vec<PathBuf>,
@@ -233,7 +233,7 @@ pub enum Error {
         "{path} is a checkpoint of this run, but not in its folder {run}; move it there, or name its runs with --runs-dir"
     )]
     Elsewhere {
-        /// What was named.
+        /// The named path.
         path: PathBuf,
         /// The run's folder.
         run: PathBuf,
@@ -245,7 +245,7 @@ pub enum Error {
     Checkpoint {
         /// Its folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// A file of the run can't be read or written.
@@ -257,7 +257,7 @@ pub enum Error {
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A file of the run is not what was written there.
@@ -265,7 +265,7 @@ pub enum Error {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
 }

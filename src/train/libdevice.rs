@@ -17,7 +17,7 @@ const LOOKED: &str = "looked below CUDA_PATH, /usr/local/cuda, /opt/cuda, /usr/l
 /// The CUDA root that has the file, with burn's compiler told of it.
 ///
 /// # Errors
-/// What is missing, with what to do.
+/// The missing thing, with what to do.
 pub fn provide() -> Result<PathBuf, String> {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     FOUND.get_or_init(find_and_tell).clone()

@@ -41,7 +41,7 @@ pub enum Error {
     Damaged {
         /// `JPEG`, `PNG`, ...
         format: &'static str,
-        /// What the decoder said.
+        /// The decoder's error.
         reason: String,
     },
     /// A crop that does not lie in the image.
@@ -77,7 +77,7 @@ pub enum Error {
     Read {
         /// The file.
         path: String,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// `preprocessor_config.json` is not JSON, or a key has the wrong type.
@@ -97,7 +97,7 @@ pub enum Error {
         key: &'static str,
         /// Its value as JSON.
         found: String,
-        /// What would do.
+        /// The values that fit.
         expected: &'static str,
     },
     /// A processor other than `ViTImageProcessor` that leaves out what it means.

@@ -13,7 +13,7 @@ use crate::store::{self, Cache};
 use crate::support::table::Table;
 use crate::teacher::{OnnxTeacher, Teacher};
 
-/// What `verify` is asked for.
+/// The arguments of `verify`.
 #[derive(clap::Args)]
 pub struct Args {
     /// The cache's folder

@@ -10,7 +10,7 @@ pub enum HubError {
         "{id:?} is not the id of a dataset on the hub; expected hub:ORG/NAME, such as hub:AI-Lab-Makerere/beans"
     )]
     HubId {
-        /// What was given.
+        /// The given text.
         id: String,
     },
     /// `dataset.revision` is not a branch, a tag or a commit.
@@ -18,7 +18,7 @@ pub enum HubError {
         "dataset.revision = {revision:?} is not a revision; expected a branch, a tag or a commit, such as main"
     )]
     HubRevision {
-        /// What was given.
+        /// The given text.
         revision: String,
     },
     /// The hub refused or could not be reached.

@@ -44,7 +44,7 @@ pub enum Error {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Neither images nor parquet files where they should be.
@@ -55,7 +55,7 @@ pub enum Error {
     Empty {
         /// The folder.
         path: PathBuf,
-        /// What lies there.
+        /// The entries that are there.
         found: String,
     },
     /// Two folders stand for the same split.
@@ -138,7 +138,7 @@ pub enum Error {
     Table {
         /// The table.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// No table has the column of labels that is asked for.
@@ -201,7 +201,7 @@ pub enum Error {
     EmptyPool {
         /// The folder.
         path: PathBuf,
-        /// What lies there.
+        /// The entries that are there.
         found: String,
     },
     /// A key that is for parquet files only.

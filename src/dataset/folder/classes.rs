@@ -17,7 +17,7 @@ type ClassMap = BTreeMap<String, String>;
 /// The classes, in the order of their labels.
 pub(super) struct Classes<'a> {
     pub names: Vec<String>,
-    /// What was decided, a sentence each.
+    /// The decisions, a sentence each.
     pub notes: Vec<String>,
     map: &'a ClassMap,
     numbers: bool,

@@ -15,7 +15,7 @@ pub(super) struct Layout {
     pub unlabelled: Option<PathBuf>,
     /// Files and folders that are none of these.
     pub others: Vec<PathBuf>,
-    /// What was decided, a sentence each.
+    /// The decisions, a sentence each.
     pub notes: Vec<String>,
 }
 

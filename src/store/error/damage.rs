@@ -13,7 +13,7 @@ pub enum Damage {
     ArchiveDamaged {
         /// The archive.
         path: PathBuf,
-        /// What the decoder said.
+        /// The decoder's error.
         reason: String,
     },
 
@@ -33,7 +33,7 @@ pub enum Damage {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
 
@@ -46,7 +46,7 @@ pub enum Damage {
         field: String,
         /// What it should be.
         expected: String,
-        /// What it is.
+        /// Its description.
         found: String,
     },
 
@@ -132,7 +132,7 @@ pub enum Damage {
         column: String,
         /// The row in the shard.
         row: usize,
-        /// What is there.
+        /// The value found.
         value: String,
         /// What may be there.
         expected: &'static str,
@@ -149,7 +149,7 @@ pub enum Damage {
         row: usize,
         /// What the other classes have if each has the smallest kept logit.
         most: f64,
-        /// What is stored.
+        /// The stored value.
         found: f32,
     },
 
@@ -166,7 +166,7 @@ pub enum Damage {
         class: usize,
         /// The logits softened.
         expected: f32,
-        /// What is stored.
+        /// The stored value.
         found: f32,
     },
 }

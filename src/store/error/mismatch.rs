@@ -15,7 +15,7 @@ pub enum Mismatch {
         field: &'static str,
         /// What is allowed.
         expected: String,
-        /// What was given.
+        /// The given text.
         found: String,
     },
 

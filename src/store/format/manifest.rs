@@ -65,7 +65,7 @@ impl Manifest {
     /// The manifest of a cache that is to be made; `temperatures` are sorted.
     ///
     /// # Errors
-    /// [`Error::Invalid`] names the first value that is out of range.
+    /// [`Mismatch::Invalid`] names the first value that is out of range.
     pub fn new(
         name: &str,
         dataset: DatasetIdentity,
@@ -101,7 +101,7 @@ impl Manifest {
     /// The same cache with its columns compressed by zstd at `level`; 0 leaves them plain.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when there is no such level.
+    /// [`Mismatch::Invalid`] when there is no such level.
     pub fn with_zstd(mut self, level: u8) -> Result<Self, Error> {
         self.zstd = level;
         self.key = self.key_of();
@@ -112,7 +112,7 @@ impl Manifest {
     /// The same cache with the targets at `temperatures` as well, where it has not got them.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when one is not a temperature.
+    /// [`Mismatch::Invalid`] when one is not a temperature.
     pub fn with_temperatures(mut self, temperatures: &[f32]) -> Result<Self, Error> {
         self.temperatures.extend_from_slice(temperatures);
         self.temperatures.sort_by(f32::total_cmp);
@@ -196,7 +196,7 @@ impl Manifest {
     /// Reads the manifest of the cache in `dir`.
     ///
     /// # Errors
-    /// [`Error::NoCache`] when there is none; [`Error::Format`] when another version wrote it; else what is damaged.
+    /// [`Mismatch::NoCache`] when there is none; [`Mismatch::Format`] when another version wrote it; else what is damaged.
     pub fn read(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(MANIFEST_FILE);
         match checksummed_json::read_bytes(&path) {

@@ -62,7 +62,7 @@ impl SplitRows {
     /// that for knowledge asks [`SplitRows::gather_top`].
     ///
     /// # Errors
-    /// [`Error::NoSuchTemperature`] where only the largest are stored, and as [`SplitRows::gather_logits`].
+    /// [`Mismatch::NoSuchTemperature`] where only the largest are stored, and as [`SplitRows::gather_logits`].
     pub fn gather_soft(&self, temperature: f32, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
         let Layout::Top { kept } = self.manifest.encoding.layout() else {
             return self.copy_rows(rows, out, |shard, row, out| match shard.soft_index(temperature) {
@@ -90,7 +90,7 @@ impl SplitRows {
     /// they are, largest first, and to `masses`, `[rows, kept + 1]`, their soft targets, then the mass of all others.
     ///
     /// # Errors
-    /// [`Error::NotKept`] where every class is stored, [`Error::NoSuchTemperature`], and as [`SplitRows::gather_logits`].
+    /// [`Mismatch::NotKept`] where every class is stored, [`Mismatch::NoSuchTemperature`], and as [`SplitRows::gather_logits`].
     pub fn gather_top(
         &self,
         temperature: f32,

@@ -44,7 +44,7 @@ impl Cache {
     /// Opens the complete cache in `dir`.
     ///
     /// # Errors
-    /// [`Error::NotComplete`] while stage one has shards to do, and whatever is damaged.
+    /// [`Mismatch::NotComplete`] while stage one has shards to do, and whatever is damaged.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let mut manifest = Manifest::read(dir)?;
         let complete = resume::complete(dir, &manifest)?;
@@ -62,7 +62,7 @@ impl Cache {
         &self.dir
     }
 
-    /// What it is.
+    /// Its description.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -75,7 +75,7 @@ impl Cache {
     /// The rows of a split, which may be kept and sent to other threads.
     ///
     /// # Errors
-    /// [`Error::NoSuchSplit`], and a row that stands where another belongs.
+    /// [`Mismatch::NoSuchSplit`], and a row that stands where another belongs.
     pub fn split(&self, name: &str) -> Result<Arc<SplitRows>, Error> {
         let Some(split) = self.splits.iter().find(|split| split.rows.name == name) else {
             let names: Vec<&str> = self.splits.iter().map(|split| split.rows.name.as_str()).collect();
@@ -92,7 +92,7 @@ impl Cache {
     /// Refuses a dataset that the cache was not made from; `classes` are its names in label order.
     ///
     /// # Errors
-    /// [`Error::OtherClasses`] names the first class that differs, [`Error::OtherDataset`] both fingerprints.
+    /// [`Mismatch::OtherClasses`] names the first class that differs, [`Mismatch::OtherDataset`] both fingerprints.
     pub fn check_dataset(&self, fingerprint: Digest, classes: &[String]) -> Result<(), Error> {
         let ours = &self.manifest.dataset;
         if let Some(index) =
@@ -127,7 +127,7 @@ impl Cache {
     /// time, and those that were written to by their digest.
     ///
     /// # Errors
-    /// [`Error::Size`] or [`Error::Content`] of the first shard that changed.
+    /// [`Damage::Size`](crate::store::Damage::Size) or [`Damage::Content`](crate::store::Damage::Content) of the first shard that changed.
     pub fn recheck(&self) -> Result<(), Error> {
         self.splits.iter().try_for_each(|split| first_error(&split.rows.shards, Shard::recheck))
     }

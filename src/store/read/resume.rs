@@ -27,7 +27,7 @@ pub fn missing_shards(dir: &Path, manifest: &Manifest) -> Result<Vec<ShardSpec>,
 /// `complete.json` of the cache in `dir`.
 ///
 /// # Errors
-/// [`Error::NotComplete`] where there is none yet, and whatever is damaged.
+/// [`Mismatch::NotComplete`] where there is none yet, and whatever is damaged.
 pub(in crate::store) fn complete(dir: &Path, manifest: &Manifest) -> Result<Complete, Error> {
     if let Some(complete) = Complete::find(dir, manifest)? {
         return Ok(complete);

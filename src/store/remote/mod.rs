@@ -42,7 +42,7 @@ pub fn index(root: &Path, name: Option<&str>, context: &Context) -> Result<PathB
 /// mirrors, with every shard that is committed, downloaded and checked where it is not here.
 ///
 /// # Errors
-/// [`Error::NoCache`]; a store that can't be reached; an object that is not what its record says; no room.
+/// [`Mismatch::NoCache`]; a store that can't be reached; an object that is not what its record says; no room.
 pub fn pull(folder: &Path, context: &Context) -> Result<PathBuf, Error> {
     let Some(url) = origin(folder) else { return Ok(folder.to_path_buf()) };
     let Some((root, name)) = url.split() else {
@@ -117,7 +117,7 @@ pub fn summaries(root: &Url, context: &Context) -> Result<Vec<Listed>, Error> {
 /// Refuses a cache in an object store, where something is done to a folder alone.
 ///
 /// # Errors
-/// [`Error::OnlyLocal`] with the `remedy`.
+/// [`Mismatch::OnlyLocal`] with the `remedy`.
 pub fn only_local(folder: &Path, action: &'static str, remedy: &str) -> Result<(), Error> {
     match Url::of(folder) {
         Some(url) => Err(Error::Mismatch(Mismatch::OnlyLocal {

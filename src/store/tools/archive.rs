@@ -137,7 +137,7 @@ impl<R: Read> Read for HashingReader<R> {
 /// Unpacks `archive` into a folder under `root` and returns it. Nothing appears there before all of it was verified.
 ///
 /// # Errors
-/// [`Error::AlreadyThere`]; [`Error::Archive`] for what is not an archive of a cache; whatever is damaged.
+/// [`Mismatch::AlreadyThere`]; [`Mismatch::Archive`] for what is not an archive of a cache; whatever is damaged.
 pub fn unpack(archive: &Path, root: &Path) -> Result<PathBuf, Error> {
     temporary_folder::clean(root)?;
     let file = files::open_regular(archive).map_err(not_regular(archive))?;

@@ -89,7 +89,7 @@ struct OldRecord {
 /// unless it is to be kept. Returns the folder of the new cache. A rerun resumes one that was interrupted.
 ///
 /// # Errors
-/// [`Error::Upgraded`] for a cache of format 2; [`Error::NotComplete`]; [`Error::Stopped`]; whatever is damaged or can't be
+/// [`Mismatch::Upgraded`] for a cache of format 2; [`Mismatch::NotComplete`]; [`Error::Stopped`]; whatever is damaged or can't be
 /// written.
 pub fn upgrade(dir: &Path, keep: bool, context: &Context) -> Result<PathBuf, Error> {
     match Manifest::read(dir) {

@@ -32,7 +32,7 @@ pub fn complete(dir: &Path) -> Result<Complete, Error> {
 /// `complete.json` is there already and says the same, nothing is done.
 ///
 /// # Errors
-/// [`Error::NotComplete`] while shards are missing; [`Error::Stopped`]; whatever is damaged.
+/// [`Mismatch::NotComplete`] while shards are missing; [`Error::Stopped`]; whatever is damaged.
 pub(in crate::store) fn close(dir: &Path, manifest: &Manifest, context: &Context) -> Result<Complete, Error> {
     let manifest = Arc::new(manifest.clone());
     let specs = manifest.shards();

@@ -149,7 +149,7 @@ impl ShardWriter {
     /// another process has finished meanwhile is left as it is: machines may round differently.
     ///
     /// # Errors
-    /// [`Error::ShardNotFull`] when rows are missing; [`Error::Io`] when the disk is full or not writable.
+    /// [`Mismatch::ShardNotFull`] when rows are missing; [`Error::Io`] when the disk is full or not writable.
     pub fn commit(self) -> Result<ShardRecord, Error> {
         if let Some(record) = resume::finished(&self.dir, &self.manifest, &self.spec)? {
             self.check_full()?;

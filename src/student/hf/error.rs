@@ -12,7 +12,7 @@ pub enum Error {
         path: PathBuf,
         /// The student's architecture.
         network: &'static str,
-        /// What the file system said.
+        /// The file system's error.
         source: io::Error,
     },
     /// A student's `config.json` is not there or can't be read.
@@ -20,7 +20,7 @@ pub enum Error {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the file system said.
+        /// The file system's error.
         source: io::Error,
     },
     /// A `config.json` that does not describe a student.
@@ -28,7 +28,7 @@ pub enum Error {
     Config {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// The folder can't be written.
@@ -36,7 +36,7 @@ pub enum Error {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the file system said.
+        /// The file system's error.
         source: io::Error,
     },
     /// Not a safetensors file, or a damaged one.

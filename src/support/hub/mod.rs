@@ -26,7 +26,7 @@ pub enum Kind {
 pub struct Failed {
     /// A file's name, or `the list of files`.
     pub what: String,
-    /// What went wrong.
+    /// The error.
     pub reason: String,
 }
 
