@@ -56,9 +56,8 @@ impl FromStr for SplitName {
 
     /// Any of its aliases: `val`, `valid` and `dev` are validation.
     fn from_str(text: &str) -> Result<Self, String> {
-        let named = Self::of_folder(text);
-        named
-            .ok_or_else(|| format!("expected train, validation (or val, valid, dev) or test, found {text:?}"))
+        let known = "expected train, validation (also val, valid or dev) or test";
+        Self::of_folder(text).ok_or_else(|| known.to_owned())
     }
 }
 
@@ -72,6 +71,6 @@ mod tests {
             assert_eq!(name.parse(), Ok(SplitName::Validation));
         }
         assert_eq!("eval".parse(), Ok(SplitName::Test));
-        insta::assert_snapshot!("vall".parse::<SplitName>().unwrap_err(), @r#"expected train, validation (or val, valid, dev) or test, found "vall""#);
+        insta::assert_snapshot!("vall".parse::<SplitName>().unwrap_err(), @"expected train, validation (also val, valid or dev) or test");
     }
 }
