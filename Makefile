@@ -39,6 +39,7 @@ demo: build runtime  ## Both stages on generated leaves, and what distillation b
 teacher:             ## Export the pipeline's Hugging Face checkpoint to ONNX, in a venv of its own.
 	$(PYTHON) -m venv $(VENV)/teacher
 	$(VENV)/teacher/bin/pip install --quiet -r pipelines/teachers/requirements.txt
+	$(VENV)/teacher/bin/pip install --quiet --no-deps --require-hashes -r pipelines/teachers/requirements-lite.txt
 	$(VENV)/teacher/bin/python pipelines/teachers/export.py $(PIPELINE)
 
 teacher-cache: build runtime  ## Stage one: run the teacher once over PIPELINE.

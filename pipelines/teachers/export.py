@@ -5,7 +5,8 @@
     python export.py --checkpoint merve/beans-vit-224 --out pipelines/teachers/beans
 
 Of a pipeline file, `[teacher] checkpoint` (a hub id or a folder of `save_pretrained`) and `[teacher] model` (a folder, or the
-`model.onnx` in it) are read. The folder then holds model.onnx (input `pixel_values`, output `logits`, any
+`model.onnx` in it) are read; a checkpoint `efficientnet-lite0:imagenette` is made by
+efficientnet_lite.py. The folder then holds model.onnx (input `pixel_values`, output `logits`, any
 batch), config.json and preprocessor_config.json. The exported model is run once and compared with PyTorch's logits.
 """
 
@@ -14,6 +15,7 @@ import json
 import pathlib
 import sys
 
+LITE = "efficientnet-lite0:"
 TOLERANCE = {"fp32": 1e-3, "fp16": 5e-2}
 
 
@@ -21,7 +23,12 @@ def main():
     arguments = parse_arguments()
     try:
         checkpoint, folder = what_to_export(arguments)
-        export(checkpoint, folder, precision=arguments.precision, external_data=arguments.external_data)
+        if checkpoint.startswith(LITE):
+            import efficientnet_lite
+
+            efficientnet_lite.make(checkpoint.removeprefix(LITE), folder)
+        else:
+            export(checkpoint, folder, precision=arguments.precision, external_data=arguments.external_data)
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
 

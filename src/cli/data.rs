@@ -59,20 +59,23 @@ enum Command {
         /// Images in test
         #[arg(long, default_value_t = 128)]
         test: usize,
+        /// Images without labels
+        #[arg(long, default_value_t = 0)]
+        unlabelled: usize,
     },
 }
 
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.command {
         Command::Inspect { pipeline, no_decode, json } => inspect(&pipeline, !no_decode, json, context),
-        Command::Synth { out, masks, seed, severity, train, validation, test } => {
-            let sizes = config::Leaves { seed, train, validation, test, severity };
+        Command::Synth { out, masks, seed, severity, train, validation, test, unlabelled } => {
+            let sizes = config::Leaves { seed, train, validation, test, unlabelled, severity };
             let written = leaves::write_folder(&out, &sizes, context)?;
             if let Some(masks) = masks {
                 leaves::write_masks(&masks, &sizes, context)?;
             }
             outln!(
-                "wrote {written} images to {}: train {train}, validation {validation}, test {test}",
+                "wrote {written} images to {}: train {train}, validation {validation}, test {test}, unlabelled {unlabelled}",
                 out.display()
             );
             outln!("use them with [dataset] source = {:?}", out.display().to_string());

@@ -1,129 +1,196 @@
 //! `decant demo`: both stages, and the gain of distillation.
 
-use crate::cli::output::{out, outln};
-use crate::support::context::Context;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use toml::Value;
 
 use super::Failure;
-use super::output::{bytes, count, percent_or_dash, seconds};
+use super::output::{bytes, count, out, outln, percent_or_dash, seconds};
 use super::pipeline::PipelineArgs;
-use super::{teacher_cache, train_student};
+use super::teacher_cache;
 use crate::config::{Control, Pipeline};
-use crate::dataset::SplitName;
-use crate::runs::compare::Measured;
-use crate::runs::{Comparison, Spread};
+use crate::dataset::{self, SplitName};
+use crate::runs::{Comparison, Spread, compare::Measured};
 use crate::store::Cache;
+use crate::support::context::Context;
+use crate::support::progress::clock_time;
 use crate::support::table::Table;
+use crate::sweep::{self, Plan, Point, Points, State};
 use crate::train::metrics::{Meter, Metrics};
-use crate::train::{RunResult, Session, Timing};
+use crate::train::{self, Session};
 
-/// Both stages, distilled against from scratch.
+/// Both stages on generated leaves: students with the teacher against students without.
 ///
-/// Trains the pipeline's student from several seeds, with the teacher and without, and compares them on test.
+/// Trains the pipeline's student from several seeds, once with the teacher's targets and once from the labels only, and compares
+/// them on test. After an interruption the same command resumes.
 #[derive(clap::Args)]
+#[command(mut_arg("pipeline", |pipeline| pipeline.required(false).default_value("leaves.toml")))]
 pub struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
-    /// How many seeds each student is trained from, beginning with train.seed
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    /// Number of seeds of each student, from train.seed
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
+    /// Two seeds and a fifth of the epochs: to see whether everything works, not what distillation gains
+    #[arg(long, conflicts_with = "seeds")]
+    quick: bool,
 }
 
-/// One finished run, with its test measures.
-struct Run {
-    seed: u64,
-    test: Metrics,
-    timing: Timing,
-}
+/// The axes in which the demo's runs differ.
+const AXES: [&str; 2] = ["train.lambda", "train.seed"];
+
+/// How long the student's speed is measured for the estimate.
+const MEASURE: Duration = Duration::from_millis(500);
 
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let pipeline = args.pipeline.load(Vec::new())?;
-    if !pipeline.train.is_taught() || pipeline.train.control != Control::None {
+    let mut base = args.pipeline.load(Vec::new())?;
+    if !base.train.is_taught() || base.train.control != Control::None {
         return Err(Failure::usage(
             "the demo compares with the labels only, so the pipeline must learn from the teacher: train.lambda above 0, \
              train.loss other than ce and no train.control",
         ));
     }
-    let file = args.pipeline.pipeline.display();
-    outln!("$ decant teacher-cache -p {file}");
-    let stage_one = teacher_cache::cache(&pipeline, (0, 1), context)?;
+    let seeds = if args.quick { 2 } else { args.seeds };
+    let file = args.pipeline.pipeline.as_path();
+    announce(&base, &args, seeds);
+
+    let stage_one = teacher_cache::cache(&base, (0, 1), &context.without_lines())?;
     if stage_one.bytes().is_none() {
         return Err(Failure::interrupted("interrupted in stage one; the same command resumes from there"));
     }
-    let shared = Session::open(&pipeline.dataset, context)?;
-    let first = pipeline.train.seed;
-    let mut students: [(String, Control, Vec<Run>); 2] = [
-        (
-            format!("distilled (T = {}, lambda = {})", pipeline.train.temperature, pipeline.train.lambda),
-            Control::None,
-            Vec::new(),
-        ),
-        ("from scratch (labels only)".to_owned(), Control::LabelsOnly, Vec::new()),
-    ];
-    for seed in first..first + args.seeds {
-        for (_, control, runs) in &mut students {
-            outln!("\n$ decant train-student -p {file} --control {} --seed {seed}", control.as_str());
-            runs.push(student(&args, &shared, &pipeline, *control, seed, context)?);
-        }
+    let shared = Session::open(&base.dataset, context)?;
+    base.settle_for(shared.train_images());
+    if args.quick {
+        base.train.epochs = base.train.epochs.div_ceil(5);
     }
-    let cache = Cache::open(&stage_one.dir)?;
     outln!(
-        "\nOn test, {} for each student, mean and standard deviation:",
-        count(args.seeds as usize, "seed")
+        "teacher  {}; the cache is {}",
+        if stage_one.images == 0 {
+            "asked in an earlier run".to_owned()
+        } else {
+            let rate = stage_one.images_per_second;
+            format!("asked once, in {}: {rate:.0} images/s", seconds(stage_one.seconds))
+        },
+        bytes(stage_one.bytes().unwrap_or(0))
     );
-    let mut table = Table::new(["", "accuracy", "macro F1", "agreement", "one run"]);
-    let teacher = teacher_on_test(&cache, &pipeline)?;
+    let plan = Plan::new(&points(&base, seeds), &base, Arc::clone(&shared), None, file)?;
+    let clock = Instant::now();
+    let finished = sweep::run(&plan, &base, 1, context)?;
+    if finished.interrupted {
+        return Err(Failure::interrupted("interrupted; what is done is kept, and the same command resumes"));
+    }
+    let mut students: [Vec<(u64, &Metrics)>; 2] = Default::default();
+    for (run, row) in finished.runs.iter().zip(&finished.results.rows) {
+        let test = match &row.state {
+            State::Done(result) => result.test.as_ref(),
+            State::Failed(error) => return Err(Failure::run(error)),
+            State::Missing => None,
+        };
+        let test = test
+            .ok_or_else(|| Failure::usage("the demo compares on test, and the dataset has no test split"))?;
+        let is_taught = run.setup.pipeline.train.is_taught();
+        students[usize::from(!is_taught)].push((row.seed, test));
+    }
+    let teacher = teacher_on_test(&Cache::open(&stage_one.dir)?, &base)?;
+    show(&base, &teacher, &students, clock.elapsed());
+    next(&stage_one.dir);
+    Ok(())
+}
+
+/// The runs: with the teacher and from the labels only, seed by seed.
+fn points(base: &Pipeline, seeds: u64) -> Points {
+    let run = |seed: u64, control: Control| {
+        let mut pipeline = base.clone();
+        pipeline.train.seed = seed;
+        pipeline.train.control = control;
+        let lambda = f64::from(pipeline.train.lambda_at(0));
+        let lambda = (lambda * 1e6).round() / 1e6;
+        Point { pipeline, values: vec![Some(Value::Float(lambda)), Some(Value::Integer(seed as i64))] }
+    };
+    let first = base.train.seed;
+    let all = (first..first + seeds)
+        .flat_map(|seed| [Control::None, Control::LabelsOnly].map(|control| run(seed, control)));
+    Points { axes: AXES.map(str::to_owned).to_vec(), points: all.collect(), merged: 0, excluded: 0 }
+}
+
+/// What the demo will do, and how long it will take where that can be measured before.
+fn announce(base: &Pipeline, args: &Args, seeds: u64) {
+    let source = &base.dataset;
+    if source.source == "leaves" {
+        let leaves = &source.leaves;
+        outln!(
+            "demo     {} of generated bean leaves with a label and {} without; {} to choose an epoch, {} to test",
+            count(leaves.train, "photograph"),
+            leaves.unlabelled,
+            leaves.validation,
+            leaves.test
+        );
+        let drawing = dataset::drawing_seconds(source);
+        let train = leaves.train + leaves.unlabelled;
+        if let Some(training) = training_seconds(base, train, leaves.validation, args.quick) {
+            let total = drawing.unwrap_or(0.0) + 2.0 * seeds as f64 * training;
+            let drawing = drawing.map_or("the leaves are drawn already".to_owned(), |time| {
+                format!("{} to draw the leaves", clock_time(time))
+            });
+            outln!(
+                "takes    about {} here beside the teacher: {drawing}, {} for each of {} students",
+                clock_time(total),
+                seconds(training),
+                2 * seeds
+            );
+        }
+    } else {
+        outln!("demo     {}: {} students; decant plan -p says how long that takes", source.source, 2 * seeds);
+    }
+}
+
+/// Seconds of one run, by the measured speed of its steps.
+fn training_seconds(base: &Pipeline, images: usize, validation: usize, quick: bool) -> Option<f64> {
+    let mut pipeline = base.clone();
+    pipeline.settle_for(images);
+    let epochs = if quick { pipeline.train.epochs.div_ceil(5) } else { pipeline.train.epochs };
+    let device = train::choose_device(pipeline.train.device).ok()?;
+    let pace = train::pace(&pipeline, dataset::leaves::CLASSES.len(), &device, MEASURE).ok()?;
+    let forward = validation + pipeline.train.precise_bn.min(images);
+    Some(epochs as f64 * (pace.step_seconds * images as f64 + pace.forward_seconds * forward as f64))
+}
+
+fn show(base: &Pipeline, teacher: &Metrics, students: &[Vec<(u64, &Metrics)>; 2], time: Duration) {
+    let train = &base.train;
+    outln!(
+        "\nOn {} test images, {} each, mean and standard deviation ({} of training):",
+        teacher.confusion.labelled(),
+        count(students[0].len(), "seed"),
+        seconds(time.as_secs_f64())
+    );
+    let mut table = Table::new(["", "accuracy", "macro F1", "agreement with the teacher"]);
     table.row([
         "teacher".to_owned(),
         percent_or_dash(teacher.accuracy),
         percent_or_dash(teacher.macro_f1),
         "-".to_owned(),
-        "-".to_owned(),
     ]);
-    for (name, _, runs) in &students {
-        let time: f64 = runs.iter().map(|run| run.timing.seconds).sum::<f64>() / runs.len() as f64;
+    let names = [
+        format!("student, distilled (T = {}, lambda = {})", train.temperature, train.lambda),
+        "student, labels only".to_owned(),
+    ];
+    for (name, runs) in names.iter().zip(students) {
         table.row([
             name.clone(),
             spread(runs, |metrics| metrics.accuracy),
             spread(runs, |metrics| metrics.macro_f1),
             spread(runs, |metrics| Some(metrics.teacher_agreement)),
-            seconds(time),
         ]);
     }
     out!("{table}");
-    outln!("gain of distillation: {}", gain(&students[0].2, &students[1].2));
-    let stage_one_time = if stage_one.images == 0 {
-        "cached already".to_owned()
-    } else {
-        format!("{} ({:.0} images/s)", seconds(stage_one.seconds), stage_one.images_per_second)
-    };
-    outln!(
-        "stage one, once for all {} runs: {stage_one_time}; the cache is {}",
-        2 * args.seeds,
-        bytes(stage_one.bytes().unwrap_or(0))
-    );
-    outln!("next     decant evaluate RUN, or your own images: see README.md");
-    Ok(())
+    outln!("gain of distillation: {}", gain(&students[0], &students[1]));
 }
 
-/// Trains one student, or finds it trained.
-fn student(
-    args: &Args,
-    shared: &Arc<Session>,
-    pipeline: &Pipeline,
-    control: Control,
-    seed: u64,
-    context: &Context,
-) -> Result<Run, Failure> {
-    let mut pipeline = pipeline.clone();
-    pipeline.train.control = control;
-    pipeline.train.seed = seed;
-    let (result, timing) =
-        train_student::student(&shared.setup(pipeline, None, &args.pipeline.pipeline)?, context)?;
-    let RunResult { test, .. } = result;
-    let test =
-        test.ok_or_else(|| Failure::usage("the demo compares on test, and the dataset has no test split"))?;
-    Ok(Run { seed, test, timing })
+/// What to do with one's own images.
+fn next(cache: &std::path::Path) {
+    outln!("next     your own images:  decant init FOLDER --teacher TEACHER   writes a pipeline file");
+    outln!("         these runs:       decant report {}", cache.display());
 }
 
 /// The teacher's own measures, from its cached logits.
@@ -139,18 +206,18 @@ fn teacher_on_test(cache: &Cache, pipeline: &Pipeline) -> Result<Metrics, Failur
 }
 
 /// `81.2 ± 1.4 %` over the runs.
-fn spread(runs: &[Run], of: impl Fn(&Metrics) -> Option<f64>) -> String {
-    let spread = Spread::of_all(runs.iter().map(|run| of(&run.test)));
+fn spread(runs: &[(u64, &Metrics)], of: impl Fn(&Metrics) -> Option<f64>) -> String {
+    let spread = Spread::of_all(runs.iter().map(|(_, metrics)| of(metrics)));
     spread.map_or("-".to_owned(), |spread| {
         format!("{:.1} ± {:.1} %", 100.0 * spread.mean, 100.0 * spread.deviation)
     })
 }
 
 /// The gain of distillation, seed by seed, and whether it is significant.
-fn gain(distilled: &[Run], scratch: &[Run]) -> String {
-    let of = |runs: &[Run]| -> Vec<Measured> {
-        runs.iter().filter_map(|run| Some((run.seed, run.test.accuracy?))).collect()
+fn gain(distilled: &[(u64, &Metrics)], scratch: &[(u64, &Metrics)]) -> String {
+    let of = |runs: &[(u64, &Metrics)]| -> Vec<Measured> {
+        runs.iter().filter_map(|(seed, metrics)| Some((*seed, metrics.accuracy?))).collect()
     };
-    let labelled = distilled[0].test.confusion.labelled();
+    let labelled = distilled[0].1.confusion.labelled();
     Comparison::new(&of(distilled), &of(scratch), labelled as usize).words()
 }

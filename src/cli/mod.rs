@@ -9,6 +9,7 @@ mod doctor;
 mod error;
 mod evaluate;
 mod export;
+mod init;
 mod interrupt;
 mod model;
 mod output;
@@ -50,6 +51,7 @@ Exit codes: 0 done, 1 the run failed, 2 bad usage or input that does not match,
 
 #[derive(Subcommand)]
 enum Command {
+    Init(init::Args),
     TeacherCache(teacher_cache::Args),
     TrainStudent(train_student::Args),
     Sweep(sweep::Args),
@@ -77,6 +79,7 @@ impl Cli {
         interrupt::install(cancel.clone());
         let context = Terminal::context(cancel);
         match self.command {
+            Command::Init(args) => init::run(args, &context),
             Command::TeacherCache(args) => teacher_cache::run(args, &context),
             Command::TrainStudent(args) => train_student::run(args, &context),
             Command::Sweep(args) => sweep::run(args, &context),

@@ -62,9 +62,13 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         base.sweep.dir.clone_from(dir);
     }
     let teacher = teacher::identify(&base.teacher)?;
-    let points = has_runs(&base.sweep).then(|| sweep::expand(&source, &base)).transpose()?;
+    let mut points = has_runs(&base.sweep).then(|| sweep::expand(&source, &base)).transpose()?;
     let clock = Instant::now();
     let shared = Session::open(&base.dataset, context)?;
+    base.settle_for(shared.train_images());
+    if let Some(points) = &mut points {
+        points.settle_for(shared.train_images());
+    }
     let dataset_seconds = clock.elapsed().as_secs_f64();
     let cache = PlannedCache::find(&base, shared.dataset(), &teacher, context)?;
     let file = args.pipeline.pipeline.as_path();

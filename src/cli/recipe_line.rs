@@ -52,7 +52,7 @@ fn rate(train: &Train) -> String {
     let warmup = match train {
         Train { warmup_steps: 1.., .. } => format!(", {} steps of warm-up", train.warmup_steps),
         Train { warmup_epochs, .. } if *warmup_epochs > 0.0 => format!(", {warmup_epochs} epochs of warm-up"),
-        Train { warmup_ratio, .. } if *warmup_ratio > 0.0 => format!(", {warmup_ratio} of it warm-up"),
+        Train { warmup_ratio: Some(ratio), .. } if *ratio > 0.0 => format!(", {ratio} of it warm-up"),
         _ => String::new(),
     };
     format!("lr {:e} ({decay}{end}{warmup})", train.lr)
@@ -72,8 +72,8 @@ mod tests {
     #[test]
     fn a_plain_recipe_is_short_and_a_rich_one_says_everything() {
         insta::assert_snapshot!(
-            recipe(&Student::default(), &Train::default()),
-            @"AdamW, lr 5e-5 (linear decay), batch 8, 30 epochs, gradient norm at most 1"
+            recipe(&Student::default(), &Train { lr: 5e-5, epochs: 30, weight_decay: 0.0, ..Train::default() }),
+            @"AdamW, lr 5e-5 (cosine decay), batch 32, 30 epochs, gradient norm at most 1"
         );
         let rich = Train {
             optimizer: Optimizer::Sgd,
@@ -82,6 +82,8 @@ mod tests {
             weight_decay: 1e-4,
             decay_norm_and_bias: false,
             schedule: Schedule::Cosine,
+            lr: 5e-5,
+            epochs: 30,
             min_lr: 1e-6,
             warmup_epochs: 2.5,
             accumulate: 4,
@@ -93,7 +95,7 @@ mod tests {
         };
         insta::assert_snapshot!(
             recipe(&Student { freeze: Freeze::Blocks(4), ..Student::default() }, &rich),
-            @"SGD with Nesterov's momentum 0.9, weight decay 1e-4 but for norm and bias, lr 5e-5 (cosine decay to 1e-6, 2.5 epochs of warm-up), batch 8 x 4 (the last short step dropped), 30 epochs, weights averaged with 0.999, classes balanced, stem and 4 of 16 blocks frozen"
+            @"SGD with Nesterov's momentum 0.9, weight decay 1e-4 but for norm and bias, lr 5e-5 (cosine decay to 1e-6, 2.5 epochs of warm-up), batch 32 x 4 (the last short step dropped), 30 epochs, weights averaged with 0.999, classes balanced, stem and 4 of 16 blocks frozen"
         );
     }
 }

@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn every_loss_is_said_in_one_convention() {
-        let train = |loss| Train { loss, ..Train::default() };
+        let train = |loss| Train { loss, lambda: 0.5, temperature: 5.0, epochs: 30, ..Train::default() };
         let losses = Loss::ALL.iter().map(|l| loss(&train(*l))).collect::<Vec<_>>();
         insta::assert_snapshot!(losses.join("\n"), @r#"
 w_ce 0.5 * CE + w_kd 0.5 * T^2 * KL(teacher || student), T = 5
@@ -137,6 +137,8 @@ w_ce 1 * CE, the labels only (w_kd 0)
     #[test]
     fn what_moves_and_what_is_smoothed_is_said() {
         let moving = Train {
+            epochs: 30,
+            temperature: 5.0,
             temperature_end: Some(1.0),
             lambda: 0.9,
             lambda_end: Some(0.1),

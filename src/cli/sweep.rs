@@ -93,10 +93,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if let Some(dir) = &args.sweeps_dir {
         base.sweep.dir.clone_from(dir);
     }
-    let points = sweep::expand(&source, &base)?;
+    let mut points = sweep::expand(&source, &base)?;
     let lock = args.lock()?;
     let context = &if args.json { context.without_lines() } else { context.clone() };
     let shared = Session::open(&base.dataset, context)?;
+    base.settle_for(shared.train_images());
+    points.settle_for(shared.train_images());
     if let Some(selection) = args.selection() {
         return units::run(&args, &selection, &points, &base, &shared, context);
     }

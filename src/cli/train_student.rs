@@ -84,7 +84,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let context = &if args.json { context.without_lines() } else { context.clone() };
     let setup = Setup::new(pipeline, args.cache.as_deref(), &args.pipeline.pipeline, context)?;
     check_teacher(&setup.pipeline, &setup.cache)?;
-    let (result, _) = student_from(&args.resume, &setup, context)?;
+    let (result, _) = student(&args.resume, &setup, context)?;
     if args.json {
         print_json(&result);
     }
@@ -92,11 +92,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 }
 
 /// Trains one student, or finds it trained, and shows how it goes.
-pub(super) fn student(setup: &Setup, context: &Context) -> Result<(RunResult, Timing), Failure> {
-    student_from(&Resume::Auto, setup, context)
-}
-
-fn student_from(resume: &Resume, setup: &Setup, context: &Context) -> Result<(RunResult, Timing), Failure> {
+fn student(resume: &Resume, setup: &Setup, context: &Context) -> Result<(RunResult, Timing), Failure> {
     run_header::show(setup, context);
     let epochs = setup.pipeline.train.epochs;
     let mut head = Some(EPOCH_HEAD);

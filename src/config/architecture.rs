@@ -11,7 +11,7 @@ pub struct Traits {
     pub widths: Option<[f64; 2]>,
     /// Blocks between the stem and the classifier, for `student.freeze`.
     pub blocks: usize,
-    /// `student.dropout` where it is left out.
+    /// `student.dropout` where it is left out: torchvision's.
     pub dropout: f64,
 }
 
@@ -45,6 +45,6 @@ macro_rules! registry {
 }
 
 registry! {
-    MobileNetV2 "mobilenet-v2" Traits { title: "MobileNetV2", widths: Some([0.35, 1.4]), blocks: 16, dropout: 0.8 };
+    MobileNetV2 "mobilenet-v2" Traits { title: "MobileNetV2", widths: Some([0.35, 1.4]), blocks: 16, dropout: 0.2 };
     ResNet18 "resnet-18" Traits { title: "ResNet-18", widths: None, blocks: 8, dropout: 0.0 };
 }

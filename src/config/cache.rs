@@ -42,7 +42,7 @@ impl Default for Cache {
             name: String::new(),
             dir: PathBuf::from("cache"),
             temperatures: vec![1.0, 2.0, 5.0, 10.0],
-            views: 1,
+            views: 4,
             seed: 0,
             shard_rows: 4096,
             encoding: Encoding::Float32,
@@ -166,6 +166,6 @@ pub struct View {
 
 impl Default for View {
     fn default() -> Self {
-        Self { scale: [0.08, 1.0], ratio: [3.0 / 4.0, 4.0 / 3.0], flip: 0.5 }
+        Self { scale: [0.35, 1.0], ratio: [3.0 / 4.0, 4.0 / 3.0], flip: 0.5 }
     }
 }

@@ -174,6 +174,13 @@ pub(super) const KEYS: &[Key] = &[
         .read(LEAVES),
     Key::new("dataset.leaves.test", LEAVES_IN_SPLIT, Role::Decides, "Images in the test split").read(LEAVES),
     Key::new(
+        "dataset.leaves.unlabelled",
+        Kind::Whole(0, 1_000_000),
+        Role::Decides,
+        "Images without labels, which join train",
+    )
+    .read(LEAVES),
+    Key::new(
         "dataset.leaves.severity",
         Kind::Number(Range::closed(0.0, 1.0)),
         Role::Decides,
@@ -221,12 +228,14 @@ pub struct Leaves {
     pub validation: usize,
     /// Images in the test split.
     pub test: usize,
+    /// Images without labels, which join the train split.
+    pub unlabelled: usize,
     /// How ill an ill leaf is at least: 0 draws the mildest cases as well, which are hard to see, 1 the severest alone.
     pub severity: f32,
 }
 
 impl Default for Leaves {
     fn default() -> Self {
-        Self { seed: 0, train: 1034, validation: 133, test: 128, severity: 0.0 }
+        Self { seed: 0, train: 1034, validation: 133, test: 128, unlabelled: 0, severity: 0.0 }
     }
 }

@@ -239,7 +239,7 @@ impl Source {
         if pipeline.cache.name.is_empty() {
             pipeline.cache.name.clone_from(&pipeline.name);
         }
-        pipeline.student.settle();
+        pipeline.settle();
         pipeline.check_rules().map_err(|invalid| Error::Value {
             place: self.blame(invalid.key, values),
             key: invalid.key.to_owned(),

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 /// Each by its name.
-const SHIPPED: [(&str, &str); 6] = [
+const SHIPPED: &[(&str, &str)] = &[
     ("leaves.toml", include_str!("../../pipelines/leaves.toml")),
     ("leaves-sweep.toml", include_str!("../../pipelines/leaves-sweep.toml")),
     ("beans.toml", include_str!("../../pipelines/beans.toml")),
     ("beans-best.toml", include_str!("../../pipelines/beans-best.toml")),
     ("beans-sweep.toml", include_str!("../../pipelines/beans-sweep.toml")),
+    ("imagenette.toml", include_str!("../../pipelines/imagenette.toml")),
     ("smoke.toml", include_str!("../../pipelines/smoke.toml")),
 ];
 

@@ -10,6 +10,16 @@ use super::rule::{Invalid, within};
 use super::{Architecture, Freeze};
 use crate::support::range::Range;
 
+/// How the random weights of a student are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Initializer {
+    /// torchvision's: convolutions Kaiming-normal by their outputs, the classifier normal with a deviation of 0.01.
+    Kaiming,
+    /// Those of the architecture's model in `transformers`: MobileNetV2's are all normal with a deviation of 0.02.
+    Transformers,
+}
+
 /// `[student]`: which network is trained, and on which images.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -21,13 +31,14 @@ pub struct Student {
     pub width: Option<f64>,
     /// Side of the square input, in pixels.
     pub image_size: usize,
-    /// Dropout before the classifier, in training; where it is left out, as `transformers` has it: 0.8 for MobileNetV2, 0 for
-    /// others.
+    /// Dropout before the classifier, in training; where it is left out, as torchvision has it: 0.2 for MobileNetV2, 0 for others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropout: Option<f64>,
     /// Weight of the batch in the running statistics of BatchNorm. `transformers` has 0.997, TensorFlow's number read the
     /// other way round, so that its statistics are nearly those of the last batch alone.
     pub batch_norm_momentum: f64,
+    /// How random weights are drawn: `kaiming` as torchvision does, `transformers` as `transformers` does.
+    pub initializer: Initializer,
     /// A Hugging Face `model.safetensors` to start from, in place of random weights.
     pub init: Option<PathBuf>,
     /// How much of the backbone keeps those weights and its running statistics: `none`, `blocks:N` (the stem and the first
@@ -40,14 +51,15 @@ pub struct Student {
 }
 
 impl Default for Student {
-    /// `MobileNetV2Config`'s defaults, with the input of `google/mobilenet_v2_1.0_224`, but for PyTorch's own momentum.
+    /// A student for two cores. What is left out here depends on other keys: `Pipeline::settle`.
     fn default() -> Self {
         Self {
             architecture: Architecture::default(),
-            width: Some(1.0),
-            image_size: 224,
-            dropout: Some(0.8),
+            width: None,
+            image_size: 128,
+            dropout: None,
             batch_norm_momentum: 0.1,
+            initializer: Initializer::Kaiming,
             init: None,
             freeze: Freeze::None,
             image_mean: [0.5; 3],
@@ -73,9 +85,9 @@ impl Student {
         format!("{}{width}, {} px", self.architecture.traits().title, self.image_size)
     }
 
-    /// Fills in what was left out and depends on the architecture.
-    pub(super) fn settle(&mut self) {
-        let width = self.architecture.traits().widths.map(|_| self.width());
+    /// Fills in what was left out and depends on the architecture; `width` is for one that can be scaled.
+    pub(super) fn settle(&mut self, width: f64) {
+        let width = self.architecture.traits().widths.map(|_| width);
         self.width = self.width.or(width);
         self.dropout = Some(self.dropout());
     }
@@ -113,13 +125,13 @@ pub(super) const KEYS: &[Key] = &[
         "student.width",
         Kind::Number(Range::closed(0.35, 1.4)),
         Role::Decides,
-        "Depth multiplier: scales the channels of every layer",
+        "Depth multiplier: scales the channels of every layer; unless given 0.5, and 1 with student.init",
     )
     .read(HAS_WIDTHS)
     .also(&["depth-multiplier", "width-mult", "width-multiplier", "alpha"]),
     Key::new("student.image-size", Kind::Whole(32, 1024), Role::Decides, "Side of the square input, in pixels")
         .also(&["size", "img-size", "input-size", "resolution"]),
-    Key::new("student.dropout", Kind::Number(Range::below(0.0, 1.0)), Role::Decides, "Dropout before the classifier, in training; unless given, as transformers has it: 0.8 for mobilenet-v2, else 0")
+    Key::new("student.dropout", Kind::Number(Range::below(0.0, 1.0)), Role::Decides, "Dropout before the classifier, in training; unless given, as torchvision has it: 0.2 for mobilenet-v2, else 0")
         .also(&["drop", "drop-rate", "dropout-rate", "classifier-dropout-prob"]),
     Key::new(
         "student.batch-norm-momentum",
@@ -128,6 +140,13 @@ pub(super) const KEYS: &[Key] = &[
         "Weight of the batch in BatchNorm's running statistics, as PyTorch counts it",
     )
     .also(&["bn-momentum", "momentum"]),
+    Key::new(
+        "student.initializer",
+        Kind::OneOf(&["kaiming", "transformers"]),
+        Role::Decides,
+        "How random weights are drawn: as torchvision does (kaiming), or as the architecture's model in transformers",
+    )
+    .also(&["initialisation", "initialization", "weight-init"]),
     Key::new(
         "student.init",
         Kind::Path,

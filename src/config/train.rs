@@ -9,7 +9,7 @@ use super::rule::{Invalid, within};
 use super::{ClassWeights, Control, Optimizer, Ramp, StudentDevice};
 use crate::loss::{Loss, LossParameters, Reads};
 
-/// `[train]`: how a student is trained. The defaults are those of the Hugging Face `Trainer`.
+/// `[train]`: how a student is trained. The defaults suit a student that starts from random weights.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Train {
@@ -33,7 +33,7 @@ pub struct Train {
     pub parameters: LossParameters,
     /// Makes the run a control of itself; `--control` on the command line.
     pub control: Control,
-    /// Passes over the train split.
+    /// Passes over the train split; 0, the default, takes as many as suit the number of images.
     pub epochs: usize,
     /// Images in one forward pass.
     pub batch_size: usize,
@@ -43,7 +43,7 @@ pub struct Train {
     pub drop_last: bool,
     /// How gradients become steps.
     pub optimizer: Optimizer,
-    /// Peak learning rate.
+    /// Peak learning rate; 0, the default, takes one that suits the optimiser and the batch.
     pub lr: f64,
     /// The learning rate at the end of the schedule.
     pub min_lr: f64,
@@ -69,10 +69,14 @@ pub struct Train {
     pub warmup_steps: usize,
     /// The same in epochs, which need not be whole.
     pub warmup_epochs: f64,
-    /// The same as a share of all steps.
-    pub warmup_ratio: f64,
+    /// The same as a share of all steps; 0.05 where no key says how long the warm-up is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmup_ratio: Option<f64>,
     /// How much of the weights' moving average each step keeps; the average is then what is validated and kept. 0 keeps none.
     pub ema: f64,
+    /// Images over which BatchNorm's statistics are taken anew before each validation, as the student that is validated sees them:
+    /// the first of the epoch's. 0 validates with the running statistics of training.
+    pub precise_bn: usize,
     /// The weight of each class in the cross-entropy: `"balanced"` or a weight a class; the same where it is left out.
     pub class_weights: Option<ClassWeights>,
     /// Fixes initial weights, order and dropout.
@@ -102,34 +106,35 @@ impl Default for Train {
     fn default() -> Self {
         Self {
             loss: Loss::Kd,
-            temperature: 5.0,
+            temperature: 2.0,
             temperature_end: None,
-            lambda: 0.5,
+            lambda: 0.9,
             lambda_end: None,
             ramp: Ramp::Linear,
             label_smoothing: 0.0,
             parameters: LossParameters::default(),
             control: Control::None,
-            epochs: 30,
-            batch_size: 8,
+            epochs: 0,
+            batch_size: 32,
             accumulate: 1,
             drop_last: false,
             optimizer: Optimizer::AdamW,
-            lr: 5e-5,
+            lr: 0.0,
             min_lr: 0.0,
-            weight_decay: 0.0,
-            decay_norm_and_bias: true,
+            weight_decay: 0.05,
+            decay_norm_and_bias: false,
             betas: [0.9, 0.999],
             eps: 1e-8,
             momentum: 0.0,
             nesterov: false,
             alpha: 0.99,
             max_grad_norm: 1.0,
-            schedule: Schedule::Linear,
+            schedule: Schedule::Cosine,
             warmup_steps: 0,
             warmup_epochs: 0.0,
-            warmup_ratio: 0.0,
+            warmup_ratio: None,
             ema: 0.0,
+            precise_bn: 1024,
             class_weights: None,
             seed: 42,
             tensorboard: 10,
@@ -204,7 +209,8 @@ impl Train {
 
     /// Whether any epoch looks at what the teacher said.
     pub fn is_taught(&self) -> bool {
-        self.lambda_at(0) > 0.0 || self.lambda_at(self.epochs - 1) > 0.0
+        let is_off = self.loss == Loss::Ce || self.control == Control::LabelsOnly;
+        !is_off && (self.lambda > 0.0 || self.lambda_end.is_some_and(|end| end > 0.0))
     }
 
     /// The temperature whose soft targets are read from the cache, which must hold them. Whatever else is taught reads
@@ -231,8 +237,8 @@ impl Train {
     /// Checks what one value asks of another.
     pub(super) fn check(&self) -> Result<(), Invalid> {
         within("train.min-lr", self.min_lr, self.min_lr <= self.lr, "at most train.lr")?;
-        let (steps, epochs, ratio) = (self.warmup_steps, self.warmup_epochs, self.warmup_ratio);
-        within("train.warmup-epochs", epochs, epochs <= self.epochs as f64, "at most train.epochs")?;
+        let (steps, epochs, ratio) = (self.warmup_steps, self.warmup_epochs, self.warmup_ratio.unwrap_or(0.0));
+        within("train.warmup-epochs", epochs, self.epochs == 0 || epochs <= self.epochs as f64, "at most train.epochs")?;
         let rule = "left out: set only one of warmup-steps, warmup-epochs and warmup-ratio";
         within("train.warmup-ratio", ratio, ratio == 0.0 || (epochs == 0.0 && steps == 0), rule)?;
         within("train.warmup-epochs", epochs, epochs == 0.0 || steps == 0, rule)?;
@@ -261,7 +267,7 @@ mod tests {
         assert_eq!(refused(Train { min_lr: 1.0, ..train() }), "train.min-lr");
         assert_eq!(refused(Train { warmup_epochs: 31.0, ..train() }), "train.warmup-epochs");
         assert_eq!(refused(Train { warmup_steps: 1, warmup_epochs: 1.0, ..train() }), "train.warmup-epochs");
-        assert_eq!(refused(Train { warmup_ratio: 0.1, warmup_epochs: 1.0, ..train() }), "train.warmup-ratio");
+        assert_eq!(refused(Train { warmup_ratio: Some(0.1), warmup_epochs: 1.0, ..train() }), "train.warmup-ratio");
         let control = Control::PermutedTargets;
         assert_eq!(refused(Train { control, lambda: 0.0, ..train() }), "train.control");
     }
@@ -296,7 +302,7 @@ mod tests {
             assert!((0..train.epochs).all(|epoch| train.lambda_at(epoch) == 0.0));
             assert!(!train.is_taught() && train.cached_temperature().is_none());
         }
-        assert_eq!(Train::default().cached_temperature(), Some(5.0));
+        assert_eq!(Train::default().cached_temperature(), Some(2.0));
         assert_eq!(Train { loss: Loss::Mse, ..Train::default() }.cached_temperature(), None);
         assert_eq!(Train { temperature_end: Some(1.0), ..Train::default() }.cached_temperature(), None);
     }

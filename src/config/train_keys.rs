@@ -19,7 +19,7 @@ const TAUGHT: Condition<Train> = Condition {
 
 const LABELS_COUNT: Condition<Train> = Condition {
     holds: |train, _| {
-        [0, train.epochs.saturating_sub(1)].into_iter().any(|epoch| train.lambda_at(epoch) < 1.0)
+        train.lambda_at(0) < 1.0 || train.lambda_end.is_some_and(|end| end < 1.0)
     },
     text: "where the labels have a weight: train.lambda below 1",
     with: &["train.lambda=0.5"],
@@ -181,7 +181,7 @@ pub(super) const KEYS: &[Key] = &[
         Role::TeacherTerm,
         "Makes the run a control: each image taught by the targets of another one, or lambda 0 with all else as it was",
     ),
-    Key::new("train.epochs", Kind::Whole(1, 100_000), Role::Decides, "Passes over the train split")
+    Key::new("train.epochs", Kind::Whole(0, 100_000), Role::Decides, "Passes over the train split; 0 takes as many as suit the number of images")
         .also(&["num-train-epochs", "num-epochs", "n-epochs", "max-epochs", "epoch"]),
     Key::new(
         "train.batch-size",
@@ -211,7 +211,7 @@ pub(super) const KEYS: &[Key] = &[
         "How gradients become steps",
     )
     .also(&["optim", "opt", "optimiser"]),
-    Key::new("train.lr", Kind::Number(Range::above(0.0, 10.0)), Role::Decides, "Peak learning rate")
+    Key::new("train.lr", Kind::Number(Range::closed(0.0, 10.0)), Role::Decides, "Peak learning rate; 0 takes one that suits the optimiser and the images of a step")
         .also(&["learning-rate", "max-lr", "base-lr", "eta"]),
     Key::new(
         "train.min-lr",
@@ -290,7 +290,7 @@ pub(super) const KEYS: &[Key] = &[
         Role::Decides,
         "The same in epochs, which need not be whole; at most train.epochs",
     ),
-    Key::new("train.warmup-ratio", Kind::Number(SHARE), Role::Decides, "The same as a share of all steps")
+    Key::new("train.warmup-ratio", Kind::Number(SHARE), Role::Decides, "The same as a share of all steps; unless one of the three is given, 0.05")
         .also(&["warmup-proportion"]),
     Key::new(
         "train.ema",
@@ -299,6 +299,12 @@ pub(super) const KEYS: &[Key] = &[
         "How much of the weights' moving average each step keeps; the average is then validated and kept. 0 keeps none",
     )
     .also(&["ema-decay", "model-ema-decay", "model-ema"]),
+    Key::new(
+        "train.precise-bn",
+        Kind::Whole(0, 10_000_000),
+        Role::Decides,
+        "Images over which BatchNorm's statistics are taken anew before each validation; 0 validates with the running ones",
+    ),
     Key::new(
         "train.class-weights",
         Kind::Written {

@@ -14,7 +14,7 @@ use crate::support::user_cache;
 /// # Errors
 /// A folder that can't be written, and Ctrl-C.
 pub(super) fn open(config: &config::Dataset, context: &Context) -> Result<Opened, Error> {
-    let drawn = user_cache::folder().join(format!("leaves-{}", key(&config.leaves).short(16)));
+    let drawn = folder_of(&config.leaves);
     if !drawn.is_dir() {
         match leaves::write_folder(&drawn, &config.leaves, context) {
             // Another process drew the same leaves meanwhile.
@@ -29,10 +29,34 @@ pub(super) fn open(config: &config::Dataset, context: &Context) -> Result<Opened
 
 fn key(config: &config::Leaves) -> Digest {
     let mut hasher = FieldHasher::new("generated leaves");
-    for (name, value) in [("train", config.train), ("validation", config.validation), ("test", config.test)] {
+    let sizes = [
+        ("train", config.train),
+        ("validation", config.validation),
+        ("test", config.test),
+        ("unlabelled", config.unlabelled),
+    ];
+    for (name, value) in sizes {
         hasher.field(name, (value as u64).to_le_bytes());
     }
     hasher.field("seed", config.seed.to_le_bytes());
     hasher.field("severity", config.severity.to_le_bytes());
     hasher.field("first image", leaves::jpeg(config.seed, 0, 0, 0, config.severity)).finish()
+}
+
+/// Seconds that drawing the leaves of `config` will take here, measured on one; nothing where they are drawn already.
+pub fn drawing_seconds(config: &config::Dataset) -> Option<f64> {
+    let leaves = &config.leaves;
+    if folder_of(leaves).is_dir() {
+        return None;
+    }
+    let clock = std::time::Instant::now();
+    leaves::jpeg(leaves.seed, 0, 0, 0, leaves.severity);
+    let images = leaves.train + leaves.validation + leaves.test + leaves.unlabelled;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Some(clock.elapsed().as_secs_f64() * images as f64 / cores as f64)
+}
+
+/// The folder of these leaves.
+fn folder_of(leaves: &config::Leaves) -> std::path::PathBuf {
+    user_cache::folder().join(format!("leaves-{}", key(leaves).short(16)))
 }

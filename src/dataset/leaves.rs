@@ -34,8 +34,10 @@ pub const CLASSES: [&str; 3] = ["angular_leaf_spot", "bean_rust", "healthy"];
 /// Width and height of every image in pixels.
 pub const SIZE: u32 = 500;
 
-/// The splits' names, in the order of the numbers that [`render`] takes.
-pub const SPLITS: [&str; 3] = ["train", "validation", "test"];
+/// The names of the parts, in the order of the numbers that [`render`] takes: the splits, and images without a label.
+pub const PARTS: [&str; 4] = ["train", "validation", "test", UNLABELLED];
+
+const UNLABELLED: &str = "unlabelled";
 
 const JPEG_QUALITY: u8 = 90;
 
@@ -71,8 +73,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Path inside a split's folder: `bean_rust/bean_rust_train.00012.jpg` in the split `train`.
+    /// Path inside a part's folder: `bean_rust/bean_rust_train.00012.jpg` in the split `train`. One without a label does not say
+    /// its class.
     pub fn file_name(self, split: &str) -> String {
+        if split == UNLABELLED {
+            return format!("leaf.{:05}.jpg", self.index * CLASSES.len() as u64 + self.label as u64);
+        }
         let class = CLASSES[self.label];
         format!("{class}/{class}_{split}.{:05}.jpg", self.index)
     }
@@ -91,7 +97,7 @@ pub fn entries(count: usize) -> Vec<Entry> {
         .collect()
 }
 
-/// Draws one image of class `label`, [`SIZE`] pixels square; `split` is a position in [`SPLITS`], and no ill leaf is
+/// Draws one image of class `label`, [`SIZE`] pixels square; `split` is a position in [`PARTS`], and no ill leaf is
 /// less ill than `severity`, from 0 (the mildest cases are one to three spots) to 1.
 pub fn render(seed: u64, split: u64, index: u64, label: usize, severity: f32) -> RgbImage {
     photograph(seed, split, index, label, severity).0
@@ -114,7 +120,8 @@ pub fn jpeg(seed: u64, split: u64, index: u64, label: usize, severity: f32) -> V
     bytes
 }
 
-/// Writes the leaves as an image folder, `<out>/<split>/<class>/<class>_<split>.<index>.jpg`, all of it or nothing.
+/// Writes the leaves as an image folder, `<out>/<split>/<class>/<class>_<split>.<index>.jpg` and `<out>/unlabelled/leaf.<index>.jpg`, all
+/// of it or nothing.
 ///
 /// Returns the number of images.
 ///
@@ -148,11 +155,16 @@ fn write(
         return Err(Error::NotEmpty(out.to_path_buf()));
     }
     let partial = partial_sibling(out);
-    let sizes = [leaves.train, leaves.validation, leaves.test];
+    let sizes = [leaves.train, leaves.validation, leaves.test, leaves.unlabelled];
     let mut progress = context.progress(label, sizes.iter().sum::<usize>() as u64, "images");
     let mut fill = || {
-        for (split, (name, size)) in SPLITS.into_iter().zip(sizes).enumerate() {
-            for class in CLASSES {
+        for (split, (name, size)) in PARTS.into_iter().zip(sizes).enumerate() {
+            let classes: &[&str] = match (name, size) {
+                (UNLABELLED, 0) => &[],
+                (UNLABELLED, _) => &[""],
+                _ => &CLASSES,
+            };
+            for class in classes {
                 let folder = partial.join(name).join(class);
                 fs::create_dir_all(&folder)
                     .map_err(|source| Error::Write { path: folder.clone(), source })?;
@@ -200,6 +212,10 @@ impl ExitKind for Error {
 mod tests {
     use super::*;
 
+    fn none() -> config::Leaves {
+        config::Leaves { seed: 5, train: 0, validation: 0, test: 0, unlabelled: 0, severity: 0.0 }
+    }
+
     #[test]
     fn the_same_key_gives_the_same_bytes_and_any_other_key_other_bytes() {
         let first = jpeg(7, 0, 3, 1, 0.0);
@@ -241,10 +257,12 @@ mod tests {
     fn a_folder_holds_every_image_as_a_square_jpeg() {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("leaves");
-        let sizes = config::Leaves { seed: 5, train: 4, validation: 2, test: 3, severity: 0.0 };
+        let sizes =
+            config::Leaves { seed: 5, train: 4, validation: 2, test: 3, unlabelled: 4, severity: 0.0 };
         let count = write_folder(&out, &sizes, &Context::silent()).unwrap();
-        assert_eq!(count, 9);
-        for (split, name, size) in [(0, "train", 4), (1, "validation", 2), (2, "test", 3)] {
+        assert_eq!(count, 13);
+        let parts = [(0, "train", 4), (1, "validation", 2), (2, "test", 3), (3, "unlabelled", 4)];
+        for (split, name, size) in parts {
             for entry in entries(size) {
                 let bytes = fs::read(out.join(name).join(entry.file_name(name))).unwrap();
                 assert_eq!(bytes, jpeg(5, split, entry.index, entry.label, 0.0));
@@ -259,7 +277,7 @@ mod tests {
     fn masks_show_lesions_on_ill_leaves_only() {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("masks");
-        let sizes = config::Leaves { seed: 5, train: 6, validation: 0, test: 0, severity: 0.0 };
+        let sizes = config::Leaves { train: 6, ..none() };
         write_masks(&out, &sizes, &Context::silent()).unwrap();
         for entry in entries(6) {
             let path = out.join("train").join(entry.file_name("train")).with_extension("png");
@@ -272,7 +290,7 @@ mod tests {
     fn a_folder_that_holds_something_is_left_alone() {
         let parent = tempfile::tempdir().unwrap();
         fs::write(parent.path().join("mine.txt"), "keep").unwrap();
-        let sizes = config::Leaves { seed: 5, train: 1, validation: 1, test: 1, severity: 0.0 };
+        let sizes = config::Leaves { train: 1, ..none() };
         let error = write_folder(parent.path(), &sizes, &Context::silent()).unwrap_err();
         assert!(matches!(&error, Error::NotEmpty(path) if path == parent.path()));
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);

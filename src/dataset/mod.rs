@@ -39,6 +39,7 @@ pub use bad_images::BadImage;
 pub use duplicates::{Duplicates, Identity};
 pub use error::{Error, HubError, ParquetError};
 pub use files::images_below;
+pub use generated::drawing_seconds;
 pub use sample::{Sample, Split};
 pub use split::SplitName;
 

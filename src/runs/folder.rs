@@ -252,8 +252,8 @@ mod tests {
             differences(&here, &there),
             [
                 "revision is 1 there and 2 here",
-                "student.width is 0.35 there and 1.0 here",
-                "train.lr is 0.5 there and 0.00005 here"
+                "train.lr is 0.5 there and 0.0 here",
+                "student.width is 0.35 there and nothing here"
             ]
         );
     }

@@ -43,8 +43,14 @@ mod tests {
             crop_pct: Some(0.9),
             ..config::Teacher::default()
         };
-        let train = Train { name: Some("a".to_owned()), tags: vec!["b".to_owned()], ..Train::default() };
-        let keys = flatten(&Pipeline { teacher, train, ..Pipeline::default() });
+        let student = config::Student { width: Some(1.0), dropout: Some(0.2), ..config::Student::default() };
+        let train = Train {
+            name: Some("a".to_owned()),
+            tags: vec!["b".to_owned()],
+            warmup_ratio: Some(0.1),
+            ..Train::default()
+        };
+        let keys = flatten(&Pipeline { teacher, student, train, ..Pipeline::default() });
         let without: Vec<&String> = keys.keys().filter(|key| role(key).is_none()).collect();
         assert!(without.is_empty(), "{without:?} need a declaration in their section's file");
     }

@@ -172,7 +172,7 @@ mod tests {
             recipe(|pipeline| pipeline.train.control = Control::LabelsOnly),
         ];
         assert!(off.iter().all(|recipe| recipe.is_same(&off[0]) && !recipe.is_taught()));
-        let taught = recipe(|pipeline| pipeline.train.temperature = 2.0);
+        let taught = recipe(|pipeline| pipeline.train.temperature = 4.0);
         assert!(off[0].is_baseline_of(&taught) && !taught.is_baseline_of(&off[0]));
         assert!(
             !recipe(|pipeline| (pipeline.train.lambda, pipeline.train.lr) = (0.0, 1.0))
@@ -181,7 +181,7 @@ mod tests {
         // The temperature plays no part on one side, so that it is not a difference.
         assert_eq!(
             taught.differences(&off[0]),
-            [("train.lambda".to_owned(), "0.5".to_owned(), "0.0".to_owned())]
+            [("train.lambda".to_owned(), "0.9".to_owned(), "0.0".to_owned())]
         );
     }
 

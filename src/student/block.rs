@@ -89,11 +89,11 @@ fn chain(layers: &[&ConvLayer], residual: bool, pool: bool, input: Tensor<4>, ph
         Phase::Frozen => input.without_autodiff(),
         // It may come from frozen layers.
         Phase::Train if tensors[0].weight.is_autodiff() => input.autodiff(),
-        Phase::Train | Phase::Evaluate => input,
+        Phase::Train | Phase::Measure { .. } | Phase::Evaluate => input,
     };
     let (output, statistics) = kernels::run(input, &spec, tensors);
     for (layer, statistics) in layers.iter().zip(statistics) {
-        layer.update_running(statistics);
+        layer.update_running(statistics, phase);
     }
     output
 }

@@ -17,6 +17,21 @@ pub(super) enum Initial {
     Uniform(f64),
 }
 
+/// torchvision's initial weights of a MobileNetV2 and a ResNet: convolutions Kaiming-normal by their outputs (`kaiming_normal_` with
+/// `mode="fan_out"`, arXiv 1502.01852), which PyTorch counts without regard to groups, and the classifier normal with 0.01.
+pub(super) fn kaiming(name: &str, dims: &[usize]) -> Initial {
+    match dims {
+        &[channels_out, _, height, width] => {
+            Initial::Normal((2.0 / (channels_out * height * width) as f64).sqrt())
+        }
+        [_, _] => Initial::Normal(0.01),
+        _ if name.ends_with("normalization.weight") || name.ends_with("running_var") => {
+            Initial::Constant(1.0)
+        }
+        _ => Initial::Constant(0.0),
+    }
+}
+
 /// The module with fresh weights, each a function of `seed` and its own name.
 pub(super) fn randomise<M: Module>(module: M, initial: fn(&str, &[usize]) -> Initial, seed: u64) -> M {
     parameters::replace(module, |name, dims| {

@@ -11,6 +11,10 @@ use super::kernels::{Activation, BatchStatistics, Conv, Layer, LayerTensors, Pad
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Train,
+    /// As it trains, but each batch is averaged into the running statistics: this is the batch of this number, from 1.
+    Measure {
+        batch: usize,
+    },
     Evaluate,
     /// As it evaluates, and without gradients: part of a student whose other layers are trained.
     Frozen,
@@ -146,15 +150,20 @@ impl ConvLayer {
             weight: self.convolution.weight.val(),
             gamma: norm.weight.val(),
             beta: norm.bias.val(),
-            running: (phase != Phase::Train)
+            running: (!matches!(phase, Phase::Train | Phase::Measure { .. }))
                 .then(|| Statistics { mean: norm.running_mean.value(), variance: norm.running_var.value() }),
         };
         if phase == Phase::Frozen { tensors.without_autodiff() } else { tensors }
     }
 
-    /// Moves the running statistics towards a batch's.
-    pub fn update_running(&self, batch: BatchStatistics) {
-        self.normalization.update_running(batch);
+    /// Moves the running statistics towards those of a batch of `phase`.
+    pub fn update_running(&self, batch: BatchStatistics, phase: Phase) {
+        let share = match phase {
+            // The first batch replaces what was there.
+            Phase::Measure { batch } => 1.0 / batch as f64,
+            _ => self.normalization.momentum,
+        };
+        self.normalization.update_running(batch, share);
     }
 }
 
@@ -212,13 +221,13 @@ impl BatchNorm {
         }
     }
 
-    /// Moves the running statistics towards the `mean` and the biased `variance` of `count` values a channel. A single
+    /// Moves the running statistics by `share` towards the `mean` and the biased `variance` of `count` values a channel. A single
     /// value has no unbiased variance; it counts as 0, where PyTorch refuses the batch.
-    fn update_running(&self, batch: BatchStatistics) {
+    fn update_running(&self, batch: BatchStatistics, share: f64) {
         let BatchStatistics { mean, variance, count } = batch;
         let unbiased = variance * (count as f64 / count.saturating_sub(1).max(1) as f64);
         for (state, value) in [(&self.running_mean, mean), (&self.running_var, unbiased)] {
-            state.update((state.value() * (1.0 - self.momentum) + value * self.momentum).detach());
+            state.update((state.value() * (1.0 - share) + value * share).detach());
             // Without this, the next visit of the module (for a record or an export) sees the value before the update.
             state.value_sync();
         }

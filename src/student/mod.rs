@@ -29,7 +29,7 @@ use burn::tensor::{Device, Tensor};
 pub use parameters::{parameter_count, visit_parameters};
 pub use shape::StudentShape;
 
-use crate::config::{Architecture, Freeze};
+use crate::config::{Architecture, Freeze, Initializer};
 use layer::{Phase, Slots};
 use network::{Format, Layers, Network, students};
 
@@ -41,11 +41,20 @@ students! {
 }
 
 impl Student {
-    /// A student with random weights, a function of `seed` and a parameter's name only: the same on every device, and
+    /// A student with random weights as `transformers` draws them, a function of `seed` and a parameter's name only: the same on every device, and
     /// the same backbone for every number of classes. On an autodiff `device` it is ready to train.
     pub fn new(shape: &StudentShape, seed: u64, device: &Device) -> Self {
+        Self::initialised(shape, Initializer::Transformers, seed, device)
+    }
+
+    /// [`Student::new`] with the random weights of another `initializer`.
+    pub fn initialised(shape: &StudentShape, initializer: Initializer, seed: u64, device: &Device) -> Self {
         let student = Self::zeros(shape, &mut Slots::new(device));
-        initial::randomise(student, format(shape.architecture).initial, seed)
+        let initial = match initializer {
+            Initializer::Kaiming => initial::kaiming,
+            Initializer::Transformers => format(shape.architecture).initial,
+        };
+        initial::randomise(student, initial, seed)
     }
 
     /// What this student was made from.
@@ -76,14 +85,7 @@ impl Student {
     /// running ones, except in the layers that the shape has frozen: those evaluate. The pooled features are multiplied by
     /// `dropout_mask` `[batch, features]` (see [`dropout::mask`]).
     pub fn forward_train(&self, pixels: Tensor<4>, dropout_mask: Option<Tensor<2>>) -> Tensor<2> {
-        // The stem comes before the blocks that are counted.
-        let frozen = match self.shape().freeze {
-            Freeze::None => 0,
-            Freeze::Blocks(blocks) => 1 + blocks,
-            Freeze::Backbone => usize::MAX,
-        };
-        let phase = |block| if block < frozen { Phase::Frozen } else { Phase::Train };
-        let features = self.backbone(pixels, phase);
+        let features = self.backbone(pixels, self.unless_frozen(Phase::Train));
         let classifier = self.layers().classifier();
         let features = if classifier.is_autodiff() { features.autodiff() } else { features };
         let features = match dropout_mask {
@@ -91,6 +93,24 @@ impl Student {
             None => features,
         };
         classifier.forward(features)
+    }
+
+    /// Makes the running statistics those of the batches that are given one after another: `batch` is the number of this one,
+    /// `pixels` `[batch, 3, height, width]`, from 1. After the last one they are the mean over all batches, as
+    /// `torch.optim.swa_utils.update_bn` leaves them. Layers that the shape has frozen keep theirs.
+    pub fn measure_statistics(&self, pixels: Tensor<4>, batch: usize) {
+        self.backbone(pixels, self.unless_frozen(Phase::Measure { batch }));
+    }
+
+    /// `phase`, but for the blocks that the shape has frozen.
+    fn unless_frozen(&self, phase: Phase) -> impl Fn(usize) -> Phase {
+        // The stem comes before the blocks that are counted.
+        let frozen = match self.shape().freeze {
+            Freeze::None => 0,
+            Freeze::Blocks(blocks) => 1 + blocks,
+            Freeze::Backbone => usize::MAX,
+        };
+        move |block| if block < frozen { Phase::Frozen } else { phase }
     }
 
     /// From `[batch, 3, height, width]` to `[batch, features]`; `phase` is that of each block by its number.

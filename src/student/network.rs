@@ -31,6 +31,8 @@ pub(super) struct Format {
     pub model_type: &'static str,
     /// The class that loads it.
     pub class: &'static str,
+    /// Dropout before its classifier.
+    pub dropout: f64,
     /// Weight of the batch in the running statistics of its BatchNorm.
     pub batch_norm_momentum: f64,
     /// How a parameter or running statistic starts, by its name and shape.

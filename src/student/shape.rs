@@ -30,7 +30,7 @@ impl StudentShape {
             width: 1.0,
             classes,
             image_size,
-            dropout: architecture.traits().dropout,
+            dropout: format(architecture).dropout,
             batch_norm_momentum: format(architecture).batch_norm_momentum,
             freeze: Freeze::None,
         }

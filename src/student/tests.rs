@@ -58,6 +58,44 @@ fn running_statistics_are_current_as_soon_as_a_step_has_been_forward() {
 }
 
 #[test]
+fn measured_statistics_are_the_mean_over_the_batches_and_nothing_of_before() {
+    let device = Device::flex();
+    let model = student(3, &device);
+    let pixels = |value: f32| Tensor::<4>::ones([2, 3, 32, 32], &device) * value + probe(&device);
+    let measured = |batches: &[f32]| {
+        let model = model.clone();
+        for (index, &batch) in batches.iter().enumerate() {
+            model.measure_statistics(pixels(batch), index + 1);
+        }
+        statistics(&model)
+    };
+    let [one, two, both] = [&[0.5][..], &[1.5], &[0.5, 1.5]].map(measured);
+    // Of the first layer alone: what later layers see is the same, since each batch is normalised by itself.
+    for (both, (one, two)) in both.iter().zip(one.iter().zip(&two)) {
+        assert!((both - 0.5 * (one + two)).abs() < 1e-4, "{both} of {one} and {two}");
+    }
+    // What stood there before has no part in it.
+    model.measure_statistics(pixels(9.0), 1);
+    assert_eq!(measured(&[0.5]), one);
+}
+
+/// Values that differ from pixel to pixel.
+fn probe(device: &Device) -> Tensor<4> {
+    let values: Vec<f32> = (0..2 * 3 * 32 * 32).map(|index| (index * 37 % 101) as f32 / 101.0).collect();
+    Tensor::from_data(burn::tensor::TensorData::new(values, [2, 3, 32, 32]), device)
+}
+
+fn statistics(model: &Student) -> Vec<f32> {
+    let mut found = Vec::new();
+    visit_parameters(model, |name, data| {
+        if name.contains("running_") {
+            found.extend(data.iter::<f32>());
+        }
+    });
+    found
+}
+
+#[test]
 fn frozen_layers_keep_their_statistics_and_get_no_gradient() {
     let device = Device::flex().autodiff();
     let changed = |freeze: Freeze| {

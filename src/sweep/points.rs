@@ -44,6 +44,13 @@ pub struct Points {
 }
 
 impl Points {
+    /// Fills in what each run leaves to the number of images that are trained on.
+    pub fn settle_for(&mut self, images: usize) {
+        for point in &mut self.points {
+            point.pipeline.settle_for(images);
+        }
+    }
+
     /// Each axis with its values, such as `T: 1, 2, 5`, in 80 columns.
     pub fn describe_axes(&self) -> Vec<String> {
         let describe = |(index, axis): (usize, &String)| {

@@ -77,7 +77,7 @@ mod tests {
         assert_eq!([LAMBDA, TEMPERATURE, "train.lr"].map(text), ["0.9", "5", "5e-5"]);
         assert_eq!(
             ["train.betas", "student.init", "train.schedule"].map(text),
-            ["[0.9, 0.999]", "-", "linear"]
+            ["[0.9, 0.999]", "-", "cosine"]
         );
     }
 

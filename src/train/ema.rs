@@ -10,24 +10,29 @@ use burn::{
 use crate::student::kernels::move_average;
 
 /// An exponential moving average of weights and running statistics: timm's `ModelEmaV3`, which begins at the first weights.
+///
+/// The first steps keep less, `(1 + step) / (10 + step)` as TensorFlow's `ExponentialMovingAverage` has it: else the random first
+/// weights would stay in the average for thousands of steps.
 #[derive(Debug)]
 pub struct Ema<M> {
     /// On the inner device of the model's. Absent only while it is moved.
     average: Option<M>,
-    share: f32,
+    decay: f64,
 }
 
 impl<M: Module> Ema<M> {
     /// The average before the first step; each step keeps `decay` of it.
     pub fn new(model: &M, decay: f64) -> Self {
-        Self { average: Some(model.valid()), share: (1.0 - decay) as f32 }
+        Self { average: Some(model.valid()), decay }
     }
 
-    /// Takes in the weights and running statistics after a step.
-    pub fn update(&mut self, model: &M) {
+    /// Takes in the weights and running statistics after step `step`, counted from 0.
+    pub fn update(&mut self, model: &M, step: usize) {
+        let warm = (1 + step) as f64 / (10 + step) as f64;
         let mut values = Values(Vec::new());
         model.visit(&mut values);
-        let mut towards = Towards { values: values.0.into_iter(), share: self.share };
+        let mut towards =
+            Towards { values: values.0.into_iter(), share: (1.0 - self.decay.min(warm)) as f32 };
         // Taken, not cloned: a tensor with one owner is moved in place.
         self.average = self.average.take().map(|average| average.map(&mut towards));
     }

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 
 use super::Error;
 use super::images::Images;
-use super::order::{epoch_order, view_of};
+use super::order::{epoch_samples, view_of};
 use super::pixels::{DevicePixels, Pixels};
 use super::step::Batch;
 use super::targets::Column;
@@ -26,9 +26,11 @@ pub struct Source<'a> {
     pub column: Column,
     /// For each sample whose targets it is given, if not its own.
     pub others: Option<&'a [usize]>,
+    /// The samples that are trained on.
+    pub samples: &'a [usize],
     /// Samples in one batch; the last of an epoch may hold fewer.
     pub batch_size: usize,
-    /// Samples of an epoch: the first of its order.
+    /// How many of an epoch's samples are used: the first of its order.
     pub used: usize,
     /// Fixes order and views.
     pub seed: u64,
@@ -37,16 +39,25 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn samples(&self) -> usize {
-        self.images.rows().samples() as usize
+    /// The samples of an epoch in its order, each with the pass over the samples that it belongs to.
+    fn epoch(&self, epoch: usize) -> Vec<(usize, usize)> {
+        let mut samples =
+            epoch_samples(self.seed, epoch, self.images.rows().samples() as usize, self.samples);
+        samples.truncate(self.used);
+        samples
     }
 
-    fn batch(&self, epoch: usize, samples: &[usize], device: Option<&DevicePixels>) -> Result<Batch, Error> {
+    /// The cache rows of an epoch, in its order.
+    pub fn epoch_rows(&self, epoch: usize) -> Vec<usize> {
+        self.rows(&self.epoch(epoch))
+    }
+
+    fn batch(&self, epoch: usize, samples: &[(usize, usize)], device: Option<&DevicePixels>) -> Result<Batch, Error> {
         let cached = self.images.rows();
-        let rows = self.rows(epoch, samples);
+        let rows = self.rows(samples);
         let pixels = Pixels::of(self.images, &rows, device)?;
         let targets = match self.others {
-            Some(others) => self.other_rows(epoch, samples, others),
+            Some(others) => self.other_rows(samples, others),
             None => rows.clone(),
         };
         let targets = self.column.gather(cached, &targets)?;
@@ -55,18 +66,18 @@ impl Source<'_> {
         Ok(Batch { pixels, size: [height, width], labels, targets, epoch })
     }
 
-    /// The cache rows of `samples` in the views that they have in `epoch`.
-    fn rows(&self, epoch: usize, samples: &[usize]) -> Vec<usize> {
-        self.rows_of(samples.iter().map(|&sample| (sample, self.view(epoch, sample))))
+    /// The cache rows of `samples` in the views that they have in their passes.
+    fn rows(&self, samples: &[(usize, usize)]) -> Vec<usize> {
+        self.rows_of(samples.iter().map(|&(sample, pass)| (sample, self.view(pass, sample))))
     }
 
     /// The rows of those whose targets `samples` are given, in the views that `samples` themselves have.
-    fn other_rows(&self, epoch: usize, samples: &[usize], others: &[usize]) -> Vec<usize> {
-        self.rows_of(samples.iter().map(|&sample| (others[sample], self.view(epoch, sample))))
+    fn other_rows(&self, samples: &[(usize, usize)], others: &[usize]) -> Vec<usize> {
+        self.rows_of(samples.iter().map(|&(sample, pass)| (others[sample], self.view(pass, sample))))
     }
 
-    fn view(&self, epoch: usize, sample: usize) -> u16 {
-        view_of(self.seed, sample, epoch, self.images.rows().views())
+    fn view(&self, pass: usize, sample: usize) -> u16 {
+        view_of(self.seed, sample, pass, self.images.rows().views())
     }
 
     fn rows_of(&self, samples: impl Iterator<Item = (usize, u16)>) -> Vec<usize> {
@@ -79,8 +90,7 @@ impl Source<'_> {
         let device = self.device.map(|device| DevicePixels::new(self.images.preprocess(), device));
         for epoch in start.0..epochs {
             let skip = if epoch == start.0 { start.1 } else { 0 };
-            let order = epoch_order(self.seed, epoch, self.samples());
-            for samples in order[..self.used].chunks(self.batch_size).skip(skip) {
+            for samples in self.epoch(epoch).chunks(self.batch_size).skip(skip) {
                 let batch = self.batch(epoch, samples, device.as_ref());
                 let failed = batch.is_err();
                 // The step's side hangs up when it stops early.

@@ -28,6 +28,7 @@ mod run;
 pub mod schedule;
 mod session;
 mod setup;
+mod statistics;
 pub mod step;
 pub mod targets;
 mod tensorboard;

@@ -12,6 +12,22 @@ pub fn epoch_order(seed: u64, epoch: usize, samples: usize) -> Vec<usize> {
     order
 }
 
+/// The samples of one epoch of `length`, each with the pass that it belongs to: passes over `samples`, each in an order of its own,
+/// follow each other and are cut into epochs. Where all samples are trained on, a pass is an epoch; where there are fewer, since the
+/// labels alone are learnt from and some samples have none, an epoch has as many steps as with all of them.
+pub fn epoch_samples(seed: u64, epoch: usize, length: usize, samples: &[usize]) -> Vec<(usize, usize)> {
+    let (mut begin, end) = (epoch * length, (epoch + 1) * length);
+    let mut taken = Vec::with_capacity(length);
+    while begin < end {
+        let (pass, skip) = (begin / samples.len(), begin % samples.len());
+        let order = epoch_order(seed, pass, samples.len());
+        let part = &order[skip..order.len().min(skip + end - begin)];
+        taken.extend(part.iter().map(|&index| (samples[index], pass)));
+        begin += part.len();
+    }
+    taken
+}
+
 /// The view of `sample` in `epoch`: each of the `views` once before any comes again.
 pub fn view_of(seed: u64, sample: usize, epoch: usize, views: u16) -> u16 {
     let mut order: Vec<u16> = (0..views).collect();
@@ -59,6 +75,29 @@ mod tests {
         assert_eq!(first, epoch_order(1, 0, 100));
         assert_ne!(first, epoch_order(1, 1, 100));
         assert_ne!(first, epoch_order(2, 0, 100));
+    }
+
+    #[test]
+    fn passes_over_some_samples_follow_each_other_and_fill_the_epochs() {
+        let some = [3, 5, 7];
+        let epochs: Vec<_> = (0..6).flat_map(|epoch| epoch_samples(1, epoch, 4, &some)).collect();
+        assert_eq!(epochs.len(), 24);
+        for (pass, samples) in epochs.chunks(3).enumerate() {
+            let mut sorted: Vec<usize> = samples.iter().map(|&(sample, _)| sample).collect();
+            sorted.sort_unstable();
+            assert_eq!(sorted, some);
+            assert!(samples.iter().all(|&(_, of)| of == pass));
+        }
+    }
+
+    #[test]
+    fn a_pass_over_all_samples_is_an_epoch() {
+        let all: Vec<usize> = (0..10).collect();
+        for epoch in 0..3 {
+            let expected: Vec<_> =
+                epoch_order(1, epoch, 10).into_iter().map(|sample| (sample, epoch)).collect();
+            assert_eq!(epoch_samples(1, epoch, 10, &all), expected);
+        }
     }
 
     #[test]

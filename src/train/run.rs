@@ -16,9 +16,10 @@ use super::setup::Setup;
 use super::step::{Batch, Learner, Pending, StepLoss};
 use super::targets::Column;
 use super::tensorboard::{Board, MISTAKES};
-use super::{Error, border, order, schedule};
-use crate::config::Control;
+use super::{Error, border, order, schedule, statistics};
+use crate::config::{self, Control};
 use crate::dataset::SplitName;
+use crate::store::SplitRows;
 use crate::student::{hf, parameter_count};
 use crate::support::context::Context;
 use crate::support::hash::Digest;
@@ -173,12 +174,14 @@ impl<'a> Trainer<'a> {
         let setup = self.setup;
         let config = &setup.pipeline.train;
         let images = setup.images(SplitName::Train)?;
+        let samples = trained_on(config, images.rows());
         let permuted = config.control == Control::PermutedTargets;
         let others = permuted.then(|| order::others(config.seed, images.rows().samples() as usize));
         let source = Source {
             images: &images,
             column: Column::of(config),
             others: others.as_deref(),
+            samples: &samples,
             batch_size: config.batch_size,
             used: self.plan.samples(),
             seed: config.seed,
@@ -209,7 +212,7 @@ impl<'a> Trainer<'a> {
                 }
                 self.timing.train_seconds += clock.elapsed().as_secs_f64();
                 drop(progress);
-                watch(Event::Epoch(self.end_epoch()?));
+                watch(Event::Epoch(self.end_epoch(&source)?));
             }
             Ok(true)
         })
@@ -322,13 +325,16 @@ impl<'a> Trainer<'a> {
         record::write_json(run, TIMING_FILE, &self.timing)
     }
 
-    /// Validates, keeps the weights if they are the best yet, writes the log and a checkpoint. Gives the epoch's line.
-    fn end_epoch(&mut self) -> Result<&EpochRecord, Error> {
+    /// Takes BatchNorm's statistics anew, validates, keeps the weights if they are the best yet, writes the log and a checkpoint. Gives the
+    /// epoch's line.
+    fn end_epoch(&mut self, source: &Source<'_>) -> Result<&EpochRecord, Error> {
         self.read_losses()?;
         let setup = self.setup;
         let config = &setup.pipeline.train;
         let step = self.steps_done();
         let model = self.learner.evaluating();
+        let rows = source.epoch_rows(self.state.epoch);
+        statistics::measure(&model, source.images, &rows, config, &setup.device.device)?;
         let validation = evaluate(&model, &self.validation, config.temperature, &setup.device.device)?;
         // Before any file says what a changed cache made of the student.
         setup.recheck()?;
@@ -397,6 +403,14 @@ impl<'a> Trainer<'a> {
             weights: best_digest(setup)?.to_string(),
         })
     }
+}
+
+/// The samples that a run trains on: all, or, where only the labels are learnt from, those that have one.
+fn trained_on(config: &config::Train, rows: &SplitRows) -> Vec<usize> {
+    let is_labelled = |sample: &usize| rows.row(*sample as u64, 0).is_some_and(|row| rows.label(row) >= 0);
+    let all = 0..rows.samples() as usize;
+    let labelled: Vec<usize> = all.clone().filter(is_labelled).collect();
+    if config.is_taught() || labelled.is_empty() { all.collect() } else { labelled }
 }
 
 /// The state from which the run resumes: that of the newest sound checkpoint, or the first.

@@ -24,7 +24,7 @@ pub fn learning_rate(train: &Train, step: usize, steps: usize) -> f64 {
 
 /// Steps of the warm-up, rounded up as `transformers` rounds its `warmup_ratio`.
 fn warmup(train: &Train, steps: usize) -> usize {
-    let share = train.warmup_ratio + train.warmup_epochs / train.epochs.max(1) as f64;
+    let share = train.warmup_ratio.unwrap_or(0.0) + train.warmup_epochs / train.epochs.max(1) as f64;
     // A share of 0.1 of 30 steps is 3, not the 4 that its last bit would make of it.
     let whole = (share * steps as f64 - 1e-9).ceil() as usize;
     (train.warmup_steps + whole).min(steps)
@@ -54,8 +54,8 @@ mod tests {
             (Train { warmup_steps: 10, ..base.clone() }, 10),
             (Train { warmup_epochs: 1.0, ..base.clone() }, 10),
             (Train { warmup_epochs: 0.25, ..base.clone() }, 3),
-            (Train { warmup_ratio: 0.1, ..base.clone() }, 3),
-            (Train { warmup_ratio: 1.0, ..base.clone() }, 30),
+            (Train { warmup_ratio: Some(0.1), ..base.clone() }, 3),
+            (Train { warmup_ratio: Some(1.0), ..base.clone() }, 30),
             (base, 0),
         ] {
             assert_eq!(warmup(&train, 30), expected);

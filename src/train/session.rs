@@ -9,7 +9,7 @@ use super::pixel_cache::PixelCache;
 use super::setup::{Setup, Wanted};
 use super::{Error, device, setup};
 use crate::config::{self, Pipeline};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, SplitName};
 use crate::store::{self, Cache};
 use crate::support::context::Context;
 
@@ -52,6 +52,11 @@ impl Session {
         &self.dataset
     }
 
+    /// How many images are trained on, which `Pipeline::settle_for` asks for.
+    pub fn train_images(&self) -> usize {
+        self.dataset.split(SplitName::Train).map_or(0, |split| split.samples.len())
+    }
+
     /// Finds the cache that was made from the dataset and names the run. The teacher is not touched: it may be gone.
     ///
     /// `cache` names the cache's folder; without it the one under `pipeline.cache.dir` that fits is taken. `file` is
@@ -64,10 +69,11 @@ impl Session {
     /// When the pipeline is one of another dataset.
     pub fn setup(
         self: &Arc<Self>,
-        pipeline: Pipeline,
+        mut pipeline: Pipeline,
         cache: Option<&Path>,
         file: &Path,
     ) -> Result<Setup, Error> {
+        pipeline.settle_for(self.train_images());
         assert!(pipeline.dataset == self.config, "a run shares the dataset of its own pipeline");
         let device = device::choose(pipeline.train.device)?;
         let opened = self.cache(

@@ -210,7 +210,7 @@ pub(super) fn student(
     device: &Device,
 ) -> Result<(Student, Option<hf::Head>), Error> {
     let shape = StudentShape::of(&pipeline.student, classes);
-    let model = Student::new(&shape, pipeline.train.seed, device);
+    let model = Student::initialised(&shape, pipeline.student.initializer, pipeline.train.seed, device);
     let Some(path) = &pipeline.student.init else { return Ok((model, None)) };
     let hf::Loaded { model, head } = hf::load_weights(model, path)?;
     Ok((model, Some(head)))

@@ -131,7 +131,7 @@ impl Learner {
             let lr = schedule::learning_rate(&self.train, step, steps);
             self.model = self.optimizer.step(lr, self.model.clone(), gradients);
             if let Some(ema) = &mut self.ema {
-                ema.update(&self.model);
+                ema.update(&self.model, step);
             }
         }
 
@@ -235,6 +235,9 @@ mod tests {
         }
     }
 
+    /// Past the first steps of an average, which keep less.
+    const LATE: usize = 1000;
+
     /// Two steps of eight samples each, in parts of `sizes`: the losses, and the weights after them.
     fn two_steps(sizes: &[usize], train: &Train, freeze: Freeze) -> (Vec<StepLoss>, Vec<f32>) {
         let mut learner = learner(train, freeze);
@@ -334,7 +337,7 @@ mod tests {
         };
         let first = values(&model);
         let mut learner = Learner::new(model, &train, None, &device);
-        learner.step(vec![batch(0..4)], 0, 10);
+        learner.step(vec![batch(0..4)], LATE, 2 * LATE);
         let expected: Vec<f32> = values(&learner.model)
             .iter()
             .zip(&first)

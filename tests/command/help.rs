@@ -2,12 +2,13 @@
 
 use crate::common::Workshop;
 
-const COMMANDS: [&[&str]; 31] = [
+const COMMANDS: &[&[&str]] = &[
     &[],
     &["teacher-cache"],
     &["train-student"],
     &["sweep"],
     &["plan"],
+    &["init"],
     &["demo"],
     &["evaluate"],
     &["compare"],
@@ -39,7 +40,7 @@ const COMMANDS: [&[&str]; 31] = [
 #[test]
 fn every_command_explains_itself() {
     let workshop = Workshop::new();
-    for command in COMMANDS {
+    for &command in COMMANDS {
         let help = workshop.done(&[command, &["--help"]].concat());
         let name = if command.is_empty() { "decant".to_owned() } else { command.join("-") };
         insta::assert_snapshot!(name, help);

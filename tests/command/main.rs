@@ -6,6 +6,7 @@ mod common;
 mod agreement;
 mod compare;
 mod help;
+mod init;
 mod messages;
 mod objects;
 mod plan;

@@ -187,7 +187,7 @@ fn skipped_samples_are_gone_and_noted() {
 
 #[test]
 fn generated_leaves_are_the_folder_that_data_synth_writes() {
-    let leaves = config::Leaves { seed: 3, train: 4, validation: 3, test: 3, severity: 0.0 };
+    let leaves = config::Leaves { seed: 3, train: 4, validation: 3, test: 3, unlabelled: 0, severity: 0.0 };
     let dataset = Dataset::open(
         &config::Dataset { leaves: leaves.clone(), ..config::Dataset::default() },
         &Context::silent(),

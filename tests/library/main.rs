@@ -21,6 +21,7 @@ mod stage_one;
 mod store;
 mod student_export;
 mod student_goldens;
+mod student_initial;
 mod student_resnet;
 mod teacher_files;
 mod teacher_onnx;

@@ -13,6 +13,7 @@ const STANDARD_DEVIATION: f64 = 0.02;
 pub(super) const FORMAT: Format = Format {
     model_type: "mobilenet_v2",
     class: "MobileNetV2ForImageClassification",
+    dropout: 0.8,
     // TensorFlow's 0.997 read as PyTorch's momentum, which means the opposite: the running statistics are nearly those of
     // the last training batch alone.
     batch_norm_momentum: 0.997,

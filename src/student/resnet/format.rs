@@ -11,6 +11,7 @@ pub(super) const EPSILON: f64 = 1e-5;
 pub(super) const FORMAT: Format = Format {
     model_type: "resnet",
     class: "ResNetForImageClassification",
+    dropout: 0.0,
     batch_norm_momentum: 0.1,
     initial,
     width: None,
