@@ -50,7 +50,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         .map_err(|error| Failure::run(format!("can't write {}: {error}", out.display())))?;
     let splits: Vec<String> =
         dataset.splits.iter().map(|split| format!("{} {}", split.name, split.samples.len())).collect();
-    outln!("data     {}; {}", splits.join(", "), count(dataset.classes.len(), "class"));
+    outln!("data     {}; {}", splits.join(", "), format!("{} classes", dataset.classes.len()));
     outln!("teacher  {}, whose classes are the data's", args.teacher);
     outln!("wrote    {}", out.display());
     outln!("next     decant teacher-cache -p {}", out.display());
@@ -81,7 +81,7 @@ fn file(out: &Path, pipeline: &Pipeline, dataset: &Dataset, source: &str, teache
          #   decant sweep -p {out}           every combination in [sweep], if there is one\n#\n\
          # A key behind a # has the value that it shows; take the # away to change it.\n\n{}",
         count(dataset.splits.iter().map(|split| split.samples.len()).sum(), "image"),
-        count(dataset.classes.len(), "class"),
+        format!("{} classes", dataset.classes.len()),
         minimal(source, teacher),
     );
     let mut section = |name: &str, keys: &[(&str, String, &str)]| {

@@ -237,8 +237,14 @@ impl Train {
     /// Checks what one value asks of another.
     pub(super) fn check(&self) -> Result<(), Invalid> {
         within("train.min-lr", self.min_lr, self.min_lr <= self.lr, "at most train.lr")?;
-        let (steps, epochs, ratio) = (self.warmup_steps, self.warmup_epochs, self.warmup_ratio.unwrap_or(0.0));
-        within("train.warmup-epochs", epochs, self.epochs == 0 || epochs <= self.epochs as f64, "at most train.epochs")?;
+        let (steps, epochs, ratio) =
+            (self.warmup_steps, self.warmup_epochs, self.warmup_ratio.unwrap_or(0.0));
+        within(
+            "train.warmup-epochs",
+            epochs,
+            self.epochs == 0 || epochs <= self.epochs as f64,
+            "at most train.epochs",
+        )?;
         let rule = "left out: set only one of warmup-steps, warmup-epochs and warmup-ratio";
         within("train.warmup-ratio", ratio, ratio == 0.0 || (epochs == 0.0 && steps == 0), rule)?;
         within("train.warmup-epochs", epochs, epochs == 0.0 || steps == 0, rule)?;
@@ -267,7 +273,10 @@ mod tests {
         assert_eq!(refused(Train { min_lr: 1.0, ..train() }), "train.min-lr");
         assert_eq!(refused(Train { warmup_epochs: 31.0, ..train() }), "train.warmup-epochs");
         assert_eq!(refused(Train { warmup_steps: 1, warmup_epochs: 1.0, ..train() }), "train.warmup-epochs");
-        assert_eq!(refused(Train { warmup_ratio: Some(0.1), warmup_epochs: 1.0, ..train() }), "train.warmup-ratio");
+        assert_eq!(
+            refused(Train { warmup_ratio: Some(0.1), warmup_epochs: 1.0, ..train() }),
+            "train.warmup-ratio"
+        );
         let control = Control::PermutedTargets;
         assert_eq!(refused(Train { control, lambda: 0.0, ..train() }), "train.control");
     }

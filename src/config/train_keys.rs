@@ -18,9 +18,7 @@ const TAUGHT: Condition<Train> = Condition {
 };
 
 const LABELS_COUNT: Condition<Train> = Condition {
-    holds: |train, _| {
-        train.lambda_at(0) < 1.0 || train.lambda_end.is_some_and(|end| end < 1.0)
-    },
+    holds: |train, _| train.lambda_at(0) < 1.0 || train.lambda_end.is_some_and(|end| end < 1.0),
     text: "where the labels have a weight: train.lambda below 1",
     with: &["train.lambda=0.5"],
     without: &["train.lambda=1"],

@@ -52,7 +52,12 @@ impl Source<'_> {
         self.rows(&self.epoch(epoch))
     }
 
-    fn batch(&self, epoch: usize, samples: &[(usize, usize)], device: Option<&DevicePixels>) -> Result<Batch, Error> {
+    fn batch(
+        &self,
+        epoch: usize,
+        samples: &[(usize, usize)],
+        device: Option<&DevicePixels>,
+    ) -> Result<Batch, Error> {
         let cached = self.images.rows();
         let rows = self.rows(samples);
         let pixels = Pixels::of(self.images, &rows, device)?;

@@ -25,7 +25,8 @@ fn a_written_file_caches_and_trains_and_shows_the_values_that_are_used() {
     let small = ["--set", "cache.name=photos", "--set", "student.image-size=32", "--set", "train.epochs=1"];
     workshop.done(&[&["teacher-cache", "-p", "photos.toml"], &small[..]].concat());
     let trained = workshop.done(&[&["train-student", "-p", "photos.toml"], &small[..]].concat());
-    let again = workshop.done(&[&["train-student", "-p", "used.toml", "--set", "name=photos"], &small[..]].concat());
+    let again =
+        workshop.done(&[&["train-student", "-p", "used.toml", "--set", "name=photos"], &small[..]].concat());
     assert!(again.contains("already trained"), "{trained}\n{again}");
 }
 

@@ -8,7 +8,10 @@ use serde_json::Value;
 
 fn workshop(more: &str) -> Workshop {
     let workshop = Workshop::new();
-    workshop.file("grid.toml", &format!("{TINY}\n[cache]\nshard-rows = 5\nname = \"grid\"\n{more}"));
+    workshop.file(
+        "grid.toml",
+        &format!("{}\n{more}", TINY.replace("views = 1", "views = 1\nshard-rows = 5\nname = \"grid\"")),
+    );
     workshop
 }
 

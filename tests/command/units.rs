@@ -14,7 +14,10 @@ const GRID: &str = "[sweep]\ntrain.temperature = [1, 5]\ntrain.lambda = [0, 0.5]
 /// A workshop with a pipeline of a dozen shards that has this `[sweep]`, and nothing done of it.
 fn workshop(sweep: &str) -> Workshop {
     let workshop = Workshop::new();
-    workshop.file("grid.toml", &format!("{TINY}\n[cache]\nshard-rows = 4\nname = \"grid\"\n{sweep}"));
+    workshop.file(
+        "grid.toml",
+        &format!("{}\n{sweep}", TINY.replace("views = 1", "views = 1\nshard-rows = 4\nname = \"grid\"")),
+    );
     workshop
 }
 

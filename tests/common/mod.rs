@@ -17,6 +17,9 @@ train = 24
 validation = 9
 test = 9
 
+[cache]
+views = 1
+
 [student]
 width = 0.35
 image-size = 32
@@ -26,6 +29,8 @@ dropout = 0.2
 epochs = 3
 batch-size = 8
 lr = 1e-3
+temperature = 5.0
+lambda = 0.5
 device = "cpu"
 "#;
 

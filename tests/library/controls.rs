@@ -42,7 +42,7 @@ impl Workshop {
         pipeline.dataset.source = folder.path().join("images").display().to_string();
         let temperatures = vec![1.0, 2.0];
         let (name, dir) = ("gray".to_owned(), folder.path().join("cache"));
-        pipeline.cache = config::Cache { name, dir, temperatures, encoding, ..pipeline.cache };
+        pipeline.cache = config::Cache { name, dir, temperatures, encoding, views: 1, ..pipeline.cache };
         if encoding == config::Encoding::TopK {
             pipeline.cache.top_k = Some(2);
         }

@@ -20,6 +20,7 @@ device = "cpu"
 threads = 1
 
 [cache]
+views = 1
 shard-rows = 4
 temperatures = [1.0, 5.0]
 
@@ -32,6 +33,8 @@ dropout = 0.2
 epochs = 4
 batch-size = 8
 lr = 1e-3
+temperature = 5.0
+lambda = 0.5
 device = "cpu"
 "#;
 
