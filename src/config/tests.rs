@@ -21,7 +21,9 @@ fn an_empty_file_is_the_defaults_under_the_files_name() {
     let pipeline = load_text("", &[]).unwrap();
     assert_eq!(pipeline.name, "beans");
     assert_eq!(pipeline.cache.name, "beans");
-    assert_eq!(pipeline.train, crate::config::Train::default());
+    let mut expected = Pipeline::default();
+    expected.settle();
+    assert_eq!((pipeline.train, pipeline.student), (expected.train, expected.student));
 }
 
 #[test]
@@ -100,7 +102,7 @@ fn a_loss_that_reads_logits_needs_no_temperature_of_the_cache() {
 fn a_value_of_the_wrong_type_names_its_line() {
     insta::assert_snapshot!(
         load_text("[train]\nepochs = \"many\"\n", &[]).unwrap_err(),
-        @r#"DIR/beans.toml:2: `train.epochs` must be a whole number from 1 to 100000; found "many""#
+        @r#"DIR/beans.toml:2: `train.epochs` must be a whole number from 0 to 100000; found "many""#
     );
     insta::assert_snapshot!(
         load_text("[train\n", &[]).unwrap_err(),
@@ -123,8 +125,8 @@ fn a_value_out_of_range_names_its_line_and_the_range() {
         @r#"DIR/beans.toml:5: `train.temperature` must be one of cache.temperatures = [1, 2, 5, 10] with cache.encoding = "top-k", which knows the mass of the rest only there; found 4"#
     );
     insta::assert_snapshot!(
-        load_text("", &["train.epochs=0"]).unwrap_err(),
-        @"--set train.epochs=0: `train.epochs` must be a whole number from 1 to 100000; found 0"
+        load_text("", &["train.epochs=100001"]).unwrap_err(),
+        @"--set train.epochs=100001: `train.epochs` must be a whole number from 0 to 100000; found 100001"
     );
 }
 

@@ -271,7 +271,7 @@ mod tests {
         let train = Train::default;
         assert_eq!(refused(train()), "nothing");
         assert_eq!(refused(Train { min_lr: 1.0, ..train() }), "train.min-lr");
-        assert_eq!(refused(Train { warmup_epochs: 31.0, ..train() }), "train.warmup-epochs");
+        assert_eq!(refused(Train { epochs: 30, warmup_epochs: 31.0, ..train() }), "train.warmup-epochs");
         assert_eq!(refused(Train { warmup_steps: 1, warmup_epochs: 1.0, ..train() }), "train.warmup-epochs");
         assert_eq!(
             refused(Train { warmup_ratio: Some(0.1), warmup_epochs: 1.0, ..train() }),

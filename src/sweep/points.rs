@@ -374,7 +374,7 @@ mod tests {
         );
         insta::assert_snapshot!(
             refused("[sweep]\n\ntrain.epochs = [1, \"many\"]\n"),
-            @r#"DIR/grid.toml:3: `train.epochs` must be a whole number from 1 to 100000; found "many""#
+            @r#"DIR/grid.toml:3: `train.epochs` must be a whole number from 0 to 100000; found "many""#
         );
         insta::assert_snapshot!(
             refused("[sweep]\ntrain.lambda = [0.5, 1.5]\n"),

@@ -53,12 +53,15 @@ impl Workshop {
             batch_norm_momentum: 0.3,
             ..config::Student::default()
         };
+        pipeline.student.initializer = config::Initializer::Transformers;
         pipeline.train = config::Train {
             temperature: 2.0,
             lambda: 1.0,
             epochs: 20,
             batch_size: 12,
             lr: 3e-3,
+            weight_decay: 0.0,
+            schedule: config::Schedule::Linear,
             device: StudentDevice::Cpu,
             dir: folder.path().join("runs"),
             ..config::Train::default()

@@ -48,6 +48,7 @@ fn ten_steps_from_the_cache_have_the_losses_of_ten_steps_with_the_teacher() {
         name: "online".to_owned(),
         dir: root.path().to_owned(),
         temperatures: vec![5.0],
+        views: 1,
         ..config::Cache::default()
     };
     let settings = Settings { cache: &cache, batch_size: 16, part: (0, 1), context: &Context::silent() };

@@ -77,7 +77,7 @@ fn gradients(step: i32, device: &Device) -> GradientsParams {
 }
 
 fn recipe(case: &str) -> Train {
-    let base = Train { weight_decay: 0.1, ..Train::default() };
+    let base = Train { weight_decay: 0.1, decay_norm_and_bias: true, ..Train::default() };
     let sgd = Train { optimizer: Optimizer::Sgd, ..base.clone() };
     match case {
         "adamw" => base,

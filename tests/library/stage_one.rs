@@ -59,7 +59,14 @@ impl Images {
 /// Shards of 7 rows: no multiple of a batch, and several in train.
 fn cache_in(dir: &Path) -> config::Cache {
     let (name, dir) = ("test".to_owned(), dir.to_path_buf());
-    config::Cache { name, dir, temperatures: vec![1.0, 5.0], shard_rows: 7, ..config::Cache::default() }
+    config::Cache {
+        name,
+        dir,
+        views: 1,
+        temperatures: vec![1.0, 5.0],
+        shard_rows: 7,
+        ..config::Cache::default()
+    }
 }
 
 fn run(dataset: &Dataset, teacher: &mut dyn Teacher, cache: &config::Cache) -> Result<Summary, String> {
