@@ -110,7 +110,7 @@ fn a_value_of_the_wrong_type_names_its_line() {
     );
     insta::assert_snapshot!(
         load_text("", &["train.device=gpu"]).unwrap_err(),
-        @r#"--set train.device=gpu: unknown device "gpu" for a student, expected auto, cpu or cuda:N"#
+        @r#"--set train.device=gpu: unknown device "gpu" for a student, expected auto, cpu, cuda:N, vulkan:N, metal:N or wgpu:N"#
     );
 }
 
@@ -218,6 +218,7 @@ fn example(kind: &Kind) -> String {
         Kind::OneOf(names) => format!("\"{}\"", names[0]),
         Kind::Written { example, .. } => (*example).to_owned(),
         Kind::Map => "{ a = \"b\" }".to_owned(),
+        Kind::Axes("student") => "{ dropout = [0.1, 0.2] }".to_owned(),
         Kind::Axes(_) => "{ seed = [1, 2] }".to_owned(),
         Kind::Runs => "[]".to_owned(),
     }
