@@ -1,6 +1,13 @@
-"""Writes a PyTorch classifier as the ONNX folder that decant reads: a student for `decant evaluate`, or a teacher for `teacher-cache`."""
+"""Writes a PyTorch classifier as the ONNX folder that decant reads: a student for `decant evaluate`, or a teacher for `teacher-cache`.
 
+    python -m decant.export vit_small_patch16_224.augreg_in1k --weights finetuned.pth --images IMAGES --out teacher
+
+exports a model of timm's, with its own preprocessing. Class names are the folders' in IMAGES/train, or those of the model's hub page.
+"""
+
+import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Sequence
 
@@ -55,3 +62,51 @@ def save_onnx(
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=2) + "\n")
     return path
+
+
+def export_timm(name: str, folder: str | Path, classes: Sequence[str] | None = None, weights: str | Path | None = None) -> Path:
+    """Writes a model of timm's, such as `vit_small_patch16_224` or `hf-hub:ORG/NAME`, with its preprocessing.
+
+    `weights` is a file of `state_dict`s as `torch.save` or timm's training script writes it; without one they are timm's pretrained ones.
+    """
+    import timm
+
+    number = {} if classes is None else {"num_classes": len(classes)}
+    model = timm.create_model(name, pretrained=weights is None, checkpoint_path=str(weights or ""), **number).eval()
+    settings = timm.data.resolve_data_config({}, model=model)
+    classes = classes or model.pretrained_cfg.get("label_names")
+    if not classes:
+        raise Mismatch(f"{name} does not say what its classes are called; give --images or --classes")
+    _, height, width = settings["input_size"]
+    if height != width:
+        raise Mismatch(f"{name} sees {height} x {width} pixels, expected a square")
+    path = save_onnx(model, folder, classes, height, settings["mean"], settings["std"])
+    # timm's own description, which decant reads: it has the crop that timm evaluates with.
+    (path.parent / "preprocessor_config.json").unlink()
+    kept = ("input_size", "interpolation", "crop_pct", "crop_mode", "mean", "std")
+    config = {"architecture": name, "num_classes": len(classes), "label_names": list(classes), "pretrained_cfg": {key: settings[key] for key in kept}}
+    (path.parent / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m decant.export", description="Export a model of timm's to ONNX, as a teacher.")
+    parser.add_argument("model", help="a name of timm's, or hf-hub:ORG/NAME")
+    parser.add_argument("--out", required=True, type=Path, help="the folder to write")
+    parser.add_argument("--weights", type=Path, help="a file of weights [default: timm's pretrained ones]")
+    parser.add_argument("--images", type=Path, help="an image folder, whose train/ has one folder a class")
+    parser.add_argument("--classes", nargs="+", help="class names, in the order of the logits")
+    args = parser.parse_args()
+    classes = args.classes
+    if args.images and not classes:
+        train = args.images / "train" if (args.images / "train").is_dir() else args.images
+        classes = sorted(folder.name for folder in train.iterdir() if folder.is_dir())
+    try:
+        path = export_timm(args.model, args.out, classes, args.weights)
+    except (Mismatch, OSError, RuntimeError) as error:
+        sys.exit(f"error: {error}")
+    print(f"wrote {path}; use it with teacher.model = {json.dumps(str(args.out))}")
+
+
+if __name__ == "__main__":
+    main()

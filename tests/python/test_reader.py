@@ -81,6 +81,20 @@ class Reader(unittest.TestCase):
                 shapes.add(images.pixels(row).size)
         self.assertEqual(len(shapes), 1)
 
+    def test_shortest_edges_filters_and_central_crops_are_replayed(self):
+        for filter, crop in (("bicubic", 0.875), ("lanczos", 0.95)):
+            workshop = Workshop(
+                f"teacher.model='{ROOT}/pipelines/teachers/leaves'", f"teacher.resample='{filter}'", f"teacher.crop-pct={crop}",
+                "teacher.mean=[0.5,0.5,0.5]", "teacher.std=[0.5,0.5,0.5]",
+            )  # fmt: skip
+            cache = Cache(workshop.cache)
+            self.assertEqual(cache.manifest.resize.filter, filter)
+            self.assertIsNotNone(cache.manifest.resize.center_crop)
+            train = cache.split("train")
+            images = train.images(workshop.images)
+            for row in range(len(train)):
+                images.pixels(row)
+
     def test_columns_are_mapped_and_rows_are_found_by_sample_and_view(self):
         train = self.cache.split("train")
         self.assertEqual((len(train), train.samples, train.views, train.classes), (54, 18, 3, 3))
