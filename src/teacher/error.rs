@@ -73,7 +73,7 @@ pub enum Error {
     },
     /// No model at the place that the pipeline names.
     #[error(
-        "no teacher at {path}: {found}; set teacher.model to a model.onnx, its folder or hub:ORG/NAME, or export one (docs/teacher.md)"
+        "no teacher at {path}: {found}; set teacher.model to a model.onnx, its folder or hub:ORG/NAME, or export one with `optimum-cli export onnx` or `python -m decant.export`"
     )]
     NoModel {
         /// What the pipeline names.
@@ -176,7 +176,7 @@ pub enum Error {
     },
     /// A model on the hub that was never exported to ONNX.
     #[error(
-        "the model {id} on {endpoint} has no ONNX file, found {found}; export it (docs/teacher.md) and give its folder as teacher.model"
+        "the model {id} on {endpoint} has no ONNX file, found {found}; export it with `optimum-cli export onnx` and give its folder as teacher.model"
     )]
     NoHubModel {
         /// The model.

@@ -200,7 +200,7 @@ mod tests {
             error.replace(&server.endpoint, "http://hub").replace(&home.path().display().to_string(), "HOME")
         };
         insta::assert_snapshot!(message("vit", false), @r#""vit" is not a model's id on the hub; expected hub:ORG/NAME, such as hub:onnx-community/vit-base-patch16-224"#);
-        insta::assert_snapshot!(message("org/leaves", false), @"the model org/leaves on http://hub has no ONNX file, found model.safetensors; export it (docs/teacher.md) and give its folder as teacher.model");
+        insta::assert_snapshot!(message("org/leaves", false), @"the model org/leaves on http://hub has no ONNX file, found model.safetensors; export it with `optimum-cli export onnx` and give its folder as teacher.model");
         insta::assert_snapshot!(message("org/leaves", true), @"HF_HUB_OFFLINE is set and HOME/hub/models--org--leaves holds no ONNX file of the model org/leaves; run once without it, or give the model's folder as teacher.model");
         let missing = message("org/roses", false);
         assert!(

@@ -182,7 +182,7 @@ fn a_missing_model_says_what_was_found_instead() {
     fs::write(folder.path().join("encoder.onnx"), "").unwrap();
     let message = refusal(folder.path());
     assert!(message.contains("only decoder.onnx, encoder.onnx"), "{message}");
-    assert!(message.contains("docs/teacher.md"), "{message}");
+    assert!(message.contains("optimum-cli export onnx"), "{message}");
 }
 
 #[test]

@@ -31,6 +31,8 @@ const WITHIN_A_FLOOR: [(&str, &str); 1] = [("objects", "config")];
 
 /// One source file: its module's path, and the paths that it names.
 struct Source {
+    /// Without comments and unit tests.
+    code: String,
     module: Vec<String>,
     is_mod: bool,
     names: Vec<Vec<String>>,
@@ -84,7 +86,7 @@ impl Source {
             }
         }
         names.extend(inline(&code).iter().filter_map(|path| resolve(&module, path, false)));
-        Self { module, is_mod, names, exports }
+        Self { code, module, is_mod, names, exports }
     }
 }
 
@@ -263,4 +265,16 @@ fn reachable<'a>(from: &Path, arrows: &'a BTreeMap<&Path, BTreeSet<PathBuf>>) ->
         }
     }
     seen
+}
+
+/// Programs that were installed have no checkout: what they print must not send people there.
+#[test]
+fn no_message_points_to_a_file_of_the_checkout_or_to_make() {
+    for (path, source) in sources() {
+        let lines = source.code.lines().filter(|line| !line.contains("include_"));
+        for line in lines {
+            let points = ["`make ", "docs/", "pipelines/"].iter().find(|part| line.contains(**part));
+            assert!(points.is_none(), "{} says {points:?} in: {}", path.display(), line.trim());
+        }
+    }
 }
