@@ -61,6 +61,7 @@ class Manifest:
     classes: tuple[str, ...]
     samples: dict[str, int]
     notes: tuple[str, ...]
+    left_out: tuple[str, ...]  # BLAKE3 of images on which the teacher fails
     teacher: str
     teacher_fingerprint: str
     provider: str
@@ -147,6 +148,7 @@ def _manifest(path: Path, value: dict) -> Manifest:
         classes=tuple(dataset.take("classes", list_of(text))),
         samples=dict(splits),
         notes=tuple(dataset.take("notes", list_of(text))),
+        left_out=tuple(dataset.take("left_out", list_of(digest), [])),
         teacher=teacher.take("name", text),
         teacher_fingerprint=teacher.take("fingerprint", digest),
         provider=teacher.take("provider", one_of(PROVIDERS)),
