@@ -15,7 +15,8 @@ decant doctor | tee doctor.txt
 grep -q "$folder/env/lib/.*/onnxruntime/capi/libonnxruntime" doctor.txt
 ! grep -q "make \|pipelines/" doctor.txt
 decant --version
-decant completions bash | grep -q "teacher-cache"
+decant completions bash > completions.bash
+grep -q "teacher-cache" completions.bash
 if ${QUICK:-true}; then
     start=$SECONDS
     decant demo --quick
