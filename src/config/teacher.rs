@@ -42,7 +42,7 @@ pub struct Teacher {
     /// The share of the resized image's side that a central crop keeps, as timm and torchvision evaluate; no crop unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop_pct: Option<f64>,
-    /// The Hugging Face checkpoint that `make teacher` exports to `model`.
+    /// The Hugging Face checkpoint that `model` is exported from: `make teacher` reads it.
     pub checkpoint: Option<String>,
     /// Where ONNX Runtime runs it: `auto`, `cpu`, `cuda:0`, `tensorrt:0`, another provider of docs/teacher.md, or several GPUs for
     /// one cache, `cuda:0,1`.
@@ -328,7 +328,7 @@ pub(super) const KEYS: &[Key] = &[
         "teacher.checkpoint",
         Kind::Text,
         Role::Name,
-        "The Hugging Face checkpoint that `make teacher` exports to teacher.model",
+        "The checkpoint that teacher.model is exported from: a Hugging Face id or folder; decant does not read it",
     )
     .also(&["model-name", "model-name-or-path", "pretrained"]),
     Key::new(

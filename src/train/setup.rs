@@ -266,8 +266,10 @@ impl Wanted<'_> {
                 Err(_) => continue,
             };
             let is_own = manifest.name == cache.name;
-            // Caches under other names may be those of other teachers.
-            let has_teacher = is_own || manifest.teacher.name == self.pipeline.teacher.model;
+            // Caches under other names may be those of other teachers: a folder is called what it is, or by the model in it.
+            let made_by = Path::new(&manifest.teacher.name);
+            let asked_for = Path::new(&self.pipeline.teacher.model);
+            let has_teacher = is_own || made_by == asked_for || made_by.parent() == Some(asked_for);
             match self.difference(&folder, &manifest)? {
                 None if is_own => own.push(folder),
                 None if has_teacher => others.push((manifest.key, folder)),

@@ -5,6 +5,7 @@ mod common;
 
 mod agreement;
 mod compare;
+mod docs;
 mod help;
 mod init;
 mod messages;

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 fn workshop(more: &str) -> Workshop {
     let workshop = Workshop::new();
-    workshop.file(
-        "grid.toml",
-        &format!("{}\n{more}", TINY.replace("views = 1", "views = 1\nshard-rows = 5\nname = \"grid\"")),
-    );
+    let rest = TINY.replace("[cache]\nviews = 1\n", "");
+    let views = if more.contains("views") { "" } else { "views = 1\n" };
+    let cache = format!("[cache]\nshard-rows = 5\nname = \"grid\"\n{views}");
+    workshop.file("grid.toml", &format!("{rest}\n{cache}{more}"));
     workshop
 }
 

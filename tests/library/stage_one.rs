@@ -682,7 +682,7 @@ fn a_report_names_images_that_are_in_two_splits() {
     let summary = run(&images.open(), &mut GrayTeacher::new(&CLASSES), &cache_in(root.path())).unwrap();
     let cache = Cache::open(&summary.dir).unwrap();
     let found = decant::report::Teacher::of(&cache, SplitName::Test).unwrap().duplicates;
-    assert_eq!(found.len(), 1, "{found:?}");
-    let parts = ["1 image of test is also in train, under another label", "leaked.png", "healthy/0.png"];
-    assert!(parts.iter().all(|part| found[0].contains(part)), "{found:?}");
+    let parts =
+        ["of test are also in train, 1 of them under another label", "leaked.png", "train/healthy/0.png"];
+    assert!(found.iter().any(|said| parts.iter().all(|part| said.contains(part))), "{found:?}");
 }
