@@ -5,9 +5,6 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
-use super::Error;
-use super::device::TrainDevice;
-
 /// Runs a few operations on a device, so that one which can't work is refused before training begins.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(super) fn try_out(
@@ -28,24 +25,13 @@ pub(super) fn try_out(
     }
 }
 
-/// Does `work` on a device; a GPU that fails on the way is an error and no panic.
-///
-/// # Errors
-/// Those of `work`, and [`Error::DeviceFailed`].
-pub(super) fn guarded<T>(device: &TrainDevice, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    if device.is_host {
-        return work();
-    }
-    quietly(work).unwrap_or_else(|reason| Err(Error::DeviceFailed { device: device.name, reason }))
-}
-
 /// How many calls keep panics from the terminal now.
 static QUIET: AtomicUsize = AtomicUsize::new(0);
 /// The first reason of a panic since the last call that failed.
 static FIRST: Mutex<Option<String>> = Mutex::new(None);
 
 /// Gives the result of `work`, or the first reason for which it or a thread of burn's panicked.
-fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = panic::take_hook();
@@ -78,20 +64,5 @@ fn one_line(text: &str) -> String {
     match line.char_indices().nth(300) {
         Some((end, _)) => format!("{}...", &line[..end]),
         None => line,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::StudentDevice;
-
-    #[test]
-    fn a_gpu_that_fails_is_one_sentence() {
-        let gpu = TrainDevice { is_host: false, name: StudentDevice::Cuda(1), ..TrainDevice::cpu() };
-        let failed = guarded::<()>(&gpu, || panic!("Several failures\n  at once"));
-        let message = failed.unwrap_err().to_string();
-        assert!(message.starts_with("the device cuda:1 failed: Several failures at once"), "{message}");
-        assert!(matches!(guarded(&gpu, || Ok(7)), Ok(7)));
     }
 }

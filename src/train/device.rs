@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 
-use super::Error;
+use super::{Error, border};
 use crate::config::StudentDevice;
 
 /// A device that was found.
@@ -20,6 +20,17 @@ impl TrainDevice {
     /// The processor.
     pub fn cpu() -> Self {
         Self { device: Device::flex(), name: StudentDevice::Cpu, is_host: true }
+    }
+
+    /// Does `work` on the device; a GPU that fails on the way is an error and no panic.
+    ///
+    /// # Errors
+    /// Those of `work`, and [`Error::DeviceFailed`].
+    pub(super) fn guarded<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        if self.is_host {
+            return work();
+        }
+        border::quietly(work).unwrap_or_else(|reason| Err(Error::DeviceFailed { device: self.name, reason }))
     }
 }
 
@@ -55,7 +66,7 @@ fn found(asked: StudentDevice) -> Result<TrainDevice, Error> {
     }
     let device = devices.swap_remove(index);
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
-    super::border::try_out(asked, &device).map_err(failed)?;
+    border::try_out(asked, &device).map_err(failed)?;
     Ok(TrainDevice { device, name: asked, is_host: false })
 }
 
@@ -144,11 +155,25 @@ fn remedy(kind: StudentDevice) -> String {
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 fn examine_device(kind: StudentDevice, device: &Device) -> Result<String, String> {
-    super::border::try_out(kind, device)?;
+    border::try_out(kind, device)?;
     Ok(device.identity().map_or_else(String::new, |identity| identity.name))
 }
 
 #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
 fn examine_device(_: StudentDevice, _: &Device) -> Result<String, String> {
     unreachable!("a build without GPUs has no devices to examine")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_that_fails_is_one_sentence() {
+        let gpu = TrainDevice { is_host: false, name: StudentDevice::Cuda(1), ..TrainDevice::cpu() };
+        let failed = gpu.guarded::<()>(|| panic!("Several failures\n  at once"));
+        let message = failed.unwrap_err().to_string();
+        assert!(message.starts_with("the device cuda:1 failed: Several failures at once"), "{message}");
+        assert!(matches!(gpu.guarded(|| Ok(7)), Ok(7)));
+    }
 }

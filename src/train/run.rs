@@ -16,7 +16,7 @@ use super::setup::Setup;
 use super::step::{Batch, Learner, Pending, StepLoss};
 use super::targets::Column;
 use super::tensorboard::{Board, MISTAKES};
-use super::{Error, border, order, schedule, statistics};
+use super::{Error, order, schedule, statistics};
 use crate::config::{self, Control};
 use crate::dataset::SplitName;
 use crate::store::SplitRows;
@@ -78,7 +78,7 @@ pub fn run(
 ) -> Result<Outcome, Error> {
     record::write_json(&setup.folder, RUN_FILE, &setup.description())?;
     setup.check_content()?;
-    border::guarded(&setup.device, || Trainer::new(setup, context, checkpoints, watch)?.run(watch))
+    setup.device.guarded(|| Trainer::new(setup, context, checkpoints, watch)?.run(watch))
 }
 
 /// Deletes what a finished run no longer needs: its checkpoints unless `keep` is above 0, and temporary files of processes that died.
