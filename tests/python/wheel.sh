@@ -24,8 +24,8 @@ if ${QUICK:-true}; then
 fi
 
 # A pipeline by its name, then the reader on the images that the program wrote.
-decant data synth --out leaves --train 12 --validation 6 --test 6 --severity 1
-decant teacher-cache -p smoke.toml --set dataset.source='"leaves"' --set cache.views=2 --cache-dir caches
+decant data synth --out images --train 12 --validation 6 --test 6 --severity 1
+decant teacher-cache -p smoke.toml --set dataset.source='"images"' --set cache.views=2 --cache-dir caches
 python - <<'PY'
 from pathlib import Path
 import decant
@@ -34,7 +34,7 @@ import decant
 cache = decant.Cache(folder)
 cache.verify()
 train = cache.split("train")
-images = train.images("leaves")
+images = train.images("images")
 for row in range(len(train)):
     images.pixels(row)
 print(f"decant {decant.__version__} reads {len(train)} rows and replays each to the bit; soft targets {train.soft(5.0, [0])[0]}")
