@@ -114,7 +114,7 @@ impl Source {
             let (written, value) = key_value(text)?;
             let mut given = Values::new();
             read(&canonical(written), written, value, &|_| format!("--set {text}"), &mut given)?;
-            let keys = given.keys().cloned().collect();
+            let keys = given.keys().cloned().chain([canonical(written)]).collect();
             for (key, value) in given {
                 merge(&mut source.values, &key, value);
             }

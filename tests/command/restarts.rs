@@ -262,7 +262,6 @@ fn a_run_that_diverges_names_the_step_and_keeps_a_checkpoint_of_numbers() {
         "train.max-grad-norm=0",
         "train.warmup-epochs=0",
         "train.schedule=constant",
-        "train.min-lr=0",
     ];
     let sets = wild.iter().flat_map(|set| ["--set", set]);
     let args: Vec<&str> = ["train-student", "-p", "rich.toml"].into_iter().chain(sets).collect();
