@@ -82,7 +82,7 @@ pub(super) fn cache(
     part: (usize, usize),
     context: &Context,
 ) -> Result<Summary, Failure> {
-    // The teacher first: what is wrong with it is said before a large dataset is read.
+    // The teacher first: its faults are reported before a large dataset is read.
     let model = OnnxModel::read(&pipeline.teacher)?;
     let mut dataset = Dataset::open(&pipeline.dataset, context)?;
     let batch_size = pipeline.teacher.batch(config::Provider::Cpu);

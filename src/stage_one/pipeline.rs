@@ -209,7 +209,7 @@ fn take<T>(from: &Receiver<T>, stop: &Receiver<Infallible>) -> Option<T> {
     }
 }
 
-/// Each way has room for all that can be on it, so this never waits; at the end of a run nobody may be there to take.
+/// Each way has room for all that can be on it, so this never waits; at the end of a run the receiver may be gone.
 fn give<T>(to: &Sender<T>, thing: T) {
     let _ = to.send(thing);
 }

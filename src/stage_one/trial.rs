@@ -78,7 +78,7 @@ impl TuningTrial {
         TunedTeacher { teachers: self.team, batch_size: self.batch_size, measured: Vec::new() }
     }
 
-    /// Compares the logits of the usual way and of `ways`, as far as the budget goes, and then their speed, by turns.
+    /// Compares the logits of the usual way and of `ways`, as far as the budget goes, and then their speed, in turn.
     pub fn measure(&mut self, ways: Vec<Candidate>, budget: Duration) -> Result<(), Error> {
         let usual = Candidate { alone: false, batch_size: self.batch_size };
         let expected = self.answers(usual)?.swap_remove(0);

@@ -1,6 +1,6 @@
 //! `auto`: how many sessions the teacher runs in and how many images each is given at once.
 //!
-//! On the CPU the usual way is a session of one thread on each core, each with a few images at a time: nobody waits for others
+//! On the CPU the usual way is a session of one thread on each core, each with a few images at a time: no core waits for others
 //! at the end of an operator, and what a core works on stays in its own caches. On a GPU it is two sessions. A long stage one
 //! begins with a short measurement of other ways. What a cache holds must not depend on it, so another way is taken only if its
 //! logits for some probe images are those of the usual one, to the last bit.
