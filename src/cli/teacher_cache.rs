@@ -232,12 +232,14 @@ fn show_summary(summary: &Summary, context: &Context) {
     if quality.iter().any(|split| split.labelled > 0) {
         let mut table = Table::new(["  teacher on", "labelled", "accuracy", "NLL", "ECE"]);
         for split in quality {
+            // A split without labels has no measures.
+            let of_labels = |text: String| if split.labelled > 0 { text } else { "-".to_owned() };
             table.row([
                 format!("  {}", split.split),
                 split.labelled.to_string(),
-                percent(split.accuracy),
-                format!("{:.3}", split.nll),
-                percent(split.ece),
+                of_labels(percent(split.accuracy)),
+                of_labels(format!("{:.3}", split.nll)),
+                of_labels(percent(split.ece)),
             ]);
         }
         context.line(table.to_string().trim_end());

@@ -152,6 +152,12 @@ pub(super) fn hint(section: &str, name: &str) -> String {
     if let Some(key) = also().next() {
         return shown(key.name);
     }
+    let of_section = || known().filter(|key| key.section() == section);
+    if let Some(near) = nearest(name, of_section().flat_map(|key| key.also).copied())
+        && let Some(key) = of_section().find(|key| key.also.contains(&near))
+    {
+        return shown(key.name);
+    }
     if section.is_empty()
         && let Some(key) = nearest(name, keys().iter().map(|key| last(key.name)))
         && let Some(key) = keys().iter().find(|candidate| last(candidate.name) == key)
