@@ -335,7 +335,7 @@ pub(super) const KEYS: &[Key] = &[
         "teacher.device",
         Kind::Written { expected: "a device such as \"auto\", \"cpu\" or \"cuda:0\", or a list of GPUs", example: "\"cuda:0,1\"", check: parses::<TeacherDevices> },
         Role::Machine,
-        "Where ONNX Runtime runs it: \"auto\", \"cpu\", \"cuda:0\", \"tensorrt:0\", another provider of docs/teacher.md, or several GPUs, \"cuda:0,1\"",
+        "Where ONNX Runtime runs it: \"auto\", \"cpu\", \"cuda:0\", \"tensorrt:0\", another provider of ONNX Runtime, or several GPUs, \"cuda:0,1\"",
     ),
     Key::new(
         "teacher.batch-size",
