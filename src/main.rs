@@ -4,16 +4,15 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use decant::cli::Cli;
 
 fn main() -> ExitCode {
     #[cfg(unix)]
     end_with_the_reader_of_our_output();
-    match Cli::parse().run() {
+    match Cli::read().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("decant: {failure}");
+            failure.show();
             failure.exit_code()
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use super::model::RunsDir;
-use super::output::{out, outln, print_json};
+use super::output::{fitted, out, outln, print_json};
 use crate::dataset::SplitName;
 use crate::runs::compare::Measured;
 use crate::runs::{Comparison, Recipe, Run, Spread};
@@ -63,7 +63,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             spread(runs, |metrics| Some(metrics.teacher_agreement)),
         ]);
     }
-    out!("{table}");
+    out!("{}", fitted(&table));
     for (key, first, second) in a[0].recipe.differences(&b[0].recipe) {
         outln!("  {key}: {first} against {second}");
     }

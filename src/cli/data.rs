@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::Failure;
-use super::output::{count, out, outln, print_json};
+use super::output::{count, fitted, out, outln, print_json};
 use super::pipeline::PipelineArgs;
 use crate::config;
 use crate::dataset::{BadImage, Dataset, Duplicates, Split, leaves};
@@ -166,7 +166,7 @@ fn print(inspection: &Inspection) {
         row("(unlabelled)", &|split| split.unlabelled);
     }
     row("all", &|split| split.images);
-    out!("{table}");
+    out!("{}", fitted(&table));
     for note in inspection.notes {
         outln!("note: {note}");
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use super::output::errln;
 use crate::support::exit::{ExitKind, Kind};
 
 /// The error of a command.
@@ -31,6 +32,11 @@ impl Failure {
     /// Stopped by the user; `message` says how to go on.
     pub fn interrupted(message: impl fmt::Display) -> Self {
         Self::new(message, Kind::Interrupted)
+    }
+
+    /// Prints it to standard error.
+    pub fn show(&self) {
+        errln!("decant: {self}");
     }
 
     /// The process's exit code.

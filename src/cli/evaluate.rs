@@ -1,6 +1,6 @@
 //! `decant evaluate`: a trained classifier on the splits of a dataset.
 
-use crate::cli::output::{out, outln};
+use crate::cli::output::{fitted, out, outln};
 use crate::support::context::Context;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -107,7 +107,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if args.json {
         print_json(&all);
     } else {
-        out!("{table}");
+        out!("{}", fitted(&table));
     }
     Ok(())
 }
@@ -194,9 +194,9 @@ fn print(setup: &Setup, model: &str, split: SplitName, metrics: &Metrics) {
         outln!("  no image has a label, so there is nothing to say of each class");
         return;
     }
-    out!("{}", per_class(&setup.dataset.classes, metrics));
+    out!("{}", fitted(&per_class(&setup.dataset.classes, metrics)));
     if metrics.confusion.classes() <= MOST_CLASSES {
-        out!("{}", confusion(&setup.dataset.classes, metrics));
+        out!("{}", fitted(&confusion(&setup.dataset.classes, metrics)));
     }
 }
 

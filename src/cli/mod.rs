@@ -11,6 +11,7 @@ mod evaluate;
 mod export;
 mod init;
 mod interrupt;
+mod live;
 mod model;
 mod output;
 mod pipeline;
@@ -20,12 +21,13 @@ mod recipe_line;
 mod report;
 mod run_header;
 mod runs;
+mod style;
 mod sweep;
 mod teacher_cache;
 mod terminal;
 mod train_student;
 
-use clap::{Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::support::context::Cancel;
 use terminal::Terminal;
@@ -36,6 +38,16 @@ pub use error::Failure;
 #[derive(Parser)]
 #[command(name = "decant", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
+    /// Colour errors, warnings and the best: auto, always or never; auto obeys NO_COLOR
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
+    color: ColorChoice,
     #[command(subcommand)]
     command: Command,
 }
@@ -70,11 +82,20 @@ enum Command {
 }
 
 impl Cli {
+    /// Reads the command line; what is wrong with it, or asked of it such as `--help`, is printed and ends the process.
+    pub fn read() -> Self {
+        let choice = colour_of(std::env::args().skip(1));
+        output::colour(choice);
+        let matches = Self::command().color(choice).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
     /// Runs the command.
     ///
     /// # Errors
     /// What went wrong, in one sentence, with its exit code.
     pub fn run(self) -> Result<(), Failure> {
+        output::colour(self.color);
         let cancel = Cancel::default();
         interrupt::install(cancel.clone());
         let context = Terminal::context(cancel);
@@ -99,5 +120,40 @@ impl Cli {
                 Ok(())
             }
         }
+    }
+}
+
+/// What `--color` says, before the command line is read: its errors have colours as well.
+fn colour_of(arguments: impl Iterator<Item = String>) -> ColorChoice {
+    let mut arguments = arguments.take_while(|argument| argument != "--");
+    let mut found = ColorChoice::Auto;
+    while let Some(argument) = arguments.next() {
+        let value = match argument.strip_prefix("--color") {
+            Some("") => arguments.next(),
+            Some(rest) => rest.strip_prefix('=').map(str::to_owned),
+            None => None,
+        };
+        found = value.and_then(|value| value.parse().ok()).unwrap_or(found);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_choice_of_colour_is_known_before_the_command_line_is_read() {
+        let of = |line: &str| colour_of(line.split(' ').map(str::to_owned));
+        assert_eq!(of("runs ls"), ColorChoice::Auto);
+        assert_eq!(of("runs --color never ls"), ColorChoice::Never);
+        assert_eq!(of("--color=always nonsense"), ColorChoice::Always);
+        assert_eq!(of("--color sometimes"), ColorChoice::Auto);
+        assert_eq!(of("predict -- --color never"), ColorChoice::Auto);
+    }
+
+    #[test]
+    fn the_arguments_of_every_command_are_consistent() {
+        Cli::command().debug_assert();
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::Failure;
-use super::output::{bytes, numbers, percent, print_json, seconds};
+use super::output::{bytes, fitted, numbers, percent, print_json, seconds};
 use super::pipeline::{PipelineArgs, shortcut};
 use crate::config::{self, Count, OnBadImage, Pipeline};
 use crate::dataset::{Dataset, SplitName};
@@ -242,7 +242,7 @@ fn show_summary(summary: &Summary, context: &Context) {
                 of_labels(percent(split.ece)),
             ]);
         }
-        context.line(table.to_string().trim_end());
+        context.line(fitted(&table).trim_end());
     }
     let size = summary.bytes().map(|count| format!(" ({})", bytes(count))).unwrap_or_default();
     context.line(format!("cache    {}{size}", store::place(&summary.dir).display()));

@@ -1,161 +1,142 @@
-//! How the commands show progress: bars on a terminal, plain lines on standard error elsewhere.
+//! How the commands show progress: one line on a terminal that is drawn again and again, plain lines on standard error elsewhere.
 
-use std::io::IsTerminal;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-
-use super::output::{errln, outln};
+use super::live::Live;
+use super::output::{self, errln, outln};
 use crate::support::context::{Cancel, Context, Reporter};
-use crate::support::progress::{Task, clock_time};
+use crate::support::progress::Task;
 
 /// How soon the first plain line is written; each later one takes twice as long, up to [`LONGEST_INTERVAL`].
 const FIRST_INTERVAL: Duration = Duration::from_secs(10);
 const LONGEST_INTERVAL: Duration = Duration::from_mins(1);
+/// Time between two drawings of the line.
+const REDRAW: Duration = Duration::from_millis(100);
+/// Characters of a plain line at most.
+const PLAIN_WIDTH: usize = 200;
 
 /// Shows progress and lines to the person who runs a command.
-pub struct Terminal {
-    /// None where standard error cannot show bars.
-    bars: Option<MultiProgress>,
+pub struct Terminal(Arc<Screen>);
+
+/// What is under way, and how it is shown.
+struct Screen {
+    /// Whether there is a terminal that can show a line and take it away again.
+    is_live: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    live: Live,
+    is_ticking: bool,
+    drawn: Instant,
+    /// When the next plain line is due, and how long after it the one that follows.
+    due: Instant,
+    interval: Duration,
 }
 
 impl Terminal {
     /// A context that shows progress and lines, and stops when `cancel` is requested.
     pub fn context(cancel: Cancel) -> Context {
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let shows_bars = std::io::stderr().is_terminal() && !dumb;
-        let bars = shows_bars.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
-        Context::new(Arc::new(Self { bars }), cancel)
+        let now = Instant::now();
+        let state = State {
+            live: Live::default(),
+            is_ticking: false,
+            drawn: now,
+            due: now + FIRST_INTERVAL,
+            interval: FIRST_INTERVAL,
+        };
+        let screen = Screen { is_live: output::has_live_line(), state: Mutex::new(state) };
+        Context::new(Arc::new(Self(Arc::new(screen))), cancel)
     }
 }
 
 impl Reporter for Terminal {
     fn begin(&self, label: &str, total: u64, unit: &'static str) -> Box<dyn Task> {
-        match &self.bars {
-            Some(bars) => {
-                // The task that was begun first, such as a whole sweep, stays at the bottom.
-                let bar = bars.insert(0, ProgressBar::new(total));
-                bar.set_style(style(unit));
-                bar.set_prefix(label.to_owned());
-                bar.tick();
-                Box::new(Bar(bar))
+        let screen = &self.0;
+        let id = {
+            let mut state = screen.state();
+            if !state.is_ticking {
+                state.is_ticking = true;
+                tick(Arc::downgrade(screen));
             }
-            None => Box::new(Plain::new(label, total, unit)),
-        }
+            state.live.begin(label, total, unit, Instant::now())
+        };
+        Box::new(Shown { id, screen: Arc::clone(screen) })
     }
 
     fn line(&self, text: &str) {
-        match &self.bars {
-            Some(bars) => bars.suspend(|| outln!("{text}")),
-            None => outln!("{text}"),
-        }
+        outln!("{text}");
     }
 }
 
-/// One line: counts, rate and time left, then as much of the message as fits.
-fn style(unit: &str) -> ProgressStyle {
-    let template = format!(
-        "{{prefix:<12}} {{bar:16}} {{human_pos}}/{{human_len}} {unit}  {{rate}}/s  {{left}} left  {{wide_msg}}"
-    );
-    ProgressStyle::with_template(&template)
-        .expect("the template is valid")
-        .with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-            let _ = write!(out, "{:.1}", state.per_sec());
-        })
-        .with_key("left", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-            let _ = out.write_str(&clock_time(state.eta().as_secs_f64()));
-        })
-}
-
-/// A task as a bar.
-struct Bar(ProgressBar);
-
-impl Task for Bar {
-    fn advance(&mut self, count: u64) {
-        self.0.inc(count);
+impl Screen {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn message(&mut self, text: &str) {
-        self.0.set_message(text.to_owned());
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
-}
-
-/// A task as a line now and then.
-struct Plain {
-    label: String,
-    unit: &'static str,
-    total: u64,
-    done: u64,
-    started: Instant,
-    last_line: Instant,
-    interval: Duration,
-    message: String,
-}
-
-impl Plain {
-    fn new(label: &str, total: u64, unit: &'static str) -> Self {
+    /// Draws the line, or writes a plain one where it is due.
+    fn show(&self) {
+        let mut state = self.state();
         let now = Instant::now();
-        Self {
-            label: label.to_owned(),
-            unit,
-            total,
-            done: 0,
-            started: now,
-            last_line: now,
-            interval: FIRST_INTERVAL,
-            message: String::new(),
+        if state.live.is_idle() {
+            return;
         }
-    }
-
-    fn line(&self) -> String {
-        let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
-        let left = seconds * self.total.saturating_sub(self.done) as f64 / self.done.max(1) as f64;
-        let separator = if self.message.is_empty() { "" } else { "; " };
-        format!(
-            "{}: {}/{} {} at {:.1}/s, {} left{separator}{}",
-            self.label,
-            self.done,
-            self.total,
-            self.unit,
-            self.done as f64 / seconds,
-            clock_time(left),
-            self.message
-        )
+        if self.is_live {
+            state.drawn = now;
+            output::draw(|width| state.live.line(width, now));
+        } else if now >= state.due {
+            state.interval = (2 * state.interval).min(LONGEST_INTERVAL);
+            state.due = now + state.interval;
+            let line = state.live.line(PLAIN_WIDTH, now);
+            drop(state);
+            errln!("{line}");
+        }
     }
 }
 
-impl Task for Plain {
+/// Shows the progress several times a second, also while nothing advances: time passes, and terminals change their size.
+fn tick(screen: Weak<Screen>) {
+    let body = move || {
+        loop {
+            std::thread::sleep(2 * REDRAW);
+            let Some(screen) = screen.upgrade() else { return };
+            screen.show();
+        }
+    };
+    // Without the thread the line is drawn whenever the work advances.
+    let _ = std::thread::Builder::new().name("progress".to_owned()).spawn(body);
+}
+
+/// A piece of work that is shown.
+struct Shown {
+    id: u64,
+    screen: Arc<Screen>,
+}
+
+impl Task for Shown {
     fn advance(&mut self, count: u64) {
-        self.done += count;
-        if self.last_line.elapsed() >= self.interval && self.done < self.total {
-            self.last_line = Instant::now();
-            self.interval = (2 * self.interval).min(LONGEST_INTERVAL);
-            errln!("{}", self.line());
+        let is_due = {
+            let mut state = self.screen.state();
+            state.live.advance(self.id, count, Instant::now());
+            self.screen.is_live && state.drawn.elapsed() >= REDRAW
+        };
+        if is_due {
+            self.screen.show();
         }
     }
 
     fn message(&mut self, text: &str) {
-        text.clone_into(&mut self.message);
+        self.screen.state().live.message(self.id, text);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plain_line_has_counts_rate_and_time_left() {
-        let mut task = Plain::new("teacher", 10, "images");
-        task.advance(4);
-        task.message("loss 0.1");
-        let line = task.line();
-        assert!(line.starts_with("teacher: 4/10 images at ") && line.ends_with(" left; loss 0.1"), "{line}");
+impl Drop for Shown {
+    fn drop(&mut self) {
+        let mut state = self.screen.state();
+        state.live.end(self.id);
+        if self.screen.is_live && state.live.is_idle() {
+            output::clear();
+        }
     }
 }

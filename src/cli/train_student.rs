@@ -3,7 +3,7 @@
 use crate::support::context::Context;
 use std::path::PathBuf;
 
-use super::output::{percent, print_json, seconds};
+use super::output::{fitted, percent, print_json, seconds};
 use super::pipeline::{PipelineArgs, check_teacher, shortcut};
 use super::{Failure, evaluate, run_header, runs as runs_command};
 use crate::runs::{self, Resume, warnings};
@@ -128,13 +128,12 @@ fn student(resume: &Resume, setup: &Setup, context: &Context) -> Result<(RunResu
     }
 }
 
-const EPOCH_HEAD: &str =
-    "  epoch      loss  ce_loss  kd_loss  accuracy | on validation: accuracy  agreement    NLL";
+const EPOCH_HEAD: &str = "  epoch     loss  ce_loss  kd_loss accuracy | validation agreement    NLL";
 
 fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
     let validation = &record.validation;
     format!(
-        "{:>3}/{epochs:<3} {:>9.4} {:>8.4} {:>8.4} {:>9} |                {:>8} {:>10} {:>6}{}",
+        "{:>3}/{epochs:<3} {:>8.4} {:>8.4} {:>8.4} {:>8} | {:>10} {:>9} {:>6}{}",
         record.epoch,
         record.train_loss,
         record.ce_loss,
@@ -162,12 +161,12 @@ fn show_result(setup: &Setup, result: &RunResult, timing: &Timing, already: bool
         result.best_epoch,
         result.chosen_by.name()
     ));
-    context.line(results(result).to_string().trim_end());
+    context.line(fitted(&results(result)).trim_end());
     let (split, metrics) =
         result.test.as_ref().map_or(("validation", &result.validation), |test| ("test", test));
     if metrics.accuracy.is_some() && metrics.confusion.classes() <= evaluate::MOST_CLASSES {
         context.line(format!("on {split}:"));
-        context.line(evaluate::per_class(&setup.dataset.classes, metrics).to_string().trim_end());
+        context.line(fitted(&evaluate::per_class(&setup.dataset.classes, metrics)).trim_end());
     }
     let epochs = read_epochs(&setup.folder, Seal::Optional).unwrap_or_default();
     for warning in warnings::after(result, &epochs) {

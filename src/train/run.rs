@@ -267,13 +267,13 @@ impl<'a> Trainer<'a> {
         }
         let accuracy = sums.accuracy().map_or("-".to_owned(), percent);
         format!(
-            "loss {:.3} (ce {:.3}, kd {:.3}), accuracy {accuracy}, lr {:.1e}, {:.0} images/s, run {} left",
+            "loss {:.3}, accuracy {accuracy}, whole run {} left, {:.0} images/s, ce {:.3}, kd {:.3}, lr {:.1e}",
             sums.mean(sums.total),
+            clock_time((steps - step) as f64 / a_second),
+            a_second * self.plan.step_samples() as f64,
             sums.mean(sums.ce),
             sums.mean(sums.kd),
             schedule::learning_rate(config, step - 1, steps),
-            a_second * self.plan.step_samples() as f64,
-            clock_time((steps - step) as f64 / a_second)
         )
     }
 

@@ -22,5 +22,7 @@ mod stage_two;
 mod student_leaves;
 mod sweep;
 mod teacher_runtime;
+#[cfg(unix)]
+mod terminal;
 mod units;
 mod views;

@@ -1,6 +1,6 @@
 //! `decant cache inspect`: what a cache holds, the teacher's quality, and what the encoding lost.
 
-use crate::cli::output::{out, outln};
+use crate::cli::output::{fitted, out, outln};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -93,7 +93,7 @@ fn print(dir: &Path, Inspection { summary, class_names, targets }: &Inspection) 
         let cells = entropies.iter().map(|entropy| format!("{:.3}", entropy.mean_nats));
         table.row([format!("  {split}")].into_iter().chain(cells));
     }
-    out!("{table}");
+    out!("{}", fitted(&table));
     for Targets { split, confidences, .. } in targets {
         print_confidences(split, confidences);
     }
@@ -179,7 +179,7 @@ fn print_losses(summary: &Summary) {
             ]);
         }
     }
-    out!("{table}");
+    out!("{}", fitted(&table));
     outln!("  KL(teacher's || stored targets) in nats, measured when written; - if it was not");
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::cli::Failure;
-use crate::cli::output::{age, bytes, numbers, out, outln, print_json};
+use crate::cli::output::{age, bytes, fitted, numbers, out, outln, print_json};
 use crate::objects::Url;
 use crate::store::{self, Listed, MANIFEST_FILE, Summary};
 use crate::support::context::Context;
@@ -86,7 +86,7 @@ pub fn run(root: Option<&Path>, json: bool, context: &Context) -> Result<(), Fai
         outln!("no cache in {}", root.display());
         outln!("next     decant teacher-cache -p leaves.toml");
     } else {
-        out!("{}", table(&entries));
+        out!("{}", fitted(&table(&entries)));
         for reason in entries.iter().filter_map(|entry| entry.found.reason()) {
             outln!("{reason}");
         }

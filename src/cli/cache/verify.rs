@@ -1,6 +1,6 @@
 //! `decant cache verify`: is every byte what was written, and would the teacher say the same today?
 
-use crate::cli::output::{out, outln};
+use crate::cli::output::{fitted, out, outln};
 use crate::support::context::Context;
 use std::path::{Path, PathBuf};
 
@@ -119,5 +119,5 @@ fn print(found: &Recomputed) {
         row(size.to_string(), (difference.max, difference.mean()));
     }
     row("noise floor".to_owned(), (found.floor.max, found.floor.mean()));
-    out!("{table}");
+    out!("{}", fitted(&table));
 }

@@ -1,6 +1,6 @@
 //! A plan for people, in 80 columns.
 
-use crate::cli::output::{bytes, count, percent, seconds};
+use crate::cli::output::{bytes, count, fitted, percent, seconds};
 use crate::cli::output::{out, outln};
 use crate::config::Pipeline;
 use crate::dataset::Dataset;
@@ -94,5 +94,5 @@ fn print_encodings(encodings: &[EncodingCost]) {
             cost.mean_kept.map_or("-".to_owned(), percent),
         ]);
     }
-    out!("{table}");
+    out!("{}", fitted(&table));
 }

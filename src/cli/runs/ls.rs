@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::cli::Failure;
-use crate::cli::output::{age, out, outln, print_json};
+use crate::cli::output::{age, fitted, out, outln, print_json};
 use crate::runs::{self, Listed, RunState};
 use crate::support::table::Table;
 use crate::train::metrics::Metrics;
@@ -36,7 +36,7 @@ pub fn run(is_named: bool, runs_dir: &Path, tags: &[String], json: bool) -> Resu
             if tags.is_empty() { String::new() } else { format!(" with the tag {}", tags.join(", ")) };
         outln!("no run in {}{tagged}", runs_dir.display());
     } else {
-        out!("{}", table(&listed));
+        out!("{}", fitted(&table(&listed)));
         for run in &listed {
             if let RunState::Damaged(reason) | RunState::Unreadable(reason) = &run.state {
                 outln!("{reason}");

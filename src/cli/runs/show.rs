@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cli::Failure;
-use crate::cli::output::{bytes, out, outln, print_json, seconds};
+use crate::cli::output::{bytes, fitted, out, outln, print_json, seconds};
 use crate::cli::recipe_line::recipe;
 use crate::cli::run_header;
 use crate::cli::train_student::results;
@@ -45,7 +45,7 @@ pub fn run(folder: &Path, json: bool) -> Result<(), Failure> {
         run.timing.images_per_second()
     );
     outln!("results  epoch {}, the best by {} on validation:", result.best_epoch, result.chosen_by.name());
-    out!("{}", results(result));
+    out!("{}", fitted(&results(result)));
     Ok(())
 }
 

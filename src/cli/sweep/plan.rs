@@ -1,6 +1,6 @@
 //! The plan of a sweep, for people and programs.
 
-use crate::cli::output::{out, outln};
+use crate::cli::output::{fitted, out, outln};
 use std::path::PathBuf;
 
 use crate::cli::Failure;
@@ -94,7 +94,7 @@ impl PlanReport {
         for (name, done, runs) in self.configurations.iter().take(LISTED) {
             table.row([format!("  {name}"), done.to_string(), runs.to_string()]);
         }
-        out!("{table}");
+        out!("{}", fitted(&table));
         if self.configurations.len() > LISTED {
             outln!("  ... and {} more", self.configurations.len() - LISTED);
         }
