@@ -1,6 +1,7 @@
 //! The work that is under way as one line: what, how much of it, and how long it will take.
 
 use std::collections::VecDeque;
+use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use crate::support::progress::clock_time;
@@ -110,13 +111,13 @@ impl Live {
         let inner = self.works.get(1);
         let mut line = format!("{}{}", outer.counts(), outer.left(inner, now));
         if let Some(inner) = inner {
-            line += &format!("; {}{}", inner.counts(), inner.left(None, now));
+            let _ = write!(line, "; {}{}", inner.counts(), inner.left(None, now));
         } else if width >= BAR_FROM && outer.total > 0 {
             line = format!("{}{}{}", outer.bar(), outer.counts(), outer.left(None, now));
         }
         let last = inner.unwrap_or(outer);
         if !last.message.is_empty() {
-            line += &format!(", {}", last.message);
+            let _ = write!(line, ", {}", last.message);
         }
         cut(&line, width)
     }
