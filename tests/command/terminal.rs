@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::common::{TINY, Workshop};
 
 const ROWS: u16 = 30;
+const RED: &str = "\u{1b}[1;31mdecant:";
 
 /// A command on a terminal of its own.
 struct Person {
@@ -81,7 +82,7 @@ impl Person {
     }
 
     /// Looks until the command ends, and gives everything that it wrote.
-    fn to_the_end(mut self) -> Vec<u8> {
+    fn everything(mut self) -> Vec<u8> {
         self.child.wait().unwrap();
         self.watch(Duration::from_millis(300));
         self.written
@@ -116,7 +117,7 @@ fn a_run_on_a_terminal_leaves_its_table_and_no_progress_and_no_line_is_broken() 
     for (columns, dir) in [(100, "a"), (80, "b")] {
         let mut command = workshop.decant();
         command.args(["train-student", "-p", "tiny.toml", "--runs-dir", dir]);
-        let written = Person::at(columns, &mut command).to_the_end();
+        let written = Person::at(columns, &mut command).everything();
         let shown = screen(columns, &written);
         for epoch in 1..=4 {
             assert_eq!(shown.matches(&format!("  {epoch}/4 ")).count(), 1, "{shown}");
@@ -149,7 +150,7 @@ fn the_line_of_progress_follows_the_terminals_width() {
     let mut command = workshop.decant();
     command.args(["train-student", "-p", "tiny.toml"]);
     let mut person = Person::at(120, &mut command);
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while drawn(&person.written).len() < 5 {
         person.watch(Duration::from_millis(200));
         assert!(Instant::now() < until, "{}", String::from_utf8_lossy(&person.written));
@@ -164,7 +165,7 @@ fn the_line_of_progress_follows_the_terminals_width() {
         assert!(lines.iter().all(|line| line.contains(" left") || columns < 60), "{lines:?}");
     }
     person.child.kill().unwrap();
-    person.to_the_end();
+    person.everything();
 }
 
 #[test]
@@ -177,9 +178,8 @@ fn errors_and_warnings_are_coloured_where_a_person_reads_them() {
         for (name, value) in environment {
             command.env(name, value);
         }
-        String::from_utf8(Person::at(80, &mut command).to_the_end()).unwrap()
+        String::from_utf8(Person::at(80, &mut command).everything()).unwrap()
     };
-    const RED: &str = "\u{1b}[1;31mdecant:";
     let wrong = ["runs", "show", "nothing"];
     assert!(on_a_terminal(&wrong, &[]).contains(RED));
     assert!(!on_a_terminal(&wrong, &[("NO_COLOR", "1")]).contains('\u{1b}'));
@@ -222,5 +222,5 @@ fn without_a_terminal_or_on_a_dumb_one_plain_lines_tell_how_a_sweep_goes() {
     }
     assert!(!text.contains('\u{1b}') && !text.replace("\r\n", "").contains('\r'), "{text}");
     person.child.kill().unwrap();
-    person.to_the_end();
+    person.everything();
 }
