@@ -6,29 +6,32 @@ use super::Failure;
 use super::model::RunsDir;
 use super::output::{fitted, out, outln, print_json};
 use crate::dataset::SplitName;
+use crate::report;
 use crate::runs::compare::Measured;
 use crate::runs::{Comparison, Recipe, Run, Spread};
+use crate::store::Cache;
 use crate::support::table::Table;
 use crate::train;
 use crate::train::metrics::Metrics;
 
-/// Compare two configurations over the same seeds.
+/// Compare configurations over the same seeds.
 ///
-/// Pairs the runs by seed, and prints their mean difference, a paired t-test, the difference that this many images can resolve, and whether
-/// the difference is significant: a single seed never is.
+/// With --against, two: pairs the runs by seed, and prints their mean difference, a paired t-test, the difference that this many images can
+/// resolve, and whether the difference is significant: a single seed never is. Without it, every configuration of a sweep or of several runs
+/// against the labels only, corrected for how many there are.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Finished runs of one configuration, each of another seed
-    #[arg(required = true, value_name = "RUN")]
+    /// Finished runs of one configuration, each of another seed; or a sweep, or runs of several configurations
+    #[arg(required = true, value_name = "SWEEP|RUN")]
     runs: Vec<PathBuf>,
     /// Finished runs of the other configuration
-    #[arg(long, required = true, num_args = 1.., value_name = "RUN")]
+    #[arg(long, num_args = 1.., value_name = "RUN")]
     against: Vec<PathBuf>,
     #[command(flatten)]
     dir: RunsDir,
-    /// validation or test
-    #[arg(long, default_value = "test")]
-    split: SplitName,
+    /// validation or test [default: test]
+    #[arg(long, requires = "against")]
+    split: Option<SplitName>,
     /// Print JSON on standard output
     #[arg(long)]
     json: bool,
@@ -44,15 +47,19 @@ struct Finished {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let [a, b] = [&args.runs, &args.against].map(|runs| configuration(runs, &args.dir, args.split));
+    if args.against.is_empty() {
+        return all(&args);
+    }
+    let split = args.split.unwrap_or(SplitName::Test);
+    let [a, b] = [&args.runs, &args.against].map(|runs| configuration(runs, &args.dir, split));
     let (a, b) = (a?, b?);
-    let images = same_images(&a[0], &b[0], args.split)?;
+    let images = same_images(&a[0], &b[0], split)?;
     let comparison = Comparison::new(&measured(&a)?, &measured(&b)?, images);
     if args.json {
         print_json(&comparison);
         return Ok(());
     }
-    outln!("on {images} {} images, mean and standard deviation in %:", args.split);
+    outln!("on {images} {split} images, mean and standard deviation in %:");
     let mut table = Table::new(["", "seeds", "accuracy", "macro F1", "agreement"]);
     for (name, runs) in [("  runs", &a), ("  against", &b)] {
         table.row([
@@ -78,6 +85,79 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     outln!("{}", comparison.words());
     Ok(())
+}
+
+/// Every configuration against the labels only, and the teacher.
+fn all(args: &Args) -> Result<(), Failure> {
+    let (runs, notes) = report::runs_of(&args.runs, &args.dir.path())?;
+    let compared = report::Comparison::of(&runs).ok_or_else(|| {
+        Failure::usage("none of these runs is finished; decant runs ls says how far each is")
+    })?;
+    if args.json {
+        print_json(&compared);
+        return Ok(());
+    }
+    for note in notes {
+        outln!("note     {note}");
+    }
+    if !compared.shared.is_empty() {
+        outln!("shared   {}", compared.shared.join(", "));
+    }
+    let mut table =
+        Table::new(["configuration", "seeds", "validation", "test", "gain", "95 % interval", "p"]);
+    let dash = || "-".to_owned();
+    for group in &compared.groups {
+        let gain = group.gain.as_ref().map(|gain| &gain.comparison);
+        let paired = gain.and_then(|gain| gain.paired);
+        let p = gain.and_then(|gain| Some(gain.corrected.map_or(gain.paired?.p, |one| one.p)));
+        let points = gain.and_then(|gain| gain.accuracy.as_ref());
+        table.row([
+            group.label.clone(),
+            group.runs.len().to_string(),
+            group.validation.percents(),
+            group.test.as_ref().map_or_else(dash, Spread::percents),
+            points.map_or_else(dash, |points| format!("{:+.1}", 100.0 * points.mean)),
+            paired.map_or_else(dash, |one| format!("{:+.1} to {:+.1}", 100.0 * one.ci[0], 100.0 * one.ci[1])),
+            p.map_or_else(dash, |p| format!("{p:.3}")),
+        ]);
+    }
+    if let Some([validation, test]) = teacher(&runs) {
+        table.row(["teacher".to_owned(), dash(), validation, test, dash(), dash(), dash()]);
+    }
+    out!("{}", fitted(&table));
+    outln!(
+        "{} in %, mean ± standard deviation over the seeds, the best on validation first",
+        compared.measure.name()
+    );
+    if compared.groups.iter().any(|group| group.gain.is_some()) {
+        outln!(
+            "gain: points of accuracy over the labels only, seed by seed; p: paired t-test, corrected (Holm)"
+        );
+    }
+    if let Some((best, gain)) = compared.best_distilled().and_then(|best| Some((best, best.gain.as_ref()?))) {
+        outln!(
+            "verdict  {} against the labels only, on {}: {}",
+            best.label,
+            gain.split,
+            gain.comparison.words()
+        );
+    }
+    Ok(())
+}
+
+/// The teacher's accuracy on validation and test, where the cache of these runs is still there.
+fn teacher(runs: &[Run]) -> Option<[String; 2]> {
+    let description = &runs.first()?.description;
+    if runs.iter().any(|run| run.description.cache_content != description.cache_content) {
+        return None;
+    }
+    let cache = Cache::open(&description.cache).ok()?;
+    let accuracy = |split: SplitName| {
+        let quality = &cache.complete().teacher_quality;
+        let found = quality.iter().find(|quality| quality.split == split.as_str() && quality.labelled > 0);
+        found.map_or("-".to_owned(), |quality| format!("{:.1}", 100.0 * quality.accuracy))
+    };
+    Some([accuracy(SplitName::Validation), accuracy(SplitName::Test)])
 }
 
 /// The runs in `folders`, which must be one configuration with a seed each.

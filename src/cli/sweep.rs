@@ -118,7 +118,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     };
     let folder = plan.folder(&base);
     finished.results.write(&folder, &base.train.dir)?;
-    let summary = Summary::of(&finished.results);
+    let summary = Summary::of(&finished.results, &plan.own.complete().teacher_quality);
     summary.write(&folder, &plan)?;
     if finished.interrupted {
         return Err(Failure::interrupted(format!(

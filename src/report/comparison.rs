@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 use serde::Serialize;
 
@@ -19,6 +18,8 @@ pub struct Comparison {
     pub measure: Criterion,
     /// The keys in which the runs differ, the seed left out.
     pub axes: Vec<String>,
+    /// What all of them share, of what a reader wants to know.
+    pub shared: Vec<String>,
     /// From the best mean on validation to the worst.
     pub groups: Vec<Group>,
     /// The index, in the report's runs, of the best configuration's best run on validation.
@@ -49,6 +50,11 @@ pub struct Group {
 }
 
 impl Group {
+    /// The value of each of `axes`; nothing where its runs do not depend on it.
+    pub fn values(&self, axes: &[String]) -> Vec<Option<String>> {
+        axes.iter().map(|key| self.recipe.get(key).map(shown)).collect()
+    }
+
     /// Whether it learns from the labels only.
     pub fn is_scratch(&self) -> bool {
         self.temperature.is_none()
@@ -73,6 +79,7 @@ impl Comparison {
         let all = Configurations::of(&entries);
         let recipes: Vec<&Recipe> = all.configurations.iter().map(|one| &one.recipe).collect();
         let axes = axes(&recipes);
+        let shared = shared(&recipes, &axes);
         let groups = all.configurations.iter().filter_map(|configuration| {
             let members: Vec<usize> = configuration.finished.iter().map(|&index| finished[index]).collect();
             let first = runs.get(*members.first()?)?;
@@ -80,7 +87,7 @@ impl Comparison {
         });
         let groups: Vec<Group> = groups.collect::<Option<_>>()?;
         let best_run = finished[all.run_to_take(&entries)?];
-        Some(Self { measure: all.criterion, axes, groups, best_run })
+        Some(Self { measure: all.criterion, axes, shared, groups, best_run })
     }
 
     /// The best group that learns from the teacher, if any does.
@@ -121,14 +128,19 @@ fn group(
         .filter(|key| ![TEMPERATURE, LAMBDA].contains(&key.as_str()))
         .filter_map(|key| Some((key.clone(), shown(recipe.get(key)?))))
         .collect();
-    let mut label = match temperature {
-        Some(temperature) => format!("T = {temperature}, lambda = {}", train.lambda),
-        None => "from scratch (lambda = 0)".to_owned(),
+    // Only what tells it from the others; where nothing does, temperature and weight.
+    let differs = |key: &str| axes.iter().any(|axis| axis == key);
+    let taught = match temperature {
+        Some(temperature) => {
+            let parts =
+                [(TEMPERATURE, format!("T = {temperature}")), (LAMBDA, format!("lambda = {}", train.lambda))];
+            let all = others.is_empty() && !differs(TEMPERATURE) && !differs(LAMBDA);
+            parts.into_iter().filter(|(key, _)| all || differs(key)).map(|(_, text)| text).collect()
+        }
+        None => vec!["from scratch (lambda = 0)".to_owned()],
     };
-    for (key, value) in &others {
-        let key = key.strip_prefix("train.").unwrap_or(key);
-        let _ = write!(label, ", {key} = {value}");
-    }
+    let rest = others.iter().map(|(key, value)| format!("{} = {value}", short(key)));
+    let label = taught.into_iter().chain(rest).collect::<Vec<_>>().join(", ");
     Some(Group {
         label,
         temperature,
@@ -140,6 +152,39 @@ fn group(
         gain: configuration.gain.clone(),
         recipe: recipe.clone(),
     })
+}
+
+/// What charts and tables call a key: without its section, where that is `[train]`.
+pub fn short(key: &str) -> &str {
+    match key {
+        TEMPERATURE => "T",
+        key => key.strip_prefix("train.").unwrap_or(key),
+    }
+}
+
+/// The keys that a reader wants to know even where all runs share them.
+const TOLD: [&str; 11] = [
+    "student.architecture",
+    "student.width",
+    "student.image-size",
+    "train.loss",
+    TEMPERATURE,
+    LAMBDA,
+    "train.epochs",
+    "train.batch-size",
+    "train.optimizer",
+    "train.lr",
+    "train.schedule",
+];
+
+/// What every run that depends on it has in common, as `lr = 0.001`.
+fn shared(recipes: &[&Recipe], axes: &[String]) -> Vec<String> {
+    let told = TOLD.into_iter().filter(|key| axes.iter().all(|axis| axis != key));
+    told.filter_map(|key| {
+        let value = recipes.iter().find_map(|recipe| recipe.get(key)).filter(|value| *value != "null")?;
+        Some(format!("{} = {}", short(key), shown(value)))
+    })
+    .collect()
 }
 
 /// The keys with more than one value. A key of the teacher's term counts among the runs that hear the teacher.
@@ -225,7 +270,8 @@ mod tests {
         let runs = [run(0.5, 1.0, 0, [0.7, 0.9], 1.0), run(0.5, 5.0, 0, [0.8, 0.1], 1.0)];
         let comparison = Comparison::of(&runs).unwrap();
         assert_eq!(comparison.best_run, 1);
-        assert_eq!(comparison.groups[0].label, "T = 5, lambda = 0.5");
+        assert_eq!(comparison.groups[0].label, "T = 5");
+        assert!(comparison.shared.contains(&"lambda = 0.5".to_owned()), "{:?}", comparison.shared);
     }
 
     #[test]
@@ -237,7 +283,7 @@ mod tests {
         ];
         let comparison = Comparison::of(&runs).unwrap();
         let best = &comparison.groups[0];
-        assert_eq!(best.label, "T = 5, lambda = 0.5, student.width = 1");
+        assert_eq!(best.label, "student.width = 1");
         assert!((mean(best.gain.as_ref().unwrap()) - 0.2).abs() < 1e-12);
         assert_eq!(comparison.scratch_of(best).unwrap().runs, [2]);
     }
@@ -254,11 +300,7 @@ mod tests {
         runs[3].description.pipeline.train.loss = crate::loss::Loss::Ce;
         let comparison = Comparison::of(&runs).unwrap();
         let labels: Vec<&str> = comparison.groups.iter().map(|group| &*group.label).collect();
-        let expected = [
-            "T = 5, lambda = 0.5, loss = kd",
-            "T = 5, lambda = 0.5, loss = dkd",
-            "from scratch (lambda = 0)",
-        ];
+        let expected = ["loss = kd", "loss = dkd", "from scratch (lambda = 0)"];
         assert_eq!(labels, expected);
         assert!(comparison.groups.iter().take(2).all(|group| group.gain.is_some()));
     }

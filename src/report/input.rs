@@ -69,6 +69,18 @@ impl Input {
     }
 }
 
+/// The runs that `paths` name: runs, sweeps, and folders of runs, with notes on those that are not there.
+///
+/// # Errors
+/// As [`Input::read`]; a cache.
+pub fn runs_of(paths: &[PathBuf], runs_dir: &Path) -> Result<(Vec<Run>, Vec<String>), Error> {
+    match Input::read(paths, runs_dir)? {
+        Input::Run(run) => Ok((vec![*run], Vec::new())),
+        Input::Sweep { runs, notes } => Ok((runs, notes)),
+        Input::Cache(path) => Err(Error::Unknown { path }),
+    }
+}
+
 /// The folders of a sweep's runs: a run's key ends its folder's name.
 fn runs_of_sweep(sweep: &Path, runs_dir: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, Error> {
     let mut lock = Lock::read(&sweep.join(LOCK_FILE))?;

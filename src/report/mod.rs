@@ -19,10 +19,11 @@ mod teacher;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use comparison::{Comparison, Group};
+pub use comparison::{Comparison, Group, short};
 pub use contents::{Contents, Kind, Options};
 pub use error::Error;
 pub use gallery::{Card, Class};
+pub use input::runs_of;
 pub use reliability::Bin;
 pub use student::Student;
 pub use teacher::Teacher;

@@ -32,8 +32,19 @@ pub struct Comparison {
     pub images: usize,
     /// The difference that two equally good students may have on this many images by chance, as a share, at 95 %.
     pub resolution: f64,
-    /// Whether the difference is significant.
+    /// The test's p corrected for the comparisons that were made beside it, and how many they were; nothing of a single one.
+    pub corrected: Option<Corrected>,
+    /// Whether the difference is significant, by the corrected p where there is one.
     pub verdict: Verdict,
+}
+
+/// A p among others.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Corrected {
+    /// The p by Holm's method.
+    pub p: f64,
+    /// How many comparisons were made.
+    pub comparisons: usize,
 }
 
 /// Whether a difference is significant.
@@ -68,11 +79,7 @@ impl Comparison {
         let [a, b] = [a, b].map(|runs| Spread::of(runs.iter().map(|run| run.1).collect()));
         let mean = |spread: &Option<Spread>| spread.as_ref().map_or(0.0, |spread| spread.mean);
         let resolution = statistics::resolution(mean(&a), mean(&b), images);
-        let verdict = match paired {
-            Some(paired) if paired.p < LEVEL && paired.mean.abs() > resolution => Verdict::Significant,
-            Some(paired) if paired.p < LEVEL => Verdict::OnTheseImages,
-            _ => Verdict::NotSignificant,
-        };
+        let verdict = verdict(paired, None, resolution);
         Self {
             a,
             b,
@@ -83,8 +90,15 @@ impl Comparison {
             paired,
             images,
             resolution,
+            corrected: None,
             verdict,
         }
+    }
+
+    /// The same as one of `comparisons`, whose p by Holm's method is `p`.
+    pub fn correct(&mut self, p: f64, comparisons: usize) {
+        self.corrected = Some(Corrected { p, comparisons });
+        self.verdict = verdict(self.paired, self.corrected, self.resolution);
     }
 
     /// The comparison in one sentence.
@@ -101,8 +115,14 @@ impl Comparison {
         let Some(Paired { pairs, p, ci: [low, high], .. }) = self.paired else {
             return format!("not significant: {points} with a single seed, which has no spread; {by_chance}");
         };
+        let corrected = self.corrected.map_or(String::new(), |Corrected { p, comparisons }| {
+            format!(
+                " ({} by Holm for {comparisons} configurations)",
+                probability(p).trim_start_matches("p = ")
+            )
+        });
         let test = format!(
-            "{points}, 95 % interval {:+.1} to {:+.1}, {}, n = {pairs}",
+            "{points}, 95 % interval {:+.1} to {:+.1}, {}{corrected}, n = {pairs}",
             100.0 * low,
             100.0 * high,
             probability(p)
@@ -112,6 +132,16 @@ impl Comparison {
             Verdict::OnTheseImages => format!("significant on these images only: {test}; {by_chance}"),
             Verdict::Significant => format!("significant: {test}; {by_chance}"),
         }
+    }
+}
+
+fn verdict(paired: Option<Paired>, corrected: Option<Corrected>, resolution: f64) -> Verdict {
+    let Some(paired) = paired else { return Verdict::NotSignificant };
+    let p = corrected.map_or(paired.p, |corrected| corrected.p);
+    match p < LEVEL {
+        true if paired.mean.abs() > resolution => Verdict::Significant,
+        true => Verdict::OnTheseImages,
+        false => Verdict::NotSignificant,
     }
 }
 
@@ -155,6 +185,19 @@ mod tests {
         let comparison = Comparison::new(&runs(&[0.90, 0.91, 0.89]), &runs(&[0.70, 0.72, 0.71]), 300);
         assert_eq!(comparison.verdict, Verdict::Significant);
         insta::assert_snapshot!(comparison.words(), @"significant: +19.0 points, 95 % interval +16.5 to +21.5, p < 0.001, n = 3; on 300 images two equally good students may differ by 6.2 points by chance");
+    }
+
+    #[test]
+    fn one_of_many_comparisons_is_judged_by_its_corrected_p() {
+        let mut comparison = Comparison::new(&runs(&[0.90, 0.93, 0.86]), &runs(&[0.70, 0.72, 0.71]), 300);
+        assert_eq!(comparison.verdict, Verdict::Significant);
+        comparison.correct(0.21, 8);
+        assert_eq!(comparison.verdict, Verdict::NotSignificant);
+        assert!(
+            comparison.words().contains("(0.210 by Holm for 8 configurations)"),
+            "{}",
+            comparison.words()
+        );
     }
 
     #[test]

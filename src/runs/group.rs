@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 
 use super::compare::Comparison;
 use super::{Recipe, Spread};
+use crate::support::statistics::holm;
 use crate::train::RunResult;
 use crate::train::metrics::{Criterion, Metrics};
 
@@ -78,6 +79,7 @@ impl Configurations {
         for (configuration, gain) in configurations.iter_mut().zip(gains) {
             configuration.gain = gain;
         }
+        correct(&mut configurations);
         configurations.sort_by(better);
         Self { criterion, configurations }
     }
@@ -104,6 +106,11 @@ impl Configurations {
             .iter()
             .copied()
             .reduce(|best, next| if order(next, best).is_lt() { next } else { best })
+    }
+
+    /// The best configuration that hears the teacher, if one is finished.
+    pub fn best_taught(&self) -> Option<&Configuration> {
+        self.configurations.iter().find(|one| one.recipe.is_taught() && !one.finished.is_empty())
     }
 
     /// The configuration from the labels only that `configuration` is compared with.
@@ -153,6 +160,20 @@ fn gain(configuration: &Configuration, all: &[Configuration], entries: &[Entry<'
     };
     on("test", &|result| result.test.as_ref())
         .or_else(|| on("validation", &|result| Some(&result.validation)))
+}
+
+/// Corrects the gains' p for how many gains there are, where there are several.
+fn correct(configurations: &mut [Configuration]) {
+    let mut tested: Vec<&mut Comparison> =
+        configurations.iter_mut().filter_map(|one| Some(&mut one.gain.as_mut()?.comparison)).collect();
+    tested.retain(|comparison| comparison.paired.is_some());
+    if tested.len() < 2 {
+        return;
+    }
+    let ps: Vec<f64> = tested.iter().filter_map(|comparison| Some(comparison.paired?.p)).collect();
+    for (comparison, p) in tested.into_iter().zip(holm(&ps)) {
+        comparison.correct(p, ps.len());
+    }
 }
 
 /// The labelled images behind an accuracy.

@@ -50,6 +50,29 @@ pub fn paired(a: &[f64], b: &[f64]) -> Option<Paired> {
     Some(Paired { mean, deviation, pairs, p, ci: [mean - half, mean + half] })
 }
 
+/// The p values corrected for how many they are (Holm, Scand. J. Statist. 6, 1979): what each is below keeps the chance of any false one.
+pub fn holm(ps: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..ps.len()).collect();
+    order.sort_by(|&a, &b| ps[a].total_cmp(&ps[b]));
+    let mut corrected = vec![1.0; ps.len()];
+    let mut largest: f64 = 0.0;
+    for (rank, &index) in order.iter().enumerate() {
+        largest = largest.max((ps.len() - rank) as f64 * ps[index]).min(1.0);
+        corrected[index] = largest;
+    }
+    corrected
+}
+
+/// The 95 % interval of a share of `images` images by Wilson's score (J. Am. Stat. Assoc. 22, 1927), lower end first.
+pub fn wilson(share: f64, images: usize) -> [f64; 2] {
+    const Z: f64 = 1.959_963_984_540_054;
+    let n = images.max(1) as f64;
+    let middle = share + Z * Z / (2.0 * n);
+    let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + Z * Z / n;
+    [((middle - half) / scale).max(0.0), ((middle + half) / scale).min(1.0)]
+}
+
 /// What two accuracies, shares of the same `images` images, may differ by at 95 % where the images alone make the difference:
 /// the normal approximation of two binomials. It is an upper bound, since students tend to fail on the same images.
 pub fn resolution(a: f64, b: f64, images: usize) -> f64 {
@@ -76,6 +99,25 @@ mod tests {
         let two = paired(&[1.0, 4.0], &[0.5, 1.0]).unwrap();
         close(two.p, 0.394_863_086_577);
         close(two.ci[1], 17.632_755_920_218);
+    }
+
+    #[test]
+    fn holms_correction_is_that_of_statsmodels() {
+        // statsmodels.stats.multitest.multipletests(p, method="holm").
+        let found = holm(&[0.01, 0.04, 0.03, 0.005]);
+        for (found, expected) in found.iter().zip([0.03, 0.06, 0.06, 0.02]) {
+            close(*found, expected);
+        }
+        assert_eq!((holm(&[0.6, 0.7]), holm(&[])), (vec![1.0, 1.0], vec![]));
+    }
+
+    #[test]
+    fn the_interval_of_a_share_is_wilsons() {
+        // statsmodels.stats.proportion.proportion_confint(92, 128, method="wilson").
+        let [low, high] = wilson(92.0 / 128.0, 128);
+        assert!((low - 0.635_345).abs() < 1e-5 && (high - 0.789_332).abs() < 1e-5, "{low} {high}");
+        let [low, high] = wilson(1.0, 10);
+        assert!(high == 1.0 && low > 0.7 && low < 0.73);
     }
 
     #[test]

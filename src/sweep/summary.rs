@@ -6,6 +6,7 @@ use super::axes::{Grid, Marginal, grid, marginals};
 use super::points::label;
 use super::results::{Results, Row, Rung};
 use crate::runs::{Gain, Spread};
+use crate::store::TeacherQuality;
 use crate::train::metrics::Criterion;
 
 /// One configuration over its seeds.
@@ -66,6 +67,10 @@ pub struct Summary {
     pub best: Option<Best>,
     /// The configurations of the last rung, the best first.
     pub configurations: Vec<Configuration>,
+    /// The best configuration that hears the teacher against the labels only, in words.
+    pub verdict: Option<String>,
+    /// The teacher on each split, from its cached logits.
+    pub teacher: Vec<TeacherQuality>,
     /// One entry for each value of each axis.
     pub marginals: Vec<Marginal>,
     /// Runs that failed, each with its error.
@@ -75,8 +80,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Sums results up.
-    pub fn of(results: &Results) -> Self {
+    /// Sums results up; `teacher` is the quality of the teacher on each split.
+    pub fn of(results: &Results, teacher: &[TeacherQuality]) -> Self {
         let rung = results.last_rung();
         let measure = rung.configurations.criterion;
         let configurations = rung.configurations.configurations.iter().filter_map(|configuration| {
@@ -97,6 +102,8 @@ impl Summary {
             done: results.rows.iter().filter(|row| row.result().is_some()).count(),
             measure,
             best: best(&rung),
+            verdict: verdict(&rung),
+            teacher: teacher.iter().filter(|quality| quality.labelled > 0).cloned().collect(),
             configurations: configurations.collect(),
             marginals: marginals(results, measure),
             failures: failures
@@ -105,6 +112,14 @@ impl Summary {
             grid: grid(results, measure),
         }
     }
+}
+
+/// What the best configuration that hears the teacher gains over the labels only, as `compare` says it.
+fn verdict(rung: &Rung<'_>) -> Option<String> {
+    let best = rung.configurations.best_taught()?;
+    let gain = best.gain.as_ref()?;
+    let label = rung.label(best);
+    Some(format!("{label} against the labels only, on {}: {}", gain.split, gain.comparison.words()))
 }
 
 fn best(rung: &Rung<'_>) -> Option<Best> {
@@ -160,7 +175,7 @@ mod tests {
 
     fn summary(rows: Vec<Row>) -> Summary {
         let axes = AXES.map(str::to_owned).to_vec();
-        Summary::of(&Results { name: "grid".to_owned(), axes, rungs: 1, rows })
+        Summary::of(&Results { name: "grid".to_owned(), axes, rungs: 1, rows }, &[])
     }
 
     #[test]
@@ -189,6 +204,32 @@ mod tests {
         export   grid-0.9-5-1, its best seed on validation (1):
                  68.4 % on validation, 71.9 % on test
         ");
+    }
+
+    #[test]
+    fn a_sweep_ends_in_the_verdict_of_compare_corrected_for_its_configurations() {
+        let mut rows = Vec::new();
+        for (seed, [scratch, low, high]) in
+            (0..).zip([[0.70, 0.74, 0.80], [0.71, 0.73, 0.79], [0.69, 0.75, 0.82]])
+        {
+            rows.push(row(0.0, None, seed, [scratch, 0.5, scratch]));
+            rows.push(row(0.5, Some(1.0), seed, [low, 0.5, low]));
+            rows.push(row(0.5, Some(5.0), seed, [high, 0.5, high]));
+        }
+        let summary = summary(rows);
+        let verdict = summary.verdict.as_ref().unwrap();
+        assert!(verdict.starts_with("lambda=0.5 T=5 against the labels only, on test: "), "{verdict}");
+        assert!(
+            verdict.contains("+10.3 points") && verdict.contains("by Holm for 2 configurations"),
+            "{verdict}"
+        );
+        let corrected =
+            |index: usize| summary.configurations[index].gain.as_ref().unwrap().comparison.corrected.unwrap();
+        assert!(
+            corrected(0).p >= summary.configurations[0].gain.as_ref().unwrap().comparison.paired.unwrap().p
+        );
+        assert_eq!(corrected(1).comparisons, 2);
+        assert!(summary.best_lines().contains("\nverdict  "), "{}", summary.best_lines());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::runs::Spread;
 use crate::support::checksummed_json;
 use crate::support::table::Table;
 use crate::support::text::{count, number_or_dash, percent_or_dash};
+use crate::train::metrics::Criterion;
 
 /// Configurations that the terminal shows.
 const SHOWN: usize = 12;
@@ -23,15 +24,24 @@ impl Summary {
         for configuration in self.configurations.iter().take(SHOWN) {
             let gain = configuration.gain.as_ref().map(|gain| &gain.comparison);
             let points = gain.and_then(|gain| gain.accuracy.as_ref());
-            let p = gain.and_then(|gain| gain.paired);
+            let p =
+                gain.and_then(|gain| Some(gain.corrected.map_or(gain.paired?.p, |corrected| corrected.p)));
             table.row([
                 cut(&configuration.values, 32),
                 configuration.runs.to_string(),
                 configuration.validation.percents(),
                 or_dash(configuration.test.as_ref()),
                 points.map_or("-".to_owned(), |points| format!("{:+.1}", 100.0 * points.mean)),
-                p.map_or("-".to_owned(), |paired| format!("{:.3}", paired.p)),
+                p.map_or("-".to_owned(), |p| format!("{p:.3}")),
             ]);
+        }
+        if !self.teacher.is_empty() && self.measure == Criterion::Accuracy {
+            let of = |split: &str| {
+                let quality = self.teacher.iter().find(|quality| quality.split == split);
+                quality.map_or("-".to_owned(), |quality| format!("{:.1}", 100.0 * quality.accuracy))
+            };
+            let dash = || "-".to_owned();
+            table.row(["teacher".to_owned(), dash(), of("validation"), of("test"), dash(), dash()]);
         }
         let _ = write!(out, "{table}");
         if self.configurations.len() > SHOWN {
@@ -43,7 +53,7 @@ impl Summary {
             self.measure.name()
         );
         if self.configurations.iter().any(|configuration| configuration.gain.is_some()) {
-            out += "gain: points of accuracy over the labels only, seed by seed; p: paired t-test\n";
+            out += "gain: points of accuracy over the labels only, seed by seed; p: paired t-test, corrected (Holm)\n";
         }
         if let Some(grid) = &self.grid {
             let _ = write!(
@@ -75,6 +85,9 @@ impl Summary {
             run.seed,
             percent_or_dash(run.validation)
         );
+        if let Some(verdict) = &self.verdict {
+            let _ = writeln!(out, "verdict  {verdict}");
+        }
         out
     }
 
@@ -145,7 +158,7 @@ impl Summary {
             run.seed,
             percent_or_dash(run.validation),
             percent_or_dash(run.test)
-        )
+        ) + &self.verdict.as_ref().map_or(String::new(), |verdict| format!("\nVerdict: {verdict}.\n"))
     }
 
     fn configurations_markdown(&self) -> String {
@@ -165,6 +178,12 @@ impl Summary {
                 or_dash(configuration.test.as_ref())
             );
         }
+        let of = |split: &str| self.teacher.iter().find(|quality| quality.split == split);
+        if let (Some(validation), Criterion::Accuracy) = (of("validation"), self.measure) {
+            let test = of("test").map_or("-".to_owned(), |test| format!("{:.1}", 100.0 * test.accuracy));
+            let (accuracy, nll) = (100.0 * validation.accuracy, validation.nll);
+            let _ = writeln!(out, "| teacher | - | {accuracy:.1} | {nll:.3} | {test} |");
+        }
         out
     }
 
@@ -175,8 +194,8 @@ impl Summary {
             return String::new();
         }
         let mut out = String::from(
-            "\n## Gain over the labels only\n\nPoints of accuracy over lambda = 0, with the same seed and all else equal; p is that of the paired t-test.\n\n\
-             | configuration | split | pairs | gain | 95 % interval | p |\n| --- | --- | ---: | ---: | ---: | ---: |\n",
+            "\n## Gain over the labels only\n\nPoints of accuracy over lambda = 0, with the same seed and all else equal; p is that of the paired t-test, and corrected for the number of configurations by Holm's method.\n\n\
+             | configuration | split | pairs | gain | 95 % interval | p | corrected p |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n",
         );
         for (name, gain) in gains {
             let Some(points) = &gain.comparison.accuracy else { continue };
@@ -185,10 +204,12 @@ impl Summary {
                 format!("{:+.1} to {:+.1}", 100.0 * paired.ci[0], 100.0 * paired.ci[1])
             });
             let p = paired.map_or("-".to_owned(), |paired| format!("{:.3}", paired.p));
+            let corrected =
+                gain.comparison.corrected.map_or_else(|| p.clone(), |one| format!("{:.3}", one.p));
             let (mean, deviation) = (100.0 * points.mean, 100.0 * points.deviation);
             let _ = writeln!(
                 out,
-                "| {name} | {} | {} | {mean:+.1} ± {deviation:.1} | {interval} | {p} |",
+                "| {name} | {} | {} | {mean:+.1} ± {deviation:.1} | {interval} | {p} | {corrected} |",
                 gain.split, gain.comparison.pairs
             );
         }

@@ -41,5 +41,10 @@ fn recipes_are_compared_seed_by_seed_and_one_seed_shows_nothing() {
     refused(&[a, a, "--against", b], "both have seed 1; give each seed once");
     refused(&[a, "--against", "nowhere"], "there is no run nowhere; did you mean");
     refused(&[a, "--against", b, "--split", "train"], "was not measured on train");
-    refused(&[a], "--against");
+    // Without --against, every configuration against the labels only.
+    let said = workshop.done(&["compare", a, b, &scratch[0], &scratch[1]]);
+    for part in ["from scratch (lambda = 0)", "teacher", "verdict  ", "95 % interval", "n = 2", "shared   "] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    refused(&["nowhere"], "there is no run nowhere");
 }
