@@ -146,7 +146,11 @@ impl Contents {
 
     fn of_runs(kind: Kind, runs: Vec<Run>, notes: Vec<String>, options: &Options) -> Result<Self, Error> {
         let first = &runs[0];
-        let mut contents = Self::empty(kind, first.description.pipeline.name.clone());
+        let title = match kind {
+            Kind::Run => first.title(),
+            Kind::Cache | Kind::Sweep => first.description.pipeline.name.clone(),
+        };
+        let mut contents = Self::empty(kind, title);
         contents.notes = notes;
         Self::check_classes(&runs)?;
         if kind == Kind::Sweep {

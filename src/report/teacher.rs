@@ -49,6 +49,12 @@ pub struct Split {
 }
 
 impl Teacher {
+    /// Its accuracy on a split, where that has labels.
+    pub fn accuracy(&self, split: &str) -> Option<f64> {
+        let found = self.splits.iter().find(|other| other.name == split)?;
+        Some(found.quality.as_ref()?.accuracy)
+    }
+
     /// Measures the teacher on `split`.
     ///
     /// # Errors

@@ -70,6 +70,30 @@ pub fn grouped(number: usize) -> String {
     text
 }
 
+/// The text with its absolute paths cut to their last two parts, `…/beans/train`: what a page shows is for others to read.
+pub fn without_absolute_paths(text: &str) -> String {
+    let is_part = |letter: char| !letter.is_whitespace() && !"\"'`,;()<>".contains(letter);
+    let (mut out, mut rest, mut before) = (String::with_capacity(text.len()), text, ' ');
+    while let Some(letter) = rest.chars().next() {
+        if letter == '/' && !is_part(before) {
+            let end = rest.find(|letter| !is_part(letter)).unwrap_or(rest.len());
+            let path = &rest[..end];
+            let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+            if parts.len() > 2 {
+                out.push_str("…/");
+                out.push_str(&parts[parts.len() - 2..].join("/"));
+            } else {
+                out.push_str(path);
+            }
+            (rest, before) = (&rest[end..], 'x');
+            continue;
+        }
+        out.push(letter);
+        (rest, before) = (&rest[letter.len_utf8()..], letter);
+    }
+    out
+}
+
 /// Temperatures and weights as people write them: `5`, `2.5`.
 pub fn numbers(values: &[f32]) -> String {
     values.iter().map(f32::to_string).collect::<Vec<_>>().join(", ")
@@ -78,6 +102,14 @@ pub fn numbers(values: &[f32]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn absolute_paths_lose_what_is_nobodys_concern() {
+        let shown = without_absolute_paths(
+            "ignored /home/me/data/beans/LICENSE, \"/a/b/c/d.onnx\" and hub:org/name, runs/a/b (/tmp)",
+        );
+        assert_eq!(shown, "ignored …/beans/LICENSE, \"…/c/d.onnx\" and hub:org/name, runs/a/b (/tmp)");
+    }
 
     #[test]
     fn numbers_are_written_with_their_units() {

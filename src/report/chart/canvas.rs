@@ -19,7 +19,8 @@ pub const FONT: f64 = 13.0;
 pub const LINE: f64 = 18.0;
 
 const FAMILY: &str = "sans-serif";
-const FONT_FILE: &[u8] = include_bytes!("../font/Roboto-subset.ttf");
+/// The font that texts are measured and drawn in.
+pub const FONT_FILE: &[u8] = include_bytes!("../font/Roboto-subset.ttf");
 /// Plotters' SVG divides a font's size by this, and calls the rest one em.
 const PLOTTERS_EM: f64 = 1.24;
 

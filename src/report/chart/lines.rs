@@ -1,5 +1,9 @@
 //! Curves over epochs or temperatures.
 
+use std::ops::Range;
+
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use super::canvas::{self, Canvas, Drawn, FONT, Head, LINE, px, stroke, text};
@@ -43,6 +47,48 @@ pub struct Lines {
     pub bounds: (Option<f64>, Option<f64>),
 }
 
+/// An axis with a tick at whole numbers only.
+struct Whole {
+    ticks: Vec<f64>,
+    axis: RangedCoordf64,
+}
+
+impl Ranged for Whole {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        self.axis.map(value, limit)
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        if self.ticks.is_empty() { self.axis.key_points(hint) } else { self.ticks.clone() }
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.axis.range()
+    }
+}
+
+/// Ticks on an axis at most.
+const TICKS: f64 = 7.0;
+
+/// Whole numbers from `left` to `right`, as many as have a place.
+fn whole_ticks(left: f64, right: f64) -> Vec<f64> {
+    let (first, last) = (left.ceil(), right.floor());
+    let steps = [1.0, 2.0, 5.0].into_iter().cycle().zip([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
+    let step =
+        steps.map(|(step, power)| step * 10f64.powi(power)).find(|step| (last - first) / step <= TICKS);
+    let step = step.unwrap_or((last - first).max(1.0));
+    let mut at = (first / step).ceil() * step;
+    let mut ticks = Vec::new();
+    while at <= last && ticks.len() < 100 {
+        ticks.push(at);
+        at += step;
+    }
+    ticks
+}
+
 impl Lines {
     pub(super) fn height(&self) -> f64 {
         let names: Vec<String> = self.series.iter().filter_map(|series| series.name.clone()).collect();
@@ -58,6 +104,8 @@ impl Lines {
         let points = || self.series.iter().flat_map(|series| &series.points);
         let (left, right) = canvas::range(points().map(|point| point.0), None, None);
         let (low, high) = canvas::range(points().map(|point| point.1), self.bounds.0, self.bounds.1);
+        // Epochs and temperatures are whole numbers, or few enough to stand between some.
+        let ticks = whole_ticks(left, right);
         let labels = text(FONT, &MUTED, HPos::Center, VPos::Top);
         let format = |value: &f64| canvas::plain(*value);
         let mut chart = ChartBuilder::on(canvas)
@@ -66,7 +114,7 @@ impl Lines {
             .margin_bottom(px(2.0))
             .x_label_area_size(px(42.0))
             .y_label_area_size(px(44.0))
-            .build_cartesian_2d(left..right, low..high)?;
+            .build_cartesian_2d(Whole { ticks, axis: (left..right).into() }, low..high)?;
         chart
             .configure_mesh()
             .disable_x_mesh()
@@ -111,5 +159,18 @@ impl Lines {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_ticks;
+
+    #[test]
+    fn epochs_have_whole_ticks_and_no_more_than_have_a_place() {
+        assert_eq!(whole_ticks(0.94, 3.06), [1.0, 2.0, 3.0]);
+        assert_eq!(whole_ticks(0.4, 30.6), [5.0, 10.0, 15.0, 20.0, 25.0, 30.0]);
+        assert_eq!(whole_ticks(-3.0, 304.0).len(), 7);
+        assert!(whole_ticks(1.2, 1.3).is_empty());
     }
 }

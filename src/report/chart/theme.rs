@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
+use base64::Engine;
 use plotters::style::RGBColor;
+
+use super::canvas::FONT_FILE;
 
 /// One colour: its CSS variable, what charts are drawn with (on light), and what takes its place on dark.
 pub struct Colour {
@@ -65,7 +68,16 @@ pub fn css() -> String {
         );
     }
     css.push('\n');
+    css.push_str(&font());
     css
+}
+
+/// The font that texts were measured in, as a web font: what fits when it is drawn fits when it is read.
+fn font() -> String {
+    let font = base64::engine::general_purpose::STANDARD.encode(FONT_FILE);
+    format!(
+        "@font-face{{font-family:\"decant\";src:url(data:font/ttf;base64,{font})}}\nfigure svg text{{font-family:\"decant\",sans-serif}}\n"
+    )
 }
 
 fn variables(css: &mut String, of: impl Fn(&Colour) -> (u8, u8, u8)) {

@@ -11,6 +11,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{Chart, theme};
 use super::contents::{Contents, Kind};
+use crate::support::text::without_absolute_paths;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -64,7 +65,7 @@ pub fn render(contents: &Contents, charts: &[Chart]) -> String {
                     ul { @for section in &sections { li { a href={ "#" (section.id) } { (section.title) } } } }
                 }
                 main id="content" {
-                    @for note in &contents.notes { p.note { (note) } }
+                    @for note in &contents.notes { p.note { (without_absolute_paths(note)) } }
                     (summary::facts(contents))
                     @for section in &sections {
                         section id=(section.id) aria-labelledby={ (section.id) "-title" } {
@@ -111,11 +112,15 @@ fn figure(chart: &Chart) -> Markup {
     }
 }
 
+/// A table of more columns than this is wider than a phone.
+const WIDE: usize = 6;
+
 /// A table that scrolls sideways by itself where it does not fit, with the keyboard as well.
 fn table(name: &str, head: &[&str], body: Markup) -> Markup {
     html! {
         p.caption { (name) }
-        div.scroll role="region" aria-label=(name) tabindex="0" {
+        @if head.len() > WIDE { p.hint { "Scroll the table sideways to see all of its " (head.len()) " columns." } }
+        div.scroll.wide[head.len() > WIDE] role="region" aria-label=(name) tabindex="0" {
             table aria-label=(name) {
                 thead { tr { @for cell in head { th scope="col" { (cell) } } } }
                 tbody { (body) }

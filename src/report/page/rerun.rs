@@ -8,6 +8,7 @@ use super::Section;
 use crate::report::Teacher;
 use crate::report::contents::Contents;
 use crate::runs::Run;
+use crate::support::text::without_absolute_paths;
 
 pub fn rerun(contents: &Contents) -> Section {
     let run = contents.shown_run();
@@ -22,7 +23,7 @@ pub fn rerun(contents: &Contents) -> Section {
         @if let Some(run) = run {
             details open {
                 summary { "The resolved pipeline of " (folder_name(&run.folder)) ": save it as run.toml" }
-                pre tabindex="0" { (pipeline(run)) }
+                pre tabindex="0" { (without_absolute_paths(&pipeline(run))) }
             }
         }
         @if contents.runs.len() > 1 {
@@ -41,7 +42,7 @@ fn commands(contents: &Contents, run: Option<&Run>) -> Markup {
     let paths: Vec<String> = contents.paths.iter().map(|path| quoted(path)).collect();
     html! {
         @if run.is_some() {
-            p { "With the pipeline below as " code { "run.toml" } ", in the folder that its paths are taken from:" }
+            p { "With the pipeline below as " code { "run.toml" } ", in the folder that its paths are taken from; of absolute paths (…) only the end is shown:" }
         } @else {
             p { "With the pipeline file that the cache was made from:" }
         }
@@ -62,11 +63,11 @@ fn commands(contents: &Contents, run: Option<&Run>) -> Markup {
 fn of_run(run: &Run) -> Markup {
     let description = &run.description;
     html! {
-        dt { "run" } dd { (run.folder.display()) }
+        dt { "run" } dd { (without_absolute_paths(&run.folder.display().to_string())) }
         dt { "trained by" } dd { "decant " (description.decant) " on " (description.device) }
         dt { "run key" } dd { code { (description.key) } }
         @if let Some(result) = &run.result { dt { "weights" } dd { code { (result.weights) } } }
-        dt { "cache" } dd { (description.cache.display()) }
+        dt { "cache" } dd { (without_absolute_paths(&description.cache.display().to_string())) }
         dt { "cache content" } dd { code { (description.cache_content) } }
     }
 }
@@ -76,8 +77,8 @@ fn of_teacher(teacher: &Teacher, content_is_told: bool) -> Markup {
     html! {
         dt { "cache key" } dd { code { (manifest.key) } }
         @if !content_is_told { dt { "cache content" } dd { code { (teacher.content) } } }
-        dt { "dataset" } dd { (manifest.dataset.name) " " code { (manifest.dataset.fingerprint) } }
-        dt { "teacher" } dd { (manifest.teacher.name) " " code { (manifest.teacher.fingerprint) } }
+        dt { "dataset" } dd { (without_absolute_paths(&manifest.dataset.name)) " " code { (manifest.dataset.fingerprint) } }
+        dt { "teacher" } dd { (without_absolute_paths(&manifest.teacher.name)) " " code { (manifest.teacher.fingerprint) } }
         dt { "teacher ran on" } dd { (manifest.teacher.provider) ", " (manifest.teacher.precision) ", " (manifest.teacher.runtime) }
         dt { "views" } dd { (manifest.view) }
         dt { "written by" } dd { (manifest.writer) ", format " (manifest.format) }
@@ -94,8 +95,8 @@ fn folder_name(folder: &Path) -> String {
 
 /// As a shell takes it.
 fn quoted(path: &Path) -> String {
-    let path = path.display().to_string();
-    let plain = |letter: char| letter.is_alphanumeric() || "/._-".contains(letter);
+    let path = without_absolute_paths(&path.display().to_string());
+    let plain = |letter: char| letter.is_alphanumeric() || "/._-…".contains(letter);
     if !path.is_empty() && path.chars().all(plain) {
         path
     } else {

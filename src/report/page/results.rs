@@ -7,7 +7,7 @@ use crate::report::contents::{Contents, Kind};
 use crate::report::plots::MOST_CLASSES;
 use crate::runs::Run;
 use crate::support::confusion::Confusion;
-use crate::support::text::{bytes, percent, percent_or_dash, seconds};
+use crate::support::text::{bytes, grouped, percent, percent_or_dash, seconds};
 use crate::train::metrics::Metrics;
 
 pub fn learning(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
@@ -113,7 +113,7 @@ fn cost(run: &Run) -> Markup {
             td { (result.and_then(|result| result.test.as_ref()).map_or_else(dash, |test| percent_or_dash(test.accuracy))) }
             td { (seconds(run.timing.seconds)) }
             td { (format!("{:.0}", run.timing.images_per_second())) }
-            td { (result.map_or_else(dash, |result| result.parameters.to_string())) }
+            td { (result.map_or_else(dash, |result| grouped(result.parameters))) }
             td { (run.weights_bytes.map_or_else(dash, bytes)) }
         }
     }

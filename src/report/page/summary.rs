@@ -6,7 +6,11 @@ use crate::report::Teacher;
 use crate::report::contents::{Contents, Kind};
 use crate::runs::compare::{Verdict, probability};
 use crate::runs::{Run, Spread};
-use crate::support::text::{bytes, count, numbers, percent, percent_or_dash, seconds, signed};
+use crate::support::statistics::wilson;
+use crate::support::text::{
+    bytes, count, numbers, percent, percent_or_dash, seconds, signed, without_absolute_paths,
+};
+use crate::train::metrics::Metrics;
 
 /// One number with its name and what it is beside.
 struct Fact(&'static str, String, String);
@@ -16,9 +20,9 @@ pub fn lead(contents: &Contents) -> Markup {
     let student = |run: &Run| run.description.pipeline.student.describe();
     html! {
         @if let Some(run) = contents.runs.first() {
-            " · teacher " (run.description.teacher) " · student " (student(run))
+            " · teacher " (without_absolute_paths(&run.description.teacher)) " · student " (student(run))
         } @else if let Some(teacher) = &contents.teacher {
-            " · dataset " (teacher.manifest.dataset.name) " · teacher " (teacher.manifest.teacher.name)
+            " · dataset " (teacher.manifest.dataset.name) " · teacher " (without_absolute_paths(&teacher.manifest.teacher.name))
         }
     }
 }
@@ -73,7 +77,12 @@ fn of_run(run: &Run) -> Vec<Fact> {
             facts.push(Fact(
                 "Test accuracy",
                 percent_or_dash(test.accuracy),
-                format!("{} images, macro F1 {}", test.samples, percent_or_dash(test.macro_f1)),
+                format!(
+                    "{}{} images, macro F1 {}",
+                    interval(test),
+                    test.samples,
+                    percent_or_dash(test.macro_f1)
+                ),
             ));
         }
         let validation = &result.validation;
@@ -81,7 +90,8 @@ fn of_run(run: &Run) -> Vec<Fact> {
             "Validation accuracy",
             percent_or_dash(validation.accuracy),
             format!(
-                "epoch {}, the best of {} by {}",
+                "{}epoch {}, the best of {} by {}",
+                interval(validation),
                 result.best_epoch,
                 run.epochs.len(),
                 result.chosen_by.name()
@@ -111,6 +121,13 @@ fn of_run(run: &Run) -> Vec<Fact> {
         format!("on {}, {:.0} images/s", run.timing.device, run.timing.images_per_second()),
     ));
     facts
+}
+
+/// The 95 % interval of an accuracy, for the images that it is over.
+fn interval(metrics: &Metrics) -> String {
+    let Some(accuracy) = metrics.accuracy else { return String::new() };
+    let [low, high] = wilson(accuracy, metrics.confusion.labelled() as usize);
+    format!("95 % interval {:.1} to {:.1}, ", 100.0 * low, 100.0 * high)
 }
 
 fn spread(measure: &Spread) -> String {
@@ -151,11 +168,18 @@ fn of_sweep(contents: &Contents) -> Vec<Fact> {
             Verdict::Significant => "significant",
         };
         let p = gain.paired.map_or(String::new(), |paired| format!(", {}", probability(paired.p)));
-        facts.push(Fact(
-            "Distilled above scratch",
-            format!("{} points", signed(100.0 * accuracy.mean)),
-            format!("{verdict}{p}, n = {}, {}", gain.pairs, best.label),
-        ));
+        let interval = gain.paired.map_or(String::new(), |paired| {
+            format!("95 % interval {} to {}, ", signed(100.0 * paired.ci[0]), signed(100.0 * paired.ci[1]))
+        });
+        let corrected = gain.corrected.map_or(String::new(), |one| {
+            format!(" ({} corrected for {} configurations)", probability(one.p), one.comparisons)
+        });
+        // What a reader came for.
+        let beside = format!("{verdict}: {interval}n = {}{p}{corrected}; {}", gain.pairs, best.label);
+        facts.insert(
+            0,
+            Fact("Distilled above from scratch", format!("{} points", signed(100.0 * accuracy.mean)), beside),
+        );
     }
     facts
 }

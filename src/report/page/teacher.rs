@@ -5,7 +5,7 @@ use maud::html;
 use super::{Charts, Section, results, table};
 use crate::report::contents::{Contents, Kind};
 use crate::report::plots::MOST_CLASSES;
-use crate::support::text::percent;
+use crate::support::text::{percent, without_absolute_paths};
 
 pub fn teacher(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
     let teacher = contents.teacher.as_ref()?;
@@ -37,7 +37,7 @@ pub fn teacher(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
             "The entropy is the mean over all rows of a split. Near 0 the targets add nothing to the labels; near the dashed line they are uniform."
         }
         @for duplicates in &teacher.duplicates { p { (duplicates) } }
-        @for note in &teacher.manifest.dataset.notes { p.muted { (note) } }
+        @for note in &teacher.manifest.dataset.notes { p.muted { (without_absolute_paths(note)) } }
     };
     Some(Section { id: "teacher", title: "Teacher and soft targets", body })
 }

@@ -6,6 +6,7 @@ use crate::report::chart::{Cell, Chart, Heat, Plot, Row, Spread};
 use crate::report::comparison::{Comparison, Group};
 use crate::runs::Spread as Measured;
 use crate::support::text::{count, percent, signed};
+use crate::train::metrics::Criterion;
 
 /// Groups in one chart at most.
 const MOST_GROUPS: usize = 12;
@@ -105,7 +106,7 @@ fn measured_split(comparison: &Comparison) -> &'static str {
 }
 
 /// Every run of each group, and what they spread over.
-pub fn spread(comparison: &Comparison) -> Option<Chart> {
+pub fn spread(comparison: &Comparison, teacher: impl Fn(&str) -> Option<f64>) -> Option<Chart> {
     let split = measured_split(comparison);
     let of = |group: &Group| match &group.test {
         Some(test) if split == "test" => test.clone(),
@@ -117,6 +118,9 @@ pub fn spread(comparison: &Comparison) -> Option<Chart> {
         values: of(group).values.iter().map(|value| 100.0 * value).collect(),
         reference: group.is_scratch(),
     });
+    let teacher = teacher(split).filter(|_| comparison.measure == Criterion::Accuracy);
+    let teacher =
+        teacher.map(|share| Row { name: "teacher".to_owned(), values: vec![100.0 * share], reference: true });
     let scratch = groups.iter().find(|group| group.is_scratch()).map(|group| 100.0 * of(group).mean);
     let said = groups.iter().map(|group| {
         let measure = of(group);
@@ -132,7 +136,7 @@ pub fn spread(comparison: &Comparison) -> Option<Chart> {
         ),
         plot: Plot::Spread(Spread {
             x: format!("{} on {split}, %", comparison.measure.name()),
-            rows: rows.collect(),
+            rows: rows.chain(teacher).collect(),
             line: scratch,
         }),
     })

@@ -15,8 +15,14 @@ fn over_epochs(epochs: &[EpochRecord], of: impl Fn(&EpochRecord) -> Option<f64>)
     epochs.iter().filter_map(|record| Some((record.epoch as f64, of(record)?))).collect()
 }
 
-/// How one student learned.
-pub fn run(run: &Run) -> Vec<Chart> {
+/// The teacher's accuracy on validation, as a line over the epochs of the others.
+fn teacher_line(teacher: Option<f64>, epochs: usize) -> Option<Series> {
+    let height = 100.0 * teacher?;
+    Some(curve("teacher", 3, Line::Dashed, vec![(1.0, height), (epochs.max(1) as f64, height)]))
+}
+
+/// How one student learned; `teacher` is the teacher's accuracy on validation.
+pub fn run(run: &Run, teacher: Option<f64>) -> Vec<Chart> {
     let epochs = &run.epochs;
     let (Some(first), Some(last)) = (epochs.first(), epochs.last()) else { return Vec::new() };
     let train = &run.description.pipeline.train;
@@ -57,26 +63,29 @@ pub fn run(run: &Run) -> Vec<Chart> {
                 percent(best.validation.teacher_agreement)
             ),
             "% of images",
-            vec![
-                curve(
-                    "training accuracy",
-                    2,
-                    Line::Dashed,
-                    over_epochs(epochs, |record| record.train_accuracy.map(|share| 100.0 * share)),
-                ),
-                curve(
-                    "agreement with the teacher",
-                    1,
-                    Line::Dashed,
-                    over_epochs(epochs, |record| Some(100.0 * record.validation.teacher_agreement)),
-                ),
-                curve(
-                    "validation accuracy",
-                    0,
-                    Line::Solid,
-                    over_epochs(epochs, |record| record.validation.accuracy.map(|share| 100.0 * share)),
-                ),
-            ],
+            teacher_line(teacher, epochs.len())
+                .into_iter()
+                .chain([
+                    curve(
+                        "training accuracy",
+                        2,
+                        Line::Dashed,
+                        over_epochs(epochs, |record| record.train_accuracy.map(|share| 100.0 * share)),
+                    ),
+                    curve(
+                        "agreement with the teacher",
+                        1,
+                        Line::Dashed,
+                        over_epochs(epochs, |record| Some(100.0 * record.validation.teacher_agreement)),
+                    ),
+                    curve(
+                        "validation accuracy",
+                        0,
+                        Line::Solid,
+                        over_epochs(epochs, |record| record.validation.accuracy.map(|share| 100.0 * share)),
+                    ),
+                ])
+                .collect(),
             (None, None),
         ),
         chart(
@@ -128,7 +137,7 @@ pub fn run(run: &Run) -> Vec<Chart> {
 }
 
 /// The best distilled student and its like from scratch, epoch by epoch: each seed, and the mean over them.
-pub fn sweep(comparison: &Comparison, runs: &[Run]) -> Vec<Chart> {
+pub fn sweep(comparison: &Comparison, runs: &[Run], teacher: Option<f64>) -> Vec<Chart> {
     let mut groups: Vec<(&Group, usize)> = Vec::new();
     match comparison.best_distilled() {
         Some(best) => {
@@ -175,6 +184,8 @@ pub fn sweep(comparison: &Comparison, runs: &[Run]) -> Vec<Chart> {
         alt,
         plot: Plot::Lines(Lines { x: "epoch".to_owned(), y: y.to_owned(), series, bounds: (None, None) }),
     };
+    let drawn = groups.iter().flat_map(|(group, _)| &group.runs);
+    let longest = drawn.map(|&index| runs[index].epochs.len()).max().unwrap_or(1);
     let accuracy = |record: &EpochRecord| record.validation.accuracy.map(|share| 100.0 * share);
     let agreement = |record: &EpochRecord| Some(100.0 * record.validation.teacher_agreement);
     let likelihood = |record: &EpochRecord| record.validation.negative_log_likelihood;
@@ -185,7 +196,7 @@ pub fn sweep(comparison: &Comparison, runs: &[Run]) -> Vec<Chart> {
             "Validation accuracy",
             end("Validation accuracy", " %", &accuracy),
             "% of validation images",
-            series(&accuracy),
+            teacher_line(teacher, longest).into_iter().chain(series(&accuracy)).collect(),
         ),
         chart(
             "loss",

@@ -12,16 +12,17 @@ pub use answers::MOST_CLASSES;
 /// Every chart of a report, in the page's order.
 pub fn charts(contents: &Contents) -> Vec<Chart> {
     let mut charts = Vec::new();
+    let teacher = |split: &str| contents.teacher.as_ref()?.accuracy(split);
     if let Some(comparison) = &contents.comparison {
         charts.extend(comparison::grid(comparison, "heat-validation", "validation", |group| {
             Some(&group.validation)
         }));
         charts.extend(comparison::grid(comparison, "heat-test", "test", |group| group.test.as_ref()));
-        charts.extend(comparison::spread(comparison));
+        charts.extend(comparison::spread(comparison, teacher));
         charts.extend(comparison::gains(comparison));
-        charts.extend(curves::sweep(comparison, &contents.runs));
+        charts.extend(curves::sweep(comparison, &contents.runs, teacher("validation")));
     } else if let [run] = contents.runs.as_slice() {
-        charts.extend(curves::run(run));
+        charts.extend(curves::run(run, teacher("validation")));
     }
     if let Some(student) = &contents.student {
         let title = format!("Confusion matrix of the student on {}", student.split);
