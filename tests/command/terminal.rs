@@ -89,12 +89,62 @@ impl Person {
     }
 }
 
-/// What a terminal of this width shows in the end.
+/// What a terminal of this width shows in the end, as far as decant's own control sequences go.
 fn screen(columns: u16, written: &[u8]) -> String {
-    let size = |count| std::num::NonZero::new(count).expect("a terminal has a size");
-    let mut parser = vt100::Parser::new(size(200), size(columns), 0);
-    parser.process(written);
-    parser.screen().contents()
+    let (mut rows, mut row, mut column): (Vec<Vec<char>>, usize, usize) = (vec![Vec::new()], 0, 0);
+    let text = String::from_utf8_lossy(written).into_owned();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\r' => column = 0,
+            '\n' => row += 1,
+            '\u{1b}' => {
+                let sequence = sequence(&mut letters);
+                let count = sequence.trim_end_matches(char::is_alphabetic).parse().unwrap_or(1);
+                match sequence.chars().last() {
+                    Some('A') => row = row.saturating_sub(count),
+                    Some('K') => rows[row].truncate(column),
+                    Some('J') => {
+                        rows[row].truncate(column);
+                        rows.truncate(row + 1);
+                    }
+                    _ => {}
+                }
+            }
+            letter => {
+                if column == usize::from(columns) {
+                    (row, column) = (row + 1, 0);
+                }
+                if rows.len() <= row {
+                    rows.resize(row + 1, Vec::new());
+                }
+                let line = &mut rows[row];
+                if line.len() <= column {
+                    line.resize(column + 1, ' ');
+                }
+                line[column] = letter;
+                column += 1;
+            }
+        }
+        if rows.len() <= row {
+            rows.resize(row + 1, Vec::new());
+        }
+    }
+    rows.into_iter().map(|row| row.into_iter().collect::<String>()).collect::<Vec<_>>().join("\n")
+}
+
+/// The rest of a control sequence after its escape: `[2A`.
+fn sequence(letters: &mut std::str::Chars<'_>) -> String {
+    let mut found = String::new();
+    for letter in letters {
+        if letter != '[' {
+            found.push(letter);
+        }
+        if letter.is_alphabetic() {
+            break;
+        }
+    }
+    found
 }
 
 /// The lines of progress that were drawn: from a carriage return to what clears the rest of the line.
