@@ -39,14 +39,7 @@ pub use error::Failure;
 #[command(name = "decant", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
     /// Colour errors, warnings and the best: auto, always or never; auto obeys NO_COLOR
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        default_value = "auto",
-        hide_default_value = true,
-        hide_possible_values = true
-    )]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide = true)]
     color: ColorChoice,
     #[command(subcommand)]
     command: Command,

@@ -40,9 +40,11 @@ pub fn styled(text: &str, width: Option<usize>, coloured: bool) -> String {
 /// A line in as many as it needs, broken between words; those after the first stand below the value of a `key      value` line.
 /// Rows of tables and lines without a space are left as they are.
 fn wrap(line: &str, width: usize) -> String {
+    // JSON is for programs, also where it passes by a person.
+    let is_json = line.trim_start().starts_with(['{', '}', '[', ']', '"']);
     let is_short = |text: &str| text.chars().count() <= width;
     let indent = value_column(line);
-    if is_short(line) || width < indent + 20 || is_row(line, indent) {
+    if is_json || is_short(line) || width < indent + 20 || is_row(line, indent) {
         return line.to_owned();
     }
     let head: String = line.chars().take(indent).collect();
@@ -126,6 +128,7 @@ mod tests {
             "  class              images  precision  recall",
             "a-path-that-is-longer-than-the-terminal-is-wide/and-has-no-space",
             "short",
+            "  \"key\": \"a text of a JSON file that nobody wants broken\"",
             "",
         ] {
             assert_eq!(styled(line, Some(30), false), line);
