@@ -113,7 +113,8 @@ mod tests {
         insta::assert_snapshot!(styled(line, Some(45), false), @r"
           data     beans: train 1034, validation 133,
                    test 128; 3 classes:
-                   angular_leaf_spot, bean_rust, healthy
+                   angular_leaf_spot, bean_rust,
+                   healthy
         ");
         let error = "decant: there is no run abc; did you mean runs/abd, runs/abe?";
         assert_eq!(
