@@ -257,7 +257,8 @@ fn keys_that_an_architecture_does_not_have_are_refused() {
     let workshop = Workshop::new();
     workshop.file("tiny.toml", TINY);
     for (set, said) in [
-        ("student.architecture=resnet-18", "tiny.toml:8: "),
+        // The file's width has no meaning any more, and the run asks for its cache.
+        ("student.architecture=resnet-18", "no cache"),
         ("student.architecture=resnet", "resnet-18"),
         ("student.freeze=blocks:17", "blocks:N"),
     ] {
@@ -265,6 +266,9 @@ fn keys_that_an_architecture_does_not_have_are_refused() {
         assert!(code == 2 && message.contains(said), "{set}: {message}");
     }
     workshop.file("resnet.toml", &TINY.replace("width = 0.35", "architecture = \"resnet-18\""));
+    workshop.file("both.toml", &TINY.replace("width = 0.35", "architecture = \"resnet-18\"\nwidth = 0.35"));
+    let (code, message) = workshop.refused(&["train-student", "-p", "both.toml"]);
+    assert!(code == 2 && message.contains("student.width") && message.contains("both.toml:"), "{message}");
     let (code, message) =
         workshop.refused(&["train-student", "-p", "resnet.toml", "--set", "student.freeze=blocks:9"]);
     assert!(code == 2 && message.contains("N from 0 to 8"), "{message}");
