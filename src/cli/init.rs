@@ -75,13 +75,13 @@ fn file(out: &Path, pipeline: &Pipeline, dataset: &Dataset, source: &str, teache
     let Pipeline { cache, student, train, .. } = pipeline;
     let out = out.display();
     let mut text = format!(
-        "{MARK} for {} with {}.\n#\n\
+        "{MARK} for {} with {} classes.\n#\n\
          #   decant teacher-cache -p {out}   runs the teacher, once\n\
          #   decant train-student -p {out}   trains a student from what it said\n\
          #   decant sweep -p {out}           every combination in [sweep], if there is one\n#\n\
          # A key behind a # has the value that it shows; take the # away to change it.\n\n{}",
         count(dataset.splits.iter().map(|split| split.samples.len()).sum(), "image"),
-        format!("{} classes", dataset.classes.len()),
+        dataset.classes.len(),
         minimal(source, teacher),
     );
     let mut section = |name: &str, keys: &[(&str, String, &str)]| {

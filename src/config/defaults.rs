@@ -46,8 +46,7 @@ fn learning_rate(train: &Train, is_trained: bool) -> f64 {
     let step = (train.batch_size * train.accumulate) as f64 / STEP;
     let rate = match train.optimizer {
         Optimizer::Sgd => SGD_LR * step,
-        Optimizer::RmsProp => 0.1 * ADAM_LR * step.sqrt(),
-        Optimizer::Lion => 0.1 * ADAM_LR * step.sqrt(),
+        Optimizer::RmsProp | Optimizer::Lion => 0.1 * ADAM_LR * step.sqrt(),
         Optimizer::AdamW | Optimizer::Adam | Optimizer::Lamb => ADAM_LR * step.sqrt(),
     };
     let rate = if is_trained { FINE_TUNING * rate } else { rate };
