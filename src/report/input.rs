@@ -72,7 +72,7 @@ impl Input {
 /// The runs that `paths` name: runs, sweeps, and folders of runs, with notes on those that are not there.
 ///
 /// # Errors
-/// As [`Input::read`]; a cache.
+/// A folder that is none of these, a cache, or a run that is damaged.
 pub fn runs_of(paths: &[PathBuf], runs_dir: &Path) -> Result<(Vec<Run>, Vec<String>), Error> {
     match Input::read(paths, runs_dir)? {
         Input::Run(run) => Ok((vec![*run], Vec::new())),
