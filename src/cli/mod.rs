@@ -1,5 +1,6 @@
 //! The commands: one file each, with its arguments and its `run`.
 
+mod bench;
 mod cache;
 mod compare;
 mod completions;
@@ -71,6 +72,7 @@ enum Command {
     Cache(cache::Args),
     Data(data::Args),
     Doctor(doctor::Args),
+    Bench(bench::Args),
     Completions(completions::Args),
 }
 
@@ -108,6 +110,7 @@ impl Cli {
             Command::Cache(args) => cache::run(args, &context),
             Command::Data(args) => data::run(args, &context),
             Command::Doctor(args) => doctor::run(args, &context),
+            Command::Bench(args) => bench::run(args, &context),
             Command::Completions(args) => {
                 completions::run(&args);
                 Ok(())

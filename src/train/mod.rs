@@ -47,4 +47,4 @@ pub use record::{
 pub use run::{Event, Outcome, clear, run};
 pub use session::Session;
 pub use setup::{Description, Setup};
-pub use throughput::{Pace, pace};
+pub use throughput::{Pace, losses, pace, step_seconds};

@@ -2,7 +2,11 @@
 
 use crate::common::Workshop;
 
+<<<<<<< HEAD
 const COMMANDS: &[&[&str]] = &[
+=======
+const COMMANDS: [&[&str]; 32] = [
+>>>>>>> 083738c (Add decant bench: a device against the CPU, and the speed of both stages)
     &[],
     &["teacher-cache"],
     &["train-student"],
@@ -34,6 +38,7 @@ const COMMANDS: &[&[&str]] = &[
     &["data", "inspect"],
     &["data", "synth"],
     &["doctor"],
+    &["bench"],
     &["completions"],
 ];
 

@@ -4,6 +4,7 @@
 mod common;
 
 mod agreement;
+mod bench;
 mod compare;
 mod docs;
 mod help;

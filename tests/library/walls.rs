@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 13] = [
     &["train"],
     &["runs"],
     &["sweep"],
-    &["report", "planning"],
+    &["report", "planning", "bench"],
     &["cli"],
     &["main"],
 ];

@@ -1,0 +1,56 @@
+//! What can stop a benchmark.
+
+use std::path::PathBuf;
+
+use crate::support::exit::{ExitKind, Kind};
+use crate::{dataset, stage_one, teacher, train};
+
+/// Each is one sentence that names the thing, what was expected and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The device runs neither stage.
+    #[error("nothing can be measured: {teacher}; {student}")]
+    Nothing {
+        /// Why not the teacher.
+        teacher: String,
+        /// Why not the student.
+        student: String,
+    },
+    /// The teacher.
+    #[error(transparent)]
+    Teacher(#[from] teacher::Error),
+    /// Stage one.
+    #[error(transparent)]
+    StageOne(#[from] stage_one::Error),
+    /// The generated leaves.
+    #[error(transparent)]
+    Dataset(#[from] dataset::Error),
+    /// The student.
+    #[error(transparent)]
+    Train(#[from] train::Error),
+    /// The measurement has no room.
+    #[error("can't use {path}: {source}; name another folder in TMPDIR")]
+    Scratch {
+        /// The temporary folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Stopped by the user.
+    #[error("interrupted; nothing was kept")]
+    Interrupted,
+}
+
+impl ExitKind for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Nothing { .. } => Kind::Usage,
+            Self::Teacher(error) => error.kind(),
+            Self::StageOne(error) => error.kind(),
+            Self::Dataset(error) => error.kind(),
+            Self::Train(error) => error.kind(),
+            Self::Scratch { .. } => Kind::Failed,
+            Self::Interrupted => Kind::Interrupted,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `decant bench`: a device held against the CPU, and how fast both stages run on it, from nothing but this program.
+
+mod error;
+mod protobuf;
+mod report;
+mod student;
+mod teacher;
+mod vit;
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+pub use error::Error;
+pub use report::{Check, Part, Report, StudentRate, TeacherRate};
+pub use vit::{Element, VitShape};
+
+use crate::config::{StudentDevice, TeacherDevice};
+use crate::support::context::Context;
+use crate::train;
+
+/// Checks `device` against the CPU and measures both stages on it; with `quick` at sizes that take seconds. Each number goes to
+/// `context` as a line when it is known.
+///
+/// A stage that the device can't run is left out, and the report says why.
+///
+/// # Errors
+/// A device that runs neither stage; a teacher or student that fails on the way; Ctrl-C.
+pub fn run(device: StudentDevice, quick: bool, context: &Context) -> Result<Report, Error> {
+    let clock = Instant::now();
+    let mut report = Report {
+        decant: env!("CARGO_PKG_VERSION").to_owned(),
+        unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        quick,
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        ..Report::default()
+    };
+    let chosen = train::choose_device(device);
+    let of_teacher = match (device, &chosen) {
+        // Both stages on one device, where there is a choice.
+        (StudentDevice::Auto, Ok(chosen)) => TeacherDevice::try_from(chosen.name),
+        _ => TeacherDevice::try_from(device),
+    };
+    match of_teacher.map(|device| teacher::Bench::open(device, quick)) {
+        Ok(Ok(bench)) => {
+            report.teacher = Part::On(bench.device());
+            bench.run(&mut report, context)?;
+        }
+        Ok(Err(error)) => report.teacher = Part::Skipped(error.to_string()),
+        Err(reason) => report.teacher = Part::Skipped(reason),
+    }
+    match chosen {
+        Ok(chosen) => {
+            report.student = Part::On(chosen.name.to_string());
+            student::run(&chosen, &mut report, context)?;
+        }
+        Err(error) => report.student = Part::Skipped(error.to_string()),
+    }
+    if let (Part::Skipped(teacher), Part::Skipped(student)) = (&report.teacher, &report.student) {
+        return Err(Error::Nothing { teacher: teacher.clone(), student: student.clone() });
+    }
+    report.seconds = clock.elapsed().as_secs_f64();
+    Ok(report)
+}

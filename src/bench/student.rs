@@ -1,0 +1,89 @@
+//! The student's half: its training steps against the CPU's, and their rates.
+
+use std::time::Duration;
+
+use super::Error;
+use super::report::{Check, Report, StudentRate};
+use super::teacher::difference;
+use crate::config::{Pipeline, Student};
+use crate::support::context::Context;
+use crate::train::{self, TrainDevice};
+
+/// How far the losses of ten steps may be from the CPU's: AdamW's first steps are little more than the gradient's sign, so what
+/// rounds to the other side goes the other way.
+const TOLERANCE: f64 = 1e-2;
+/// Classes of the students that are measured.
+const CLASSES: usize = 3;
+
+/// Adds what was found on `device` to `report`.
+///
+/// # Errors
+/// A device that fails; Ctrl-C.
+pub(super) fn run(device: &TrainDevice, report: &mut Report, context: &Context) -> Result<(), Error> {
+    let check = check(device, if report.quick { 3 } else { 10 })?;
+    context.line(format!("{}: difference {:.1e}", check.what, check.difference));
+    report.checks.push(check);
+    let cases: &[(usize, usize)] = match (report.quick, device.is_host) {
+        (true, _) => &[(32, 8)],
+        (false, true) => &[(224, 8), (96, 32), (32, 64)],
+        (false, false) => &[(224, 64), (224, 256)],
+    };
+    for &(side, batch) in cases {
+        if context.is_cancelled() {
+            return Err(Error::Interrupted);
+        }
+        let rate = rate(device, side, batch, report.quick)?;
+        context.line(format!(
+            "{}, {}, {side} px, batch {batch}: {:.1} images/s",
+            rate.model, rate.precision, rate.images_per_second
+        ));
+        report.stage_two.push(rate);
+    }
+    Ok(())
+}
+
+/// The losses of some steps of a small student on this device against those of the CPU; on the CPU, on all threads against those
+/// on one, which are the same bits.
+fn check(device: &TrainDevice, steps: usize) -> Result<Check, Error> {
+    let pipeline = pipeline(Some(0.35), 64, 8);
+    let found = train::losses(&pipeline, CLASSES, device, steps)?;
+    let cpu = TrainDevice::cpu();
+    if !device.is_host {
+        let expected = train::losses(&pipeline, CLASSES, &cpu, steps)?;
+        let what = format!("student: losses of {steps} steps, the device and the CPU");
+        return Ok(Check { what, difference: difference(&found, &expected), tolerance: TOLERANCE });
+    }
+    let what = format!("student: losses of {steps} steps, all threads and one");
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread can be started");
+    let expected = one.install(|| train::losses(&pipeline, CLASSES, &cpu, steps))?;
+    Ok(Check { what, difference: difference(&found, &expected), tolerance: 0.0 })
+}
+
+fn rate(device: &TrainDevice, side: usize, batch: usize, quick: bool) -> Result<StudentRate, Error> {
+    let width = quick.then_some(0.35);
+    let pipeline = pipeline(width, side, batch);
+    // A GPU's first steps compile and choose kernels.
+    let warm = match (quick, device.is_host) {
+        (true, _) => 1,
+        (false, true) => 2,
+        (false, false) => 20,
+    };
+    let budget = if quick { Duration::from_millis(200) } else { Duration::from_secs(8) };
+    let seconds = train::step_seconds(&pipeline, CLASSES, device, warm, budget)?;
+    Ok(StudentRate {
+        model: format!("MobileNetV2 {:.2}", width.unwrap_or(1.0)),
+        precision: "float32".to_owned(),
+        side,
+        batch,
+        images_per_second: batch as f64 / seconds,
+        step_milliseconds: 1e3 * seconds,
+    })
+}
+
+fn pipeline(width: Option<f64>, side: usize, batch: usize) -> Pipeline {
+    let mut pipeline = Pipeline::default();
+    pipeline.student = Student { width, image_size: side, ..pipeline.student };
+    pipeline.train.batch_size = batch;
+    pipeline.train.lr = 1e-3;
+    pipeline
+}
