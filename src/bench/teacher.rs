@@ -245,6 +245,7 @@ fn first(dataset: &Dataset, images: usize) -> Dataset {
         }],
         notes: Vec::new(),
         duplicates: Vec::new(),
+        left_out: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use decant::bench::{Part, Report};
+use decant::bench::{Check, Part, Report};
 
 use crate::common::Workshop;
 
@@ -15,7 +15,7 @@ fn the_cpu_agrees_with_itself_and_both_stages_have_a_rate() {
     assert_eq!(report.student, Part::On("cpu".to_owned()));
     assert!(matches!(&report.teacher, Part::On(device) if device.starts_with("cpu, ONNX Runtime 1.")));
     assert_eq!(report.checks.len(), 2);
-    assert!(report.checks.iter().all(|check| check.passed()), "{:?}", report.checks);
+    assert!(report.checks.iter().all(Check::passed), "{:?}", report.checks);
     let models: Vec<&str> = report.stage_one.iter().map(|rate| rate.model.as_str()).collect();
     assert_eq!(models, ["embedded:leaves", "ViT of 2 small blocks"]);
     assert!(report.stage_one.iter().all(|rate| rate.share() > 0.0 && rate.share().is_finite()));
