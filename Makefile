@@ -15,12 +15,12 @@ RUNTIME  = $(if $(GPU),.onnxruntime/installed-gpu,$(firstword $(wildcard .onnxru
 VENV     = .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test test-objects lint fuzz interop wheel wheel-test dist cluster-ray cluster-slurm bench-peers bench-online bench-teacher-cache clean
+.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test test-wgpu test-objects lint fuzz interop wheel wheel-test dist cluster-ray cluster-slurm bench-peers bench-online bench-teacher-cache clean
 
 help:                ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
-build:               ## Build the release binary (FEATURES=cuda adds CUDA).
+build:               ## Build the release binary (FEATURES=cuda adds CUDA, FEATURES=wgpu Vulkan and Metal, for students).
 	cargo build --release --locked $(CARGO_FEATURES)
 
 runtime: $(RUNTIME)  ## Install the pinned ONNX Runtime library into .onnxruntime/ (GPU=1 with CUDA and cuDNN, 3 GB).
@@ -58,6 +58,10 @@ doctor: build        ## Say which devices and libraries were found.
 
 test: runtime        ## Every test; needs no GPU.
 	cargo test --locked
+
+# The Vulkan device may be a GPU's, or one in software: Debian's mesa-vulkan-drivers.
+test-wgpu: runtime   ## The student on a Vulkan device against the CPU.
+	cargo test --locked --features wgpu --test library wgpu::
 
 # S3S_FS=PATH takes s3s-fs, which checks signatures, for a server (cargo install s3s-fs --features binary) in place of moto.
 test-objects: runtime ## Object stores against an S3 server on loopback, with faults, in a venv of its own.

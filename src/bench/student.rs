@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Error;
 use super::report::{Check, Report, StudentRate};
 use super::teacher::difference;
-use crate::config::{Pipeline, Student};
+use crate::config::{Pipeline, Precision, Student};
 use crate::support::context::Context;
 use crate::train::{self, TrainDevice};
 
@@ -28,11 +28,15 @@ pub(super) fn run(device: &TrainDevice, report: &mut Report, context: &Context) 
         (false, true) => &[(224, 8), (96, 32), (32, 64)],
         (false, false) => &[(224, 64), (224, 256)],
     };
-    for &(side, batch) in cases {
+    let precisions = [Precision::Float32, Precision::Bfloat16];
+    let has = |precision: &Precision| device.check_precision(*precision).is_ok();
+    let precisions: Vec<Precision> = precisions.into_iter().filter(has).collect();
+    let cases = cases.iter().flat_map(|case| precisions.iter().map(move |precision| (*case, *precision)));
+    for ((side, batch), precision) in cases {
         if context.is_cancelled() {
             return Err(Error::Interrupted);
         }
-        let rate = rate(device, side, batch, report.quick)?;
+        let rate = rate(device, (side, batch), precision, report.quick)?;
         context.line(format!(
             "{}, {}, {side} px, batch {batch}: {:.1} images/s",
             rate.model, rate.precision, rate.images_per_second
@@ -59,9 +63,15 @@ fn check(device: &TrainDevice, steps: usize) -> Result<Check, Error> {
     Ok(Check { what, difference: difference(&found, &expected), tolerance: 0.0 })
 }
 
-fn rate(device: &TrainDevice, side: usize, batch: usize, quick: bool) -> Result<StudentRate, Error> {
+fn rate(
+    device: &TrainDevice,
+    (side, batch): (usize, usize),
+    precision: Precision,
+    quick: bool,
+) -> Result<StudentRate, Error> {
     let width = quick.then_some(0.35);
-    let pipeline = pipeline(width, side, batch);
+    let mut pipeline = pipeline(width, side, batch);
+    pipeline.train.precision = precision;
     // A GPU's first steps compile and choose kernels.
     let warm = match (quick, device.is_host) {
         (true, _) => 1,
@@ -72,7 +82,7 @@ fn rate(device: &TrainDevice, side: usize, batch: usize, quick: bool) -> Result<
     let seconds = train::step_seconds(&pipeline, CLASSES, device, warm, budget)?;
     Ok(StudentRate {
         model: format!("MobileNetV2 {:.2}", width.unwrap_or(1.0)),
-        precision: "float32".to_owned(),
+        precision: precision.name().to_owned(),
         side,
         batch,
         images_per_second: batch as f64 / seconds,

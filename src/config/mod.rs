@@ -46,7 +46,7 @@ pub use kind::{Kind, shortest};
 pub use load::{Assignment, Source, Variant, load, parse};
 pub use pipeline::Pipeline;
 pub use provider::Provider;
-pub use recipe::{ClassRule, ClassWeights, Freeze, Optimizer};
+pub use recipe::{ClassRule, ClassWeights, Freeze, Optimizer, Precision};
 pub use reference::reference;
 pub use student::{Initializer, Student};
 pub use student_device::StudentDevice;

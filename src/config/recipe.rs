@@ -45,6 +45,35 @@ impl Optimizer {
     }
 }
 
+/// What the products of a student's layers are computed in; its weights, statistics and losses are float32 always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// As the CPU has it.
+    #[default]
+    Float32,
+    /// Half the memory, and on recent GPUs several times the speed.
+    Bfloat16,
+}
+
+impl Precision {
+    /// The names in a pipeline file.
+    pub const NAMES: &[&str] = &["float32", "bfloat16"];
+
+    /// Its name in a pipeline file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Float32 => "float32",
+            Self::Bfloat16 => "bfloat16",
+        }
+    }
+
+    /// Whether it is float32, which files need not say: a run that does not name it keeps its key.
+    pub(super) fn is_float32(&self) -> bool {
+        *self == Self::Float32
+    }
+}
+
 /// The weight of each class in the cross-entropy.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(untagged, expecting = "expected \"balanced\" or a list with a weight for each class")]

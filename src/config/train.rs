@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::rule::{Invalid, within};
-use super::{ClassWeights, Control, Optimizer, Ramp, StudentDevice};
+use super::{ClassWeights, Control, Optimizer, Precision, Ramp, StudentDevice};
 use crate::loss::{Loss, LossParameters, Reads};
 
 /// `[train]`: how a student is trained. The defaults suit a student that starts from random weights.
@@ -41,6 +41,9 @@ pub struct Train {
     pub accumulate: usize,
     /// Whether the images that are too few for a last full step of an epoch are left out of it.
     pub drop_last: bool,
+    /// What the products of the student's layers are computed in while it trains, on a GPU.
+    #[serde(skip_serializing_if = "Precision::is_float32")]
+    pub precision: Precision,
     /// How gradients become steps.
     pub optimizer: Optimizer,
     /// Peak learning rate; 0, the default, takes one that suits the optimiser and the batch.
@@ -118,6 +121,7 @@ impl Default for Train {
             batch_size: 32,
             accumulate: 1,
             drop_last: false,
+            precision: Precision::default(),
             optimizer: Optimizer::AdamW,
             lr: 0.0,
             min_lr: 0.0,

@@ -4,7 +4,7 @@ use super::key::{Condition, Declared, Role};
 use super::kind::{ANY, Kind, parses};
 use super::rule::TEMPERATURE;
 use super::train::Schedule;
-use super::{ClassWeights, Control, Optimizer, StudentDevice, Train};
+use super::{ClassWeights, Control, Optimizer, Precision, StudentDevice, Train};
 use crate::loss::{Loss, Parameter, Reads};
 use crate::support::range::Range;
 
@@ -344,6 +344,13 @@ pub(super) const KEYS: &[Key] = &[
         "How many checkpoints are kept, the last ones and that of the best epoch, also of a finished run; 0 keeps the last, and none of a finished run",
     )
     .also(&["save-total-limit", "save-top-k"]),
+    Key::new(
+        "train.precision",
+        Kind::OneOf(Precision::NAMES),
+        Role::Decides,
+        "What the products of the layers are computed in while the student trains; bfloat16 needs a GPU that has it",
+    )
+    .also(&["bf16", "mixed-precision", "amp"]),
     Key::new(
         "train.device",
         Kind::Written { expected: "a device such as \"auto\", \"cpu\" or \"cuda:0\"", example: "\"cuda:0\"", check: parses::<StudentDevice> },

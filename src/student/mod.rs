@@ -24,7 +24,7 @@ mod resnet;
 mod shape;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 pub use parameters::{parameter_count, visit_parameters};
 pub use shape::StudentShape;
@@ -118,7 +118,8 @@ impl Student {
         let blocks = self.layers().blocks().into_iter().enumerate();
         let pooled = blocks.fold(pixels, |input, (number, block)| block.forward(input, phase(number)));
         let [batch, _, _, features] = pooled.dims();
-        pooled.reshape([batch, features])
+        // The head is float32 after blocks of bfloat16 as well.
+        pooled.reshape([batch, features]).cast(DType::F32)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The device a student trains on.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, FloatDType};
 
 use super::{Error, border};
-use crate::config::StudentDevice;
+use crate::config::{Precision, StudentDevice};
 
 /// A device that was found.
 #[derive(Clone, Debug)]
@@ -20,6 +20,18 @@ impl TrainDevice {
     /// The processor.
     pub fn cpu() -> Self {
         Self { device: Device::flex(), name: StudentDevice::Cpu, is_host: true }
+    }
+
+    /// Checks that it computes in `precision`.
+    ///
+    /// # Errors
+    /// bfloat16 on a processor, which would only be slower, and on a GPU that has none.
+    pub fn check_precision(&self, precision: Precision) -> Result<(), Error> {
+        match precision {
+            Precision::Float32 => Ok(()),
+            Precision::Bfloat16 if !self.is_host && self.device.supports_dtype(FloatDType::BF16) => Ok(()),
+            Precision::Bfloat16 => Err(Error::NoBfloat16 { device: self.name }),
+        }
     }
 
     /// Does `work` on the device; a GPU that fails on the way is an error and no panic.
@@ -167,6 +179,14 @@ fn examine_device(_: StudentDevice, _: &Device) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cpu_refuses_bfloat16_in_a_sentence() {
+        let cpu = TrainDevice::cpu();
+        assert!(cpu.check_precision(Precision::Float32).is_ok());
+        let message = cpu.check_precision(Precision::Bfloat16).unwrap_err().to_string();
+        assert!(message.contains("cpu does not compute in bfloat16; set train.precision"), "{message}");
+    }
 
     #[test]
     fn a_gpu_that_fails_is_one_sentence() {

@@ -154,6 +154,12 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// The device does not compute in bfloat16.
+    #[error("the device {device} does not compute in bfloat16; set train.precision = \"float32\", or choose a GPU that does with train.device")]
+    NoBfloat16 {
+        /// Which.
+        device: crate::config::StudentDevice,
+    },
     /// The device failed on the way.
     #[error(
         "the device {device} failed: {reason}; see decant doctor, and run the same command again to resume"
@@ -327,6 +333,7 @@ impl Error {
             | Self::NotUnicode { .. }
             | Self::BadInit { .. }
             | Self::Device { .. }
+            | Self::NoBfloat16 { .. }
             | Self::Decode { .. }
             | Self::Dataset(_) => true,
             Self::Student(error) => !matches!(error, student::hf::Error::Write { .. }),

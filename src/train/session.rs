@@ -76,6 +76,7 @@ impl Session {
         pipeline.settle_for(self.train_images());
         assert!(pipeline.dataset == self.config, "a run shares the dataset of its own pipeline");
         let device = device::choose(pipeline.train.device)?;
+        device.check_precision(pipeline.train.precision)?;
         let opened = self.cache(
             &Wanted { pipeline: &pipeline, dataset: &self.dataset, context: &self.context },
             cache,

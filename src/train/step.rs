@@ -2,14 +2,14 @@
 
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use super::ema::Ema;
 use super::optimizer::optimizer;
 use super::pixels::Pixels;
 use super::targets::CachedTargets;
 use super::{clip, loss, read, schedule};
-use crate::config;
+use crate::config::{self, Precision};
 use crate::student::{Student, dropout, visit_parameters};
 
 /// A student and its optimiser.
@@ -156,6 +156,10 @@ impl Learner {
         let samples = labels.len();
         let device = &self.device;
         let pixels = pixels.on(device, [samples, 3, height, width]);
+        let pixels = match self.train.precision {
+            Precision::Float32 => pixels,
+            Precision::Bfloat16 => pixels.cast(DType::BF16),
+        };
         let labels: Vec<i64> = labels.into_iter().map(i64::from).collect();
         let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [samples]), device);
         let targets = targets.on(device, samples);
@@ -306,6 +310,21 @@ mod tests {
             expected.iter().zip(&otherwise).any(|(a, b)| (a - b).abs() > 1e-4),
             "the steps moved nothing"
         );
+    }
+
+    #[test]
+    fn products_of_bfloat16_leave_weights_and_statistics_in_float32() {
+        let float32 = Train { lr: 0.01, optimizer: Optimizer::Sgd, ..Train::default() };
+        let (expected, expected_weights) = two_steps(&[8], &float32, Freeze::None);
+        let bfloat16 = Train { precision: Precision::Bfloat16, ..float32 };
+        let (found, found_weights) = two_steps(&[8], &bfloat16, Freeze::None);
+        // bfloat16 has 8 bits of precision.
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found.total / expected.total - 1.0).abs() < 0.05, "{found:?} is not near {expected:?}");
+        }
+        assert_ne!(found[0].total.to_bits(), expected[0].total.to_bits(), "nothing was rounded");
+        let rounded = |weights: &[f32]| weights.iter().filter(|weight| weight.to_bits() & 0xffff == 0).count();
+        assert!(rounded(&found_weights) <= rounded(&expected_weights) + found_weights.len() / 100);
     }
 
     #[test]

@@ -2,11 +2,7 @@
 
 use crate::common::Workshop;
 
-<<<<<<< HEAD
 const COMMANDS: &[&[&str]] = &[
-=======
-const COMMANDS: [&[&str]; 32] = [
->>>>>>> 083738c (Add decant bench: a device against the CPU, and the speed of both stages)
     &[],
     &["teacher-cache"],
     &["train-student"],

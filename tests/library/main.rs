@@ -28,3 +28,5 @@ mod teacher_onnx;
 mod teacher_support;
 mod views;
 mod walls;
+#[cfg(feature = "wgpu")]
+mod wgpu;

@@ -237,7 +237,7 @@ pub(crate) fn train_steps(rate: f64, weight_decay: f32, steps: usize, mut model:
 }
 
 /// A student whose parameters are `value` of their names.
-fn golden_model(width: f64, device: &Device) -> Student {
+pub(crate) fn golden_model(width: f64, device: &Device) -> Student {
     let shape = StudentShape::new(Architecture::MobileNetV2, CLASSES, SIDE).with_width(width);
     with_values(&shape, value, device)
 }

@@ -1,8 +1,11 @@
 //! The chain as a composition of burn's operations: what every backend without kernels of our own runs, and what the
 //! kernels are tested against.
+//!
+//! Activations have the type of the input: of bfloat16 pixels the convolutions are products of bfloat16, and what is between
+//! them is computed in float32, weights and statistics included.
 
 use burn::tensor::{
-    Tensor,
+    DType, Tensor,
     activation::relu,
     module::{batch_norm_train, conv2d},
     ops::ConvOptions,
@@ -27,10 +30,10 @@ pub(super) fn run(
         Conv::Planes { .. } => x,
         Conv::Dense { .. } | Conv::Pointwise | Conv::Depthwise { .. } => x.permute([0, 3, 1, 2]),
     };
-    let mut out = x.clone();
+    let (mut out, dtype) = (x.clone(), x.dtype());
     for (layer, tensors) in spec.layers.iter().zip(layers) {
         let LayerTensors { weight, gamma, beta, running } = tensors;
-        out = convolve(out, weight, layer.conv, spec.padding);
+        out = convolve(out, weight.cast(dtype), layer.conv, spec.padding).cast(DType::F32);
         out = if let Some(Statistics { mean, variance }) = running {
             let channels = gamma.dims()[0];
             let scale = gamma / (variance + spec.epsilon).sqrt();
@@ -50,14 +53,16 @@ pub(super) fn run(
             Activation::Linear => out,
             Activation::Relu => relu(out),
             Activation::Relu6 => relu6(out),
-        };
+        }
+        .cast(dtype);
     }
     if spec.residual {
         out = out + x;
     }
     if spec.pool {
         let [batch, channels, height, width] = out.dims();
-        out = out.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels, 1, 1]);
+        // Features are float32 again.
+        out = out.cast(DType::F32).reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels, 1, 1]);
     }
     (out.permute([0, 2, 3, 1]), statistics)
 }

@@ -1,0 +1,123 @@
+//! A student on a Vulkan device against one on the CPU: CUDA shares the composed path that runs here. Debian's
+//! `mesa-vulkan-drivers` is a Vulkan device in software.
+//!
+//! Both sides compute in float32 and add in another order, so they agree up to rounding that grows with depth and steps.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::rc::Rc;
+
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Int, Tensor};
+use decant::config::{Encoding, Pipeline, Student, StudentDevice};
+use decant::runs;
+use decant::student::hf;
+use decant::support::context::Context;
+use decant::train::{self, BEST, Event, Outcome, Setup, TrainDevice, clip};
+
+use crate::controls::Workshop;
+use crate::student_goldens::{
+    SIDE, assert_close, golden_model, gradients_by_name, pixels, recipe, soft_targets, values,
+};
+
+fn vulkan() -> TrainDevice {
+    train::choose_device(StudentDevice::Vulkan(0)).expect("a Vulkan device, such as Debian's mesa-vulkan-drivers")
+}
+
+/// Logits, loss, gradients by name and their norm of one batch.
+struct Step {
+    logits: Vec<f64>,
+    loss: f64,
+    gradients: std::collections::HashMap<String, Vec<f64>>,
+    norm: f64,
+}
+
+fn step(device: &Device) -> Step {
+    let device = device.clone().autodiff();
+    let model = golden_model(0.35, &device);
+    let logits = model.forward_train(pixels(0, SIDE, &device), None);
+    let labels = Tensor::<1, Int>::from_data([0, 1, 2, 0], &device);
+    let targets = decant::loss::Targets::Soft(soft_targets(0, &device));
+    let loss = train::loss::distillation(&recipe(), 0, logits.clone(), labels, targets, None).total;
+    let gradients = GradientsParams::from_grads(loss.clone().backward(), &model);
+    let (gradients, norm) = clip::clip_on_device(gradients, &model, 0.0);
+    Step {
+        logits: values(logits),
+        loss: values(loss)[0],
+        gradients: gradients_by_name(&model, &gradients),
+        norm: values(norm.expect("there are gradients"))[0],
+    }
+}
+
+#[test]
+fn logits_and_gradients_are_the_cpus() {
+    let (expected, found) = (step(&Device::flex()), step(&vulkan().device));
+    let largest = expected.logits.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    assert_close(&found.logits, &expected.logits, 1e-4 * largest, "logits");
+    assert_close(&[found.loss], &[expected.loss], 1e-4 * expected.loss, "loss");
+    assert_close(&[found.norm], &[expected.norm], 1e-3 * expected.norm, "gradient norm");
+    for (name, gradient) in &expected.gradients {
+        let norm = gradient.iter().map(|value| value * value).sum::<f64>().sqrt();
+        // The share of the global norm is for what has no gradient but rounding.
+        let tolerance = 1e-3 * norm + 1e-5 * expected.norm;
+        assert_close(&found.gradients[name], gradient, tolerance, name);
+    }
+}
+
+#[test]
+fn three_steps_follow_the_cpu() {
+    let mut pipeline = Pipeline::default();
+    pipeline.student = Student { width: Some(0.35), image_size: 32, ..pipeline.student };
+    pipeline.train.lr = 1e-3;
+    let losses = |device: &TrainDevice| -> Vec<f64> {
+        train::losses(&pipeline, 3, device, 3).unwrap().into_iter().map(f64::from).collect()
+    };
+    let (expected, found) = (losses(&TrainDevice::cpu()), losses(&vulkan()));
+    assert_close(&found, &expected, 5e-3 * expected[0], "losses");
+}
+
+#[test]
+fn a_run_resumes_and_what_it_keeps_is_the_same_student_on_the_cpu() {
+    let workshop = Workshop::new(Encoding::Float32);
+    let mut pipeline = workshop.pipeline.clone();
+    (pipeline.train.epochs, pipeline.train.device) = (3, StudentDevice::Vulkan(0));
+    let setup = Setup::new(pipeline, None, Path::new("gray.toml"), &Context::silent()).unwrap();
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let asked = std::sync::Arc::clone(&stop);
+    let context = Context::silent().until(move || asked.load(std::sync::atomic::Ordering::SeqCst));
+    let first = runs::train(&setup, &context, &mut |event| {
+        if matches!(event, Event::Epoch(_)) {
+            stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
+    });
+    assert!(matches!(first, Ok(Outcome::Interrupted { epochs: 1 })));
+    let resumed = Rc::new(Cell::new(false));
+    let outcome = runs::train(&setup, &Context::silent(), &mut |event| {
+        if matches!(event, Event::Resumed { epoch: 1, .. }) {
+            resumed.set(true);
+        }
+    });
+    let Ok(Outcome::Done { result, already: false, .. }) = outcome else { panic!("it trains to its end") };
+    assert!(resumed.get());
+
+    let on_cpu = hf::open_folder(&setup.folder.join(BEST), &Device::flex()).unwrap().model;
+    let images = setup.images(decant::dataset::SplitName::Validation).unwrap();
+    let metrics =
+        train::evaluate(&on_cpu, &images, setup.pipeline.train.temperature, &Device::flex()).unwrap();
+    assert_eq!(metrics.accuracy, result.validation.accuracy);
+    assert!((metrics.teacher_kl - result.validation.teacher_kl).abs() < 1e-3);
+}
+
+#[test]
+fn bfloat16_is_computed_or_refused_in_a_sentence() {
+    let device = vulkan();
+    match device.check_precision(decant::config::Precision::Bfloat16) {
+        Ok(()) => {
+            let mut pipeline = Pipeline::default();
+            pipeline.student = Student { width: Some(0.35), image_size: 32, ..pipeline.student };
+            pipeline.train.precision = decant::config::Precision::Bfloat16;
+            assert!(train::losses(&pipeline, 3, &device, 1).unwrap()[0].is_finite());
+        }
+        Err(error) => assert!(error.to_string().contains("does not compute in bfloat16"), "{error}"),
+    }
+}
