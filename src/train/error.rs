@@ -155,7 +155,9 @@ pub enum Error {
         reason: String,
     },
     /// The device does not compute in bfloat16.
-    #[error("the device {device} does not compute in bfloat16; set train.precision = \"float32\", or choose a GPU that does with train.device")]
+    #[error(
+        "the device {device} does not compute in bfloat16; set train.precision = \"float32\", or choose a GPU that does with train.device"
+    )]
     NoBfloat16 {
         /// Which.
         device: crate::config::StudentDevice,

@@ -21,7 +21,8 @@ use crate::student_goldens::{
 };
 
 fn vulkan() -> TrainDevice {
-    train::choose_device(StudentDevice::Vulkan(0)).expect("a Vulkan device, such as Debian's mesa-vulkan-drivers")
+    train::choose_device(StudentDevice::Vulkan(0))
+        .expect("a Vulkan device, such as Debian's mesa-vulkan-drivers")
 }
 
 /// Logits, loss, gradients by name and their norm of one batch.

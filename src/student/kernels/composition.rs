@@ -62,7 +62,11 @@ pub(super) fn run(
     if spec.pool {
         let [batch, channels, height, width] = out.dims();
         // Features are float32 again.
-        out = out.cast(DType::F32).reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels, 1, 1]);
+        out = out
+            .cast(DType::F32)
+            .reshape([batch, channels, height * width])
+            .mean_dim(2)
+            .reshape([batch, channels, 1, 1]);
     }
     (out.permute([0, 2, 3, 1]), statistics)
 }
