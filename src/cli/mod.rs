@@ -79,7 +79,8 @@ enum Command {
 impl Cli {
     /// Reads the command line; what is wrong with it, or asked of it such as `--help`, is printed and ends the process.
     pub fn read() -> Self {
-        let choice = colour_of(std::env::args().skip(1));
+        let choice =
+            colour_of(std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()));
         output::colour(choice);
         let matches = Self::command().color(choice).get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())

@@ -69,6 +69,7 @@ impl Precision {
     }
 
     /// Whether it is float32, which files need not say: a run that does not name it keeps its key.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
     pub(super) fn is_float32(&self) -> bool {
         *self == Self::Float32
     }

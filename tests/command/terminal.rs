@@ -212,7 +212,8 @@ fn the_line_of_progress_follows_the_terminals_width() {
         let lines = drawn(&person.watch(Duration::from_millis(1500)));
         assert!(!lines.is_empty());
         assert!(lines.iter().all(|line| line.chars().count() < usize::from(columns)), "{columns}: {lines:?}");
-        assert!(lines.iter().all(|line| line.contains(" left") || columns < 60), "{lines:?}");
+        // Before the first step of an epoch nothing is known of the time.
+        assert!(lines.iter().any(|line| line.contains(" left") || columns < 60), "{lines:?}");
     }
     person.child.kill().unwrap();
     person.everything();

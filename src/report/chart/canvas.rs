@@ -7,7 +7,7 @@ use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::theme::Colour;
+use super::theme::{Colour, FONT_FILE};
 
 /// Plotters counts in whole units; at four to the pixel, curves are smooth.
 pub const SCALE: u32 = 4;
@@ -19,8 +19,6 @@ pub const FONT: f64 = 13.0;
 pub const LINE: f64 = 18.0;
 
 const FAMILY: &str = "sans-serif";
-/// The font that texts are measured and drawn in.
-pub const FONT_FILE: &[u8] = include_bytes!("../font/Roboto-subset.ttf");
 /// Plotters' SVG divides a font's size by this, and calls the rest one em.
 const PLOTTERS_EM: f64 = 1.24;
 

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use base64::Engine;
 use plotters::style::RGBColor;
 
-use super::canvas::FONT_FILE;
+/// The font that texts are measured and drawn in.
+pub const FONT_FILE: &[u8] = include_bytes!("../font/Roboto-subset.ttf");
 
 /// One colour: its CSS variable, what charts are drawn with (on light), and what takes its place on dark.
 pub struct Colour {
