@@ -6,6 +6,8 @@
 pub mod config;
 #[path = "../../src/dataset/mod.rs"]
 pub mod dataset;
+#[path = "../../src/loss/mod.rs"]
+pub mod loss;
 #[path = "../../src/objects/mod.rs"]
 pub mod objects;
 #[path = "../../src/store/mod.rs"]
