@@ -129,7 +129,7 @@ mod tests {
             "  class              images  precision  recall",
             "a-path-that-is-longer-than-the-terminal-is-wide/and-has-no-space",
             "short",
-            "  \"key\": \"a text of a JSON file that nobody wants broken\"",
+            "  \"key\": \"a text of a JSON file that must stay in one line\"",
             "",
         ] {
             assert_eq!(styled(line, Some(30), false), line);

@@ -1,4 +1,4 @@
-//! What a pipeline file may say, and what is said of one that is wrong.
+//! Tests of pipeline files: which are accepted, and the error for each that is not.
 
 use std::fs;
 use std::path::Path;

@@ -31,7 +31,7 @@ impl Label {
         *self == Self::default()
     }
 
-    /// The label of the run in `folder`; an empty one where nobody gave it one.
+    /// The label of the run in `folder`; an empty one where none was given.
     ///
     /// # Errors
     /// A file that can't be read or is damaged.

@@ -78,7 +78,7 @@ pub fn list(runs_dir: &Path) -> Vec<Listed> {
     runs
 }
 
-/// Deletes a run's folder, which nobody may be training in.
+/// Deletes a run's folder, unless a process is training in it.
 ///
 /// # Errors
 /// A folder that is not a run's, or that another process trains in; a file that can't be deleted.

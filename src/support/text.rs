@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn absolute_paths_lose_what_is_nobodys_concern() {
+    fn absolute_paths_lose_what_is_private() {
         let shown = without_absolute_paths(
             "ignored /home/me/data/beans/LICENSE, \"/a/b/c/d.onnx\" and hub:org/name, runs/a/b (/tmp)",
         );

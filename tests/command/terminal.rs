@@ -42,7 +42,7 @@ impl Person {
             )
         };
         assert_eq!(opened, 0, "there is a pseudo-terminal");
-        // SAFETY: openpty gave both, and nobody else has them.
+        // SAFETY: openpty gave both, and nothing else holds them.
         let (master, slave) = unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
         let end = || Stdio::from(slave.try_clone().unwrap());
         command.stdin(end()).stdout(end()).stderr(end());
