@@ -183,7 +183,9 @@ impl Pipeline<'_> {
                 failing.push((row, source));
             }
         }
-        if failing.is_empty() || failing.len() == rows.len() && rows.len() > 1 {
+        // A batch may hold nothing but views of one image.
+        let has_others = rows.iter().any(|row| row.sample != rows[0].sample);
+        if failing.is_empty() || failing.len() == rows.len() && has_others {
             return error.into();
         }
         let (row, source) = failing.swap_remove(0);

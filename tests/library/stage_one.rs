@@ -567,6 +567,17 @@ fn an_image_on_which_the_teacher_fails_is_named() {
 }
 
 #[test]
+fn an_image_is_named_where_a_batch_holds_its_views_only() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let white = images.path("train/bean_rust/3.png");
+    RgbImage::from_pixel(40, 30, Rgb([255; 3])).save(&white).unwrap();
+    let mut teacher = GrayTeacher { fails_on: |level| level > 0.95, ..GrayTeacher::new(&CLASSES) };
+    let cache = config::Cache { views: 30, ..cache_in(root.path()) };
+    let message = run(&images.open(), &mut teacher, &cache).unwrap_err();
+    assert!(message.contains(&white.display().to_string()), "{message}");
+}
+
+#[test]
 fn images_on_which_the_teacher_fails_can_be_left_out_and_are_listed() {
     let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
     for name in ["train/bean_rust/3.png", "test/healthy/1.png"] {
