@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The arithmetic of docs/scale.md: what a cache costs on many GPUs, from rates that were measured or are assumed.
+"""The arithmetic of docs/design/scale.md: what a cache costs on many GPUs, from rates that were measured or are assumed.
 
     python3 benches/scale_plan.py                     # the tables of the page
     python3 benches/scale_plan.py --rate 900          # another teacher: views a second of one GPU
@@ -73,7 +73,7 @@ def main():
     dataset("ImageNet-22k", 14_197_122, 0, 21_841, 95e3, 50, [64], args)
 
 
-# Measured: docs/scale.md.
+# Measured: docs/design/scale.md.
 PREPARES, LISTING = 190, 62
 
 if __name__ == "__main__":

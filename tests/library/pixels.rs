@@ -23,7 +23,7 @@ enum Difference {
 
 use Difference::{Laxer, Pixels, Stricter};
 
-/// The differences that remain, by how the files' names begin; docs/pixels.md explains them.
+/// The differences that remain, by how the files' names begin; docs/design/pixels.md explains them.
 const KNOWN: [(&str, Difference); 24] = [
     ("jpeg-flip/", Stricter),
     ("jpeg-flip/", Laxer),

@@ -460,7 +460,7 @@ class Plans(Case):
 
 class Requests(Case):
     def test_how_many_requests_a_shard_costs(self):
-        """Printed for docs/objects.md; the bounds are promises."""
+        """Printed for docs/object-stores.md; the bounds are promises."""
         shop = self.shop
         shop.teacher_cache(env={"DECANT_OBJECTS_PART_BYTES": "8388608"})
         made = len(shop.proxy.log)

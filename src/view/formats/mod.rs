@@ -9,7 +9,7 @@
 //! - **JPEG** pixels are libjpeg-turbo's, with its defaults (accurate integer DCT, smooth upsampling), as Pillow's are.
 //! - **Animations** give their first frame.
 //!
-//! A file is taken for what its content says, whatever its name is. `docs/pixels.md` lists what differs from Pillow.
+//! A file is taken for what its content says, whatever its name is. `docs/design/pixels.md` lists what differs from Pillow.
 
 mod bmp;
 mod gif;
