@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use toml::Value;
 
 use super::Failure;
-use super::output::{bytes, count, out, outln, percent_or_dash, seconds};
+use super::output::{bytes, count, fitted, out, outln, percent_or_dash, seconds};
 use super::pipeline::PipelineArgs;
 use super::teacher_cache;
 use crate::config::{Control, Pipeline};
 use crate::dataset::{self, SplitName};
-use crate::runs::{Comparison, Spread, compare::Measured};
+use crate::runs::{Comparison, Compression, FinishedRun, Spread, compare::Measured};
 use crate::store::Cache;
 use crate::support::context::Context;
 use crate::support::progress::clock_time;
@@ -94,6 +94,16 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     let teacher = teacher_on_test(&Cache::open(&stage_one.dir)?, &base)?;
     show(&base, &teacher, &students, clock.elapsed());
+    let first = finished.runs.iter().find(|run| run.setup.pipeline.train.is_taught());
+    if let Some(run) = first {
+        match Compression::measure(&FinishedRun::open(&run.setup.folder)?) {
+            Ok(compression) => {
+                outln!("\nSize and speed, {}:", compression.measured_with());
+                out!("{}", fitted(&compression.table()));
+            }
+            Err(error) => outln!("\nnote: size and speed are not measured: {error}"),
+        }
+    }
     next(&stage_one.dir);
     Ok(())
 }

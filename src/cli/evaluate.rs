@@ -1,16 +1,18 @@
 //! `decant evaluate`: a trained classifier on the splits of a dataset.
 
-use crate::cli::output::{fitted, out, outln};
+use crate::cli::output::{errln, fitted, out, outln};
 use crate::support::context::Context;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::Failure;
-use super::model::{Model, RunsDir, is_run};
+use super::model::{Model, RunsDir, footprint, is_run};
 use super::output::{percent, print_json};
 use crate::config;
 use crate::dataset::SplitName;
-use crate::runs::FinishedRun;
+use crate::runs::{Compression, FinishedRun};
 use crate::support::table::Table;
 use crate::support::text::{number_or_dash, percent_or_dash};
 use crate::teacher::class_order;
@@ -21,7 +23,7 @@ use crate::train::{self, Setup};
 /// Measure a trained student, or any classifier in a Hugging Face folder or ONNX file.
 ///
 /// Accuracy, macro F1, precision and recall of each class, confusion matrix, calibration, agreement with the teacher and
-/// KL to it. A run knows its dataset and cache; for any other model -p names the pipeline file that does.
+/// KL to it; then parameters, multiply-accumulates, bytes and milliseconds an image of model and teacher. A run knows its dataset and cache; for any other model -p names the pipeline file that does.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -79,9 +81,16 @@ impl Measured {
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let paths = args.measured.paths(&args.runs)?;
     if let [path] = paths.as_slice() {
-        let measured = evaluate(&args, path, !args.json, context)?;
+        let mut measured = evaluate(&args, path, !args.json, context)?;
+        match compression(&args, path) {
+            Ok(compression) => measured.compression = Some(compression),
+            Err(error) => errln!("note: size and speed are not measured: {error}"),
+        }
         if args.json {
             print_json(&measured);
+        } else if let Some(compression) = &measured.compression {
+            outln!("size and speed, {}", compression.measured_with());
+            out!("{}", fitted(&compression.table()));
         }
         return Ok(());
     }
@@ -90,7 +99,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     for path in &paths {
         let measured = evaluate(&args, path, false, context)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        for (split, metrics) in &measured {
+        for (split, metrics) in &measured.splits {
             table.row([
                 name.clone(),
                 (*split).to_owned(),
@@ -112,13 +121,17 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What was measured of one classifier.
+#[derive(Serialize)]
+struct Evaluated {
+    #[serde(flatten)]
+    splits: BTreeMap<&'static str, Metrics>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compression: Option<Compression>,
+}
+
 /// The measures of one classifier on each split that was asked for.
-fn evaluate(
-    args: &Args,
-    path: &Path,
-    shown: bool,
-    context: &Context,
-) -> Result<BTreeMap<&'static str, Metrics>, Failure> {
+fn evaluate(args: &Args, path: &Path, shown: bool, context: &Context) -> Result<Evaluated, Failure> {
     let setup = setup(args, path, context)?;
     let mut model = Model::open(path, args.device)?;
     let order = class_order(&model.classes, &setup.dataset.classes, config::ClassMatching::Name)?;
@@ -138,7 +151,19 @@ fn evaluate(
         }
         measured.insert(split.as_str(), metrics);
     }
-    Ok(measured)
+    Ok(Evaluated { splits: measured, compression: None })
+}
+
+/// The size and the speed of a classifier beside those of the pipeline's teacher.
+fn compression(args: &Args, path: &Path) -> Result<Compression, Failure> {
+    let measured = match &args.pipeline {
+        None => Compression::measure(&FinishedRun::open(path)?),
+        Some(file) => {
+            let teacher = config::load(file, &args.sets)?.teacher;
+            footprint(path).map(|student| Compression::beside(student, &teacher))
+        }
+    };
+    measured.map_err(Failure::run)
 }
 
 /// The dataset and the cache: those of the pipeline file, else the run's own.

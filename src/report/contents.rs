@@ -11,7 +11,7 @@ use super::student::{self, Evaluated, Student};
 use super::{Error, Teacher};
 use crate::config::{self, StudentDevice};
 use crate::dataset::{Dataset, SplitName};
-use crate::runs::Run;
+use crate::runs::{Compression, FinishedRun, Run};
 use crate::store::Cache;
 use crate::support::context::Context;
 use crate::support::exit::{self, ExitKind};
@@ -64,6 +64,8 @@ pub struct Contents {
     pub student: Option<Student>,
     /// The cache and its teacher.
     pub teacher: Option<Teacher>,
+    /// The size and the speed of that student and of its teacher.
+    pub compression: Option<Compression>,
     /// Images with what teacher and student say of them.
     pub gallery: Vec<Card>,
     /// The student's worst mistakes.
@@ -104,6 +106,7 @@ impl Contents {
             comparison: None,
             student: None,
             teacher: None,
+            compression: None,
             gallery: Vec::new(),
             mistakes: Vec::new(),
             runs: Vec::new(),
@@ -173,6 +176,13 @@ impl Contents {
                 run.description.pipeline.train.epochs
             ));
             return Ok(contents);
+        }
+        match FinishedRun::open(&run.folder)
+            .map_err(|error| error.to_string())
+            .and_then(|run| Compression::of(&run))
+        {
+            Ok(compression) => contents.compression = Some(compression),
+            Err(error) => contents.notes.push(format!("Size and speed are not shown: {error}.")),
         }
         match student::evaluate(&run, options.split, options.device, &options.context) {
             Ok(Evaluated { student, teacher, gallery, mistakes }) => {

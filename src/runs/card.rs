@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::FinishedRun;
+use super::{Compression, FinishedRun};
 use crate::config::{Control, Pipeline, Student, Train};
 use crate::store::Cache;
 use crate::student::{self, onnx};
@@ -38,11 +38,12 @@ pub fn model_card(
         introduction(run, classes, kind),
         usage(kind),
         results(run, classes),
+        size_and_speed(run),
         data(run, &dataset, cache),
         teacher(run, cache),
         recipe(run, student, train),
     ];
-    parts.join("\n")
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether a file that begins with these bytes is a card that decant wrote.
@@ -203,6 +204,18 @@ fn results(run: &FinishedRun, classes: &[String]) -> String {
             writeln!(text, "| {class} | {} | {} | {} |", percent(precision), percent(recall), percent(f1));
     }
     text
+}
+
+/// Nothing where it can't be measured, as without an ONNX Runtime library: a card is written without one too.
+fn size_and_speed(run: &FinishedRun) -> String {
+    let Ok(compression) = Compression::of(run) else { return String::new() };
+    let line = |cells: &[String; 6]| format!("| {} |\n", cells.join(" | "));
+    let rows: String = compression.rows().iter().map(line).collect();
+    format!(
+        "## Size and speed\n\n{}| --- | ---: | ---: | ---: | ---: | ---: |\n{rows}\n{}.\n",
+        line(&Compression::head()),
+        compression.measured_with()
+    )
 }
 
 fn data(run: &FinishedRun, dataset: &str, cache: Option<&Cache>) -> String {

@@ -3,6 +3,7 @@
 pub mod card;
 mod checks;
 pub mod compare;
+pub mod compression;
 mod finished;
 mod folder;
 mod group;
@@ -18,6 +19,7 @@ mod spread;
 pub mod warnings;
 
 pub use compare::Comparison;
+pub use compression::Compression;
 pub use finished::FinishedRun;
 pub use folder::{RunFolder, State, resume, train};
 pub use group::{Configuration, Configurations, Entry, Gain, better};

@@ -45,6 +45,18 @@ impl<'a> Fields<'a> {
         None
     }
 
+    /// All of the bytes as varints, as a packed field of integers holds them.
+    ///
+    /// # Errors
+    /// Bytes that end within one.
+    pub fn varints(mut self) -> Result<Vec<u64>, Malformed> {
+        let mut values = Vec::new();
+        while !self.0.is_empty() {
+            values.push(self.varint().ok_or(Malformed)?);
+        }
+        Ok(values)
+    }
+
     fn take(&mut self, count: u64) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(usize::try_from(count).ok()?)?;
         self.0 = rest;

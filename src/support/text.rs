@@ -27,6 +27,18 @@ pub fn bytes(count: u64) -> String {
     if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", units[unit]) }
 }
 
+/// A large number in three digits: `812`, `700 k`, `3.40 M`, `16.9 G`.
+pub fn magnitude(number: f64) -> String {
+    let (value, unit) = match number {
+        number if number < 1e3 => return format!("{number:.0}"),
+        number if number < 0.9995e6 => (number / 1e3, "k"),
+        number if number < 0.9995e9 => (number / 1e6, "M"),
+        number => (number / 1e9, "G"),
+    };
+    let digits = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
+    format!("{value:.digits$} {unit}")
+}
+
 /// Seconds as `4.2 s`, `3 min 20 s` or `2 h 05 min`.
 pub fn seconds(seconds: f64) -> String {
     let whole = seconds.round() as u64;
@@ -120,6 +132,8 @@ mod tests {
         assert_eq!(numbers(&[1.0, 2.5]), "1, 2.5");
         assert_eq!([999, 1000, 3_504_872].map(grouped), ["999", "1,000", "3,504,872"]);
         assert_eq!([1.25, -0.44].map(signed), ["+1.2", "−0.4"]);
+        assert_eq!([812.0, 700_490.0, 3.4e6, 16.86e9].map(magnitude), ["812", "700 k", "3.40 M", "16.9 G"]);
+        assert_eq!([999_600.0, 99.96e6].map(magnitude), ["1.00 M", "100 M"]);
         assert_eq!([1, 3].map(|number| count(number, "seed")), ["1 seed", "3 seeds"]);
     }
 }

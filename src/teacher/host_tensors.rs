@@ -1,5 +1,7 @@
 //! Calls of a session on memory of the CPU.
 
+use std::path::PathBuf;
+
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use ort::session::{Session, SessionInputValue};
@@ -42,5 +44,10 @@ impl HostSession {
         let outputs = self.session.run([input.map_err(reason)?]).map_err(reason)?;
         let output = outputs.get(&self.signature.output).ok_or("it gave no logits")?;
         logits::append(output, self.signature.output_precision, [shape[0], classes], out)
+    }
+
+    /// The file of the profile of the calls so far, of a session that writes one.
+    pub fn end_profiling(&mut self) -> Result<PathBuf, String> {
+        self.session.end_profiling().map(PathBuf::from).map_err(|error| plain_reason(&error))
     }
 }

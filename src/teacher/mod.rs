@@ -10,6 +10,7 @@ mod embedded;
 mod error;
 mod external;
 mod files;
+mod footprint;
 mod host_tensors;
 mod hub;
 mod identity;
@@ -33,6 +34,7 @@ use crate::support::hash::Digest;
 use crate::view::Preprocess;
 
 pub use error::Error;
+pub use footprint::{BATCHES, Footprint};
 pub use identity::{Identity, identify};
 pub use labels::class_order;
 pub use model::OnnxModel;

@@ -1,7 +1,7 @@
 //! Opening a model on a device.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use ort::ep::ExecutionProviderDispatch;
@@ -132,6 +132,18 @@ impl SessionOpener<'_> {
         if let Some(batch) = self.fixed_batch(provider) {
             builder = builder.with_dimension_override(BATCH_DIMENSION, batch as i64)?;
         }
+        match &self.files.model {
+            Model::File(path) => builder.commit_from_file(path),
+            Model::Embedded(bytes) => builder.commit_from_memory(bytes),
+        }
+    }
+
+    /// A session on the CPU that runs the graph as it stands and writes a profile to a file whose name begins with `prefix`.
+    pub fn profiled(&self, prefix: &Path) -> ort::Result<Session> {
+        let mut builder = Session::builder(&self.runtime.environment)?
+            .with_optimization_level(GraphOptimizationLevel::Disable)?
+            .with_inter_threads(1)?
+            .with_profiling(prefix)?;
         match &self.files.model {
             Model::File(path) => builder.commit_from_file(path),
             Model::Embedded(bytes) => builder.commit_from_memory(bytes),

@@ -5,9 +5,9 @@ use maud::{Markup, html};
 use super::{Charts, Section, table};
 use crate::report::contents::{Contents, Kind};
 use crate::report::plots::MOST_CLASSES;
-use crate::runs::Run;
+use crate::runs::{Compression, Run};
 use crate::support::confusion::Confusion;
-use crate::support::text::{bytes, grouped, percent, percent_or_dash, seconds};
+use crate::support::text::{bytes, grouped, percent, percent_or_dash, seconds, without_absolute_paths};
 use crate::train::metrics::Metrics;
 
 pub fn learning(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
@@ -76,6 +76,9 @@ pub fn costs(contents: &Contents) -> Option<Section> {
         return None;
     }
     let body = html! {
+        @if let Some(compression) = &contents.compression {
+            (compressed(compression))
+        }
         @if !contents.runs.is_empty() {
             (table(
                 "Each run",
@@ -94,6 +97,24 @@ pub fn costs(contents: &Contents) -> Option<Section> {
         }
     };
     Some(Section { id: "costs", title: "Times and sizes", body })
+}
+
+/// Student and teacher side by side: why one distils.
+fn compressed(compression: &Compression) -> Markup {
+    let head = Compression::head();
+    let rows = compression.rows();
+    html! {
+        (table(
+            "Student and teacher",
+            &head.each_ref().map(String::as_str),
+            html! {
+                @for [name, numbers @ ..] in &rows {
+                    tr { th scope="row" { (name) } @for number in numbers { td { (number) } } }
+                }
+            },
+        ))
+        p { "Measured with " (without_absolute_paths(&compression.measured_with())) "." }
+    }
 }
 
 fn cost(run: &Run) -> Markup {
