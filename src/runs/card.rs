@@ -10,7 +10,7 @@ use crate::config::{Control, Pipeline, Student, Train};
 use crate::store::Cache;
 use crate::student::{self, onnx};
 use crate::support::confusion::ClassMeasures;
-use crate::support::text::{number_or_dash, percent, percent_or_dash};
+use crate::support::text::{number_or_dash, percent, percent_or_dash, without_absolute_paths};
 use crate::train::metrics::Metrics;
 
 /// The files that a card lies beside.
@@ -214,7 +214,7 @@ fn size_and_speed(run: &FinishedRun) -> String {
     format!(
         "## Size and speed\n\n{}| --- | ---: | ---: | ---: | ---: | ---: |\n{rows}\n{}.\n",
         line(&Compression::head()),
-        compression.measured_with()
+        without_absolute_paths(&compression.measured_with())
     )
 }
 

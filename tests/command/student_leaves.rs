@@ -96,7 +96,16 @@ fn a_run_its_hugging_face_folder_and_its_onnx_file_predict_and_measure_the_same(
         assert!((kl(&found) - kl(&measured)).abs() < 1e-5, "{model}");
     }
     let table = workshop.done(&["evaluate", "--run", &run, "--split", "test"]);
-    assert!(table.contains("-> healthy") && table.contains("precision"), "{table}");
+    for text in ["-> healthy", "precision", "times less", "ms/image, batch 32"] {
+        assert!(table.contains(text), "{text}: {table}");
+    }
+    let compression = &measured["compression"];
+    let parameters = |of: &str| compression[of]["parameters"].as_u64().unwrap();
+    assert_eq!(Some(parameters("student")), result["parameters"].as_u64());
+    assert!(
+        parameters("teacher") > 0
+            && compression["teacher"]["macs"].as_u64() > compression["student"]["macs"].as_u64()
+    );
     let (code, said) = workshop.refused(&["evaluate", "--model", "hf"]);
     assert!(code == 2 && said.contains("-p FILE"), "{said}");
 }
@@ -123,6 +132,11 @@ fn the_model_card_says_what_the_student_is() {
         }
         let folder = workshop.path().display().to_string();
         assert!(!card.contains(&folder), "{card}");
+        let (_, sizes) = card.split_once("\n## Size and speed\n").unwrap();
+        assert!(sizes.contains("| teacher | ") && sizes.contains("| student | "), "{card}");
+        workshop.done(&["export", "--run", &run, "--to", to]);
+        let again = fs::read_to_string(Path::new(&run).join("export").join(to).join("README.md")).unwrap();
+        assert_eq!(card, again, "the measured times are kept");
     }
 }
 
