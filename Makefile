@@ -15,7 +15,7 @@ RUNTIME  = $(if $(GPU),.onnxruntime/installed-gpu,$(firstword $(wildcard .onnxru
 VENV     = .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test test-wgpu test-objects lint fuzz interop wheel wheel-test dist cluster-ray cluster-slurm bench-peers bench-online bench-teacher-cache clean
+.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test test-wgpu test-objects test-docs docs lint fuzz interop wheel wheel-test dist cluster-ray cluster-slurm bench-peers bench-online bench-teacher-cache clean
 
 help:                ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -69,6 +69,15 @@ test-objects: runtime ## Object stores against an S3 server on loopback, with fa
 	$(PYTHON) -m venv $(VENV)/objects
 	$(VENV)/objects/bin/pip install --quiet --require-hashes -r tests/objects/requirements.txt
 	cd tests/objects && $(CURDIR)/$(VENV)/objects/bin/python -m unittest -v $(ARGS)
+
+test-docs: build runtime ## Run the console blocks of README.md and docs/; those that need a GPU, a cluster or the hub are listed.
+	$(PYTHON) tests/docs/run.py $(ARGS)
+
+docs: target/tools/bin/mdbook ## Build the book of docs/ into target/book/html, and check its links.
+	MDBOOK=$(CURDIR)/$< tests/docs/book.sh
+
+target/tools/bin/mdbook:
+	cargo install mdbook --version 0.5.4 --locked --no-default-features --features search --root target/tools
 
 # burn's CUDA backend brings an LLVM that a build script downloads; checking the types, as docs.rs does, needs none of it.
 lint:                ## Formatting, clippy, the CUDA and object store builds, and the documentation.

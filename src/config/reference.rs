@@ -8,21 +8,26 @@ use super::kind::Kind;
 use crate::loss::{Loss, Reads};
 
 const HEAD: &str = "\
-# A pipeline file
+# The pipeline file
 
-A TOML file with the sections `[dataset]`, `[teacher]`, `[cache]`, `[student]`, `[train]` and `[sweep]`. Every key can be left out, and every
-key can be set on the command line: `--set train.lr=3e-4`. Names are matched without case, and `_` is the same as `-`. Relative paths are
-taken from the working directory.
+A pipeline file describes one experiment in TOML. It has the sections `[dataset]`, `[teacher]`, `[cache]`, `[student]`, `[train]` and `[sweep]`.
+You can leave out every key, and you can set every key on the command line: `--set train.lr=3e-4`. Case does not matter in names, and `_` is the
+same as `-`. Relative paths start at the working directory.
 
-An unknown key is an error. So is a key that would do nothing: each is read only under the condition that stands beside it, if there is one.
-A key of the file that an option of the command line makes meaningless is left out, such as `train.momentum` with
-`--set train.optimizer=adamw`.
+An unknown key is an error. A key that would do nothing is an error too: some keys are read only under a condition, which the table names.
+The one exception: if an option of the command line makes a key of the file meaningless, the key is left out.
+`--set train.optimizer=adamw`, for example, leaves out `train.momentum`.
 
-The last column says what a key is to a run. A `result` key decides what the student learns. A `teacher's term` key does so through the
-distillation term, so that a student from the labels only does not depend on it. Runs that differ in the `seed` only are one configuration.
-`machine` keys and `name`s change no result.
+The last column says how a key affects a run:
 
-This page is written from the declarations in `src/config` by `UPDATE_DOCS=1 cargo test --test library pipeline_reference`.
+| | |
+| --- | --- |
+| `result` | changes what the student learns |
+| `teacher's term` | changes the distillation loss only; a student that learns from the labels only does not depend on it |
+| `seed` | runs that differ only in the seed are one configuration |
+| `machine`, `name` | changes no result |
+
+`UPDATE_DOCS=1 cargo test --test library pipeline_reference` writes this page from the declarations in `src/config`.
 ";
 
 /// The page, in Markdown.
@@ -84,7 +89,7 @@ fn row(key: &Key) -> String {
         Role::Machine => "machine",
         Role::Name => "name",
     };
-    format!("| `{name}` | {} | {default} | {} | {role} |\n", cell(&values(&key.kind)), cell(&about))
+    format!("| `{name}` | {} | {default} | {} | {role} |\n", cell(&values(&key.kind)), cell(&about).replace('<', "&lt;"))
 }
 
 /// The values of a key; names as they are written.

@@ -10,7 +10,6 @@ mkdir -p target/book/src
 # What pages link to keeps its place beside docs/, so that their links hold.
 git ls-files -z docs cache/README.md README.md CONTRIBUTING.md CHANGELOG.md examples benches pipelines tests/docs |
     xargs -0 cp --parents -t target/book/src
-# The book's README.md would become its index.html, in docs/ or not; the pages know it as README.md.
 sed -e 's#](\.\./#](#; t' -e 's#](\([a-z]\)#](docs/\1#' docs/SUMMARY.md > target/book/src/SUMMARY.md
 rm target/book/src/docs/SUMMARY.md
 "$mdbook" build 2>&1 | tee target/book/log
