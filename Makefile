@@ -15,7 +15,7 @@ RUNTIME  = $(if $(GPU),.onnxruntime/installed-gpu,$(firstword $(wildcard .onnxru
 VENV     = .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test test-wgpu test-objects test-docs docs lint fuzz interop wheel wheel-test dist cluster-ray cluster-slurm bench-peers bench-online bench-teacher-cache clean
+.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test test-wgpu test-objects test-docs docs lint fuzz interop wheel wheel-test dist cluster-ray cluster-slurm bench-peers bench-online bench-teacher-cache bench-all clean
 
 help:                ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -71,6 +71,7 @@ test-objects: runtime ## Object stores against an S3 server on loopback, with fa
 	cd tests/objects && $(CURDIR)/$(VENV)/objects/bin/python -m unittest -v $(ARGS)
 
 test-docs: build runtime ## Run the console blocks of README.md and docs/; those that need a GPU, a cluster or the hub are listed.
+	$(PYTHON) benches/figures.py --check
 	$(PYTHON) tests/docs/run.py $(ARGS)
 
 docs: target/tools/bin/mdbook ## Build the book of docs/ into target/book/html, and check its links.
@@ -160,6 +161,15 @@ bench-teacher-cache: build    ## Stage one against a bare ONNX Runtime loop, tra
 	cargo build --release --locked $(CARGO_FEATURES) --bench teacher_cache
 	$(VENV)/teacher-cache/bin/python benches/peers/teacher_cache.py \
 		--against "$$(ls -t target/release/deps/teacher_cache-* | grep -v '\.d$$' | head -1)" $(ARGS)
+
+# On a quiet machine: it refuses to measure beside other work. ARGS=--quick takes minutes and measures nothing worth keeping.
+bench-all: build runtime ## Every number of docs/benchmarks.md again, its tables and figures.
+	$(PYTHON) -m venv $(VENV)/peers && $(VENV)/peers/bin/pip install --quiet -r benches/peers/requirements.txt
+	$(PYTHON) -m venv $(VENV)/teacher-cache && $(VENV)/teacher-cache/bin/pip install --quiet -r benches/peers/requirements-teacher-cache.txt
+	cargo build --release --locked --benches
+	$(PYTHON) benches/all.py $(ARGS)
+	$(PYTHON) benches/tables.py $(if $(findstring --quick,$(ARGS)),--print --results target/benchmarks-quick)
+	$(PYTHON) benches/figures.py
 
 clean:               ## Delete what was built and installed; caches and runs stay.
 	rm -rf target .onnxruntime $(VENV)

@@ -36,6 +36,7 @@ def main():
     parser.add_argument("--decant", type=pathlib.Path, default=ROOT / "target/release/decant")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--steps", type=int, default=6, help="steps of the online loop in a turn")
+    parser.add_argument("--json", type=pathlib.Path, help="write the rates and what follows from them here too")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -47,7 +48,7 @@ def main():
             rates["online channels_last"].append(online.measure(arguments.steps, torch.channels_last))
             for stage, rate in offline(arguments.decant.resolve(), folder, turn).items():
                 rates[stage].append(rate)
-    report({name: statistics.median(values) for name, values in rates.items()})
+    report({name: statistics.median(values) for name, values in rates.items()}, arguments.json)
 
 
 def vit():
@@ -135,7 +136,7 @@ def library():
     return found[0]
 
 
-def report(rates):
+def report(rates, path):
     print(f"{'images/s (median)':28}")
     for name, rate in rates.items():
         print(f"  {name:26} {rate:8.1f}")
@@ -143,12 +144,17 @@ def report(rates):
     online = images / max(rates["online"], rates["online channels_last"])
     once = (TRAIN + VALIDATION) / rates["teacher-cache"]
     student = images / rates["train-student"]
+    experiments = [
+        {"runs": runs, "online_minutes": runs * online / 60, "decant_minutes": (once + runs * student) / 60} for runs in [1, RUNS]
+    ]
     print(f"\n{'from these rates':28} {'online':>10} {'decant':>10} {'ratio':>7}")
-    for runs in [1, RUNS]:
-        ours, theirs = once + runs * student, runs * online
-        name = f"{runs} run{'s' if runs > 1 else ''} of {EPOCHS} epochs"
-        print(f"  {name:26} {theirs / 60:6.1f} min {ours / 60:6.1f} min {theirs / ours:6.2f}x")
+    for row in experiments:
+        name = f"{row['runs']} run{'s' if row['runs'] > 1 else ''} of {EPOCHS} epochs"
+        theirs, ours = row["online_minutes"], row["decant_minutes"]
+        print(f"  {name:26} {theirs:6.1f} min {ours:6.1f} min {theirs / ours:6.2f}x")
     print(f"  (decant: stage one {once / 60:.1f} min once, then {student / 60:.1f} min a run; {torch.get_num_threads()} threads)")
+    if path:
+        path.write_text(json.dumps({"images_per_second": rates, "experiments": experiments}, indent=2))
 
 
 if __name__ == "__main__":
