@@ -89,7 +89,11 @@ fn row(key: &Key) -> String {
         Role::Machine => "machine",
         Role::Name => "name",
     };
-    format!("| `{name}` | {} | {default} | {} | {role} |\n", cell(&values(&key.kind)), cell(&about).replace('<', "&lt;"))
+    format!(
+        "| `{name}` | {} | {default} | {} | {role} |\n",
+        cell(&values(&key.kind)),
+        cell(&about).replace('<', "&lt;")
+    )
 }
 
 /// The values of a key; names as they are written.
