@@ -42,7 +42,7 @@ pub struct Teacher {
     /// The share of the resized image's side that a central crop keeps, as timm and torchvision evaluate; no crop unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop_pct: Option<f64>,
-    /// The Hugging Face checkpoint that `model` is exported from: `make teacher` reads it.
+    /// The Hugging Face checkpoint that `model` is exported from; the program does not read it.
     pub checkpoint: Option<String>,
     /// Where ONNX Runtime runs it: `auto`, `cpu`, `cuda:0`, `tensorrt:0`, another provider of docs/your-teacher.md, or several GPUs for
     /// one cache, `cuda:0,1`.

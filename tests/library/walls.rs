@@ -267,13 +267,31 @@ fn reachable<'a>(from: &Path, arrows: &'a BTreeMap<&Path, BTreeSet<PathBuf>>) ->
     seen
 }
 
-/// Programs that were installed have no checkout: what they print must not send people there.
+/// What only a checkout has: texts of an installed program must not send people there.
+const OF_A_CHECKOUT: [&str; 9] =
+    ["make ", "pipelines/", "docs/", "benches/", "examples/", "tests/", "PIPELINE=", "SETS=", ".py"];
+
+#[test]
+fn no_pipeline_file_points_to_a_file_of_the_checkout_or_to_make() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    for file in files.filter(|file| file.extension().is_some_and(|ending| ending == "toml")) {
+        let (name, text) = (file.file_name().unwrap().to_str().unwrap(), fs::read_to_string(&file).unwrap());
+        let points = OF_A_CHECKOUT.iter().find(|part| text.contains(**part));
+        assert!(points.is_none(), "{name} says {points:?}");
+        // The commands at its head take it by its name.
+        assert!(text.contains(&format!("#   decant teacher-cache -p {name}")), "{name} has no command");
+    }
+}
+
 #[test]
 fn no_message_points_to_a_file_of_the_checkout_or_to_make() {
     for (path, source) in sources() {
         let lines = source.code.lines().filter(|line| !line.contains("include_"));
         for line in lines {
-            let points = ["`make ", "docs/", "pipelines/"].iter().find(|part| line.contains(**part));
+            let points = ["`make ", "docs/", "pipelines/", "benches/", "examples/", "Makefile"]
+                .iter()
+                .find(|part| line.contains(**part));
             assert!(points.is_none(), "{} says {points:?} in: {}", path.display(), line.trim());
         }
     }
