@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// An execution provider of ONNX Runtime, written as in `teacher.device` and in a manifest: `cpu`, `cuda`, `tensorrt`.
 ///
 /// A new one takes a line in each method here, its registration in `teacher/provider.rs`, ort's feature in `Cargo.toml` and a
-/// row in `docs/your-teacher.md`.
+/// row in `docs/gpu.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "&str")]
 pub enum Provider {

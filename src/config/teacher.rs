@@ -44,7 +44,7 @@ pub struct Teacher {
     pub crop_pct: Option<f64>,
     /// The Hugging Face checkpoint that `model` is exported from; the program does not read it.
     pub checkpoint: Option<String>,
-    /// Where ONNX Runtime runs it: `auto`, `cpu`, `cuda:0`, `tensorrt:0`, another provider of docs/your-teacher.md, or several GPUs for
+    /// Where ONNX Runtime runs it: `auto`, `cpu`, `cuda:0`, `tensorrt:0`, another provider of docs/gpu.md, or several GPUs for
     /// one cache, `cuda:0,1`.
     pub device: TeacherDevices,
     /// Images in one call. `auto` takes the fastest of those that give the logits of the usual size, 4 on the CPU and 64 on a
