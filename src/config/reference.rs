@@ -18,6 +18,8 @@ An unknown key is an error. A key that would do nothing is an error too: some ke
 The one exception: if an option of the command line makes a key of the file meaningless, the key is left out.
 `--set train.optimizer=adamw`, for example, leaves out `train.momentum`.
 
+\"The student learns from the teacher\" if `train.lambda` is above 0, `train.loss` is not `\"ce\"`, and `train.control` is not `\"labels-only\"`.
+
 The last column says how a key affects a run:
 
 | | |
@@ -77,7 +79,9 @@ fn row(key: &Key) -> String {
         Some(value) => format!("`{}`", cell(&number(&value))),
         None => String::new(),
     };
-    let readers: Vec<&str> = key.readers().iter().map(|reader| reader.text).collect();
+    // The head of the page defines the longest condition.
+    let short = |text: &'static str| text.split_once(": train.lambda above").map_or(text, |(short, _)| short);
+    let readers: Vec<&str> = key.readers().iter().map(|reader| short(reader.text)).collect();
     let about = match readers.join(" and ") {
         readers if readers.is_empty() => key.about.to_owned(),
         readers => format!("{}. Read only {readers}", key.about),
