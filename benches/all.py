@@ -77,7 +77,7 @@ def student_step(options):
 
 
 def online(options):
-    small = ["--turns", "1", "--steps", "1"] if options.quick else ["--turns", "3"]
+    small = ["--turns", "1", "--steps", "1", "--images", "8"] if options.quick else ["--turns", "3"]
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         script = ROOT / "benches/peers/online_distill.py"
         output([options.python, script, "--decant", options.decant, "--json", file.name, *small])

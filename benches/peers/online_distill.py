@@ -36,6 +36,7 @@ def main():
     parser.add_argument("--decant", type=pathlib.Path, default=ROOT / "target/release/decant")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--steps", type=int, default=6, help="steps of the online loop in a turn")
+    parser.add_argument("--images", type=int, default=48, help="train images of decant's stages in a turn")
     parser.add_argument("--json", type=pathlib.Path, help="write the rates and what follows from them here too")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +47,7 @@ def main():
         for turn in range(arguments.turns):
             rates["online"].append(online.measure(arguments.steps, torch.contiguous_format))
             rates["online channels_last"].append(online.measure(arguments.steps, torch.channels_last))
-            for stage, rate in offline(arguments.decant.resolve(), folder, turn).items():
+            for stage, rate in offline(arguments.decant.resolve(), folder, turn, arguments.images).items():
                 rates[stage].append(rate)
     report({name: statistics.median(values) for name, values in rates.items()}, arguments.json)
 
@@ -104,11 +105,11 @@ def export_teacher(folder):
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def offline(decant, folder, turn):
+def offline(decant, folder, turn, images):
     """Images a second of both stages, from decant's own JSON, on a few images so that a turn is short."""
     pipeline = folder / "bench.toml"
     pipeline.write_text(
-        f'[dataset.leaves]\ntrain = 48\nvalidation = 3\ntest = 3\nseed = {turn}\n'
+        f'[dataset.leaves]\ntrain = {images}\nvalidation = 3\ntest = 3\nseed = {turn}\n'
         f'[teacher]\nmodel = "{folder}/teacher"\nbatch-size = 16\ndevice = "cpu"\n'
         f'[cache]\ndir = "{folder}/cache"\ntemperatures = [{TEMPERATURE}]\n'
         f'[student]\nwidth = 1.0\nimage-size = {SIZE}\nbatch-norm-momentum = 0.997\n'
