@@ -79,7 +79,8 @@ fn every_link_of_the_documentation_leads_somewhere() {
 #[test]
 fn the_summary_and_the_index_list_every_page() {
     let docs = project().join("docs");
-    let listed: Vec<String> = ["SUMMARY.md", "index.md"].iter().map(|name| fs::read_to_string(docs.join(name)).unwrap()).collect();
+    let listed: Vec<String> =
+        ["SUMMARY.md", "index.md"].iter().map(|name| fs::read_to_string(docs.join(name)).unwrap()).collect();
     let mut missing = Vec::new();
     for page in pages().iter().filter_map(|page| page.strip_prefix(&docs).ok()) {
         let link = format!("]({})", page.display());
@@ -94,7 +95,12 @@ fn the_summary_and_the_index_list_every_page() {
 #[test]
 fn the_readme_is_short() {
     let text = fs::read_to_string(project().join("README.md")).unwrap();
-    assert!(text.lines().count() <= 150 && text.len() <= 9000, "{} lines, {} bytes", text.lines().count(), text.len());
+    assert!(
+        text.lines().count() <= 150 && text.len() <= 9000,
+        "{} lines, {} bytes",
+        text.lines().count(),
+        text.len()
+    );
 }
 
 /// The lines of blocks marked `console` that call decant, joined where they go on, without comments.
