@@ -38,8 +38,8 @@ fn main() {
         [(3, 8192, &[2][..]), (100, 8192, &[5, 10, 20]), (1000, 8192, &[10, 50, 100])]
     {
         let logits = logits(classes, rows);
-        let dense = [Encoding::Float32, Encoding::Float16];
-        let encodings = dense.into_iter().chain(kept.iter().map(|&kept| Encoding::TopK(kept)));
+        let dense = [Encoding::FLOAT32, Encoding::FLOAT16];
+        let encodings = dense.into_iter().chain(kept.iter().map(|&kept| Encoding::top_k(kept)));
         let mut plain = 0.0;
         for (encoding, zstd) in encodings.flat_map(|encoding| [(encoding, 0), (encoding, 3)]) {
             let root = tempfile::tempdir().expect("a folder for temporary files");

@@ -4,7 +4,7 @@
 //! stage two trains students from that cache and never loads the teacher. Data flows one way, and a module imports
 //! only from the modules before it and from [`support`]:
 //!
-//! `loss -> config, objects -> view -> dataset -> teacher, store -> stage_one -> student -> train -> runs -> sweep -> report, planning, bench -> cli`
+//! `loss, encoding -> config, objects -> view -> dataset -> teacher, store -> stage_one -> student -> train -> runs -> sweep -> report, planning, bench -> cli`
 //!
 //! A batch of the teacher's logits and soft targets, straight from a cache's memory map:
 //!
@@ -34,6 +34,7 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod dataset;
+mod encoding;
 pub mod loss;
 pub mod objects;
 pub mod planning;

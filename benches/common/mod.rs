@@ -33,7 +33,7 @@ pub fn manifest(name: &str, rows: u64, classes: usize, temperatures: &[f32], sha
     };
     let resize = Preprocess::for_student(224, [0.5; 3], [0.5; 3]).resize();
     let view = ViewIdentity { views: 1, resize, crops: None };
-    Manifest::new(name, dataset, teacher, view, temperatures, Encoding::Float32, shard_rows)
+    Manifest::new(name, dataset, teacher, view, temperatures, Encoding::FLOAT32, shard_rows)
         .expect("values in range")
 }
 

@@ -20,12 +20,12 @@ const CLASSES: usize = 3;
 const SAMPLES: u64 = 5;
 /// The kinds of caches that a shard is opened in; the first byte of an input says which.
 const KINDS: [(Encoding, u8); 6] = [
-    (Encoding::Float32, 0),
-    (Encoding::Float32, 3),
-    (Encoding::Float16, 0),
-    (Encoding::Float16, 3),
-    (Encoding::TopK(2), 0),
-    (Encoding::TopK(2), 3),
+    (Encoding::FLOAT32, 0),
+    (Encoding::FLOAT32, 3),
+    (Encoding::FLOAT16, 0),
+    (Encoding::FLOAT16, 3),
+    (Encoding::top_k(2), 0),
+    (Encoding::top_k(2), 3),
 ];
 
 /// Bytes as `manifest.json`, as they are and under a checksum that fits: refused with a message, or a manifest that reads back and

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::key::{Condition, Declared, Role};
 use super::kind::{ANY, Kind};
 use super::rule::{Invalid, TEMPERATURE, within};
+use crate::encoding::{self, Encoding};
 use crate::support::range::Range;
 
 /// `[cache]`: what of the teacher is kept, and where.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, rename_all = "kebab-case")]
 pub struct Cache {
     /// The readable part of the cache's folder name; the pipeline file's own name where it is empty.
     pub name: String,
@@ -26,10 +27,10 @@ pub struct Cache {
     pub seed: u64,
     /// Rows in one shard at most.
     pub shard_rows: usize,
-    /// How logits and soft targets are stored.
+    /// How logits and soft targets are stored: `encoding` and the keys of encodings' parameters. An unknown key of `[cache]` ends up here,
+    /// and is refused.
+    #[serde(flatten, with = "encoding::pipeline")]
     pub encoding: Encoding,
-    /// How many of the largest logits are kept, with `encoding = "top-k"` and only there.
-    pub top_k: Option<u32>,
     /// The level at which zstd compresses the cache; 0 leaves it plain, to be read straight from the memory map.
     pub zstd: u8,
     /// How views other than view 0 are drawn.
@@ -45,8 +46,7 @@ impl Default for Cache {
             views: 4,
             seed: 0,
             shard_rows: 4096,
-            encoding: Encoding::Float32,
-            top_k: None,
+            encoding: Encoding::FLOAT32,
             zstd: 0,
             view: View::default(),
         }
@@ -61,9 +61,15 @@ impl Cache {
         let rule = "[least, largest] in this order";
         within("cache.view.scale", pair(self.view.scale), least <= most, rule)?;
         within("cache.view.ratio", pair(self.view.ratio), narrowest <= widest, rule)?;
-        let needed = self.encoding != Encoding::TopK || self.top_k.is_some();
-        let rule = "set with cache.encoding = \"top-k\": how many of the largest logits are kept, fewer than there are classes";
-        within("cache.top-k", "no such key", needed, rule)
+        match self.encoding.parameter() {
+            Some((parameter, 0)) => {
+                let about = parameter.about.split_at(1);
+                let about = format!("{}{}", about.0.to_lowercase(), about.1);
+                let rule = format!("set with cache.encoding = \"{}\": {about}", self.encoding.name());
+                within(parameter.key, "no such key", false, &rule)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -76,15 +82,40 @@ const SEVERAL_VIEWS: Condition<Cache> = Condition {
     without: &["cache.views=1"],
 };
 
-const TOP_K: Condition<Cache> = Condition {
-    holds: |cache, _| cache.encoding == Encoding::TopK,
-    text: "with cache.encoding = \"top-k\"",
-    with: &["cache.encoding=top-k"],
-    without: &["cache.encoding=float16"],
-};
-
 /// The declarations of the section's keys.
-pub(super) const KEYS: &[Key] = &[
+pub(super) fn keys() -> Vec<Key> {
+    let mut keys = KEYS.to_vec();
+    let after = keys.iter().position(|key| key.name == "cache.shard-rows").map_or(keys.len(), |at| at + 1);
+    keys.splice(after..after, encoding_keys());
+    keys
+}
+
+/// The encoding, and the parameters of encodings, each read by its own.
+fn encoding_keys() -> Vec<Key> {
+    let encoding = Key::new(
+        "cache.encoding",
+        Kind::OneOf(Encoding::names()),
+        Role::Decides,
+        "How logits and soft targets are stored; the encodings are listed below",
+    )
+    .also(&["dtype", "precision", "format"]);
+    let parameter = |encoding: Encoding| {
+        let (parameter, _) = encoding.parameter()?;
+        let read = Condition {
+            holds: |cache: &Cache, key| {
+                cache.encoding.parameter().is_some_and(|(parameter, _)| parameter.key == key)
+            },
+            text: parameter.condition,
+            with: parameter.with,
+            without: &["cache.encoding=float32"],
+        };
+        let kind = Kind::Whole(1, parameter.most.into());
+        Some(Key::new(parameter.key, kind, Role::Decides, parameter.about).read(read).also(parameter.also))
+    };
+    std::iter::once(encoding).chain(Encoding::all().filter_map(parameter)).collect()
+}
+
+const KEYS: &[Key] = &[
     Key::new("cache.name", Kind::Text, Role::Name, "The readable part of the cache's folder name; the pipeline's name unless given"),
     Key::new(
         "cache.dir",
@@ -108,16 +139,6 @@ pub(super) const KEYS: &[Key] = &[
     .also(&["num-views", "n-views", "augmentations", "num-augmentations"]),
     Key::new("cache.seed", Kind::Whole(0, ANY), Role::Decides, "Fixes crops and flips of the views").read(SEVERAL_VIEWS),
     Key::new("cache.shard-rows", Kind::Whole(1, 1 << 20), Role::Machine, "Rows of a shard at most"),
-    Key::new(
-        "cache.encoding",
-        Kind::OneOf(&["float32", "float16", "top-k"]),
-        Role::Decides,
-        "How logits and soft targets are stored: every logit, every logit rounded to 11 bits, or only the largest",
-    )
-    .also(&["dtype", "precision", "format"]),
-    Key::new("cache.top-k", Kind::Whole(1, u32::MAX as u64), Role::Decides, "How many of the largest logits are kept, fewer than there are classes")
-        .read(TOP_K)
-        .also(&["k"]),
     Key::new("cache.zstd", Kind::Whole(0, 22), Role::Machine, "The level at which zstd compresses; 0 leaves the cache plain, to be read from the memory map")
         .also(&["compression", "compression-level"]),
     Key::new(
@@ -138,18 +159,6 @@ pub(super) const KEYS: &[Key] = &[
         .read(SEVERAL_VIEWS)
         .also(&["hflip", "horizontal-flip"]),
 ];
-
-/// How a cache stores logits and soft targets; `cache/README.md` has the columns of each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Encoding {
-    /// Every logit, as the teacher gave it.
-    Float32,
-    /// Every logit, rounded to 11 bits.
-    Float16,
-    /// The largest logits, and the mass of all others at each temperature.
-    TopK,
-}
 
 /// `[cache.view]`: how views other than view 0 are drawn. The defaults are those of torchvision's `RandomResizedCrop`
 /// and `RandomHorizontalFlip`.

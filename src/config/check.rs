@@ -5,7 +5,7 @@ use toml::Value;
 use super::keys::keys;
 use super::kind::{Wrong, shortest};
 use super::rule::{Invalid, within};
-use super::{Encoding, Pipeline};
+use super::Pipeline;
 use crate::loss::{Loss, Reads};
 
 impl Pipeline {
@@ -38,28 +38,29 @@ impl Pipeline {
         self.cache.check()?;
         self.student.check()?;
         self.train.check()?;
-        self.check_top_k()
+        self.check_kept()
     }
 
-    /// Checks that a cache of the largest logits holds what the loss reads.
-    fn check_top_k(&self) -> Result<(), Invalid> {
+    /// Checks that a cache that does not keep every class holds what the loss reads.
+    fn check_kept(&self) -> Result<(), Invalid> {
         let Self { cache, train, .. } = self;
-        if cache.encoding != Encoding::TopK || !train.is_taught() {
+        if cache.encoding.keeps_all() || !train.is_taught() {
             return Ok(());
         }
+        let with = format!("with cache.encoding = \"{}\"", cache.encoding.name());
         let fits = |loss: &Loss| loss.declaration().reads != Reads::Logits;
         let names: Vec<String> =
             Loss::ALL.iter().filter(|loss| fits(loss)).map(|loss| format!("\"{}\"", loss.name())).collect();
         let rule = format!(
-            "{} with cache.encoding = \"top-k\", since the others compare every class with every other",
+            "{} {with}, since the others compare every class with every other",
             names.join(" or ")
         );
         within("train.loss", format!("\"{}\"", train.loss.name()), fits(&train.loss), &rule)?;
         let end = train.temperature_end.map_or(String::new(), |end| end.to_string());
-        let rule = "left out with cache.encoding = \"top-k\", which knows the mass of the rest only at cache.temperatures";
-        within("train.temperature-end", end, train.temperature_end.is_none(), rule)?;
+        let rule = format!("left out {with}, which knows the mass of the rest only at cache.temperatures");
+        within("train.temperature-end", end, train.temperature_end.is_none(), &rule)?;
         let rule = format!(
-            "one of cache.temperatures = [{}] with cache.encoding = \"top-k\", which knows the mass of the rest only there",
+            "one of cache.temperatures = [{}] {with}, which knows the mass of the rest only there",
             cache.temperatures.iter().map(f32::to_string).collect::<Vec<_>>().join(", ")
         );
         within("train.temperature", train.temperature, cache.temperatures.contains(&train.temperature), &rule)

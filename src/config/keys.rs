@@ -91,7 +91,7 @@ pub fn keys() -> &'static [Key] {
             all(|pipeline| pipeline, pipeline::KEYS),
             all(|pipeline| &pipeline.dataset, dataset::KEYS),
             all(|pipeline| &pipeline.teacher, teacher::KEYS),
-            all(|pipeline| &pipeline.cache, cache::KEYS),
+            all(|pipeline| &pipeline.cache, &cache::keys()),
             all(|pipeline| &pipeline.student, student::KEYS),
             all(|pipeline| &pipeline.train, train_keys::KEYS),
             all(|pipeline| &pipeline.train, &train_keys::loss_keys()),

@@ -35,7 +35,7 @@ mod train_keys;
 mod values;
 
 pub use architecture::{Architecture, Traits};
-pub use cache::{Cache, Encoding, View};
+pub use cache::{Cache, View};
 pub use control::{Control, Ramp};
 pub use count::Count;
 pub use dataset::{ClassFolder, Dataset, Leaves, OnBadImage};

@@ -5,6 +5,7 @@ use toml::Value;
 use super::key::Role;
 use super::keys::{Key, keys};
 use super::kind::Kind;
+use crate::encoding::Encoding;
 use crate::loss::{Loss, Reads};
 
 const HEAD: &str = "\
@@ -46,6 +47,14 @@ pub fn reference() -> String {
             parts.push(format!("\n## {title}\n\n| key | value | default | what it is | run |\n| --- | --- | --- | --- | --- |\n"));
         }
         parts.push(row(key));
+    }
+    parts.push("\n## Encodings\n\n`cache.encoding` is one of these.\n\n".to_owned());
+    parts.push("| encoding | what it stores | columns of logits and targets |\n| --- | --- | --- |\n".to_owned());
+    for encoding in Encoding::all() {
+        let columns = encoding.value_columns(1, &[1.0]).into_iter();
+        let columns: Vec<String> = columns.map(|column| format!("`{}`", column.name)).collect();
+        let columns = columns.join(", ").replace("_t1", "_t<T>");
+        parts.push(format!("| `{}` | {} | {columns} |\n", encoding.name(), cell(encoding.codec().about())));
     }
     parts.push(
         "\n## Losses\n\n`train.loss` is one of these; the last column says what each reads of the cache.\n\n"

@@ -14,7 +14,7 @@ use super::encodings::{encodings, level};
 use super::{PlannedCache, Probe};
 use crate::config::Pipeline;
 use crate::dataset::{Dataset, SplitName};
-use crate::store::{Encoding, Manifest};
+use crate::store::Manifest;
 use crate::train::keeps_pixels;
 
 /// Everything that is known of a pipeline's cost. Times are in seconds, on this machine.
@@ -171,7 +171,7 @@ impl Cost {
             cost.zstd_bytes = encoded.zstd_row_bytes.map(|bytes| (bytes * self.rows as f64) as u64);
             let lost = encoded.lost.iter().find(|lost| lost.temperature.total_cmp(&cost.temperature).is_eq());
             let rows = probe.rows as f64;
-            let exact = encoded.encoding == Encoding::Float32;
+            let exact = encoded.encoding.is_exact();
             cost.mean_kl = lost.map(|lost| lost.kl_sum / rows).or(exact.then_some(0.0));
             cost.mean_kept = lost.and_then(|lost| lost.kept_sum).map(|kept| kept / rows);
         }

@@ -2,14 +2,11 @@
 
 use crate::store::{Encoding, Manifest};
 
-/// The encodings that are compared: dense ones, and the largest logits of one class in twenty.
+/// The encodings that are compared, the manifest's own with its own parameter.
 pub(super) fn encodings(manifest: &Manifest) -> Vec<Encoding> {
-    let classes = manifest.classes();
-    let kept = match manifest.encoding {
-        Encoding::TopK(kept) => kept,
-        _ => classes.div_ceil(20).clamp(1, 50).min(classes.saturating_sub(1)) as u32,
-    };
-    vec![Encoding::Float32, Encoding::Float16, Encoding::TopK(kept)]
+    let own = manifest.encoding;
+    let compared = Encoding::compared(manifest.classes());
+    compared.map(|encoding| if encoding.name() == own.name() { own } else { encoding }).collect()
 }
 
 /// The level of zstd that sizes are given at: the pipeline's, else 3.

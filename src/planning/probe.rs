@@ -125,8 +125,7 @@ fn stage_one(
 ) -> Result<(std::path::PathBuf, f64), Error> {
     let cache = config::Cache {
         dir: root.to_path_buf(),
-        encoding: config::Encoding::Float32,
-        top_k: None,
+        encoding: Encoding::FLOAT32,
         zstd: 0,
         ..pipeline.cache.clone()
     };

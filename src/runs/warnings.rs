@@ -1,6 +1,5 @@
 //! Warnings about a run's numbers, each from the run itself.
 
-use crate::config::Encoding;
 use crate::dataset::{Dataset, SplitName};
 use crate::store::{EncodingLoss, TeacherQuality};
 use crate::support::text::percent;
@@ -128,27 +127,15 @@ fn lossy(setup: &Setup) -> Option<String> {
     if !train.is_taught() {
         return None;
     }
-    match setup.pipeline.cache.encoding {
-        Encoding::Float32 => None,
-        Encoding::Float16 => Some("the cache holds float16: every target is rounded to 11 bits".to_owned()),
-        Encoding::TopK => {
-            let temperature = train.cached_temperature()?;
-            let manifest = setup.cache.manifest();
-            let losses = setup.cache.complete().encoding_losses(manifest);
-            let on_validation = |loss: &&EncodingLoss| {
-                loss.split == SplitName::Validation.as_str()
-                    && loss.temperature.total_cmp(&temperature).is_eq()
-            };
-            let mass = losses.iter().find(on_validation)?.mean_kept?;
-            let kept = setup.pipeline.cache.top_k?;
-            Some(format!(
-                "the cache keeps the {kept} largest of {} classes, {:.1} % of the teacher's mass at T = {temperature} on \
-                 validation; how the rest is spread is unknown, and agreement and KL take it to be even",
-                manifest.dataset.classes.len(),
-                100.0 * mass
-            ))
-        }
-    }
+    let manifest = setup.cache.manifest();
+    let mass = train.cached_temperature().and_then(|temperature| {
+        let losses = setup.cache.complete().encoding_losses(manifest);
+        let on_validation = |loss: &&EncodingLoss| {
+            loss.split == SplitName::Validation.as_str() && loss.temperature.total_cmp(&temperature).is_eq()
+        };
+        Some((temperature, losses.iter().find(on_validation)?.mean_kept?))
+    });
+    manifest.encoding.warning(manifest.classes(), mass)
 }
 
 fn last_batch(samples: usize, batch_size: usize, momentum: f64) -> Option<String> {

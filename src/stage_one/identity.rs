@@ -4,7 +4,7 @@ use super::{Error, Settings};
 use crate::config;
 use crate::dataset::Dataset;
 use crate::store::{
-    self, CacheBuilder, DatasetIdentity, Encoding, Manifest, RandomCrops, ShardSpec, SplitSize,
+    self, CacheBuilder, DatasetIdentity, Manifest, RandomCrops, ShardSpec, SplitSize,
     TeacherIdentity, ViewIdentity,
 };
 use crate::support::hash::Digest;
@@ -45,9 +45,8 @@ pub fn manifest(
     };
     let view = view_identity(cache, resize);
     let shard_rows = u32::try_from(cache.shard_rows).unwrap_or(u32::MAX);
-    let encoding = Encoding::of(cache);
     let manifest =
-        Manifest::new(&cache.name, dataset, teacher, view, &cache.temperatures, encoding, shard_rows)?;
+        Manifest::new(&cache.name, dataset, teacher, view, &cache.temperatures, cache.encoding, shard_rows)?;
     let manifest = manifest.with_zstd(cache.zstd)?;
     let name = name_of_key(&manifest, settings)?;
     Ok(Manifest { name, ..manifest })

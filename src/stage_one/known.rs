@@ -9,7 +9,7 @@ use super::partial::Partial;
 use super::{Error, Settings};
 use crate::dataset::{Dataset, Sample, SplitName};
 use crate::objects::Url;
-use crate::store::{self, Cache, CacheBuilder, Encoding, Manifest, ShardSpec, SplitRows, TeacherIdentity};
+use crate::store::{self, Cache, CacheBuilder, Manifest, ShardSpec, SplitRows, TeacherIdentity};
 
 /// A shard to fill.
 pub(super) struct Task {
@@ -161,7 +161,7 @@ impl Donors {
 fn can_give(found: &Manifest, wanted: &Manifest) -> bool {
     let teacher = TeacherIdentity { name: wanted.teacher.name.clone(), ..found.teacher.clone() };
     found.key != wanted.key
-        && found.encoding == Encoding::Float32
+        && found.encoding.is_exact()
         && teacher == wanted.teacher
         && found.view.resize == wanted.view.resize
         && found.dataset.classes == wanted.dataset.classes

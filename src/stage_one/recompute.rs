@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::Error;
 use crate::dataset::{Dataset, SplitName};
-use crate::store::{Cache, Encoding, SplitRows};
+use crate::store::{Cache, SplitRows};
 use crate::support::rng;
 use crate::teacher::Teacher;
 use crate::view::{self, Geometry};
@@ -22,9 +22,6 @@ const LAST_PLACES: f64 = 32.0;
 
 /// A noise floor above this share of the largest logit is not rounding: the teacher's rows depend on each other, or on chance.
 const MOST_NOISE: f64 = 1e-3;
-
-/// Half a unit in the last place of float16, as a share of the number.
-const HALF_ROUNDING: f64 = 1.0 / 2048.0;
 
 /// Rows whose pixels are held at once.
 const ROWS_AT_ONCE: usize = 64;
@@ -112,10 +109,8 @@ pub fn recompute(
     if expected != found {
         return Err(Error::OtherTeacher { cache: cache.dir().to_path_buf(), expected, found });
     }
-    let encoding = match cache.manifest().encoding {
-        Encoding::Float32 => 0.0,
-        Encoding::Float16 => HALF_ROUNDING,
-        Encoding::TopK(_) => return Err(Error::NotAllLogits { cache: cache.dir().to_path_buf() }),
+    let Some(encoding) = cache.manifest().encoding.rounding() else {
+        return Err(Error::NotAllLogits { cache: cache.dir().to_path_buf() });
     };
     let order = teacher.class_order(&dataset.classes)?;
     let mut sizes = vec![1, ODD_BATCH, batch_size];

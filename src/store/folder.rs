@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use crate::store::error::{Damage, Error, Mismatch};
 use crate::store::format::complete::Complete;
-use crate::store::format::encoding::Encoding;
 use crate::store::format::manifest::{MANIFEST_FILE, Manifest};
 use crate::support::atomic::{self, is_temporary};
 use crate::support::files;
@@ -29,7 +28,7 @@ pub fn create_or_open(root: &Path, manifest: &Manifest) -> Result<(PathBuf, Mani
             }
             let held = complete.map(|complete| complete.temperatures);
             let lacks = |held: &Vec<f32>| manifest.temperatures.iter().any(|wanted| !held.contains(wanted));
-            if let (Encoding::TopK(kept), true) = (found.encoding, held.as_ref().is_some_and(lacks)) {
+            if let (Some(kept), true) = (found.encoding.kept(), held.as_ref().is_some_and(lacks)) {
                 return Err(Error::Mismatch(Mismatch::RestUnknown { dir, kept, classes: found.classes() }));
             }
             let found = found.with_temperatures(&manifest.temperatures)?;

@@ -14,7 +14,7 @@ use super::pixel_cache::{PixelCache, PixelKey};
 use super::{Error, dataset_diff, identity};
 use crate::config::{Control, OnBadImage, Pipeline, StudentDevice, Sweep};
 use crate::dataset::{Dataset, SplitName};
-use crate::store::{self, Cache, Encoding, Manifest, RandomCrops, SplitRows, ViewIdentity};
+use crate::store::{self, Cache, Manifest, RandomCrops, SplitRows, ViewIdentity};
 use crate::student::{Student, StudentShape, hf};
 use crate::support::context::Context;
 use crate::support::hash::Digest;
@@ -314,7 +314,7 @@ impl Wanted<'_> {
                 manifest.dataset.fingerprint.short(12),
             ),
             ("the views are", view.to_string(), manifest.view.to_string()),
-            ("the encoding is", Encoding::of(cache).to_string(), manifest.encoding.to_string()),
+            ("the encoding is", cache.encoding.to_string(), manifest.encoding.to_string()),
         ];
         let differs = fields.into_iter().find(|(_, expected, found)| expected != found);
         if let Some((what, expected, found)) = differs {
@@ -326,7 +326,7 @@ impl Wanted<'_> {
         }
         // Of kept classes the mass of the rest is known at the cache's own temperatures only.
         let read = self.pipeline.train.cached_temperature();
-        let (Some(wanted), Encoding::TopK(_)) = (read, manifest.encoding) else { return Ok(None) };
+        let Some(wanted) = read.filter(|_| !manifest.encoding.keeps_all()) else { return Ok(None) };
         let held = store::temperatures(folder, manifest)?;
         Ok((!held.contains(&wanted))
             .then(|| format!("its temperatures are {held:?}, expected {wanted} among them")))

@@ -8,6 +8,7 @@ use decant::dataset::Dataset;
 use decant::loss::Loss;
 use decant::runs;
 use decant::stage_one::{self, Settings};
+use decant::store::Encoding;
 use decant::support::context::Context;
 use decant::train::{self, EpochRecord, Outcome, RunResult, Seal, Setup};
 use image::{Rgb, RgbImage};
@@ -21,12 +22,12 @@ pub(crate) struct Workshop {
 }
 
 impl Workshop {
-    pub(crate) fn new(encoding: config::Encoding) -> Self {
+    pub(crate) fn new(encoding: Encoding) -> Self {
         Self::with(encoding, |_| {})
     }
 
     /// As [`Workshop::new`], once `change` has been at the folder of its images.
-    fn with(encoding: config::Encoding, change: impl FnOnce(&Path)) -> Self {
+    fn with(encoding: Encoding, change: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (split, each) in [("train", 8), ("validation", 8), ("test", 8)] {
             for class in CLASSES {
@@ -43,9 +44,6 @@ impl Workshop {
         let temperatures = vec![1.0, 2.0];
         let (name, dir) = ("gray".to_owned(), folder.path().join("cache"));
         pipeline.cache = config::Cache { name, dir, temperatures, encoding, views: 1, ..pipeline.cache };
-        if encoding == config::Encoding::TopK {
-            pipeline.cache.top_k = Some(2);
-        }
         pipeline.student = config::Student {
             width: Some(0.1),
             image_size: 32,
@@ -103,7 +101,7 @@ fn last_epoch(run: &Path) -> (f64, f64) {
 
 #[test]
 fn permuted_targets_teach_nothing_where_the_right_ones_do() {
-    let workshop = Workshop::new(config::Encoding::Float32);
+    let workshop = Workshop::new(Encoding::FLOAT32);
     // From the targets alone, so that what is learnt is learnt from them.
     let (run, _) = workshop.train(|_| {});
     let (control, permuted) = workshop.train(|train| train.control = Control::PermutedTargets);
@@ -137,7 +135,7 @@ fn permuted_targets_teach_nothing_where_the_right_ones_do() {
 
 #[test]
 fn every_loss_learns_from_the_cache_alone_with_temperatures_that_it_does_not_hold() {
-    let workshop = Workshop::new(config::Encoding::Float16);
+    let workshop = Workshop::new(Encoding::FLOAT16);
     for loss in [Loss::Kd, Loss::StdKd, Loss::Dkd, Loss::Dist, Loss::Mse, Loss::Ce] {
         let (_, result) = workshop.train(|train| {
             train.loss = loss;
@@ -154,7 +152,7 @@ fn every_loss_learns_from_the_cache_alone_with_temperatures_that_it_does_not_hol
 
 #[test]
 fn the_largest_classes_alone_teach_with_hintons_loss() {
-    let workshop = Workshop::new(config::Encoding::TopK);
+    let workshop = Workshop::new(Encoding::top_k(2));
     let (_, result) = workshop.train(|_| {});
     assert!(result.test.unwrap().teacher_agreement > 0.9);
     assert!(workshop.folder.path().join("runs").exists());
@@ -162,7 +160,7 @@ fn the_largest_classes_alone_teach_with_hintons_loss() {
 
 #[test]
 fn a_single_train_image_has_no_other_whose_targets_it_could_take() {
-    let workshop = Workshop::with(config::Encoding::Float32, |images| {
+    let workshop = Workshop::with(Encoding::FLOAT32, |images| {
         fs::remove_dir_all(images.join("train")).unwrap();
         fs::create_dir(images.join("train")).unwrap();
         gray(0.5, 0).save(images.join("train/alone.png")).unwrap();

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use decant::config::Encoding;
 use decant::runs;
+use decant::store::Encoding;
 use decant::support::context::Context;
 use decant::train::{self, Outcome, Setup};
 
@@ -15,7 +15,7 @@ const EVERY: usize = 5;
 
 #[test]
 fn the_device_is_read_once_in_n_steps_and_the_run_has_the_same_bits() {
-    let workshop = Workshop::new(Encoding::Float32);
+    let workshop = Workshop::new(Encoding::FLOAT32);
     // The CPU stands in for the GPU: what it is asked to do is the same.
     let train = |on_host: bool| {
         let mut pipeline = workshop.pipeline.clone();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules from left to right. Those of one floor know nothing of each other; `support` is below all of them.
 const FLOORS: [&[&str]; 13] = [
-    &["loss"],
+    &["loss", "encoding"],
     &["config", "objects"],
     &["view"],
     &["dataset"],

@@ -9,8 +9,9 @@ use std::rc::Rc;
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor};
-use decant::config::{Encoding, Pipeline, Student, StudentDevice};
+use decant::config::{Pipeline, Student, StudentDevice};
 use decant::runs;
+use decant::store::Encoding;
 use decant::student::hf;
 use decant::support::context::Context;
 use decant::train::{self, BEST, Event, Outcome, Setup, TrainDevice, clip};
@@ -79,7 +80,7 @@ fn three_steps_follow_the_cpu() {
 
 #[test]
 fn a_run_resumes_and_what_it_keeps_is_the_same_student_on_the_cpu() {
-    let workshop = Workshop::new(Encoding::Float32);
+    let workshop = Workshop::new(Encoding::FLOAT32);
     let mut pipeline = workshop.pipeline.clone();
     (pipeline.train.epochs, pipeline.train.device) = (3, StudentDevice::Vulkan(0));
     let setup = Setup::new(pipeline, None, Path::new("gray.toml"), &Context::silent()).unwrap();

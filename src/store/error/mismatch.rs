@@ -213,10 +213,9 @@ pub enum Mismatch {
         value: f32,
     },
 
-    /// A logit that float16 can't hold.
+    /// A logit that the encoding can't hold.
     #[error(
-        "the teacher's logit of class {class} for sample {sample} view {view} of split {split:?} is {value}, more than \
-         float16 holds (65504); set cache.encoding = \"float32\""
+        "the teacher's logit of class {class} for sample {sample} view {view} of split {split:?} is {value}, {limit}; set cache.encoding = \"float32\""
     )]
     LogitTooLarge {
         /// The split.
@@ -229,6 +228,8 @@ pub enum Mismatch {
         class: usize,
         /// The logit.
         value: f32,
+        /// The limit that it breaks.
+        limit: &'static str,
     },
 
     /// A temperature that was to be added to a cache of kept classes.
@@ -240,7 +241,7 @@ pub enum Mismatch {
         /// The cache's folder.
         dir: PathBuf,
         /// Logits kept.
-        kept: u32,
+        kept: usize,
         /// Classes of the cache.
         classes: usize,
     },

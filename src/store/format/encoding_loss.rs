@@ -2,15 +2,10 @@
 //! there, and kept in its record.
 
 use std::fmt;
-use std::sync::LazyLock;
 
-use half::f16;
 use serde::{Deserialize, Serialize};
 
-use crate::support::exp::exp_of_negative;
-
-/// A target that is stored as 0 counts as the smallest normal float32.
-const LEAST: f64 = f32::MIN_POSITIVE as f64;
+use crate::encoding::RowLoss;
 
 /// What a shard's encoding lost at one temperature, summed over its rows in order, so that shards made by different
 /// processes add up.
@@ -70,10 +65,10 @@ impl fmt::Display for EncodingLoss {
 }
 
 impl Lost {
-    /// Adds up rows, each its KL and, where classes are dropped, its mass of the rest.
-    pub(in crate::store) fn of_rows(temperature: f32, rows: &[(f64, Option<f64>)]) -> Self {
+    /// Adds up rows.
+    pub(in crate::store) fn of_rows(temperature: f32, rows: &[RowLoss]) -> Self {
         let mut lost = Self { temperature, ..Self::default() };
-        for &(kl, rest) in rows {
+        for &RowLoss { kl, rest } in rows {
             lost.add(&Self {
                 temperature,
                 kl_sum: kl,
@@ -105,88 +100,9 @@ impl Lost {
     }
 }
 
-/// The targets of a row of full logits at one temperature: each one's mass and its logarithm, in class order.
-fn targets(logits: &[f32], temperature: f32) -> impl Iterator<Item = (f64, f64)> {
-    let temperature = f64::from(temperature);
-    let largest = f64::from(logits.iter().fold(f32::NEG_INFINITY, |largest, &logit| largest.max(logit)));
-    let scaled = move |&logit: &f32| (f64::from(logit) - largest) / temperature;
-    let sum: f64 = logits.iter().map(|logit| exp_of_negative(scaled(logit))).sum();
-    let log_sum = libm::log(sum);
-    logits.iter().map(move |logit| {
-        let scaled = scaled(logit);
-        (exp_of_negative(scaled) / sum, (scaled - log_sum).max(*LOG_LEAST))
-    })
-}
-
-/// The KL of targets that are stored in float16, which need not sum to one: that of unnormalised masses,
-/// `sum p ln(p / q) - p + q`.
-pub(in crate::store) fn of_halves(logits: &[f32], temperature: f32, stored: &[f16]) -> f64 {
-    let pairs = targets(logits, temperature).zip(stored);
-    pairs.map(|((p, log_p), q)| p * (log_p - log_of_half(*q)) - p + q.to_f64()).sum()
-}
-
-/// The KL of targets of which the classes `kept` are known, and of the others their mass `rest`, which is then spread evenly.
-pub(in crate::store) fn of_kept(logits: &[f32], temperature: f32, kept: &[i32], rest: f32) -> f64 {
-    let each = f64::from(rest) / (logits.len() - kept.len()) as f64;
-    let log_each = libm::log(each.max(LEAST));
-    let mut is_kept = vec![false; logits.len()];
-    for &class in kept {
-        is_kept[class as usize] = true;
-    }
-    // The kept targets are exact.
-    let dropped = targets(logits, temperature).zip(is_kept).filter(|(_, is_kept)| !is_kept);
-    dropped.map(|((p, log_p), _)| p * (log_p - log_each) - p + each).sum()
-}
-
-static LOG_LEAST: LazyLock<f64> = LazyLock::new(|| libm::log(LEAST));
-
-/// The logarithm of each float16 from 0 to 1.
-static LOGS: LazyLock<Vec<f64>> = LazyLock::new(|| {
-    let halves = 0..=f16::ONE.to_bits();
-    halves.map(|bits| libm::log(f16::from_bits(bits).to_f64().max(LEAST))).collect()
-});
-
-fn log_of_half(value: f16) -> f64 {
-    LOGS[usize::from(value.to_bits())]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::format::soften::soften;
-
-    const LOGITS: [f32; 5] = [3.0, 1.5, -2.0, 0.25, -9.0];
-
-    fn plain_kl(stored: &[f64], temperature: f32) -> f64 {
-        let mut truth = [0.0; 5];
-        soften(&LOGITS, temperature, &mut truth);
-        let pairs = truth.iter().map(|&p| f64::from(p)).zip(stored);
-        pairs.map(|(p, q)| p * (p / q.max(LEAST)).ln() - p + q).sum()
-    }
-
-    #[test]
-    fn float16_loses_what_the_formula_says() {
-        for temperature in [0.5, 1.0, 5.0] {
-            let mut soft = [0.0; 5];
-            soften(&LOGITS, temperature, &mut soft);
-            let stored = soft.map(f16::from_f32);
-            let expected = plain_kl(&stored.map(f16::to_f64), temperature);
-            assert!((of_halves(&LOGITS, temperature, &stored) - expected).abs() < 1e-7, "{temperature}");
-        }
-    }
-
-    #[test]
-    fn dropped_classes_share_the_rest() {
-        for temperature in [1.0, 5.0] {
-            let mut soft = [0.0; 5];
-            soften(&LOGITS, temperature, &mut soft);
-            let rest = soft[2] + soft[3] + soft[4];
-            let stored = [0, 1, 5, 5, 5].map(|at| soft.get(at).map_or(f64::from(rest) / 3.0, |&p| p.into()));
-            let expected = plain_kl(&stored, temperature);
-            assert!(expected > 1e-3);
-            assert!((of_kept(&LOGITS, temperature, &[0, 1], rest) - expected).abs() < 1e-6);
-        }
-    }
 
     #[test]
     fn a_loss_reads_as_a_sentence() {
@@ -203,13 +119,5 @@ mod tests {
         assert_eq!(half.to_string(), sentence);
         let top = EncodingLoss { mean_kept: Some(0.9), least_kept: Some(0.25), ..half };
         assert_eq!(top.to_string(), format!("{sentence}; they keep 90.0 % of the mass, 25.0 % at least"));
-    }
-
-    #[test]
-    fn targets_that_are_0_cost_a_finite_loss() {
-        let logits = [1e4, 0.0];
-        let stored = [f16::ONE, f16::ZERO];
-        assert!(of_halves(&logits, 1.0, &stored).abs() < 1e-12);
-        assert!(of_halves(&[0.0, -12.0], 0.5, &stored).is_finite());
     }
 }

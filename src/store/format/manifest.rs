@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::{Encoding, Unfit, ValueColumn};
 use crate::store::error::{Damage, Error, Mismatch};
 use crate::store::format::checksummed_json;
-use crate::store::format::encoding::{Encoding, ValueColumn};
 use crate::store::format::identity::{DatasetIdentity, SplitSize, TeacherIdentity, ViewIdentity};
 use crate::support::hash::{Digest, FieldHasher};
 
@@ -92,7 +92,7 @@ impl Manifest {
         };
         manifest.key = manifest.key_of();
         manifest.validate()?;
-        let is_enough = !matches!(encoding, Encoding::TopK(_)) || !manifest.temperatures.is_empty();
+        let is_enough = encoding.keeps_all() || !manifest.temperatures.is_empty();
         let expected = "at least one, since the mass of the rest is kept for each";
         require(is_enough, "temperatures", expected, &"none")?;
         Ok(manifest)
@@ -144,9 +144,9 @@ impl Manifest {
         }
         hasher.field("teacher.fingerprint", self.teacher.fingerprint.0);
         hasher.field("view", serde_json::to_string(&self.view).expect("plain data"));
-        hasher.field("encoding", self.encoding.as_str());
-        if let Encoding::TopK(kept) = self.encoding {
-            hasher.field("encoding.top-k", kept.to_le_bytes());
+        hasher.field("encoding", self.encoding.name());
+        if let Some((parameter, value)) = self.encoding.parameter() {
+            hasher.field(parameter.field, value.to_le_bytes());
         }
         if self.zstd > 0 {
             hasher.field("zstd", [self.zstd]);
@@ -277,10 +277,8 @@ impl Manifest {
     }
 
     fn check_encoding(&self) -> Result<(), Error> {
-        if let Encoding::TopK(kept) = self.encoding {
-            let most = self.classes() as u64 - 1;
-            let expected = format!("1 to {most}, one less than there are classes");
-            require((1..=most).contains(&u64::from(kept)), "encoding.top-k", &expected, &kept)?;
+        if let Err(Unfit { field, expected, found }) = self.encoding.check(self.classes()) {
+            refuse(field, &expected, found)?;
         }
         let expected = format!("0 (none) to {MAX_ZSTD_LEVEL}");
         require(self.zstd <= MAX_ZSTD_LEVEL, "zstd", &expected, &self.zstd)

@@ -2,7 +2,6 @@
 
 pub(in crate::store) mod checksummed_json;
 pub(in crate::store) mod complete;
-pub(in crate::store) mod encoding;
 pub(in crate::store) mod encoding_loss;
 pub(in crate::store) mod identity;
 pub(in crate::store) mod levels;
@@ -12,4 +11,3 @@ pub(in crate::store) mod quality;
 pub(in crate::store) mod record;
 pub(in crate::store) mod rows;
 pub(in crate::store) mod schema;
-pub(in crate::store) mod soften;

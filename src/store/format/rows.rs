@@ -1,6 +1,6 @@
 //! The digest of a shard's rows: of every column that is not derived from others.
 
-use crate::store::format::encoding::Encoding;
+use crate::encoding::Encoding;
 use crate::store::format::schema::column;
 use crate::support::hash::{Digest, FieldHasher};
 

@@ -8,7 +8,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use serde::Serialize;
 
-use crate::store::format::encoding::Element;
+use crate::encoding::Element;
 use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
 

@@ -1,21 +1,16 @@
 //! Checks that read every value of a shard.
 
-use half::f16;
-
+use crate::encoding::Encoding;
 use crate::store::error::{Damage, Error};
-use crate::store::format::encoding::{Element, Encoding, Layout, dense, top};
 use crate::store::format::rows::RowsHasher;
 use crate::store::format::schema::column;
 use crate::store::format::schema::is_rectangle;
-use crate::store::format::soften::soften;
 use crate::store::read::shard::Shard;
-
-/// A mass of the rest is rounded to float32, and its bound is not.
-const ROUNDING: f64 = 1e-6;
+use crate::store::read::stored_row::{Once, ShardRow};
 
 impl Shard {
     /// Its digest, its rows' identities, and that every number is finite, targets between 0 and 1, kept classes in order.
-    pub(in crate::store) fn check_content(&self, classes: usize) -> Result<(), Error> {
+    pub(in crate::store) fn check_content(&self, encoding: Encoding) -> Result<(), Error> {
         self.check_digest()?;
         let scalars = self.scalars()?;
         for row in 0..self.rows() {
@@ -24,15 +19,9 @@ impl Shard {
                 return Err(self.value(column::CROP, row, &format!("{crop:?}"), "a rectangle"));
             }
         }
-        let (logits, masses) = match self.layout {
-            Layout::Dense => (dense::LOGITS, dense::SOFT),
-            Layout::Top { kept } => {
-                self.check_kept(kept, classes)?;
-                (top::LOGITS, top::REST)
-            }
-        };
-        self.check_values(logits, "finite numbers", f32::is_finite)?;
-        (masses..self.value_columns()).try_for_each(|index| {
+        self.check_rows(encoding)?;
+        self.check_values(encoding.codec().logits_column(), "finite numbers", f32::is_finite)?;
+        (encoding.first_temperature()..self.value_columns()).try_for_each(|index| {
             self.check_values(index, "numbers from 0 to 1", |value| (0.0..=1.0).contains(&value))
         })
     }
@@ -69,26 +58,14 @@ impl Shard {
         Ok(())
     }
 
-    /// Kept classes are classes, none twice, the largest logit first and of equal ones the lower class.
-    fn check_kept(&self, kept: usize, classes: usize) -> Result<(), Error> {
-        let (class_column, logit_column) = (self.read_values(top::CLASSES)?, self.read_values(top::LOGITS)?);
-        let (mut found, mut logits) = (vec![0; kept], vec![0.0; kept]);
-        let mut seen = vec![usize::MAX; classes];
-        for row in 0..self.rows() {
-            class_column.integers(row, &mut found);
-            logit_column.floats(row, &mut logits);
-            for (position, &class) in found.iter().enumerate() {
-                let in_order = position == 0
-                    || logits[position - 1] > logits[position]
-                    || (logits[position - 1] >= logits[position] && found[position - 1] < class);
-                let new = self.is_class(class) && std::mem::replace(&mut seen[class as usize], row) != row;
-                if !new || !in_order {
-                    let expected = "different classes, the largest logit first";
-                    return Err(self.value(column::VALUES + top::CLASSES, row, &class, expected));
-                }
-            }
-        }
-        Ok(())
+    /// Checks what the ranges of numbers don't say, such as the order of kept classes.
+    fn check_rows(&self, encoding: Encoding) -> Result<(), Error> {
+        let Some(kept) = encoding.kept() else { return Ok(()) };
+        let once = Once::new(self);
+        (0..self.rows()).try_for_each(|row| {
+            let row = ShardRow::once(self, row, &once);
+            encoding.codec().check_row(&row, kept).map_err(|wrong| row.error(wrong))
+        })
     }
 
     /// Digests the columns that are not derived, and compares.
@@ -104,70 +81,18 @@ impl Shard {
         Err(Error::Damage(Damage::Content { path: self.path.clone(), part: "rows", expected, found }))
     }
 
-    /// Softens the logits again and compares every target, bit by bit. Of kept logits alone that can't be done: there
-    /// the mass of the rest is compared with the most that the kept logits leave.
-    pub(in crate::store) fn check_derived(&self, classes: usize) -> Result<(), Error> {
-        let temperatures = self.temperatures();
-        match self.layout {
-            Layout::Dense => self.check_softened(classes, temperatures),
-            Layout::Top { kept } => self.check_rest(kept, classes, temperatures),
-        }
-    }
-
-    fn check_softened(&self, classes: usize, temperatures: &[f32]) -> Result<(), Error> {
-        let halves = self.value_column(dense::LOGITS).element == Element::Float16;
-        let round = |value: f32| if halves { f16::from_f32(value).to_f32() } else { value };
-        let (mut logits, mut stored, mut derived) =
-            (vec![0.0; classes], vec![0.0; classes], vec![0.0; classes]);
-        let logit_column = self.read_values(dense::LOGITS)?;
-        for (index, &temperature) in temperatures.iter().enumerate() {
-            let soft_column = self.read_values(dense::SOFT + index)?;
+    /// Holds the columns of every temperature against the logits: targets bit by bit, the mass of dropped classes against the most that
+    /// the kept ones leave.
+    pub(in crate::store) fn check_derived(&self, encoding: Encoding) -> Result<(), Error> {
+        let mut once = Once::new(self);
+        for (index, &temperature) in self.temperatures().iter().enumerate() {
+            let column = encoding.first_temperature() + index;
             for row in 0..self.rows() {
-                logit_column.floats(row, &mut logits);
-                soft_column.floats(row, &mut stored);
-                soften(&logits, temperature, &mut derived);
-                let differs = |class: &usize| stored[*class].to_bits() != round(derived[*class]).to_bits();
-                if let Some(class) = (0..classes).find(differs) {
-                    let column = self.value_column(dense::SOFT + index).name.clone();
-                    let (expected, found) = (round(derived[class]), stored[class]);
-                    return Err(Error::Damage(Damage::Derived {
-                        path: self.path.clone(),
-                        column,
-                        row,
-                        class,
-                        expected,
-                        found,
-                    }));
-                }
+                let row = ShardRow::once(self, row, &once);
+                let checked = encoding.codec().check_derived(&row, temperature, column);
+                checked.map_err(|wrong| row.error(wrong))?;
             }
-        }
-        Ok(())
-    }
-
-    /// No dropped logit is larger than the smallest kept one.
-    fn check_rest(&self, kept: usize, classes: usize, temperatures: &[f32]) -> Result<(), Error> {
-        let mut logits = vec![0.0; kept];
-        let logit_column = self.read_values(top::LOGITS)?;
-        for (index, &temperature) in temperatures.iter().enumerate() {
-            let rest_column = self.read_values(top::REST + index)?;
-            for row in 0..self.rows() {
-                logit_column.floats(row, &mut logits);
-                let exponential =
-                    |logit: f32| ((f64::from(logit) - f64::from(logits[0])) / f64::from(temperature)).exp();
-                let sum: f64 = logits.iter().map(|&logit| exponential(logit)).sum();
-                let others = (classes - kept) as f64 * exponential(logits[kept - 1]);
-                let (most, found) = (others / (sum + others), rest_column.float(row));
-                if f64::from(found) > most * (1.0 + ROUNDING) + f64::from(f32::MIN_POSITIVE) {
-                    let column = self.value_column(top::REST + index).name.clone();
-                    return Err(Error::Damage(Damage::Rest {
-                        path: self.path.clone(),
-                        column,
-                        row,
-                        most,
-                        found,
-                    }));
-                }
-            }
+            once.forget(column);
         }
         Ok(())
     }

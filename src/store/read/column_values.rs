@@ -1,13 +1,8 @@
-//! A column's values in memory: a slice of the map, or what was decompressed from it.
+//! A column's values in memory: a slice of the map, or a column that was decompressed from it.
 
 use bytes::Bytes;
-use half::f16;
-use half::slice::HalfFloatSliceExt;
 
-use crate::store::format::encoding::Element;
-
-/// Numbers of float16 that are converted at once.
-const HALVES: usize = 256;
+use crate::encoding::Element;
 
 /// One contiguous block of plain little-endian values, `width` bytes a row, not necessarily aligned.
 #[derive(Clone)]
@@ -46,51 +41,13 @@ impl Values {
         Self { block, element }
     }
 
+    /// The bytes of one row.
+    pub(in crate::store) fn bytes(&self, row: usize) -> &[u8] {
+        self.block.row(row)
+    }
+
     /// Copies the floats of one row as float32.
     pub(in crate::store) fn floats(&self, row: usize, out: &mut [f32]) {
-        let bytes = self.block.row(row);
-        match self.element {
-            Element::Float16 => copy_halves(bytes, out),
-            Element::Float32 | Element::Int32 => copy_floats(bytes, out),
-        }
-    }
-
-    /// The float of a row that has one.
-    pub(in crate::store) fn float(&self, row: usize) -> f32 {
-        let mut value = [0.0];
-        self.floats(row, &mut value);
-        value[0]
-    }
-
-    /// Copies the integers of one row.
-    pub(in crate::store) fn integers(&self, row: usize, out: &mut [i32]) {
-        bytemuck::cast_slice_mut::<i32, u8>(out).copy_from_slice(self.block.row(row));
-        if cfg!(target_endian = "big") {
-            for value in out {
-                *value = value.swap_bytes();
-            }
-        }
-    }
-}
-
-/// Copies little-endian float32 from the map, where they need not be aligned.
-fn copy_floats(bytes: &[u8], out: &mut [f32]) {
-    bytemuck::cast_slice_mut::<f32, u8>(out).copy_from_slice(bytes);
-    if cfg!(target_endian = "big") {
-        for value in out {
-            *value = f32::from_bits(value.to_bits().swap_bytes());
-        }
-    }
-}
-
-/// Widens little-endian float16, exactly, by way of an aligned buffer.
-fn copy_halves(bytes: &[u8], out: &mut [f32]) {
-    let mut aligned = [f16::ZERO; HALVES];
-    for (bytes, out) in bytes.chunks(HALVES * 2).zip(out.chunks_mut(HALVES)) {
-        let aligned = &mut aligned[..out.len()];
-        for (half, bytes) in aligned.iter_mut().zip(bytes.as_chunks::<2>().0) {
-            *half = f16::from_le_bytes(*bytes);
-        }
-        aligned.convert_to_f32_slice(out);
+        self.element.floats(self.bytes(row), out);
     }
 }

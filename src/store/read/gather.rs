@@ -1,15 +1,12 @@
 //! Batches of logits and targets, from whichever encoding a cache has.
 
-use half::f16;
 use rayon::prelude::*;
 
+use crate::encoding::At;
 use crate::store::error::{Error, Mismatch};
-use crate::store::format::encoding::{Element, Layout, dense, top};
-use crate::store::format::schema::column;
-use crate::store::format::soften::soften;
 use crate::store::read::reader::SplitRows;
 use crate::store::read::shard::Shard;
-use crate::support::exp::exp_of_negative;
+use crate::store::read::stored_row::ShardRow;
 
 /// Batches of this many values are worth another core: 256 kB.
 const PARALLEL_VALUES: usize = 1 << 16;
@@ -17,10 +14,7 @@ const PARALLEL_VALUES: usize = 1 << 16;
 impl SplitRows {
     /// How many classes are kept of each row, where not all are.
     pub fn kept(&self) -> Option<usize> {
-        match self.manifest.encoding.layout() {
-            Layout::Dense => None,
-            Layout::Top { kept } => Some(kept),
-        }
+        self.manifest.encoding.kept()
     }
 
     /// Copies the logits of `rows` to `out`, `[rows, classes]`, in any order and with repetitions.
@@ -40,18 +34,12 @@ impl SplitRows {
     /// # Errors
     /// As [`SplitRows::gather_logits`].
     pub fn gather_logits_for(&self, temperature: f32, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
-        let Layout::Top { kept } = self.manifest.encoding.layout() else {
-            return self.copy_column(dense::LOGITS, rows, out);
-        };
-        let distance = |index: &usize| (self.temperatures()[*index] - temperature).abs();
-        let nearest = (0..self.temperatures().len()).min_by(|a, b| distance(a).total_cmp(&distance(b)));
-        let nearest = nearest.ok_or_else(|| self.no_temperature(temperature))?;
-        let nearest = self.temperatures()[nearest];
-        let mut top = Top::new(kept);
-        self.each_row(rows, out, |shard, row, out| {
-            top.read(shard, nearest, row)?;
-            top.logits(nearest, out);
-            Ok(())
+        let encoding = self.manifest.encoding;
+        let nearest = if encoding.keeps_all() { None } else { Some(self.nearest_temperature(temperature)?) };
+        self.copy_rows(rows, out, |shard, row, out| {
+            let at = nearest.map_or(At { temperature, column: None }, |nearest| at(shard, nearest));
+            let row = ShardRow::new(shard, row);
+            encoding.codec().read_logits(&row, at, out).map_err(|wrong| row.error(wrong))
         })
     }
 
@@ -64,25 +52,14 @@ impl SplitRows {
     /// # Errors
     /// [`Mismatch::NoSuchTemperature`] where only the largest are stored, and as [`SplitRows::gather_logits`].
     pub fn gather_soft(&self, temperature: f32, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
-        let Layout::Top { kept } = self.manifest.encoding.layout() else {
-            return self.copy_rows(rows, out, |shard, row, out| match shard.soft_index(temperature) {
-                Some(column) => {
-                    shard.values(column)?.floats(row, out);
-                    Ok(())
-                }
-                None => soften_row(shard, temperature, row, out),
-            });
-        };
-        self.check_temperature(temperature)?;
-        let mut top = Top::new(kept);
-        self.each_row(rows, out, |shard, row, out| {
-            top.read(shard, temperature, row)?;
-            let dropped = (out.len() - kept) as f32;
-            out.fill(top.rest / dropped);
-            for (&class, mass) in top.classes.iter().zip(top.masses(temperature)) {
-                out[class as usize] = mass;
-            }
-            Ok(())
+        let encoding = self.manifest.encoding;
+        if !encoding.keeps_all() {
+            self.check_temperature(temperature)?;
+        }
+        self.copy_rows(rows, out, |shard, row, out| {
+            let row = ShardRow::new(shard, row);
+            let read = encoding.codec().read_soft(&row, at(shard, temperature), out);
+            read.map_err(|wrong| row.error(wrong))
         })
     }
 
@@ -104,15 +81,13 @@ impl SplitRows {
         self.check_temperature(temperature)?;
         check_length(rows, kept, classes.len())?;
         check_length(rows, kept + 1, masses.len())?;
-        let mut top = Top::new(kept);
+        let codec = self.manifest.encoding.codec();
         let out = classes.chunks_exact_mut(kept).zip(masses.chunks_exact_mut(kept + 1));
         for (&row, (classes, masses)) in rows.iter().zip(out) {
             let (shard, row) = self.locate_checked(row)?;
-            top.read(shard, temperature, row)?;
-            classes.copy_from_slice(&top.classes);
-            for (out, mass) in masses.iter_mut().zip(top.masses(temperature).chain([top.rest])) {
-                *out = mass;
-            }
+            let row = ShardRow::new(shard, row);
+            let read = codec.read_kept(&row, at(shard, temperature), classes, masses);
+            read.map_err(|wrong| row.error(wrong))?;
         }
         Ok(())
     }
@@ -128,11 +103,11 @@ impl SplitRows {
         Error::Mismatch(Mismatch::NoSuchTemperature { temperature, available })
     }
 
-    fn copy_column(&self, column: usize, rows: &[usize], out: &mut [f32]) -> Result<(), Error> {
-        self.copy_rows(rows, out, |shard, row, out| {
-            shard.values(column)?.floats(row, out);
-            Ok(())
-        })
+    /// The stored temperature that is nearest to `temperature`.
+    fn nearest_temperature(&self, temperature: f32) -> Result<f32, Error> {
+        let distance = |held: &f32| (held - temperature).abs();
+        let held = self.temperatures().iter().copied();
+        held.min_by(|a, b| distance(a).total_cmp(&distance(b))).ok_or_else(|| self.no_temperature(temperature))
     }
 
     /// Copies rows, those of a large batch on every core: a row that is not in the processor's caches is waited for, and cores wait
@@ -184,66 +159,7 @@ fn check_length(rows: &[usize], width: usize, found: usize) -> Result<(), Error>
     }
 }
 
-/// The targets of a row at a temperature that has no column, as the column would hold them.
-fn soften_row(shard: &Shard, temperature: f32, row: usize, out: &mut [f32]) -> Result<(), Error> {
-    let logits = shard.values(dense::LOGITS)?;
-    let mut numbers = vec![0.0; out.len()];
-    logits.floats(row, &mut numbers);
-    soften(&numbers, temperature, out);
-    if shard.value_column(dense::LOGITS).element == Element::Float16 {
-        for target in out.iter_mut() {
-            *target = f16::from_f32(*target).to_f32();
-        }
-    }
-    Ok(())
-}
-
-/// What is stored of a row of which only the largest logits are.
-struct Top {
-    classes: Vec<i32>,
-    logits: Vec<f32>,
-    rest: f32,
-}
-
-impl Top {
-    fn new(kept: usize) -> Self {
-        Self { classes: vec![0; kept], logits: vec![0.0; kept], rest: 0.0 }
-    }
-
-    /// Reads a row and its mass of the rest at a temperature that the cache has.
-    fn read(&mut self, shard: &Shard, temperature: f32, row: usize) -> Result<(), Error> {
-        shard.values(top::CLASSES)?.integers(row, &mut self.classes);
-        shard.values(top::LOGITS)?.floats(row, &mut self.logits);
-        let rest = shard.soft_index(temperature).expect("every shard has the temperatures of the cache");
-        self.rest = shard.values(rest)?.float(row);
-        match self.classes.iter().find(|&&class| !shard.is_class(class)) {
-            Some(class) => Err(shard.value(column::VALUES + top::CLASSES, row, class, "a class index")),
-            None => Ok(()),
-        }
-    }
-
-    /// The kept soft targets: their softened logits, scaled to the mass that the rest leaves.
-    fn masses(&self, temperature: f32) -> impl Iterator<Item = f32> {
-        let scale = (1.0 - f64::from(self.rest)) / self.exponentials(temperature).sum::<f64>();
-        self.exponentials(temperature).map(move |exponential| (exponential * scale) as f32)
-    }
-
-    /// All logits of the row, with one logit for all that were dropped.
-    fn logits(&self, temperature: f32, out: &mut [f32]) {
-        let dropped = (out.len() - self.classes.len()) as f64;
-        let rest = f64::from(self.rest.max(f32::MIN_POSITIVE));
-        let kept = (1.0 - rest).max(f64::from(f32::EPSILON) / 2.0);
-        let each = rest / dropped * self.exponentials(temperature).sum::<f64>() / kept;
-        let level = f64::from(self.logits[0]) + f64::from(temperature) * each.ln();
-        // Rounding must not lift it above what is known to be larger.
-        out.fill((level as f32).min(self.logits[self.logits.len() - 1]));
-        for (&class, &logit) in self.classes.iter().zip(&self.logits) {
-            out[class as usize] = logit;
-        }
-    }
-
-    fn exponentials(&self, temperature: f32) -> impl Iterator<Item = f64> {
-        let (largest, temperature) = (f64::from(self.logits[0]), f64::from(temperature));
-        self.logits.iter().map(move |&logit| exp_of_negative((f64::from(logit) - largest) / temperature))
-    }
+/// A temperature, and its column in a shard.
+fn at(shard: &Shard, temperature: f32) -> At {
+    At { temperature, column: shard.soft_index(temperature) }
 }

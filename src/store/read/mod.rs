@@ -9,3 +9,4 @@ pub(in crate::store) mod reader;
 pub(in crate::store) mod resume;
 mod scalars;
 pub(in crate::store) mod shard;
+pub(in crate::store) mod stored_row;

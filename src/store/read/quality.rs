@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::store::error::Error;
 use crate::store::format::quality::TeacherQuality;
-use crate::store::format::soften::soften;
+use crate::encoding::soften;
 use crate::store::read::reader::SplitRows;
 use crate::support::calibration::{Calibration, argmax};
 

@@ -289,7 +289,7 @@ impl SplitRows {
 
     /// Reads every byte.
     pub(in crate::store) fn check_content(&self) -> Result<(), Error> {
-        first_error(&self.shards, |shard| shard.check_content(self.classes()))
+        first_error(&self.shards, |shard| shard.check_content(self.manifest.encoding))
     }
 }
 

@@ -14,9 +14,9 @@ use parquet::column::page::{Page, PageReader};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use crate::encoding::ValueColumn;
 use crate::store::error::{Damage, Error};
 use crate::store::folder;
-use crate::store::format::encoding::{Layout, ValueColumn, dense, top};
 use crate::store::format::levels;
 use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
@@ -38,7 +38,8 @@ pub(in crate::store) struct Shard {
     metadata: ParquetMetaData,
     classes: usize,
     compressed: bool,
-    pub(in crate::store) layout: Layout,
+    /// The position of the first column of a temperature among those of logits and targets.
+    first_temperature: usize,
     values: Vec<(ValueColumn, OnceLock<Values>)>,
     scalars: OnceLock<Scalars>,
 }
@@ -134,7 +135,7 @@ impl<'a> Opener<'a> {
             metadata,
             classes: manifest.classes(),
             compressed: manifest.zstd > 0,
-            layout: manifest.encoding.layout(),
+            first_temperature: manifest.encoding.first_temperature(),
             values: manifest.value_columns().into_iter().map(|column| (column, OnceLock::new())).collect(),
             scalars: OnceLock::new(),
         })
@@ -159,7 +160,7 @@ impl Shard {
     /// The position of the soft column at `temperature` among those of logits and targets, where there is one.
     pub(in crate::store) fn soft_index(&self, temperature: f32) -> Option<usize> {
         let index = self.record.temperatures.iter().position(|held| held.total_cmp(&temperature).is_eq())?;
-        Some(index + if self.layout == Layout::Dense { dense::SOFT } else { top::REST })
+        Some(index + self.first_temperature)
     }
 
     /// The temperatures of its soft columns.
@@ -217,8 +218,9 @@ impl Shard {
         &self.values[index].0
     }
 
-    pub(in crate::store) fn is_class(&self, class: i32) -> bool {
-        usize::try_from(class).is_ok_and(|class| class < self.classes)
+    /// How many classes a row has.
+    pub(in crate::store) fn classes(&self) -> usize {
+        self.classes
     }
 
     /// The scalar columns; the first use checks their layout, and that every row is the one that belongs there.

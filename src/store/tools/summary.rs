@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use crate::store::error::Error;
 use crate::store::format::complete::Complete;
-use crate::store::format::encoding::Encoding;
 use crate::store::format::encoding_loss::EncodingLoss;
 use crate::store::format::manifest::Manifest;
 use crate::store::format::quality::TeacherQuality;
@@ -115,7 +114,7 @@ impl Summary {
             complete: complete.is_some(),
             content: complete.as_ref().map(|complete| complete.content),
             columns: schema::describe(&manifest),
-            lossless: manifest.encoding == Encoding::Float32,
+            lossless: manifest.encoding.is_exact(),
             encoding_loss: complete
                 .as_ref()
                 .map(|complete| complete.encoding_losses(&manifest))

@@ -16,7 +16,7 @@ use crate::store::error::{Damage, Error, Mismatch};
 use crate::store::folder;
 use crate::store::format::checksummed_json;
 use crate::store::format::complete::COMPLETE_FILE;
-use crate::store::format::encoding::Encoding;
+use crate::encoding::Encoding;
 use crate::store::format::encoding_loss::Lost;
 use crate::store::format::identity::{DatasetIdentity, RandomCrops, TeacherIdentity, ViewIdentity};
 use crate::store::format::manifest::{MANIFEST_FILE, Manifest};

@@ -103,8 +103,8 @@ fn verify_shard(
     record: &ShardRecord,
 ) -> Result<(), Error> {
     let shard = opener.open(spec, record)?;
-    shard.check_content(manifest.classes())?;
-    shard.check_derived(manifest.classes())?;
+    shard.check_content(manifest.encoding)?;
+    shard.check_derived(manifest.encoding)?;
     shard.check_rows_digest(manifest.encoding)?;
     let path = dir.join(spec.record_path());
     match ShardRecord::read(dir, manifest, spec)? {

@@ -7,7 +7,6 @@ use crate::store::error::{Error, Mismatch};
 use crate::store::folder;
 use crate::store::format::checksummed_json;
 use crate::store::format::complete::{COMPLETE_FILE, Complete, content_hash, manifest_digest};
-use crate::store::format::encoding::Encoding;
 use crate::store::format::manifest::Manifest;
 use crate::store::format::record::ShardRecord;
 use crate::store::read::reader::{self, SplitRows};
@@ -88,7 +87,7 @@ fn soften_shards(
     if missing.is_empty() {
         return Ok(());
     }
-    if let Encoding::TopK(kept) = manifest.encoding {
+    if let Some(kept) = manifest.encoding.kept() {
         return Err(Error::Mismatch(Mismatch::RestUnknown {
             dir: dir.to_path_buf(),
             kept,

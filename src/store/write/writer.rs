@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use half::f16;
 
 use crate::store::error::{Error, Mismatch};
 use crate::store::format::checksummed_json;
-use crate::store::format::encoding::Encoding;
 use crate::store::format::encoding_loss::Lost;
 use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
@@ -118,15 +116,14 @@ impl ShardWriter {
                 value: row.logits[class],
             }));
         }
-        if self.manifest.encoding == Encoding::Float16
-            && let Some(class) = row.logits.iter().position(|&logit| !f16::from_f32(logit).is_finite())
-        {
+        if let Some((class, limit)) = self.manifest.encoding.codec().unstorable(row.logits) {
             return Err(Error::Mismatch(Mismatch::LogitTooLarge {
                 split: split(),
                 sample,
                 view,
                 class,
                 value: row.logits[class],
+                limit,
             }));
         }
         if label < -1 || label >= classes as i32 {

@@ -10,7 +10,7 @@ fn shapes() -> Vec<Shape> {
     for (classes, samples, kept) in
         [(2, 3, 1), (3, 40, 2), (8, 9, 7), (9, 65, 8), (100, 70, 10), (1000, 33, 50)]
     {
-        for encoding in [Encoding::Float32, Encoding::Float16, Encoding::TopK(kept)] {
+        for encoding in [Encoding::FLOAT32, Encoding::FLOAT16, Encoding::top_k(kept)] {
             for zstd in [0, 3] {
                 let splits = vec![("train", samples), ("test", 2)];
                 shapes.push(Shape { classes, splits, encoding, zstd, shard_rows: 64, ..Shape::default() });

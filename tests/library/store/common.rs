@@ -36,7 +36,7 @@ impl Default for Shape {
             views: 2,
             temperatures: vec![5.0, 1.0, 2.5],
             shard_rows: 4,
-            encoding: Encoding::Float32,
+            encoding: Encoding::FLOAT32,
             zstd: 0,
         }
     }
@@ -64,11 +64,11 @@ impl Shape {
 pub fn encoded() -> Vec<Shape> {
     let shape = |encoding, zstd| Shape { encoding, zstd, ..Shape::default() };
     vec![
-        shape(Encoding::Float32, 3),
-        shape(Encoding::Float16, 0),
-        shape(Encoding::Float16, 19),
-        shape(Encoding::TopK(2), 0),
-        shape(Encoding::TopK(1), 3),
+        shape(Encoding::FLOAT32, 3),
+        shape(Encoding::FLOAT16, 0),
+        shape(Encoding::FLOAT16, 19),
+        shape(Encoding::top_k(2), 0),
+        shape(Encoding::top_k(1), 3),
     ]
 }
 

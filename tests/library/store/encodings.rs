@@ -54,7 +54,7 @@ fn row_soft(rows: &SplitRows, temperature: f32, row: usize) -> Vec<f32> {
 
 #[test]
 fn compression_changes_no_value() {
-    for encoding in [Encoding::Float32, Encoding::Float16, Encoding::TopK(7)] {
+    for encoding in [Encoding::FLOAT32, Encoding::FLOAT16, Encoding::top_k(7)] {
         let (_plain_root, plain) = rows_of(&shape(encoding, 0));
         for level in [1, 3, 19] {
             let (_root, rows) = rows_of(&shape(encoding, level));
@@ -70,7 +70,7 @@ fn compression_changes_no_value() {
 
 #[test]
 fn float16_rounds_each_logit_once_and_softens_the_rounded() {
-    let (_root, rows) = rows_of(&shape(Encoding::Float16, 0));
+    let (_root, rows) = rows_of(&shape(Encoding::FLOAT16, 0));
     for row in 0..rows.len() {
         let round = |values: Vec<f32>| -> Vec<f32> {
             values.into_iter().map(|value| f16::from_f32(value).to_f32()).collect()
@@ -84,7 +84,7 @@ fn float16_rounds_each_logit_once_and_softens_the_rounded() {
 #[test]
 fn the_kept_targets_and_the_mass_of_the_rest_are_those_of_every_logit() {
     for kept in [1, 7, CLASSES - 1] {
-        let (_root, rows) = rows_of(&shape(Encoding::TopK(kept as u32), 0));
+        let (_root, rows) = rows_of(&shape(Encoding::top_k(kept as u32), 0));
         assert_eq!(rows.kept(), Some(kept));
         for &temperature in &[1.0, 2.5, 5.0] {
             for row in 0..rows.len() {
@@ -112,7 +112,7 @@ fn the_kept_targets_and_the_mass_of_the_rest_are_those_of_every_logit() {
 #[test]
 fn dense_batches_of_kept_classes_spread_the_rest_evenly() {
     let kept = 7;
-    let (_root, rows) = rows_of(&shape(Encoding::TopK(kept), 0));
+    let (_root, rows) = rows_of(&shape(Encoding::top_k(kept), 0));
     for row in 0..rows.len() {
         let truth = truth(&rows, row);
         let soft = row_soft(&rows, 5.0, row);
@@ -163,10 +163,10 @@ fn an_encoding_out_of_range_is_named() {
             .to_string()
     };
     let messages = [
-        manifest(Encoding::TopK(0), &temperatures, 0),
-        manifest(Encoding::TopK(3), &temperatures, 0),
-        manifest(Encoding::TopK(2), &[], 0),
-        manifest(Encoding::Float16, &temperatures, 23),
+        manifest(Encoding::top_k(0), &temperatures, 0),
+        manifest(Encoding::top_k(3), &temperatures, 0),
+        manifest(Encoding::top_k(2), &[], 0),
+        manifest(Encoding::FLOAT16, &temperatures, 23),
     ];
     insta::assert_snapshot!(messages.join("\n"), @r"
     the cache's encoding.top-k must be 1 to 2, one less than there are classes, found 0
@@ -178,7 +178,7 @@ fn an_encoding_out_of_range_is_named() {
 
 #[test]
 fn a_logit_that_float16_cannot_hold_is_refused() {
-    let shape = Shape { encoding: Encoding::Float16, splits: vec![("train", 1)], ..Shape::default() };
+    let shape = Shape { encoding: Encoding::FLOAT16, splits: vec![("train", 1)], ..Shape::default() };
     let manifest = shape.manifest();
     let mut writer = ShardWriter::create(std::path::Path::new("cache"), &manifest, &manifest.shards()[0]);
     let row = Row {
@@ -199,7 +199,7 @@ fn a_logit_that_float16_cannot_hold_is_refused() {
 /// What the reader and `verify` say to the first shard of a cache of two kept classes when its rows are `change`d and
 /// every digest forged to fit.
 fn changed(change: impl Fn(&RecordBatch) -> (usize, ArrayRef)) -> (Result<(), Error>, Vec<Error>) {
-    let (_root, dir, manifest) = cache_of(&Shape { encoding: Encoding::TopK(2), ..Shape::default() });
+    let (_root, dir, manifest) = cache_of(&Shape { encoding: Encoding::top_k(2), ..Shape::default() });
     let bytes = bytes::Bytes::from(fs::read(dir.join(&manifest.shards()[0].path)).unwrap());
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
     let key_values = builder.metadata().file_metadata().key_value_metadata().unwrap().clone();
@@ -295,7 +295,7 @@ fn losses(dir: &Path, manifest: &Manifest, split: &str, temperature: f32) -> Vec
 
 #[test]
 fn what_an_encoding_lost_is_known_from_the_records() {
-    for encoding in [Encoding::Float16, Encoding::TopK(2), Encoding::TopK(7)] {
+    for encoding in [Encoding::FLOAT16, Encoding::top_k(2), Encoding::top_k(7)] {
         let shape = Shape { classes: 12, encoding, ..Shape::default() };
         let (_root, dir, manifest) = cache_of(&shape);
         let found = Summary::read(&dir).unwrap().encoding_loss;
@@ -308,7 +308,7 @@ fn what_an_encoding_lost_is_known_from_the_records() {
             assert!((loss.largest_kl - largest).abs() < 2e-6, "{loss:?}, expected {largest}");
             assert!(loss.mean_kl > 0.0 && loss.largest_kl >= loss.mean_kl);
             let kept = loss.mean_kept.zip(loss.least_kept);
-            assert_eq!(kept.is_some(), encoding != Encoding::Float16);
+            assert_eq!(kept.is_some(), encoding != Encoding::FLOAT16);
             assert!(kept.is_none_or(|(mean, least)| 0.0 < least && least <= mean && mean < 1.0), "{loss:?}");
         }
     }

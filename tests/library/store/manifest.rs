@@ -17,7 +17,7 @@ fn manifest_with(
     let splits = splits.iter().map(|&(name, samples)| SplitSize { name: name.to_owned(), samples }).collect();
     let view = common::view(views);
     let dataset = common::dataset(common::class_names(classes), splits);
-    Manifest::new("leaves", dataset, common::teacher(), view, temperatures, Encoding::Float32, rows)
+    Manifest::new("leaves", dataset, common::teacher(), view, temperatures, Encoding::FLOAT32, rows)
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_class_name_twice_is_refused() {
     let mut manifest = Shape::default().manifest();
     manifest.dataset.classes[2] = manifest.dataset.classes[0].clone();
     let Manifest { name, dataset, teacher, view, .. } = manifest;
-    let error = Manifest::new(&name, dataset, teacher, view, &[], Encoding::Float32, 8).unwrap_err();
+    let error = Manifest::new(&name, dataset, teacher, view, &[], Encoding::FLOAT32, 8).unwrap_err();
     assert!(matches!(error, Error::Mismatch(Mismatch::Invalid { field: "dataset.classes", .. })), "{error}");
 }
 

@@ -72,7 +72,7 @@ type Forgery = fn(&mut Value);
 fn shapes() -> Vec<Shape> {
     let wide =
         Shape { classes: 130, splits: vec![("train", 70), ("test", 3)], shard_rows: 64, ..Shape::default() };
-    let wide_top = Shape { encoding: decant::store::Encoding::TopK(9), ..wide.clone() };
+    let wide_top = Shape { encoding: decant::store::Encoding::top_k(9), ..wide.clone() };
     [Shape::default(), wide, wide_top].into_iter().chain(encoded()).collect()
 }
 

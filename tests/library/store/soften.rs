@@ -33,7 +33,7 @@ fn without_losses(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 
 #[test]
 fn a_temperature_that_was_added_makes_the_bytes_of_one_that_was_asked_for_at_first() {
-    let dense = encoded().into_iter().filter(|shape| !matches!(shape.encoding, Encoding::TopK(_)));
+    let dense = encoded().into_iter().filter(|shape| shape.encoding.keeps_all());
     for shape in dense.chain([Shape::default()]) {
         let (_expected_root, expected, _) = cache_of(&shape);
         let (_root, dir, _) = cache_of(&without_five(shape));
@@ -80,7 +80,7 @@ fn a_shard_whose_record_was_written_first_is_not_lost() {
 
 #[test]
 fn a_temperature_without_a_column_is_softened_to_the_bits_of_one() {
-    let dense = encoded().into_iter().filter(|shape| !matches!(shape.encoding, Encoding::TopK(_)));
+    let dense = encoded().into_iter().filter(|shape| shape.encoding.keeps_all());
     for shape in dense.chain([Shape::default()]) {
         let (_with_root, with, _) = cache_of(&shape);
         let (_without_root, without, _) = cache_of(&without_five(shape));
@@ -97,7 +97,7 @@ fn a_temperature_without_a_column_is_softened_to_the_bits_of_one() {
 #[test]
 fn what_cannot_be_added_is_refused_and_nothing_is_written() {
     let (root, dir, _) = cache();
-    let (top_root, top, _) = cache_of(&Shape { encoding: Encoding::TopK(2), ..Shape::default() });
+    let (top_root, top, _) = cache_of(&Shape { encoding: Encoding::top_k(2), ..Shape::default() });
     let errors = [
         add_temperatures(&dir, &[0.0], &Context::silent()).unwrap_err(),
         add_temperatures(&top, &[7.0], &Context::silent()).unwrap_err(),
@@ -131,7 +131,7 @@ fn damage_is_not_carried_over() {
 
 #[test]
 fn what_float16_loses_stays_known_and_at_the_new_temperature_unknown() {
-    let (_root, dir, _) = cache_of(&without_five(Shape { encoding: Encoding::Float16, ..Shape::default() }));
+    let (_root, dir, _) = cache_of(&without_five(Shape { encoding: Encoding::FLOAT16, ..Shape::default() }));
     let before = store::Summary::read(&dir).unwrap().encoding_loss;
     add_temperatures(&dir, &[5.0], &Context::silent()).unwrap();
     assert_eq!(before.len(), 2 * 3);

@@ -43,10 +43,10 @@ fn every_command_names_the_upgrade_for_an_old_cache() {
 #[test]
 fn a_cache_of_0_1_0_is_upgraded_without_a_teacher() {
     for (name, encoding, zstd) in [
-        ("float32", Encoding::Float32, 0),
-        ("float16", Encoding::Float16, 0),
-        ("top-k", Encoding::TopK(2), 0),
-        ("zstd", Encoding::Float32, 3),
+        ("float32", Encoding::FLOAT32, 0),
+        ("float16", Encoding::FLOAT16, 0),
+        ("top-k", Encoding::top_k(2), 0),
+        ("zstd", Encoding::FLOAT32, 3),
     ] {
         let (root, dir) = old(name);
         let new = store::upgrade(&dir, false, &Context::silent()).unwrap();
@@ -65,7 +65,7 @@ fn a_cache_of_0_1_0_is_upgraded_without_a_teacher() {
         assert_eq!((manifest.view.views, crops.scale, crops.ratio), (2, [0.08, 1.0], [0.75, 4.0 / 3.0]));
         let rows = cache.split("train").unwrap();
         assert_eq!((rows.len(), rows.temperatures(), rows.path(0)), (12, &[1.0, 5.0][..], ""));
-        assert_eq!(manifest.encoding == Encoding::Float32, cache.complete().shards[0].lost.is_empty());
+        assert_eq!(manifest.encoding == Encoding::FLOAT32, cache.complete().shards[0].lost.is_empty());
         let again = store::upgrade(&new, false, &Context::silent()).unwrap_err();
         assert!(matches!(again, Error::Mismatch(Mismatch::Upgraded { .. })), "{again}");
     }

@@ -44,6 +44,11 @@ fn soften_in_order(logits: &[f32], temperature: f32, out: &mut [f32]) {
     }
 }
 
+/// The name of the soft column at `temperature`: `soft_t5`, `soft_t2p5`.
+pub fn soft_column(temperature: f32) -> String {
+    format!("soft_t{temperature}").replace('.', "p")
+}
+
 #[cfg(test)]
 mod tests {
     use rand::Rng;
@@ -54,6 +59,12 @@ mod tests {
         let mut out = vec![0.0; logits.len()];
         soften(logits, temperature, &mut out);
         out
+    }
+
+    #[test]
+    fn soft_columns_are_named_after_their_temperature() {
+        let names: Vec<String> = [1.0, 5.0, 2.5, 0.1].into_iter().map(soft_column).collect();
+        assert_eq!(names, ["soft_t1", "soft_t5", "soft_t2p5", "soft_t0p1"]);
     }
 
     #[test]
