@@ -7,9 +7,9 @@
 //! ```
 //!
 //! Stage one runs as its defaults have it, sessions and batch included; `--set teacher.batch-size=16` and the like fix them.
-//! The two run by turns, each in a process of its own; the ratio of a turn is stage one's images/s over the loop's, and medians
+//! The two run in turn, each in a process of its own; the ratio of a turn is stage one's images/s over the loop's, and medians
 //! over turns are printed. Opening the model is in neither rate; hashing the dataset and the measurement behind `auto` are in
-//! `whole_seconds` alone, which is all of the process. `--one` runs one of the two and prints a line of JSON, as
+//! only `whole_seconds`, which is all of the process. `--one` runs one of the two and prints a line of JSON, as
 //! `benches/peers/teacher_cache.py` has it.
 //!
 //! On CUDA the loop's tensors lie on the device and are bound to it, so that nothing is copied but the logits. Unmeasured so far.

@@ -5,7 +5,7 @@
 
 Online, as the guide's Trainer does it: ViT-B/16 forward (no gradient) and MobileNetV2 forward, backward and AdamW in every
 step, batch 8 at 224 px, images decoded and resized beforehand (in the guide's favour). Offline: decant's `teacher-cache`
-once, then `train-student`, decoding included. Rates are measured by turns, the medians are taken, and the times of
+once, then `train-student`, decoding included. Rates are measured in turn, the medians are taken, and the times of
 whole experiments follow from them by arithmetic: nothing is run for hours. Weights are random, which costs the same.
 Needs torch and transformers.
 """

@@ -138,7 +138,7 @@ def files_in(folder):
     return sorted(path for path in pathlib.Path(folder).rglob("*") if path.suffix in {".jpg", ".png"})
 
 
-# By turns.
+# Each in turn.
 
 
 def measure(options, teacher, model, form, images):

@@ -1,4 +1,4 @@
-//! What can stop a benchmark.
+//! Errors of a benchmark.
 
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ pub enum Error {
     Scratch {
         /// The temporary folder or file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         source: std::io::Error,
     },
     /// Stopped by the user.

@@ -37,7 +37,7 @@ impl Message {
         self.bytes(field, &value.0)
     }
 
-    /// What was written.
+    /// The bytes that were written.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }

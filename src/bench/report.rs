@@ -1,4 +1,4 @@
-//! What a benchmark found: one value that is written as JSON and shown as tables.
+//! The result of a benchmark: one value that is written as JSON and shown as tables.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::support::table::Table;
 
-/// What was checked and measured.
+/// The checks and measurements.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
@@ -61,11 +61,11 @@ impl fmt::Display for Part {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
-    /// What was compared with what.
+    /// The two values that were compared.
     pub what: String,
     /// The largest difference, as a share of the largest value.
     pub difference: f64,
-    /// What it may be.
+    /// The largest value that is allowed.
     pub tolerance: f64,
 }
 
@@ -95,7 +95,7 @@ pub struct TeacherRate {
 }
 
 impl TeacherRate {
-    /// Stage one's share of what the calls alone reach.
+    /// Stage one's share of what the calls by themselves reach.
     pub fn share(&self) -> f64 {
         self.stage_one_images_per_second / self.calls_images_per_second
     }

@@ -30,7 +30,7 @@ pub(super) struct Bench {
     quick: bool,
 }
 
-/// What is measured: sizes and times.
+/// The measurement's sizes and times.
 struct Sizes {
     /// Images whose logits are compared.
     checked: usize,

@@ -84,7 +84,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
 }
 
-/// What a dataset holds and what is wrong with it, for programs.
+/// The contents of a dataset and its faults, for programs.
 #[derive(Serialize)]
 struct Inspection<'a> {
     name: &'a str,

@@ -124,7 +124,7 @@ fn points(base: &Pipeline, seeds: u64) -> Points {
     Points { axes: AXES.map(str::to_owned).to_vec(), points: all.collect(), merged: 0, excluded: 0 }
 }
 
-/// What the demo will do, and how long it will take where that can be measured before.
+/// The steps of the demo, and how long it will take where that can be measured before.
 fn announce(base: &Pipeline, args: &Args, seeds: u64) {
     let source = &base.dataset;
     if source.source == "leaves" {
@@ -197,7 +197,7 @@ fn show(base: &Pipeline, teacher: &Metrics, students: &[Vec<(u64, &Metrics)>; 2]
     outln!("gain of distillation: {}", gain(&students[0], &students[1]));
 }
 
-/// What to do with one's own images.
+/// Advice for one's own images.
 fn next(cache: &std::path::Path) {
     outln!("next     your own images:  decant init FOLDER --teacher TEACHER   writes a pipeline file");
     outln!("         these runs:       decant report {}", cache.display());

@@ -45,7 +45,7 @@ pub struct Args {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum To {
-    /// What AutoModelForImageClassification.from_pretrained loads
+    /// A folder for AutoModelForImageClassification.from_pretrained
     Hf,
     /// model.onnx, for ONNX Runtime and other readers of ONNX
     Onnx,

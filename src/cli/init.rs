@@ -58,7 +58,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a file is called for images of `source`: the last part of its path.
+/// The file's name for images of `source`: the last part of its path.
 fn name_of(source: &str) -> String {
     let last = Path::new(source.trim_end_matches('/')).file_name();
     last.map_or_else(|| "pipeline".to_owned(), |name| name.to_string_lossy().into_owned())

@@ -89,7 +89,7 @@ impl Cli {
     /// Runs the command.
     ///
     /// # Errors
-    /// What went wrong, in one sentence, with its exit code.
+    /// The error, in one sentence, with its exit code.
     pub fn run(self) -> Result<(), Failure> {
         output::colour(self.color);
         let cancel = Cancel::default();
@@ -120,7 +120,7 @@ impl Cli {
     }
 }
 
-/// What `--color` says, before the command line is read: its errors have colours as well.
+/// The value of `--color`, before the command line is read: its errors have colours as well.
 fn colour_of(arguments: impl Iterator<Item = String>) -> ColorChoice {
     let mut arguments = arguments.take_while(|argument| argument != "--");
     let mut found = ColorChoice::Auto;

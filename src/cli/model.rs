@@ -76,7 +76,7 @@ pub struct Model {
     pub classes: Vec<String>,
     /// How an image becomes its input.
     pub preprocess: Preprocess,
-    /// What it is and what runs it, for people.
+    /// The name and the runtime, for people.
     pub description: String,
     network: Network,
 }

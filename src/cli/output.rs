@@ -113,7 +113,7 @@ fn take_away(drawn: &mut usize) {
     }
 }
 
-/// What brings the cursor to the beginning of a line of `drawn` characters. A terminal that became narrower shows it in several rows.
+/// The sequence that brings the cursor to the beginning of a line of `drawn` characters. A terminal that became narrower shows it in several rows.
 fn back(drawn: usize, width: usize) -> String {
     match drawn.div_ceil(width.max(1)).saturating_sub(1) {
         0 => "\r".to_owned(),

@@ -17,7 +17,7 @@ use crate::sweep::{self, Estimator, Plan, Points, State};
 use crate::teacher;
 use crate::train::{self, Session};
 
-/// What stage one and the sweep will cost here, from a short measurement.
+/// Estimate the cost of stage one and the sweep here, from a short measurement.
 ///
 /// Runs the teacher and a few steps of the student for about ten seconds, and keeps nothing.
 #[derive(clap::Args)]
@@ -27,7 +27,7 @@ pub struct Args {
     /// The folder that holds results of sweeps [default: the file's sweep.dir, which is "sweeps"]
     #[arg(long, value_name = "DIR", env = "DECANT_SWEEPS")]
     sweeps_dir: Option<PathBuf>,
-    /// Measure nothing: sizes alone, and what finished runs took. The teacher is read, and not run
+    /// Measure nothing: only sizes, and what finished runs took. The teacher is read, and not run
     #[arg(long)]
     no_measure: bool,
     /// Take the teacher to give R views a second, as measured elsewhere, and don't run it here

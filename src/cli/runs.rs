@@ -56,7 +56,7 @@ enum Command {
         /// Tags to take away
         #[arg(long, value_name = "TAG")]
         remove: Vec<String>,
-        /// What the run is called from now on
+        /// The new name of the run
         #[arg(long, value_name = "NAME", value_parser = word)]
         name: Option<String>,
         #[command(flatten)]

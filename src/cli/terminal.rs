@@ -19,7 +19,7 @@ const PLAIN_WIDTH: usize = 200;
 /// Shows progress and lines to the person who runs a command.
 pub struct Terminal(Arc<Screen>);
 
-/// What is under way, and how it is shown.
+/// The work under way, and how it is shown.
 struct Screen {
     /// Whether there is a terminal that can show a line and take it away again.
     is_live: bool,

@@ -47,7 +47,7 @@ pub struct Args {
     /// Peak learning rate [train.lr]
     #[arg(long)]
     lr: Option<f64>,
-    /// What to call the run; no part of its key or files [train.name]
+    /// Name of the run; no part of its key or files [train.name]
     #[arg(long, value_name = "NAME", value_parser = runs_command::word)]
     name: Option<String>,
     /// A word to find the run by; may be given more than once [train.tags]

@@ -20,7 +20,7 @@ pub enum Control {
     None,
     /// Each image is taught by the targets of another one; labels stay.
     PermutedTargets,
-    /// Lambda 0 in every epoch: the labels alone, with all else as it was.
+    /// Lambda 0 in every epoch: only the labels, with all else as it was.
     LabelsOnly,
 }
 

@@ -230,7 +230,7 @@ pub struct Leaves {
     pub test: usize,
     /// Images without labels, which join the train split.
     pub unlabelled: usize,
-    /// How ill an ill leaf is at least: 0 draws the mildest cases as well, which are hard to see, 1 the severest alone.
+    /// How ill an ill leaf is at least: 0 draws the mildest cases as well, which are hard to see, 1 only the severest.
     pub severity: f32,
 }
 

@@ -11,7 +11,7 @@ const ADAM_LR: f64 = 4e-3;
 const SGD_LR: f64 = 0.1;
 /// The images of a step that those rates are for.
 const STEP: f64 = 32.0;
-/// What a rate is multiplied with where the student starts from trained weights.
+/// The factor of a rate where the student starts from trained weights.
 const FINE_TUNING: f64 = 0.25;
 /// The share of all steps over which the rate rises.
 const WARMUP: f64 = 0.05;

@@ -45,7 +45,7 @@ impl Optimizer {
     }
 }
 
-/// What the products of a student's layers are computed in; its weights, statistics and losses are float32 always.
+/// The precision of the products of a student's layers; its weights, statistics and losses are always float32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -115,7 +115,7 @@ pub enum Freeze {
     None,
     /// The stem and this many of the 16 inverted residual blocks stay as they are.
     Blocks(usize),
-    /// The classifier alone is trained.
+    /// Only the classifier is trained.
     Backbone,
 }
 

@@ -35,7 +35,7 @@ pub struct Student {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropout: Option<f64>,
     /// Weight of the batch in the running statistics of BatchNorm. `transformers` has 0.997, TensorFlow's number read the
-    /// other way round, so that its statistics are nearly those of the last batch alone.
+    /// other way round, so that its statistics are nearly those of the last batch only.
     pub batch_norm_momentum: f64,
     /// How random weights are drawn: `kaiming` as torchvision does, `transformers` as `transformers` does.
     pub initializer: Initializer,

@@ -115,7 +115,7 @@ pub(super) const KEYS: &[Key] = &[
 /// `[sweep.search]`: random search (Bergstra and Bengio, JMLR 13, 2012). Each draw is crossed with the grid.
 ///
 /// A range is `{ uniform = [from, to] }` or `{ log = [from, to] }`, drawn to three digits; a list is drawn from. Draw
-/// `i` depends on the seed and `i` alone, so that a larger budget keeps the draws before.
+/// `i` depends only on the seed and `i`, so that a larger budget keeps the draws before.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Search {

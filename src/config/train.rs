@@ -20,7 +20,7 @@ pub struct Train {
     pub temperature: f32,
     /// The temperature of the last epoch, where it is to move over the epochs; every one is then made from the cache's logits.
     pub temperature_end: Option<f32>,
-    /// Weight of the teacher's term, the labels' is one minus it; 0 trains from the labels alone, as `loss = "ce"` does.
+    /// Weight of the teacher's term, the labels' is one minus it; 0 trains from the labels only, as `loss = "ce"` does.
     pub lambda: f32,
     /// The lambda of the last epoch, where it is to move over the epochs.
     pub lambda_end: Option<f32>,
@@ -37,11 +37,11 @@ pub struct Train {
     pub epochs: usize,
     /// Images in one forward pass.
     pub batch_size: usize,
-    /// Batches of one step: their gradients are joined as those of one large batch, but for BatchNorm, which sees each alone.
+    /// Batches of one step: their gradients are joined as those of one large batch, but for BatchNorm, which sees each by itself.
     pub accumulate: usize,
     /// Whether the images that are too few for a last full step of an epoch are left out of it.
     pub drop_last: bool,
-    /// What the products of the student's layers are computed in while it trains, on a GPU.
+    /// The precision in which the products of the student's layers are computed while it trains, on a GPU.
     #[serde(skip_serializing_if = "Precision::is_float32")]
     pub precision: Precision,
     /// How gradients become steps.
@@ -64,7 +64,7 @@ pub struct Train {
     pub nesterov: bool,
     /// Decay rate of rmsprop's mean square.
     pub alpha: f32,
-    /// The gradient's global L2 norm is scaled down to this; 0 leaves it alone.
+    /// The gradient's global L2 norm is scaled down to this; 0 leaves it as it is.
     pub max_grad_norm: f32,
     /// How the learning rate goes from its peak to the end.
     pub schedule: Schedule,

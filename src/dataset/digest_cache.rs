@@ -33,7 +33,7 @@ pub(super) const WORTH_CACHING: Duration = Duration::from_secs(1);
 /// Some file systems know the time to two seconds.
 const COARSEST_CLOCK_NS: i64 = 2_000_000_000;
 
-/// What changes when a file does.
+/// The properties of a file that change when the file does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     bytes: u64,

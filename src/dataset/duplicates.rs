@@ -19,7 +19,7 @@ pub struct Duplicates {
     pub example_there: usize,
 }
 
-/// What tells images apart, and the label of one.
+/// The digest that tells images apart, and the label of one.
 pub type Identity = ([u8; 16], i32);
 
 /// An image by the first 128 bits of its digest, its split's place in the list, its index and its label.
@@ -64,7 +64,7 @@ impl Duplicates {
         found
     }
 
-    /// What to tell the user; `name` gives what messages call a sample.
+    /// The sentence for the user; `name` gives what messages call a sample.
     pub fn sentence(&self, name: impl Fn(SplitName, usize) -> String) -> String {
         let Self { split, also_in, images, relabelled, example, example_there } = *self;
         let (plural, are) = if images == 1 { ("", "is") } else { ("s", "are") };

@@ -172,7 +172,7 @@ fn link(link: &Path, target: &Path) -> Error {
     Error::Link { link: link.to_path_buf(), target: target.to_path_buf() }
 }
 
-/// What tells folders apart, whatever their path.
+/// The identity of a folder, whatever its path.
 #[derive(PartialEq, Eq, Hash)]
 struct FolderId(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] PathBuf);
 

@@ -48,13 +48,13 @@ use sample::Opened;
 /// Class names, and the samples of each split.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    /// What a reader calls it: the folder's name, the hub id, `leaves`.
+    /// The name for readers: the folder's name, the hub id, `leaves`.
     pub name: String,
     /// Class names; a label is an index into them.
     pub classes: Vec<String>,
     /// In the order train, validation, test.
     pub splits: Vec<Split>,
-    /// What was decided on the way, a sentence each: splits made from train, files that were ignored, images that were skipped.
+    /// The decisions on the way, a sentence each: splits made from train, files that were ignored, images that were skipped.
     pub notes: Vec<String>,
     /// Images that are there more than once.
     pub duplicates: Vec<Duplicates>,
@@ -125,7 +125,7 @@ impl Dataset {
         Ok(bytes)
     }
 
-    /// What messages call one sample: its file's path, or its parquet file and row.
+    /// The name of one sample in messages: its file's path, or its parquet file and row.
     pub fn sample_name(&self, split: SplitName, index: usize) -> String {
         match self.sample(split, index) {
             Ok(sample) => sample.location.name(),

@@ -36,6 +36,6 @@ pub(super) struct Opened {
     pub classes: Vec<String>,
     pub splits: Vec<Split>,
     pub unlabelled: Vec<Sample>,
-    /// What was decided on the way, a sentence each.
+    /// The decisions on the way, a sentence each.
     pub notes: Vec<String>,
 }

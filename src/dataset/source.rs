@@ -11,7 +11,7 @@ pub(super) trait Source: fmt::Debug + Send + Sync {
     /// The bytes of an image.
     fn read(&self, index: usize) -> Result<Cow<'_, [u8]>, Error>;
 
-    /// What messages call an image: its file's path, or its parquet file and row.
+    /// The name of an image in messages: its file's path, or its parquet file and row.
     fn name(&self, index: usize) -> String;
 
     /// An image's place below the dataset's source, with `/` between folders, the same on every machine.

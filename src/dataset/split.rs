@@ -7,11 +7,11 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SplitName {
-    /// What students learn from.
+    /// The split that students learn from.
     Train,
-    /// What the best checkpoint is chosen by.
+    /// The split that the best checkpoint is chosen by.
     Validation,
-    /// What is reported at the end.
+    /// The split that is reported at the end.
     Test,
 }
 

@@ -1,4 +1,4 @@
-//! What about a dataset is likely to mislead.
+//! Warnings about a dataset that is likely to mislead.
 
 use super::{Dataset, SplitName};
 use crate::support::statistics::resolution;
@@ -7,7 +7,7 @@ use crate::support::statistics::resolution;
 const FINE: f64 = 0.02;
 
 impl Dataset {
-    /// What is likely to be wrong with the dataset, a sentence each: a single class, and images that are there twice.
+    /// The probable faults of the dataset, a sentence each: a single class, and images that are there twice.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if let [only] = self.classes.as_slice() {

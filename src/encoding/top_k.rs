@@ -173,7 +173,7 @@ impl Codec for TopK {
         }
     }
 
-    /// No dropped logit is larger than the smallest kept one, which bounds the mass of the rest: of kept logits alone it can't be made
+    /// No dropped logit is larger than the smallest kept one, which bounds the mass of the rest: from the kept logits it can't be made
     /// again.
     fn check_derived(&self, row: &dyn StoredRow, temperature: f32, column: usize) -> Result<(), Wrong> {
         let logits: Vec<f32> = numbers(row.bytes(LOGITS)?, f32::from_le_bytes).collect();

@@ -74,7 +74,7 @@ impl Bucket {
         }
     }
 
-    /// What messages call an object; the prefix itself where `name` is empty.
+    /// The URL of an object for messages; that of the prefix where `name` is empty.
     pub fn url(&self, name: &str) -> Url {
         self.url.join(name)
     }
@@ -305,7 +305,7 @@ fn stays_inside(name: &str) -> bool {
     !name.is_empty() && !name.contains(['\\', '\0']) && path::Path::new(name).components().all(plain)
 }
 
-/// What a store said, without the line breaks of its XML, as far as a sentence bears it.
+/// The answer of a store, without the line breaks of its XML, cut to the length of a sentence.
 fn one_line(text: &str) -> String {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(REASON_CHARACTERS) {

@@ -28,7 +28,7 @@ static RANGES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::n
 /// How often a body that came short, or a file that came wrong, is asked for: what the network did to it will not happen again.
 const ATTEMPTS: u32 = 4;
 
-/// What came.
+/// A downloaded object.
 struct Fetched {
     blake3: Digest,
     /// Where it can be compared with the object's tag.

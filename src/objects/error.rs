@@ -1,4 +1,4 @@
-//! What can go wrong between a store and its local copy.
+//! Errors between a store and its local copy.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub enum Error {
         url: String,
         /// The action that was tried, as a participle.
         action: &'static str,
-        /// What the store or the network said.
+        /// The message of the store or the network.
         reason: String,
     },
     /// An object that is not there.
@@ -47,9 +47,9 @@ pub enum Error {
     Length {
         /// The object.
         url: String,
-        /// What the record or the listing says.
+        /// The length in the record or the listing.
         expected: u64,
-        /// What came.
+        /// The length that came.
         found: u64,
     },
     /// An object of other bytes than are on record.
@@ -57,9 +57,9 @@ pub enum Error {
     Digest {
         /// The object.
         url: String,
-        /// What the record says.
+        /// The digest in the record.
         expected: Digest,
-        /// What came, each time that it was read.
+        /// The digest that came, each time that it was read.
         found: Digest,
     },
     /// An object that was overwritten while it was being read.

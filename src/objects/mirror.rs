@@ -19,7 +19,7 @@ use crate::support::user_cache;
 const ORIGIN_FILE: &str = "origin";
 const DIR: &str = "DECANT_OBJECTS_DIR";
 const MAX_BYTES: &str = "DECANT_OBJECTS_MAX_BYTES";
-/// What local copies may take together, unless the environment says otherwise.
+/// The most bytes that local copies take together, unless the environment says otherwise.
 const DEFAULT_MAX_BYTES: u64 = 200_000_000_000;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 

@@ -48,7 +48,7 @@ pub struct Wanted {
     pub blake3: Option<Digest>,
 }
 
-/// What became of a conditional write.
+/// The outcome of a conditional write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
     /// The object was not there, and is now.

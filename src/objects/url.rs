@@ -1,4 +1,4 @@
-//! What names a prefix of an object store.
+//! URLs that name a prefix of an object store.
 
 use std::fmt;
 use std::path::Path;

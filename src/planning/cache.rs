@@ -21,7 +21,7 @@ pub struct PlannedShard {
 /// The cache that stage one makes of a pipeline.
 #[derive(Clone, Debug)]
 pub struct PlannedCache {
-    /// What it will be. Provider, precision and runtime are guessed or not known, and not part of its key.
+    /// The manifest of the cache that will be made. Provider, precision and runtime are guessed or not known, and not part of its key.
     pub manifest: Manifest,
     /// Its folder, whether it is there or not.
     pub dir: PathBuf,

@@ -1,4 +1,4 @@
-//! What stage one and its students cost, from how much there is and how fast it goes.
+//! The cost of stage one and its students, from how much there is and how fast it goes.
 //!
 //! With `r` seconds a row in stage one, `i` train images, `e` epochs and `s` seconds for an image of an epoch in training:
 //!
@@ -28,7 +28,7 @@ pub struct Cost {
     pub rows: u64,
     /// Of those the ones that are not there yet.
     pub rows_left: u64,
-    /// What the cache takes, under every encoding.
+    /// The size of the cache under every encoding.
     pub encodings: Vec<EncodingCost>,
     /// Bytes of logits and columns that stage one holds beside teacher, dataset and batches: see `cache/README.md`.
     pub shard_memory_bytes: u64,
@@ -111,7 +111,7 @@ pub struct SweepCost {
 }
 
 impl Cost {
-    /// What follows from the sizes alone.
+    /// The costs that follow from the sizes only.
     pub fn of(pipeline: &Pipeline, dataset: &Dataset, cache: &PlannedCache) -> Self {
         let images = |split| dataset.split(split).map_or(0, |split| split.samples.len()) as u64;
         let train_images = images(SplitName::Train);
@@ -210,7 +210,7 @@ impl Cost {
     }
 }
 
-/// What images cost a student.
+/// The cost of images to a student.
 #[derive(Clone, Copy, Debug)]
 pub struct Decoding {
     /// Seconds for one to be read, decoded and resized, on every core; 0 where the runs' seconds have it in them.

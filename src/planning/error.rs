@@ -1,4 +1,4 @@
-//! What can stop a plan.
+//! Errors of a plan.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::{stage_one, store, teacher};
 /// Each is one sentence that names the thing, what was expected and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What would stop stage one.
+    /// An error that would stop stage one.
     #[error(transparent)]
     Caching(#[from] stage_one::Error),
     /// The teacher can't be run here.

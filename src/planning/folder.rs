@@ -8,7 +8,7 @@ use super::Error;
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    /// A folder of this process alone, in the system's folder for temporary files.
+    /// A folder of this process only, in the system's folder for temporary files.
     pub fn new() -> Result<Self, Error> {
         let path = std::env::temp_dir().join(format!("decant-plan-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);

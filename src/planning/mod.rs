@@ -1,4 +1,4 @@
-//! What a pipeline will cost, and the units of work that it falls into, before any of it is done.
+//! The cost of a pipeline, and the units of work that it falls into, before any of it is done.
 
 mod cache;
 mod cost;

@@ -24,7 +24,7 @@ const MOST_ROWS: usize = 4096;
 /// Images whose decoding for the student is measured.
 const DECODED: usize = 64;
 
-/// What was measured.
+/// The measurements of a probe.
 #[derive(Clone, Debug)]
 pub struct Probe {
     /// Seconds until the teacher could be run.
@@ -48,7 +48,7 @@ pub struct Encoded {
     pub encoding: Encoding,
     /// Bytes of a row in columns that zstd compressed; none where the teacher's logits don't fit the encoding.
     pub zstd_row_bytes: Option<f64>,
-    /// What it lost of the targets at each temperature, summed over the rows; nothing of float32.
+    /// The loss of the targets at each temperature, summed over the rows; nothing for float32.
     pub lost: Vec<Lost>,
 }
 

@@ -38,7 +38,7 @@ pub struct Units {
     pub cache: CacheState,
     /// Its units, in any order and number side by side.
     pub stage_one: Vec<StageOneUnit>,
-    /// What closes the cache once they are done, where it is not closed: the process that makes the last shard does so by itself,
+    /// The command that closes the cache once they are done, where it is not closed: the process that makes the last shard does so by itself,
     /// unless it is killed just then. Closing a closed cache changes nothing.
     pub close: Option<Vec<String>>,
     /// The sweep's, once the cache is closed; none where the file has no `[sweep]`.
@@ -73,7 +73,7 @@ pub struct StageOneUnit {
     pub seconds: Option<f64>,
     /// Whether every shard is there.
     pub done: bool,
-    /// What does it.
+    /// The command that does it.
     pub command: Vec<String>,
 }
 
@@ -84,7 +84,7 @@ pub struct SweepUnits {
     pub runs: Vec<SweepUnit>,
     /// Rungs of successive halving whose runs are known once these are done: plan again then.
     pub rungs_left: usize,
-    /// What sums all of them up at last.
+    /// The command that sums all of them up at last.
     pub collect: Vec<String>,
 }
 
@@ -103,7 +103,7 @@ pub struct SweepUnit {
     pub done: bool,
     /// The error that it failed with, which the same command tries again.
     pub failed: Option<String>,
-    /// What does it.
+    /// The command that does it.
     pub command: Vec<String>,
 }
 

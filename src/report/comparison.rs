@@ -18,7 +18,7 @@ pub struct Comparison {
     pub measure: Criterion,
     /// The keys in which the runs differ, the seed left out.
     pub axes: Vec<String>,
-    /// What all of them share, of what a reader wants to know.
+    /// The settings that all of them share, of those that a reader wants to know.
     pub shared: Vec<String>,
     /// From the best mean on validation to the worst.
     pub groups: Vec<Group>,
@@ -29,13 +29,13 @@ pub struct Comparison {
 /// Runs that differ in their seed only.
 #[derive(Clone, Debug, Serialize)]
 pub struct Group {
-    /// What tells it from the others.
+    /// The settings that tell it from the others.
     pub label: String,
     /// The temperature; nothing for students from the labels only, which don't depend on it.
     pub temperature: Option<f32>,
     /// Weight of the distillation term.
     pub lambda: f32,
-    /// What else differs between the runs, by key.
+    /// The other differences between the runs, by key.
     pub others: BTreeMap<String, String>,
     /// Indices into the report's runs, by seed.
     pub runs: Vec<usize>,
@@ -154,7 +154,7 @@ fn group(
     })
 }
 
-/// What charts and tables call a key: without its section, where that is `[train]`.
+/// The name of a key in charts and tables: without its section, where that is `[train]`.
 pub fn short(key: &str) -> &str {
     match key {
         TEMPERATURE => "T",
@@ -177,7 +177,7 @@ const TOLD: [&str; 11] = [
     "train.schedule",
 ];
 
-/// What every run that depends on it has in common, as `lr = 0.001`.
+/// The settings that every run that depends on them has in common, as `lr = 0.001`.
 fn shared(recipes: &[&Recipe], axes: &[String]) -> Vec<String> {
     let told = TOLD.into_iter().filter(|key| axes.iter().all(|axis| axis != key));
     told.filter_map(|key| {

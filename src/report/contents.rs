@@ -16,7 +16,7 @@ use crate::store::Cache;
 use crate::support::context::Context;
 use crate::support::exit::{self, ExitKind};
 
-/// What a caller may choose.
+/// The choices of a caller.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The split that students and teachers are measured on: test, or else validation, unless given.
@@ -48,13 +48,13 @@ pub enum Kind {
 pub struct Contents {
     /// The version that made the report.
     pub decant: &'static str,
-    /// What it is about.
+    /// The subject of the report.
     pub kind: Kind,
     /// The experiment's name.
     pub title: String,
     /// The folders that it was made from.
     pub paths: Vec<PathBuf>,
-    /// What could not be shown, and why, a sentence each.
+    /// The parts that could not be shown, and why, a sentence each.
     pub notes: Vec<String>,
     /// Class names, in label order.
     pub classes: Vec<String>,

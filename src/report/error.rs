@@ -1,4 +1,4 @@
-//! What can stop a report.
+//! Errors of a report.
 
 use std::path::PathBuf;
 
@@ -55,7 +55,7 @@ pub enum Error {
         path: PathBuf,
         /// The request.
         split: String,
-        /// What there is.
+        /// The names that there are.
         available: String,
     },
     /// Two runs of one comparison know different classes.

@@ -48,7 +48,7 @@ pub struct Class {
     pub student: Option<f32>,
 }
 
-/// What cards are made from: one split of a cache, its images, and a student's logits, where there are any.
+/// The source of cards: one split of a cache, its images, and a student's logits, where there are any.
 pub struct Source<'a> {
     /// The cache's rows.
     pub rows: &'a SplitRows,

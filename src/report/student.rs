@@ -29,7 +29,7 @@ pub struct Student {
     pub calibration_error: f64,
 }
 
-/// What evaluating a run gives a report.
+/// The evaluation of a run, for a report.
 pub struct Evaluated {
     /// The student.
     pub student: Student,

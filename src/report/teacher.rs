@@ -19,7 +19,7 @@ pub struct Teacher {
     pub content: Digest,
     /// Bytes of all shards.
     pub bytes: u64,
-    /// What the cache is.
+    /// The manifest of the cache.
     pub manifest: Manifest,
     /// Split by split.
     pub splits: Vec<Split>,
@@ -101,7 +101,7 @@ impl Teacher {
     }
 }
 
-/// What the image hashes of a cache say of images that it holds more than once.
+/// A sentence about images that a cache holds more than once, by their hashes.
 fn duplicates(cache: &Cache) -> Result<Vec<String>, Error> {
     let mut splits = Vec::new();
     for name in SplitName::ALL {

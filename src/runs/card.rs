@@ -52,7 +52,7 @@ pub fn is_card(head: &[u8]) -> bool {
     head.starts_with(b"---\n") && head.windows(mark.len()).any(|window| window == mark)
 }
 
-/// What a dataset is called where only the pipeline is left to say so.
+/// The name of a dataset where only the pipeline is left to give it.
 fn dataset_name(run: &FinishedRun) -> String {
     let source = &run.description.pipeline.dataset.source;
     match source.strip_prefix("hub:") {
@@ -256,7 +256,7 @@ fn teacher(run: &FinishedRun, cache: Option<&Cache>) -> String {
     text + "\n"
 }
 
-/// What a student is trained by.
+/// The settings that a student is trained with.
 #[derive(Serialize)]
 struct Recipe<'a> {
     student: &'a Student,

@@ -1,4 +1,4 @@
-//! What the files of a run say of each other: a result that contradicts its epochs or itself is damaged, whatever its checksum says.
+//! Checks of a run's files against each other: a result that contradicts its epochs or itself is damaged, whatever its checksum says.
 
 use crate::config::StudentDevice;
 use crate::train::metrics::{Criterion, Metrics};
@@ -22,7 +22,7 @@ pub(super) fn contradiction(
     of_result(description, log, result?).map(|reason| (RESULT_FILE, reason))
 }
 
-/// What is wrong with the lines of `metrics.jsonl`.
+/// The fault of the lines of `metrics.jsonl`, if there is one.
 fn epochs(log: &[EpochRecord], planned: usize) -> Option<String> {
     if log.len() > planned {
         return Some(format!("it has {} epochs, and the run has {planned}", log.len()));
@@ -88,7 +88,7 @@ fn of_result(description: &Description, log: &[EpochRecord], result: &RunResult)
     (result.parameters == 0).then(|| "it has no parameters".to_owned())
 }
 
-/// What is wrong with measures by themselves.
+/// The fault of measures by themselves, if there is one.
 fn measures(metrics: &Metrics) -> Option<String> {
     if metrics.samples == 0 {
         return Some("it is over no images".to_owned());
@@ -109,7 +109,7 @@ fn not_a_share(mut shares: impl Iterator<Item = f64>) -> Option<String> {
         .map(|share| format!("{share} is not a share from 0 to 1"))
 }
 
-/// What of the measures is not what the confusion matrix says.
+/// The measure that contradicts the confusion matrix, if there is one.
 fn confusion(metrics: &Metrics) -> Option<String> {
     let (labelled, correct) = (metrics.confusion.labelled(), metrics.confusion.correct());
     if labelled > metrics.samples as u64 {

@@ -14,7 +14,7 @@ use crate::train::{Answers, BEST, Description, Error, RunResult, Setup, answers}
 pub struct FinishedRun {
     /// The folder.
     pub folder: PathBuf,
-    /// What the run was made of.
+    /// The record of how the run was made.
     pub description: Description,
     /// Its results.
     pub result: RunResult,

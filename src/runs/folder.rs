@@ -17,7 +17,7 @@ use crate::train::{
     self, Description, Error, Event, METRICS_FILE, Outcome, RESULT_FILE, RUN_FILE, Setup, checkpoint,
 };
 
-/// What a run's folder holds.
+/// The state of a run's folder.
 pub enum State {
     /// Nothing of any run.
     Fresh,
@@ -31,7 +31,7 @@ pub enum State {
 
 /// A run's folder, and the right to write into it.
 pub struct RunFolder {
-    /// What it holds.
+    /// Its state.
     pub state: State,
     /// None where another process has it.
     lock: Option<RunLock>,
@@ -194,7 +194,7 @@ fn differences(here: &Description, there: &Description) -> Vec<String> {
     found
 }
 
-/// What the key of a run is over.
+/// The settings that make the key of a run.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Deciding {

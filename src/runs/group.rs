@@ -141,7 +141,7 @@ fn configuration(
     }
 }
 
-/// What `configuration` gains over its baseline, on test where every pair has it, else on validation.
+/// The gain of `configuration` over its baseline, on test where every pair has it, else on validation.
 fn gain(configuration: &Configuration, all: &[Configuration], entries: &[Entry<'_>]) -> Option<Gain> {
     let baseline = all.iter().find(|other| other.recipe.is_baseline_of(&configuration.recipe))?;
     let runs = |of: &Configuration,

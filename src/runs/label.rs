@@ -10,7 +10,7 @@ use crate::train::{self, Error, Seal};
 /// The file of a run's name and tags in its folder.
 pub const LABEL_FILE: &str = "label.json";
 
-/// What people call a run.
+/// The name of a run for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Label {

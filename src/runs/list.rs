@@ -22,7 +22,7 @@ pub struct Listed {
     pub age_seconds: Option<u64>,
     /// How far it is.
     pub state: State,
-    /// What could be read of it.
+    /// The part of it that could be read.
     #[serde(skip)]
     pub run: Option<Box<Run>>,
 }

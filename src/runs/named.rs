@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::label::Label;
 use crate::train::{Error, METRICS_FILE, RESULT_FILE, RUN_FILE};
 
-/// What stands for the newest run.
+/// The word for the newest run.
 pub const LATEST: &str = "latest";
 /// Names that a message suggests at most.
 const SUGGESTED: usize = 3;

@@ -16,7 +16,7 @@ const SWITCHES: [&str; 4] = ["train.control", "train.lambda", "train.lambda-end"
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Recipe {
     values: BTreeMap<String, String>,
-    /// What turned the teacher's term off, where nothing of it is in `values`.
+    /// The setting that turned the teacher's term off, where nothing of it is in `values`.
     off: BTreeMap<String, String>,
     is_taught: bool,
 }

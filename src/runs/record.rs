@@ -20,13 +20,13 @@ pub struct Run {
     pub description: Description,
     /// Its results, once it is finished.
     pub result: Option<RunResult>,
-    /// What it cost so far.
+    /// The cost so far.
     pub timing: Timing,
     /// Bytes of the kept weights.
     pub weights_bytes: Option<u64>,
     /// Every finished epoch.
     pub epochs: Vec<EpochRecord>,
-    /// What people call it.
+    /// The name for people.
     pub label: Label,
 }
 
@@ -65,7 +65,7 @@ impl Run {
         self.description.pipeline.train.seed
     }
 
-    /// What people call it: its name, or that of its folder.
+    /// The name for people: its own, or that of its folder.
     pub fn title(&self) -> String {
         self.label.name.clone().unwrap_or_else(|| self.name())
     }

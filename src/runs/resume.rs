@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// What to do about a run that was begun before.
+/// The treatment of a run that was begun before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resume {
     /// Resume from the newest checkpoint; a finished run stays as it is.

@@ -173,7 +173,7 @@ impl Piece {
     }
 }
 
-/// What a mutex guards here is whole even if a thread that held it panicked.
+/// The guarded value: it is whole even if a thread that held the lock panicked.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

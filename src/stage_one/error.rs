@@ -94,7 +94,7 @@ pub enum Error {
         /// The fingerprint of the teacher here.
         found: Digest,
     },
-    /// A cache that keeps the largest logits alone can't be compared with all of them.
+    /// A cache that keeps only the largest logits can't be compared with all of them.
     #[error("{} keeps only the largest logits, so the teacher can't be compared with it; recompute takes float32 and float16", .cache.display())]
     NotAllLogits {
         /// The cache's folder.

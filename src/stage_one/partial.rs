@@ -16,17 +16,17 @@ use crate::support::hash::{Digest, FieldHasher};
 
 /// How often rows are kept.
 const EVERY: Duration = Duration::from_secs(20);
-/// What the file's name ends in.
+/// The end of the file's name.
 const EXTENSION: &str = "rows";
 /// Bytes of a block before its rows: their length and 16 bytes of a checksum.
 const HEAD: usize = 20;
 /// Bytes of a row beside its logits: its place in the shard, crop, flip, hash of the input.
 const FIXED: usize = 4 + 16 + 1 + 8;
 
-/// What is kept of one shard.
+/// The rows that are kept of one shard.
 pub(super) struct Partial {
     path: PathBuf,
-    /// What the checksums are over beside the rows: which shard of which cache, made how.
+    /// The seed of the checksums beside the rows: which shard of which cache, made how.
     seal: Digest,
     file: Option<File>,
     /// Rows that are not in the file yet.

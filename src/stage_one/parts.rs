@@ -54,7 +54,7 @@ impl Deref for BatchSlice {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        // SAFETY: `lend` cut these values out of the buffer for this part alone, and the owner keeps the buffer alive;
+        // SAFETY: `lend` cut these values out of the buffer for this part only, and the owner keeps the buffer alive;
         // no one has a reference into it, for `LentBuffer` gives it back only after the last part.
         unsafe { std::slice::from_raw_parts(self.values.as_ptr(), self.length) }
     }

@@ -102,7 +102,7 @@ impl Prepare for Recipe<'_> {
     }
 }
 
-/// What the views of an image are drawn from, beside the seed: its content, so that they stay when images are added.
+/// The key that the views of an image are drawn from, beside the seed: its content, so that they stay when images are added.
 fn image_key(image_hash: &[u8; 16]) -> u64 {
     u64::from_le_bytes(*image_hash.first_chunk().expect("16 bytes"))
 }

@@ -62,7 +62,7 @@ pub struct Recomputed {
     pub floor: Difference,
     /// The largest logit, as an absolute value.
     pub largest: f64,
-    /// What the cache's encoding rounds a logit by at most, as a share of it.
+    /// The most that the cache's encoding rounds a logit by, as a share of it.
     pub encoding: f64,
     /// The first image whose pixels are not those that the teacher was given.
     pub other_pixels: Option<String>,

@@ -2,7 +2,7 @@
 
 use crate::teacher::Teacher;
 
-/// What another way must be ahead by, so that noise alone does not choose.
+/// The lead that another way must have, so that noise does not choose.
 pub(super) const AHEAD: f64 = 1.03;
 
 /// Sessions of one teacher.
@@ -27,7 +27,7 @@ pub struct TunedTeacher {
     pub teachers: Sessions,
     /// Images that each is given at once.
     pub batch_size: usize,
-    /// What was measured, the usual way first; nothing where the pipeline file leaves nothing open, or too few images are to be done.
+    /// The measurements, the usual way first; nothing where the pipeline file leaves nothing open, or too few images are to be done.
     pub measured: Vec<MeasuredCandidate>,
 }
 
@@ -37,7 +37,7 @@ impl TunedTeacher {
         self.teachers.iter_mut().map(|teacher| &mut **teacher as &mut dyn Teacher).collect()
     }
 
-    /// What was chosen and what it was measured against, in words.
+    /// The choice and the alternative that it was measured against, in words.
     pub fn words(&self) -> Vec<String> {
         let Some(usual) = self.measured.first() else {
             return vec![way(self.teachers.len(), self.batch_size)];

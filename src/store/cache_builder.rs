@@ -78,7 +78,7 @@ impl CacheBuilder {
         &self.dir
     }
 
-    /// What the cache is; shards are written with it.
+    /// The manifest of the cache; shards are written with it.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }

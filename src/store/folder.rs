@@ -103,7 +103,7 @@ pub(super) fn is_called(folder: &str, name: &str) -> bool {
     folder.rsplit_once('-').is_some_and(|(before, _)| before == name)
 }
 
-/// What is in `folder`, sorted; nothing when it is not there.
+/// The entries of `folder`, sorted; nothing when it is not there.
 pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

@@ -19,7 +19,7 @@ pub(super) struct Block<'a> {
     pub ending: Ending<'a>,
 }
 
-/// What follows the last layer of a block.
+/// The end of a block, after its last layer.
 pub(super) enum Ending<'a> {
     Nothing,
     /// The block's input is added.

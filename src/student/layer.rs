@@ -48,7 +48,7 @@ impl<'a> Slots<'a> {
     }
 }
 
-/// What all layers of a network have in common.
+/// The settings that all layers of a network have in common.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style {
     /// The border of a convolution.
@@ -59,7 +59,7 @@ pub(super) struct Style {
     pub momentum: f64,
 }
 
-/// What a [`ConvLayer`] is made from.
+/// The specification of a [`ConvLayer`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LayerSpec {
     pub channels_in: usize,

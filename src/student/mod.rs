@@ -57,7 +57,7 @@ impl Student {
         initial::randomise(student, initial, seed)
     }
 
-    /// What this student was made from.
+    /// The configuration that this student was made from.
     pub fn shape(&self) -> &StudentShape {
         self.layers().shape()
     }

@@ -1,4 +1,4 @@
-//! What an architecture gives, and how one type stands for all of them.
+//! The functions of an architecture, and one type for all architectures.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::{StudentShape, block::Block, classifier::Classifier, initial::Initial
 
 /// A network of one architecture.
 pub(super) trait Network: Layers {
-    /// What the architecture is to `transformers`.
+    /// The architecture in `transformers`.
     const FORMAT: Format;
 
     /// The layers of `shape`, all zeros.
@@ -15,7 +15,7 @@ pub(super) trait Network: Layers {
 
 /// A network's layers: what stage two does with a student follows from them.
 pub(super) trait Layers {
-    /// What the network was made from.
+    /// The configuration that the network was made from.
     fn shape(&self) -> &StudentShape;
 
     /// The backbone in order: the stem, the blocks, and what follows them up to the pooled features.
@@ -25,7 +25,7 @@ pub(super) trait Layers {
     fn classifier(&self) -> &Classifier;
 }
 
-/// What an architecture is to `transformers`.
+/// An architecture as `transformers` has it.
 pub(super) struct Format {
     /// `model_type` of its `config.json`.
     pub model_type: &'static str,

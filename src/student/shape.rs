@@ -1,9 +1,9 @@
-//! What fixes a student's layers.
+//! The sizes that fix a student's layers.
 
 use super::format;
 use crate::config::{self, Architecture, Freeze};
 
-/// What fixes a student's layers.
+/// The sizes that fix a student's layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StudentShape {
     /// Which network it is.

@@ -1,4 +1,4 @@
-//! What holds for a student of any architecture.
+//! Tests of students of any architecture.
 
 use burn::{
     module::{Param, ParamId},
@@ -70,7 +70,7 @@ fn measured_statistics_are_the_mean_over_the_batches_and_nothing_of_before() {
         statistics(&model)
     };
     let [one, two, both] = [&[0.5][..], &[1.5], &[0.5, 1.5]].map(measured);
-    // Of the first layer alone: what later layers see is the same, since each batch is normalised by itself.
+    // Of the first layer only: what later layers see is the same, since each batch is normalised by itself.
     for (both, (one, two)) in both.iter().zip(one.iter().zip(&two)) {
         assert!((both - 0.5 * (one + two)).abs() < 1e-4, "{both} of {one} and {two}");
     }

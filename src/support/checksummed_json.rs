@@ -32,9 +32,9 @@ pub enum Damage {
     Unsealed,
     /// The checksum is that of other bytes.
     Checksum {
-        /// What the file says, as text.
+        /// The checksum in the file, as text.
         expected: String,
-        /// What its bytes give.
+        /// The checksum of its bytes.
         found: Digest,
     },
     /// The checksum fits, and the content is not of the expected type.

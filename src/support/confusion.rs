@@ -18,7 +18,7 @@ pub struct Confusion {
     counts: BTreeMap<(usize, usize), u64>,
 }
 
-/// What a model does with the images of one class.
+/// A model's results on the images of one class.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClassMeasures {
     /// Images with this label.

@@ -1,4 +1,4 @@
-//! What a caller gives to long work: where its progress goes, and whether it is to stop.
+//! The context that a caller gives to long work: where its progress goes, and whether it is to stop.
 //!
 //! The library writes nothing to the terminal itself. The commands give a context that draws on one; tests and programs
 //! that embed the library give [`Context::silent`] or a [`Reporter`] of their own.

@@ -1,4 +1,4 @@
-//! What kind of failure an error is, which decides the exit code of a command.
+//! The kind of failure that an error is, which decides the exit code of a command.
 
 /// The kinds of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ pub fn lower() {
     /// About a tenth of what the process's other threads get beside it.
     const NICER: libc::c_int = 10;
     const NICEST: libc::c_int = 19;
-    // SAFETY: both take numbers alone. Linux keeps a niceness for each thread, and 0 is the calling one. Where it is not allowed the
-    // thread stays as it is, which costs time alone.
+    // SAFETY: both take numbers only. Linux keeps a niceness for each thread, and 0 is the calling one. Where it is not allowed the
+    // thread stays as it is, which only costs time.
     unsafe {
         let usual = libc::getpriority(libc::PRIO_PROCESS, 0);
         libc::setpriority(libc::PRIO_PROCESS, 0, (usual + NICER).min(NICEST));

@@ -43,7 +43,7 @@ impl Range {
     }
 }
 
-/// What follows `a number`: ` from 0 to 1`.
+/// The words after `a number`: ` from 0 to 1`.
 impl fmt::Display for Range {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, to, with_from, with_to } = self;

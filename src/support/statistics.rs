@@ -11,7 +11,7 @@ pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     (mean, if values.len() == 1 { 0.0 } else { (squares / (count - 1.0)).sqrt() })
 }
 
-/// What two series of measurements that belong together, one pair a seed, differ by.
+/// The difference of two series of measurements that belong together, one pair a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Paired {
     /// Mean of `a - b`.
@@ -73,7 +73,7 @@ pub fn wilson(share: f64, images: usize) -> [f64; 2] {
     [((middle - half) / scale).max(0.0), ((middle + half) / scale).min(1.0)]
 }
 
-/// What two accuracies, shares of the same `images` images, may differ by at 95 % where the images alone make the difference:
+/// The most that two accuracies, shares of the same `images` images, differ by at 95 % where only the images make the difference:
 /// the normal approximation of two binomials. It is an upper bound, since students tend to fail on the same images.
 pub fn resolution(a: f64, b: f64, images: usize) -> f64 {
     1.96 * ((a * (1.0 - a) + b * (1.0 - b)) / images as f64).sqrt()

@@ -2,7 +2,7 @@
 
 use std::thread::{ScopedJoinHandle, scope};
 
-/// What `work` gives for each of `items`, all at the same time, each on a thread of its own; of several errors the first in the
+/// The results of `work` for each of `items`, all at the same time, each on a thread of its own; of several errors the first in the
 /// order of the items. A thread's panic goes on in the caller.
 pub fn side_by_side<I: Send, T: Send, E: Send>(
     items: impl IntoIterator<Item = I>,

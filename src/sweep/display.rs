@@ -1,4 +1,4 @@
-//! What is shown of a sweep while it runs: progress of the whole and of each run that trains, and a line for every run that ends.
+//! The display of a sweep while it runs: progress of the whole and of each run that trains, and a line for every run that ends.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -52,7 +52,7 @@ impl<'a> Display<'a> {
     }
 }
 
-/// What is shown of the epoch that ended.
+/// The text about the epoch that ended.
 pub(super) fn epoch(record: &EpochRecord, epochs: usize) -> String {
     let criterion = Criterion::of(&record.validation);
     let measure = criterion.measure(&record.validation).map_or("-".to_owned(), percent);

@@ -1,4 +1,4 @@
-//! What can stop a sweep.
+//! Errors of a sweep.
 
 use std::path::PathBuf;
 
@@ -81,7 +81,7 @@ pub enum Error {
         missing: usize,
         /// Runs that are known.
         known: usize,
-        /// What is to be said of later rungs.
+        /// A remark about later rungs.
         later: String,
         /// The first of them, each with its id.
         named: String,

@@ -13,7 +13,7 @@ const MEASURED: usize = 3;
 /// Seconds for each.
 const MEASURE: Duration = Duration::from_secs(1);
 
-/// What decides how long an image takes.
+/// The settings that decide how long an image takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Shape {
     architecture: Architecture,
@@ -46,7 +46,7 @@ pub struct Estimator {
 }
 
 impl Estimator {
-    /// What the runs among these that are done took.
+    /// The times of the runs among these that are done.
     ///
     /// # Errors
     /// A time that can't be read.
@@ -95,7 +95,7 @@ impl Estimator {
         Some(an_image * (images * pipeline.train.epochs) as f64)
     }
 
-    /// What is known of shapes of the same architecture.
+    /// The times of shapes of the same architecture.
     fn of_architecture(&self, shape: Shape) -> impl Iterator<Item = &(Shape, f64)> {
         self.known.iter().filter(move |(known, _)| known.architecture == shape.architecture)
     }

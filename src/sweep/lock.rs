@@ -16,10 +16,10 @@ use crate::train::RunResult;
 /// Its name in the folder of results.
 pub const LOCK_FILE: &str = "sweep.lock.toml";
 
-/// What comes before the checksum of the lines above it.
+/// The line before the checksum of the lines above it.
 const SEAL: &str = "# BLAKE3 of the lines above: ";
 
-/// What a sweep was made of, and its results.
+/// The origin of a sweep, and its results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Lock {
@@ -162,7 +162,7 @@ impl Lock {
         Ok(())
     }
 
-    /// What differs from where `self` was made, apart from the data and the runs: `here` is this machine's lock.
+    /// The differences from where `self` was made, apart from the data and the runs: `here` is this machine's lock.
     pub fn circumstances(&self, here: &Self) -> Vec<String> {
         let mut differences = Vec::new();
         let mut differs = |what: &str, there: &str, here: &str| {

@@ -18,7 +18,7 @@ use crate::train::{RESULT_FILE, RunResult, Seal, Session, Setup, read_json, writ
 
 /// One run of a sweep.
 pub struct Planned {
-    /// What is trained, and where.
+    /// The run, ready to be trained.
     pub setup: Setup,
     /// The value of each of [`Plan::axes`]; `None` where the run does not depend on it.
     pub values: Vec<Option<Value>>,
@@ -75,7 +75,7 @@ impl Planned {
 /// Where a run's folder keeps the error that it failed with, until it is done.
 const FAILED_FILE: &str = "failed.json";
 
-/// What stands in it.
+/// The content of that file.
 #[derive(Serialize, Deserialize)]
 struct Failed {
     error: String,
@@ -91,7 +91,7 @@ pub struct Plan {
     pub rungs: Vec<usize>,
     /// How successive halving goes, if it does.
     pub halving: Option<Halving>,
-    /// What the runs share.
+    /// The work that the runs share.
     pub shared: Arc<Session>,
     /// The cache of the pipeline itself, which has every run's dataset and teacher.
     pub own: Arc<Cache>,
@@ -131,7 +131,7 @@ impl Plan {
     /// The runs of a rung, of these configurations' full runs.
     ///
     /// # Errors
-    /// What [`Session::setup`] says.
+    /// The errors of [`Session::setup`].
     pub fn rung(&self, rung: usize, full: &[usize]) -> Result<Vec<Planned>, Error> {
         let shorter = |&index: &usize| {
             let run = &self.runs[index];
@@ -150,7 +150,7 @@ impl Plan {
         Ok(self.shared.setup(pipeline, self.cache.as_deref(), &self.file)?)
     }
 
-    /// What lines call a run.
+    /// The name of a run in lines.
     pub fn label(&self, run: &Planned) -> String {
         let label = label(&self.axes, &run.values);
         match self.halving {

@@ -71,7 +71,7 @@ impl Points {
     }
 }
 
-/// What tables and lines call a run: `T=5 lambda=0.9 seed=0`.
+/// The name of a run in tables and lines: `T=5 lambda=0.9 seed=0`.
 pub(super) fn label(axes: &[String], values: &[Option<Value>]) -> String {
     let named = axes.iter().zip(values).filter_map(|(axis, value)| Some((axis, value.as_ref()?)));
     let parts: Vec<String> = named.map(|(axis, value)| format!("{}={}", short(axis), text(value))).collect();
@@ -130,7 +130,7 @@ pub fn expand(source: &Source, base: &Pipeline) -> Result<Points, Error> {
 #[derive(Default)]
 struct Readers {
     read: BTreeSet<String>,
-    /// What would read a key that a run does not read, and where it was given.
+    /// The condition under which a key that a run does not read would be read, and where it was given.
     unread: BTreeMap<&'static str, (&'static str, String)>,
 }
 

@@ -104,7 +104,7 @@ pub struct Rung<'a> {
 }
 
 impl Rung<'_> {
-    /// What lines call a configuration.
+    /// The name of a configuration in lines.
     pub fn label(&self, configuration: &Configuration) -> String {
         let row = self.rows[configuration.members[0]];
         let named = self.results.axes.iter().zip(&row.values).filter(|(axis, _)| *axis != SEED);

@@ -9,7 +9,7 @@ use super::value::Values;
 use crate::config::{Assignment, Pipeline, Search, Source};
 use crate::support::rng;
 
-/// What one key is drawn from.
+/// The distribution that one key is drawn from.
 enum Range {
     Uniform([f64; 2]),
     Log([f64; 2]),

@@ -114,7 +114,7 @@ impl Summary {
     }
 }
 
-/// What the best configuration that hears the teacher gains over the labels only, as `compare` says it.
+/// The gain of the best configuration with the teacher over the labels only, as `compare` says it.
 fn verdict(rung: &Rung<'_>) -> Option<String> {
     let best = rung.configurations.best_taught()?;
     let gain = best.gain.as_ref()?;

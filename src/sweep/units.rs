@@ -45,7 +45,7 @@ pub struct Unit {
     pub index: usize,
     /// Rung of successive halving, from 0; 0 without.
     pub rung: usize,
-    /// What is trained.
+    /// The run to train.
     pub pipeline: Pipeline,
     /// How far it is.
     pub state: State,

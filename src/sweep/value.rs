@@ -39,7 +39,7 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
-/// What tables and labels call a key: `T`, `lambda`, `lr`.
+/// The name of a key in tables and labels: `T`, `lambda`, `lr`.
 pub(super) fn short(key: &str) -> &str {
     match key {
         TEMPERATURE => "T",

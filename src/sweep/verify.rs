@@ -11,7 +11,7 @@ use crate::runs::{self, Run};
 use crate::support::{files, rng};
 use crate::train::{BEST, METRICS_FILE, Outcome, RESULT_FILE, RunResult};
 
-/// What must be the same to the last bit on the CPU.
+/// The files that must be the same to the last bit on the CPU.
 const FILES: [&str; 3] = ["best/model.safetensors", METRICS_FILE, RESULT_FILE];
 
 /// The largest file that is compared, in bytes.
@@ -26,7 +26,7 @@ pub(super) const CUDA_TOLERANCE: f64 = 0.03;
 pub struct Verified {
     /// The run's folder.
     pub folder: PathBuf,
-    /// What differs; nothing when the run was reproduced.
+    /// The differences; nothing when the run was reproduced.
     pub difference: Option<String>,
 }
 

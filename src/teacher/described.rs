@@ -1,4 +1,4 @@
-//! What is known of a model beside its graph: class names and preprocessing.
+//! The description of a model beside its graph: class names and preprocessing.
 //!
 //! Both are taken from the first of these that has them: `[teacher]` in the pipeline file; the files beside the model, as
 //! `transformers`, `optimum` and timm write them (`config.json`, `preprocessor_config.json`); the model's own metadata, as
@@ -17,7 +17,7 @@ use crate::support::labels::class_names;
 use crate::support::python_json;
 use crate::view::{EvaluationTransform, Filter, Preprocess};
 
-/// What is known of a model.
+/// The description of a model.
 #[derive(Clone, Debug)]
 pub(super) struct Described {
     /// In the order of the logits.
@@ -133,7 +133,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Value, Error> {
     if value.is_object() { Ok(value) } else { Err(bad("it is not an object".to_owned())) }
 }
 
-/// What a model's metadata says in place of the files beside it, as `decant export` writes it: `id2label` and the keys of a
+/// The description in a model's metadata in place of the files beside it, as `decant export` writes it: `id2label` and the keys of a
 /// `preprocessor_config.json`, each with its value as JSON.
 struct OwnMetadata {
     config: Option<Config>,
@@ -195,7 +195,7 @@ impl Config {
     }
 }
 
-/// What nothing says of a model.
+/// The parts of a model's description that nothing gives.
 enum Part {
     Classes { config: Option<PathBuf> },
     Preprocessing,

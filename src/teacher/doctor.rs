@@ -27,7 +27,7 @@ pub struct ProviderHealth {
     pub device: ProviderDevice,
     /// Whether the library was built with it.
     pub built_in: bool,
-    /// What is missing, each with what to do; empty where it ran a model of one node.
+    /// The missing parts, each with what to do; empty where it ran a model of one node.
     pub missing: Vec<String>,
 }
 

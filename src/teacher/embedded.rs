@@ -2,7 +2,7 @@
 //!
 //! `pipelines/teachers/leaves/README.md` says how it was trained and how to train it again.
 
-/// What a pipeline file calls it.
+/// The embedded teacher's name in a pipeline file.
 pub(super) const NAME: &str = "embedded:leaves";
 
 /// `model.onnx`, without external data.

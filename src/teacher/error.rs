@@ -36,7 +36,7 @@ pub enum Error {
     BadLibrary {
         /// The file, or the name that the system's loader was given.
         path: PathBuf,
-        /// What the loader said.
+        /// The loader's message.
         reason: String,
     },
     /// An ONNX Runtime that lacks functions this program calls.
@@ -76,15 +76,15 @@ pub enum Error {
         "no teacher at {path}: {found}; set teacher.model to a model.onnx, its folder or hub:ORG/NAME, or export one with `optimum-cli export onnx` or `python -m decant.export`"
     )]
     NoModel {
-        /// What the pipeline names.
+        /// The model that the pipeline names.
         path: PathBuf,
-        /// What was found there.
+        /// The thing that was found there.
         found: String,
     },
     /// An embedded teacher that this program does not hold.
     #[error("there is no embedded teacher {name:?}, only {}", super::embedded::NAME)]
     NoEmbedded {
-        /// What the pipeline names.
+        /// The value in the pipeline.
         name: String,
     },
     /// A file of the teacher can't be read.
@@ -123,7 +123,7 @@ pub enum Error {
         path: PathBuf,
         /// The library's version.
         version: String,
-        /// What ONNX Runtime said.
+        /// ONNX Runtime's message.
         reason: String,
     },
     /// Nothing says what the logits or the pixels of a model mean.
@@ -202,9 +202,9 @@ pub enum Error {
     Signature {
         /// The model.
         path: PathBuf,
-        /// What a classifier has.
+        /// The shape of a classifier.
         expected: String,
-        /// What this one has.
+        /// The shape of this one.
         found: String,
     },
     /// `preprocessor_config.json` makes another size than the model takes.
@@ -214,9 +214,9 @@ pub enum Error {
     ImageSize {
         /// The model.
         path: PathBuf,
-        /// What the model takes.
+        /// The model's input.
         expected: String,
-        /// What preprocessing makes.
+        /// The shape that preprocessing makes.
         found: String,
     },
     /// The preprocessing is none that this program knows.
@@ -250,7 +250,7 @@ pub enum Error {
         path: PathBuf,
         /// Images in the batch.
         batch: usize,
-        /// What ONNX Runtime said, or what is wrong with its logits.
+        /// ONNX Runtime's message, or the fault of its logits.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What an ONNX model says of itself without being run: which files beside it hold its weights, its metadata, its shapes.
+//! An ONNX model without being run: the files beside it that hold its weights, its metadata, its shapes.
 //!
 //! A model past two gigabytes, or exported so, names them in its tensors. Only the few protobuf fields that lead there
 //! are walked (`onnx.proto`: `ModelProto`, `GraphProto`, `NodeProto`, `AttributeProto`, `FunctionProto`, `TensorProto`).
@@ -55,7 +55,7 @@ pub(super) fn metadata(model: &[u8]) -> Result<BTreeMap<String, String>, String>
     Ok(found)
 }
 
-/// What a model fixes of its image input and of its logits.
+/// The fixed sizes of a model's image input and of its logits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shapes {
     /// Height and width of the only input of four dimensions.

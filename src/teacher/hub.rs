@@ -8,7 +8,7 @@ use super::location::{Location, MODEL_LIMIT, read};
 use crate::support::hub::{Failed, Hub, Kind, Listing, Settings};
 use crate::support::user_cache;
 
-/// What tells a model on the hub from a path.
+/// The prefix that tells a model on the hub from a path.
 pub(super) const PREFIX: &str = "hub:";
 
 const REVISION: &str = "main";

@@ -6,7 +6,7 @@ use crate::config::{self, ClassMatching};
 use crate::support::hash::Digest;
 use crate::view::Preprocess;
 
-/// What decides a teacher's logits.
+/// The facts that decide a teacher's logits.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The model: its file, `embedded:leaves` or `hub:ORG/NAME`.

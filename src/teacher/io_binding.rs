@@ -36,7 +36,7 @@ pub(super) struct BoundSession {
     graph: u32,
 }
 
-/// What is bound for one batch size.
+/// The buffers that are bound for one batch size.
 struct Buffers {
     batch: usize,
     binding: IoBinding,

@@ -1,4 +1,4 @@
-//! What the ONNX Runtime library is called, and the oldest version that will do.
+//! The name of the ONNX Runtime library, and the oldest version that will do.
 
 /// The oldest ONNX Runtime whose functions suffice is 1.`OLDEST_MINOR`.
 pub const OLDEST_MINOR: u32 = ort::MINOR_VERSION;

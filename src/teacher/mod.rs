@@ -57,10 +57,10 @@ pub trait Teacher: Send {
     /// How an image becomes its input.
     fn preprocess(&self) -> &Preprocess;
 
-    /// What decides its logits: the model's bytes, its classes and its preprocessing.
+    /// The identity that decides its logits: the model's bytes, its classes and its preprocessing.
     fn fingerprint(&self) -> Digest;
 
-    /// What it is and where it runs, for manifests and for people.
+    /// The name of the model and where it runs, for manifests and for people.
     fn describe(&self) -> Description;
 
     /// The logits `[batch, classes]` of `pixels` `[batch, 3, height, width]`, normalised, row by row.
@@ -79,7 +79,7 @@ pub trait Teacher: Send {
     }
 }
 
-/// What a teacher is and where it runs.
+/// The name of a teacher and where it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     /// The model: its file, `embedded:leaves` or `hub:ORG/NAME`.
@@ -90,6 +90,6 @@ pub struct Description {
     pub precision: String,
     /// The library that runs it, with its version: `ONNX Runtime 1.31.1`.
     pub runtime: String,
-    /// What a reader should know: which provider `auto` passed over, and why.
+    /// Remarks for a reader: which provider `auto` passed over, and why.
     pub notes: Vec<String>,
 }

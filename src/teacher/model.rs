@@ -21,7 +21,7 @@ impl OnnxModel {
         Ok(Self { files: Files::read(teacher)?, config: teacher.clone() })
     }
 
-    /// What decides its logits.
+    /// The identity that decides its logits.
     pub fn identity(&self) -> Identity {
         Identity::of(&self.files)
     }

@@ -26,7 +26,7 @@ struct Needed {
     remedy: &'static str,
 }
 
-/// What `libonnxruntime_providers_cuda.so` of ONNX Runtime 1.31 is linked with or loads.
+/// The libraries that `libonnxruntime_providers_cuda.so` of ONNX Runtime 1.31 is linked with or loads.
 const CUDA: &[Needed] = &[
     Needed { libraries: &["libcuda.so.1"], remedy: "install the NVIDIA driver" },
     Needed {
@@ -49,7 +49,7 @@ const TENSORRT: &[Needed] = &[Needed {
 /// Registers `device` with a session, after what is tried first and so on; each fails loudly. Empty for no provider at all.
 ///
 /// # Errors
-/// What is missing here, with what to do.
+/// The libraries that are missing here, with what to do.
 pub(super) fn dispatches(
     device: ProviderDevice,
     runtime: &Runtime,
@@ -94,7 +94,7 @@ pub(super) fn is_built_in(provider: Provider) -> bool {
     matches!(build(provider), (Ok(true), _))
 }
 
-/// What is missing for `provider` here, each with what to do; nothing where it should work.
+/// The libraries that are missing for `provider` here, each with what to do; nothing where it should work.
 pub(super) fn missing(provider: Provider, runtime: &Runtime) -> Vec<String> {
     let (built_in, package) = build(provider);
     if !matches!(built_in, Ok(true)) {
@@ -126,7 +126,7 @@ fn without_provider_library(provider: Provider, runtime: &Runtime) -> Vec<String
     )]
 }
 
-/// What of `needed` the system's loader doesn't find or can't load, with what to do about it.
+/// The libraries of `needed` that the system's loader doesn't find or can't load, with what to do about it.
 fn not_loading(needed: &[Needed]) -> Vec<String> {
     #[expect(unsafe_code, reason = "loading a library runs code of it")]
     let loads = |library: &str| {

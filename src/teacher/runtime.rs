@@ -20,7 +20,7 @@ const TENSORRT_DYLIBS: [&str; 3] = ["libnvinfer.so.10", "libnvinfer_plugin.so.10
 
 /// The loaded library and its environment, of which a process has one.
 pub struct Runtime {
-    /// What was loaded.
+    /// The library that was loaded.
     pub found: Found,
     pub(super) environment: Environment,
     /// Folders that may hold the CUDA wheels.

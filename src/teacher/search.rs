@@ -104,7 +104,7 @@ impl Search {
         places
     }
 
-    /// What each place holds, in words, in the order in which they are looked at.
+    /// The contents of each place, in words, in the order in which they are looked at.
     pub fn looked(&self) -> Vec<String> {
         let variable = match &self.variable {
             Some(path) => format!("{VARIABLE} names {}", path.display()),

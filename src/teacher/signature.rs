@@ -37,7 +37,7 @@ pub(super) struct Signature {
 /// The largest batch size that a model may be fixed to: each call is filled up to it.
 const LARGEST_BATCH: usize = 4096;
 
-/// What was expected and what was found instead.
+/// The expected and the found signature.
 pub(super) type Mismatch = (&'static str, String);
 
 impl Signature {

@@ -67,7 +67,7 @@ impl State {
 }
 
 impl State {
-    /// What contradicts the run's plan, its folder's name or itself, if anything does.
+    /// The first contradiction to the run's plan, its folder's name or itself, if there is one.
     fn contradiction(&self, folder: &Path, plan: &Plan, epochs: usize) -> Option<String> {
         let (steps, sums) = (plan.steps(), &self.sums);
         let marks: Vec<bool> = self.log.iter().map(|record| record.best).collect();
@@ -325,7 +325,7 @@ fn is_checkpoint(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
 }
 
-/// What is in a folder; nothing when it is not there.
+/// The entries of a folder; nothing when it is not there.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

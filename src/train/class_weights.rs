@@ -1,4 +1,4 @@
-//! What each class counts for in the labels' loss.
+//! The weight of each class in the labels' loss.
 
 use super::Error;
 use crate::config::{ClassRule, ClassWeights};

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::dataset::{Dataset, Split};
 use crate::store::Cache;
 
-/// What about `dataset` is not as the complete cache in `folder` has it: the first split of another length, image or label
+/// The first difference of `dataset` from the complete cache in `folder`: the first split of another length, image or label
 /// that differs. `None` when nothing does, or when the cache can't be read.
 pub(super) fn first(dataset: &Dataset, folder: &Path) -> Option<String> {
     let cache = Cache::open(folder).ok()?;

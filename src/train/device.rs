@@ -8,7 +8,7 @@ use crate::config::{Precision, StudentDevice};
 /// A device that was found.
 #[derive(Clone, Debug)]
 pub struct TrainDevice {
-    /// What burn works on.
+    /// The device as burn has it.
     pub device: Device,
     /// How it is written in a pipeline file; never `auto`.
     pub name: StudentDevice,
@@ -114,7 +114,7 @@ fn devices(asked: StudentDevice) -> Result<Vec<Device>, String> {
     }
 }
 
-/// What `decant doctor` says of a device of students, or of a kind that has none.
+/// The report of `decant doctor` about a device of students, or about a kind that has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceHealth {
     /// The device as `train.device` takes it, or its kind.
@@ -147,7 +147,7 @@ fn examine_kind(kind: StudentDevice) -> Vec<DeviceHealth> {
     }
 }
 
-/// What brings a device of a kind that has none.
+/// The steps that bring a device of a kind that has none.
 fn remedy(kind: StudentDevice) -> String {
     match kind {
         StudentDevice::Cuda(_) => {

@@ -1,4 +1,4 @@
-//! What can stop stage two.
+//! Errors of stage two.
 
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ pub enum Error {
     NoCache {
         /// Where it was looked for.
         root: PathBuf,
-        /// What the nearest one has different.
+        /// The difference of the nearest one.
         nearest: String,
         /// The pipeline file.
         pipeline: String,
@@ -172,7 +172,7 @@ pub enum Error {
         /// burn's reason.
         reason: String,
     },
-    /// What is trained is not a number any more.
+    /// A weight or loss that is not a number any more.
     #[error(
         "{what} became {value} at step {step} of {steps}, so training stopped; {}; try a smaller train.lr or a train.max-grad-norm",
         if *is_kept { format!("the last good checkpoint is kept in {}", run.display()) } else { "there is no checkpoint yet".to_owned() }
@@ -261,7 +261,7 @@ pub enum Error {
         "can't {action} {path}: {source}; check free space and permissions, and run the same command again to resume"
     )]
     File {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
         /// The file.
         path: PathBuf,
@@ -345,7 +345,7 @@ impl Error {
     }
 }
 
-/// What to do about a damaged file of a run.
+/// Advice about a damaged file of a run.
 fn remedy(path: &Path) -> String {
     if path.file_name().is_some_and(|name| name == TIMING_FILE) {
         return "delete it: it holds only times".to_owned();

@@ -17,12 +17,12 @@ const AHEAD: usize = 3;
 /// The same where they wait in a device's memory: beside the one that is being sent, it makes two in flight.
 const AHEAD_ON_DEVICE: usize = 1;
 
-/// What the batches are made from.
+/// The source of the batches.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     /// The pixels.
     pub images: &'a Images<'a>,
-    /// What of the teacher is read.
+    /// The part of the teacher's outputs that is read.
     pub column: Column,
     /// For each sample whose targets it is given, if not its own.
     pub others: Option<&'a [usize]>,

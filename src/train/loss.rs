@@ -23,7 +23,7 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// What a part of a batch adds to `total` of the whole one, when it has the share `hard` of what the labels count for and
+    /// The share of a part of a batch in `total` of the whole one, when it has the share `hard` of what the labels count for and
     /// `soft` of the samples.
     pub fn share(&self, hard: f64, soft: f64) -> Tensor<1> {
         // The hard term takes part in `total` with the samples' share as well.

@@ -30,7 +30,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// The measures alone, which don't grow with the classes.
+    /// The measures without the confusion matrix, which don't grow with the classes.
     #[must_use]
     pub fn without_confusion(&self) -> Self {
         Self { confusion: Confusion::default(), ..self.clone() }
@@ -75,7 +75,7 @@ impl Criterion {
         }
     }
 
-    /// What decides between students of the same measure, smaller for the better one.
+    /// The measure that decides between students of the same accuracy, smaller for the better one.
     pub fn tie_breaker(self, metrics: &Metrics) -> Option<f64> {
         match self {
             Self::Accuracy => metrics.negative_log_likelihood,

@@ -16,7 +16,7 @@ const TOTAL_BYTES: usize = 2 << 30;
 /// The 8-bit pixels of one split at one size, one image a cache row, each filled when it is first asked for.
 pub(super) type Pixels = Vec<OnceLock<RgbImage>>;
 
-/// What resized pixels depend on. Mean and standard deviation come later, when a batch is made.
+/// The settings that resized pixels depend on. Mean and standard deviation come later, when a batch is made.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PixelKey {
     /// The cache's folder, whose rows have the crops and flips.

@@ -1,4 +1,4 @@
-//! What a run writes down: one line an epoch, its result and its times, each sealed with a checksum. No line but those of `timing.json`
+//! The records of a run: one line an epoch, its result and its times, each sealed with a checksum. No line but those of `timing.json`
 //! holds a time, so that a rerun's files are the same.
 
 use std::path::Path;

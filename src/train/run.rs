@@ -29,7 +29,7 @@ use crate::support::text::percent;
 /// Steps on a GPU between two reads of the losses, at most.
 const READ_EVERY: usize = 100;
 
-/// What happens during training.
+/// An event of training.
 pub enum Event<'a> {
     /// A checkpoint is damaged, and the one before it is taken.
     Damaged(&'a Error),
@@ -52,7 +52,7 @@ pub enum Outcome {
     Done {
         /// Its result.
         result: Box<RunResult>,
-        /// What it cost.
+        /// Its cost.
         timing: Timing,
         /// It was done before this call.
         already: bool,

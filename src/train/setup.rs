@@ -162,7 +162,7 @@ impl Setup {
         Ok(Images::new(&self.dataset, split, rows, preprocess, same_pixels).keeping(kept))
     }
 
-    /// What the kept weights are described with, after `steps` optimiser steps.
+    /// The description of the kept weights, after `steps` optimiser steps.
     pub(super) fn card(&self, steps: usize) -> hf::Card<'_> {
         let student = &self.pipeline.student;
         hf::Card {
@@ -179,7 +179,7 @@ impl Setup {
         student(&self.pipeline, self.classes(), device)
     }
 
-    /// What `run.json` says of the run.
+    /// The content of `run.json`.
     pub fn description(&self) -> Description {
         Description {
             format: Description::FORMAT,
@@ -216,7 +216,7 @@ pub(super) fn student(
     Ok((model, Some(head)))
 }
 
-/// What a cache must be to serve a pipeline.
+/// The requirements of a pipeline on a cache.
 pub(super) struct Wanted<'a> {
     pub pipeline: &'a Pipeline,
     pub dataset: &'a Dataset,

@@ -16,7 +16,7 @@ use crate::student::{Student, dropout, visit_parameters};
 pub struct Learner {
     /// The student, on an autodiff device.
     pub model: Student,
-    /// What makes steps of gradients, with its moments.
+    /// The optimiser, with its moments.
     pub optimizer: ModuleOptimizer,
     /// The weights' moving average, where one is kept.
     pub ema: Option<Ema<Student>>,
@@ -27,7 +27,7 @@ pub struct Learner {
     deferred: bool,
 }
 
-/// What one step learns from.
+/// The input of one step.
 pub struct Batch {
     /// Normalised pixels, `[batch, 3, size, size]`.
     pub pixels: Pixels,
@@ -35,7 +35,7 @@ pub struct Batch {
     pub size: [usize; 2],
     /// Class indices `[batch]`, -1 for an unlabelled sample.
     pub labels: Vec<i32>,
-    /// What the teacher said of them.
+    /// The teacher's outputs for them.
     pub targets: CachedTargets,
     /// The epoch, from 0: temperature and lambda may move with it.
     pub epoch: usize,
@@ -44,7 +44,7 @@ pub struct Batch {
 /// The losses of one step, means over its samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepLoss {
-    /// What is trained on.
+    /// The loss that is trained on.
     pub total: f32,
     /// The cross-entropy with the labels, before weighting.
     pub ce: f32,
@@ -185,7 +185,7 @@ impl Learner {
     }
 }
 
-/// What a batch is of the step that it is part of.
+/// The share of a batch in the step that it is part of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Share {
     /// Of what its labels count for.

@@ -1,4 +1,4 @@
-//! What of the teacher a run reads from its cache: one column, or nothing.
+//! The part of the cache that a run reads: one column, or nothing.
 
 use burn::tensor::{Device, Tensor, TensorData};
 

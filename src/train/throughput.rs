@@ -17,7 +17,7 @@ const FORWARD: usize = 32;
 /// Batches that lie ready on a device while its steps are timed.
 const READY: usize = 8;
 
-/// What one image costs.
+/// The cost of one image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
     /// Seconds of a training step for each of its images: forward, loss, backward, optimiser.

@@ -1,4 +1,4 @@
-//! What can be wrong with an image or with a `preprocessor_config.json`.
+//! Errors of an image or a `preprocessor_config.json`.
 
 use super::limits::{MAX_PIXELS, MAX_SIDE};
 
@@ -9,7 +9,7 @@ pub enum Error {
     /// The bytes are none of the formats that are read.
     #[error("is not a JPEG, PNG, WebP, GIF, BMP or TIFF image: {found}; convert it or take it out")]
     Format {
-        /// What the bytes are, as in "it is text".
+        /// The kind of the bytes, as in "it is text".
         found: String,
     },
     /// The header states a size that is refused before anything is allocated.
@@ -33,7 +33,7 @@ pub enum Error {
     Unsupported {
         /// `JPEG`, `TIFF`, ...
         format: &'static str,
-        /// What is unusual about it, as in "of 12 bits".
+        /// The unusual property, as in "of 12 bits".
         what: String,
     },
     /// The decoder gave up.
@@ -85,7 +85,7 @@ pub enum Error {
     Syntax {
         /// The file.
         path: String,
-        /// What the parser said, with line and column.
+        /// The parser's message, with line and column.
         reason: String,
     },
     /// A value that decant does not support.

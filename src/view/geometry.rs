@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::config;
 use crate::support::rng;
 
-/// What is seen of an image; with the image's bytes it fixes every pixel of the view.
+/// The part of an image that is seen; with the image's bytes it fixes every pixel of the view.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Geometry {
     /// Left, top, width, height in the source's pixels; fractions are allowed.

@@ -184,7 +184,7 @@ impl Preprocess {
         }
     }
 
-    /// What each 8-bit level becomes, `[channel][level]`.
+    /// The value of each 8-bit level, `[channel][level]`.
     pub fn levels(&self) -> &[[f32; 256]; 3] {
         &self.levels
     }

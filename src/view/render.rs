@@ -8,7 +8,7 @@ use crate::support::hash::Digest;
 /// One view of an image at a model's size.
 #[derive(Clone, Debug)]
 pub struct Rendered {
-    /// What the view shows of the image.
+    /// The part of the image that the view shows.
     pub geometry: Geometry,
     /// The 8-bit pixels, after crop, resizing and flip.
     pub pixels: RgbImage,
@@ -24,7 +24,7 @@ impl Rendered {
 /// One view of an encoded image; without a geometry, the whole image.
 ///
 /// # Errors
-/// What [`decode`] and [`Preprocess::pixels`] refuse.
+/// The errors of [`decode`] and [`Preprocess::pixels`].
 pub fn render(bytes: &[u8], geometry: Option<Geometry>, preprocess: &Preprocess) -> Result<Rendered, Error> {
     let image = decode(bytes)?;
     let geometry = geometry.unwrap_or_else(|| Geometry::whole(image.width(), image.height()));
@@ -34,7 +34,7 @@ pub fn render(bytes: &[u8], geometry: Option<Geometry>, preprocess: &Preprocess)
 /// One view of a decoded image, for callers that need several.
 ///
 /// # Errors
-/// What [`Preprocess::pixels`] refuses.
+/// The errors of [`Preprocess::pixels`].
 pub fn render_decoded(
     image: &RgbImage,
     geometry: Geometry,
@@ -47,7 +47,7 @@ pub fn render_decoded(
 /// The whole image, made so small that its longer side has `side` pixels; a smaller image stays as it is.
 ///
 /// # Errors
-/// What [`decode`] refuses.
+/// The errors of [`decode`].
 pub fn thumbnail(bytes: &[u8], side: u32) -> Result<RgbImage, Error> {
     let image = decode(bytes)?;
     let (width, height) = image.dimensions();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::filter::Filter;
 
-/// What an image is resized to before any central crop.
+/// The size of an image before any central crop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Size {

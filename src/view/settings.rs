@@ -1,4 +1,4 @@
-//! What a model does to an image before it sees it.
+//! The preprocessing of an image before a model sees it.
 
 use super::filter::Filter;
 use super::resize::Size;

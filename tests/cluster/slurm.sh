@@ -22,7 +22,7 @@ fail() {
     exit 1
 }
 
-# Until the command succeeds, for so many seconds.
+# Until the command succeeds, for this many seconds.
 within() {
     local deadline=$((SECONDS + $1))
     shift

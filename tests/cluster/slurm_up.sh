@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A real Slurm on this machine alone: slurmctld, munge and three slurmd, all under $slurm, without systemd or cgroups.
+# A real Slurm on this machine only: slurmctld, munge and three slurmd, all under $slurm, without systemd or cgroups.
 #
 #   slurm_up            starts it (as root, installing Debian's packages where they are missing) and exports SLURM_CONF
 #   slurm_down          ends it
@@ -75,7 +75,7 @@ slurm_down() {
     done
     cat "$slurm"/*.pid | while read -r pid; do
         kill "$pid" 2>/dev/null || true
-        # Whoever saves its state does so into a folder that is to be deleted.
+        # A daemon that saves its state does so into a folder that is to be deleted.
         timeout 30 tail --pid="$pid" -f /dev/null || true
     done
 }

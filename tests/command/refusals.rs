@@ -98,7 +98,7 @@ fn a_device_that_is_not_there_is_an_error_and_no_fallback() {
         assert!(said.contains("cuda:9"), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
     }
-    // The default build has every provider; the library that the tests use has the CPU's alone.
+    // The default build has every provider; the library that the tests use has only the CPU's.
     for (device, brings) in [("cuda:0", "pip install onnxruntime-gpu"), ("openvino", "onnxruntime-openvino")]
     {
         let (code, said) = workshop.refused(&["teacher-cache", "-p", "tiny.toml", "--device", device]);

@@ -1,4 +1,4 @@
-//! Stopped anywhere, a run ends as if it had not been; and its folder belongs to it alone.
+//! Stopped anywhere, a run ends as if it had not been; and its folder belongs to no other.
 
 use std::fs;
 use std::path::{Path, PathBuf};

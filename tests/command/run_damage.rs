@@ -347,7 +347,7 @@ fn a_run_that_is_not_there_is_said_so_with_the_nearest_names() {
         let expected = format!("there is no run {typo}; did you mean runs/{name}");
         assert!(code == 2 && said.contains(&expected), "{command:?}: {said}");
     }
-    // By its name alone it is found.
+    // Its name is enough to find it.
     MADE.workshop.done(&["evaluate", name]);
 }
 

@@ -64,7 +64,7 @@ fn a_sweep_is_planned_run_once_and_left_as_it_is() {
     let baseline = ["train-student", "-p", "grid.toml", "--lambda", "0", "--seed", "0"];
     assert!(workshop.done(&baseline).contains("already trained"));
 
-    // Another value of an axis: its own runs alone.
+    // Another value of an axis: only its own runs.
     let more = workshop.done(&with(&["--set", "sweep.train.temperature=[1, 2, 5]"]));
     assert!(more.contains("6, 2 to train") && more.contains("[2/2]"), "{more}");
     assert_eq!(runs(&workshop), 8);

@@ -1,4 +1,4 @@
-//! Control runs: targets of the wrong images teach nothing of the right ones, and the labels alone need no targets.
+//! Control runs: targets of the wrong images teach nothing of the right ones, and labels without targets need no targets.
 
 use std::fs;
 use std::path::Path;
@@ -102,7 +102,7 @@ fn last_epoch(run: &Path) -> (f64, f64) {
 #[test]
 fn permuted_targets_teach_nothing_where_the_right_ones_do() {
     let workshop = Workshop::new(Encoding::FLOAT32);
-    // From the targets alone, so that what is learnt is learnt from them.
+    // From the targets only, so that what is learnt is learnt from them.
     let (run, _) = workshop.train(|_| {});
     let (control, permuted) = workshop.train(|train| train.control = Control::PermutedTargets);
     let (labels, scratch) = workshop.train(|train| train.control = Control::LabelsOnly);
@@ -142,7 +142,7 @@ fn every_loss_learns_from_the_cache_alone_with_temperatures_that_it_does_not_hol
             train.temperature = 3.0;
             train.temperature_end = Some(1.5);
             train.label_smoothing = 0.1;
-            // Labels and teacher agree, so that any of them alone would do.
+            // Labels and teacher agree, so that either would do.
             train.lambda = 0.8;
         });
         let agreement = result.test.unwrap().teacher_agreement;

@@ -188,7 +188,7 @@ fn validation_and_test_have_the_plain_view_alone() {
     }
 }
 
-/// A view can be replayed from its row alone, at any size.
+/// A view can be replayed from nothing but its row, at any size.
 #[test]
 fn a_row_is_replayed_from_its_crop_and_flip_alone() {
     let dataset = leaves();

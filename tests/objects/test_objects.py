@@ -95,7 +95,7 @@ class Making(Case):
 
     def test_a_killed_worker_loses_nothing_that_is_committed_and_nothing_that_is_made(self):
         shop = self.shop
-        # The second record is never written: its shard lies finished in the local copy alone.
+        # The second record is never written: its shard lies finished only in the local copy.
         shop.proxy.fault("drop", r"^PUT .*part-00001\.json")
         worker = shop.start("teacher-cache", "-p", "tiny.toml", "--cache-dir", shop.root)
         while shop.proxy.count(r"^PUT .*part-00001\.json") == 0:

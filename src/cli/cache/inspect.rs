@@ -26,7 +26,7 @@ struct Inspection {
     summary: Summary,
     /// In label order.
     class_names: Vec<String>,
-    /// What the targets of each split are like, once the cache is complete.
+    /// The properties of each split's targets, once the cache is complete.
     targets: Vec<Targets>,
 }
 
@@ -153,7 +153,7 @@ fn quality(summary: &Summary) -> Table {
     table
 }
 
-/// What the encoding lost of the targets, a line for each split and temperature.
+/// The encoding's loss of the targets, a line for each split and temperature.
 fn print_losses(summary: &Summary) {
     if summary.lossless {
         outln!("  the encoding lost nothing: every number is the teacher's own");

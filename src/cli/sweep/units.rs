@@ -11,7 +11,7 @@ use crate::config::Pipeline;
 use crate::sweep::{self, Plan, Points, Selection, Trained, Units};
 use crate::train::Session;
 
-/// What was trained here, for programs.
+/// The runs that were trained here, for programs.
 #[derive(serde::Serialize)]
 struct Report<'a> {
     runs: &'a [Trained],

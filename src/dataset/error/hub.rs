@@ -1,4 +1,4 @@
-//! What can be wrong with a dataset on the hub.
+//! Errors of a dataset on the hub.
 
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ pub enum HubError {
         what: String,
         /// `HF_ENDPOINT`.
         endpoint: String,
-        /// What it said.
+        /// The hub's message.
         reason: String,
     },
     /// Offline, and the local cache lacks the dataset.

@@ -1,4 +1,4 @@
-//! What can be wrong with a source of samples.
+//! Errors of a source of samples.
 
 mod hub;
 mod parquet;
@@ -148,7 +148,7 @@ pub enum Error {
         path: PathBuf,
         /// The column.
         column: String,
-        /// What was found instead.
+        /// The value found instead.
         found: String,
     },
     /// No split has labels.

@@ -1,4 +1,4 @@
-//! What can be wrong with parquet files of images.
+//! Errors of parquet files of images.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ pub enum ParquetError {
     Parquet {
         /// The file.
         path: PathBuf,
-        /// What the parquet reader said.
+        /// The parquet reader's message.
         reason: String,
     },
     /// A parquet file is compressed in a way that this program does not read.
@@ -29,7 +29,7 @@ pub enum ParquetError {
     Column {
         /// The file.
         path: PathBuf,
-        /// What is looked for.
+        /// The column that is looked for.
         wanted: &'static str,
         /// The columns.
         found: String,
@@ -41,7 +41,7 @@ pub enum ParquetError {
     NamedColumn {
         /// The file.
         path: PathBuf,
-        /// What is looked for.
+        /// The column that is looked for.
         wanted: &'static str,
         /// The column's name.
         column: String,

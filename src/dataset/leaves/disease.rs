@@ -1,4 +1,4 @@
-//! What makes a leaf ill, and what only looks like it.
+//! The marks of diseases on a leaf, and marks that only look like them.
 
 use super::math::{Dice, Rgb, fraction, hash, mix, noise, scale, smoothstep};
 use super::surface::Surface;
@@ -81,7 +81,7 @@ pub fn bean_rust(dice: &mut Dice, surface: &mut Surface, severity: f32) {
     }
 }
 
-/// What any leaf may carry: soil, yellowing, burnt margins, bruises, holes, pale flecks and drops of water.
+/// The marks that any leaf may carry: soil, yellowing, burnt margins, bruises, holes, pale flecks and drops of water.
 pub fn distractors(dice: &mut Dice, surface: &mut Surface) {
     if dice.chance(0.45) {
         yellowing(dice, surface);

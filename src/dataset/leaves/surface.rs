@@ -4,7 +4,7 @@ use super::canvas::Canvas;
 use super::math::{Dice, Rgb, cos, fractal, mix, noise, scale, sin, smoothstep};
 use super::shape::Leaf;
 
-/// What one pixel of the blade is made of.
+/// The colours of one pixel of the blade.
 #[derive(Clone, Copy, Default)]
 pub struct Texel {
     pub albedo: Rgb,

@@ -21,7 +21,7 @@ pub(super) struct File {
     pub path: PathBuf,
     pub columns: Columns,
     pub rows: usize,
-    /// What its images take, encoded.
+    /// The bytes of its images, encoded.
     pub image_bytes: u64,
     pub groups: RowGroups,
     schema: SchemaDescPtr,

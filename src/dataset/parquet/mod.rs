@@ -50,7 +50,7 @@ pub(super) fn open(
     Ok(opened)
 }
 
-/// What opening a dataset may keep, and where it notes what it hashed.
+/// The memory that opening a dataset may keep, and the place where it notes what it hashed.
 struct Opening<'a> {
     kept_bytes: u64,
     worth_caching: Duration,

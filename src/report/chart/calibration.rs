@@ -12,7 +12,7 @@ const STRIP: f64 = 62.0;
 
 /// Bins of one model as bars, and of another as marks.
 pub struct Calibration {
-    /// What the bars are of.
+    /// The name of the bars.
     pub name: String,
     /// Bins of equal width from 0 to 1.
     pub bins: Vec<Bin>,

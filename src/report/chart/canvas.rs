@@ -1,4 +1,4 @@
-//! What every chart is drawn with: a canvas four times as fine as its pixels, text, and where a legend goes.
+//! The canvas of every chart, four times as fine as its pixels, with text and a place for the legend.
 
 use std::sync::Once;
 
@@ -117,7 +117,7 @@ pub fn range(values: impl IntoIterator<Item = f64>, from: Option<f64>, to: Optio
     if high - low > least { (low, high) } else { (low - 1e3 * least, high + 1e3 * least) }
 }
 
-/// What stands above a plot: what its vertical axis shows, then a legend in as many lines as it needs.
+/// The head of a plot: what its vertical axis shows, then a legend in as many lines as it needs.
 pub struct Head<'a> {
     /// The axis.
     pub axis: &'a str,

@@ -17,15 +17,15 @@ const SMALL: f64 = 10.5;
 pub struct Cell {
     /// How deep in colour, 0 to 1.
     pub depth: f64,
-    /// What is written in it, a line each.
+    /// The text in it, line by line.
     pub lines: Vec<String>,
 }
 
 /// A matrix with named rows and columns.
 pub struct Heat {
-    /// What the rows are.
+    /// The name of the rows.
     pub rows_title: String,
-    /// What the columns are.
+    /// The name of the columns.
     pub columns_title: String,
     /// Names of the rows, from above.
     pub rows: Vec<String>,

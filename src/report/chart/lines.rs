@@ -12,7 +12,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 /// One curve.
 pub struct Series {
-    /// What the legend calls it; none leaves it out of the legend.
+    /// The name in the legend; none leaves it out of the legend.
     pub name: Option<String>,
     /// `(x, y)`, from left to right.
     pub points: Vec<(f64, f64)>,
@@ -25,7 +25,7 @@ pub struct Series {
 /// How a curve is drawn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Line {
-    /// What the chart is about.
+    /// The line that the chart is about.
     Solid,
     /// One of several behind a mean.
     Thin,
@@ -37,9 +37,9 @@ pub enum Line {
 
 /// Curves over one axis.
 pub struct Lines {
-    /// What the horizontal axis shows.
+    /// The name of the horizontal axis.
     pub x: String,
-    /// What the vertical axis shows, with its unit.
+    /// The name of the vertical axis, with its unit.
     pub y: String,
     /// The curves; later ones lie above.
     pub series: Vec<Series>,

@@ -18,7 +18,7 @@ pub use spread::{Row, Spread};
 
 use canvas::{Canvas, Drawn, SCALE, WIDTH, px};
 
-/// What tells that decant wrote an SVG file.
+/// The mark of an SVG file that decant wrote.
 const MARK: &str = "<!-- decant report -->";
 
 /// Whether a file that begins with these bytes is an SVG file that [`Chart::svg`] made.
@@ -33,15 +33,15 @@ const PNG_SCALE: u32 = 2;
 pub struct Chart {
     /// Its name in files and in the page: lower case, words joined by hyphens.
     pub name: &'static str,
-    /// What it shows.
+    /// The title.
     pub title: String,
     /// The text for readers who do not see it: its finding, not its looks.
     pub alt: String,
-    /// What is drawn.
+    /// The drawing.
     pub plot: Plot,
 }
 
-/// What is drawn.
+/// A drawing.
 pub enum Plot {
     /// Curves.
     Lines(Lines),
@@ -85,7 +85,7 @@ impl Chart {
         head + &self.elements()
     }
 
-    /// What is inside of the SVG, and its end.
+    /// The content of the SVG, and its end.
     fn elements(&self) -> String {
         let (width, height) = self.size();
         let mut svg = String::new();

@@ -15,13 +15,13 @@ pub struct Row {
     pub name: String,
     /// The measurements.
     pub values: Vec<f64>,
-    /// What the others are compared with.
+    /// Whether the others are compared with it.
     pub reference: bool,
 }
 
 /// Rows of measurements over one horizontal axis.
 pub struct Spread {
-    /// What is measured, with its unit.
+    /// The measure, with its unit.
     pub x: String,
     /// From above.
     pub rows: Vec<Row>,

@@ -41,7 +41,7 @@ impl Colour {
         Self { name, light, dark }
     }
 
-    /// What charts are drawn with.
+    /// The colour as charts are drawn with it.
     pub const fn rgb(&self) -> RGBColor {
         RGBColor(self.light.0, self.light.1, self.light.2)
     }

@@ -15,7 +15,7 @@ use crate::train::metrics::Metrics;
 /// One number with its name and what it is beside.
 struct Fact(&'static str, String, String);
 
-/// What follows the kind in the line under the title.
+/// The rest of the line under the title, after the kind.
 pub fn lead(contents: &Contents) -> Markup {
     let student = |run: &Run| run.description.pipeline.student.describe();
     html! {

@@ -44,7 +44,7 @@ pub enum Damage {
         path: PathBuf,
         /// The field, dotted.
         field: String,
-        /// What it should be.
+        /// The value that it should have.
         expected: String,
         /// Its description.
         found: String,
@@ -102,7 +102,7 @@ pub enum Damage {
     Layout {
         /// The shard.
         path: PathBuf,
-        /// What was expected and what was found.
+        /// The expected and the found layout.
         reason: String,
     },
 
@@ -134,7 +134,7 @@ pub enum Damage {
         row: usize,
         /// The value found.
         value: String,
-        /// What may be there.
+        /// The values that are allowed.
         expected: &'static str,
     },
 
@@ -147,7 +147,7 @@ pub enum Damage {
         column: String,
         /// The row in the shard.
         row: usize,
-        /// What the other classes have if each has the smallest kept logit.
+        /// The mass of the other classes if each has the smallest kept logit.
         most: f64,
         /// The stored value.
         found: f32,

@@ -1,4 +1,4 @@
-//! What was asked for and what is there do not match.
+//! Requests that do not match what is there.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub enum Mismatch {
     Invalid {
         /// The manifest's field, dotted.
         field: &'static str,
-        /// What is allowed.
+        /// The values that are allowed.
         expected: String,
         /// The given text.
         found: String,
@@ -26,9 +26,9 @@ pub enum Mismatch {
         path: PathBuf,
         /// The first field that differs, dotted.
         field: &'static str,
-        /// What this run has.
+        /// The value of this run.
         expected: String,
-        /// What the manifest says.
+        /// The value in the manifest.
         found: String,
     },
 
@@ -115,7 +115,7 @@ pub enum Mismatch {
     },
 
     /// A batch of kept classes from a cache that has them all.
-    #[error("split {split:?} stores every class, not the largest alone; read its soft targets instead")]
+    #[error("split {split:?} stores every class, not only the largest; read its soft targets instead")]
     NotKept {
         /// The split.
         split: String,
@@ -311,7 +311,7 @@ pub enum Mismatch {
     Archive {
         /// The archive.
         path: PathBuf,
-        /// What was found.
+        /// The fault.
         reason: String,
     },
 
@@ -320,7 +320,7 @@ pub enum Mismatch {
         "{url} was committed by another worker with BLAKE3 {found}, this one made {made}; the committed one stays: run every worker of a cache with the same provider, precision and runtime"
     )]
     OtherBytes {
-        /// What was committed.
+        /// The URL that was committed.
         url: String,
         /// The digest that this worker came to.
         made: Digest,
@@ -328,14 +328,14 @@ pub enum Mismatch {
         found: Digest,
     },
 
-    /// What is done to a folder alone.
+    /// An action that is possible only on a folder.
     #[error("{url} can't be {action} in an object store; {remedy}")]
     OnlyLocal {
         /// The cache.
         url: String,
-        /// What was asked for, as a participle.
+        /// The action that was asked for, as a participle.
         action: &'static str,
-        /// What to do instead.
+        /// The remedy.
         remedy: String,
     },
 }

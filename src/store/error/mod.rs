@@ -16,7 +16,7 @@ use crate::support::exit::{ExitKind, Kind};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// What was asked for and what is there do not match.
+    /// A request that does not match what is there.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
     /// Stored data is damaged.
@@ -25,7 +25,7 @@ pub enum Error {
     /// The file system refused.
     #[error("{} could not be {action} ({source})", .path.display())]
     Io {
-        /// What was tried, as a participle: "read", "written".
+        /// The action that failed, as a participle: "read", "written".
         action: &'static str,
         /// The file or folder.
         path: PathBuf,

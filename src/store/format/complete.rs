@@ -15,7 +15,7 @@ use crate::support::hash::{Digest, FieldHasher};
 /// Its file name in a cache's folder.
 pub const COMPLETE_FILE: &str = "complete.json";
 
-/// What a whole cache is.
+/// A complete cache.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Complete {
@@ -135,7 +135,7 @@ pub(in crate::store) fn content_hash(key: Digest, records: &[ShardRecord]) -> Di
 }
 
 impl Complete {
-    /// What the encoding lost at each temperature of each split that has rows. A temperature at which it was not measured
+    /// The encoding's loss at each temperature of each split that has rows. A temperature at which it was not measured
     /// is left out: float32 loses nothing, and of the float16 targets that were added later only the rounded logits were
     /// known.
     pub fn encoding_losses(&self, manifest: &Manifest) -> Vec<EncodingLoss> {

@@ -1,4 +1,4 @@
-//! What an encoding loses of the soft targets: measured while a shard is written, when the teacher's own logits are still
+//! The encoding's loss of the soft targets: measured while a shard is written, when the teacher's own logits are still
 //! there, and kept in its record.
 
 use std::fmt;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::RowLoss;
 
-/// What a shard's encoding lost at one temperature, summed over its rows in order, so that shards made by different
+/// The loss of a shard's encoding at one temperature, summed over its rows in order, so that shards made by different
 /// processes add up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,7 +26,7 @@ pub struct Lost {
     pub kept_least: Option<f64>,
 }
 
-/// What an encoding lost of a split's targets at one temperature.
+/// The loss of an encoding in a split's targets at one temperature.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EncodingLoss {
     /// The split.

@@ -20,7 +20,7 @@ pub struct DatasetIdentity {
     pub classes: Vec<String>,
     /// Its splits, in the order in which they are cached.
     pub splits: Vec<SplitSize>,
-    /// What else is worth knowing: how a validation split was made, images that were skipped.
+    /// Other facts worth knowing: how a validation split was made, images that were skipped.
     pub notes: Vec<String>,
     /// The contents of images that were left out because the teacher fails on them, as BLAKE3 of their files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -32,7 +32,7 @@ pub(in crate::store) fn regular(rows: usize, width: usize) -> Vec<u8> {
 #[derive(Default)]
 struct Encoder {
     bytes: Vec<u8>,
-    /// What the open bit-packed run holds; empty while a value is repeated.
+    /// The values of the open bit-packed run; empty while a value is repeated.
     packed: Vec<u8>,
     value: u8,
     /// How often `value` came, counted from the beginning of its group; from [`GROUP`] on it is a repeated run.

@@ -30,7 +30,7 @@ const MAX_SPLITS: usize = 100;
 /// Numbers in the columns beside the logits that are lists: the crop's four.
 const MIN_WIDTH: u64 = 4;
 
-/// What a cache is: everything that decides its bytes.
+/// The identity of a cache: everything that decides its bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {

@@ -1,4 +1,4 @@
-//! What the files of a cache say: their fields, columns and names.
+//! The files of a cache: their fields, columns and names.
 
 pub(in crate::store) mod checksummed_json;
 pub(in crate::store) mod complete;

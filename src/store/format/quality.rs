@@ -1,4 +1,4 @@
-//! What a teacher's logits are worth, as `complete.json` says it.
+//! The quality of a teacher's logits, as `complete.json` has it.
 
 use serde::{Deserialize, Serialize};
 

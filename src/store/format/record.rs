@@ -11,7 +11,7 @@ use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
 use crate::support::hash::Digest;
 
-/// What a finished shard is, written when its bytes are safe on disk.
+/// A finished shard, written when its bytes are safe on disk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShardRecord {
@@ -33,7 +33,7 @@ pub struct ShardRecord {
     pub temperatures: Vec<f32>,
     /// BLAKE3 of the parquet footer: metadata, its length and the closing magic.
     pub footer_blake3: Digest,
-    /// What the encoding lost at each temperature, as far as it was measured; float32 loses nothing.
+    /// The encoding's loss at each temperature, as far as it was measured; float32 loses nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Lost>,
 }

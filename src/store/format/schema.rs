@@ -18,7 +18,7 @@ pub(in crate::store) const IMAGE_HASH_BYTES: usize = 16;
 pub(in crate::store) const INPUT_HASH_BYTES: usize = 8;
 /// Numbers of `crop`: left, top, width, height.
 pub(in crate::store) const CROP_WIDTH: usize = 4;
-/// What the root of the parquet schema is called.
+/// The name of the root of the parquet schema.
 pub(in crate::store) const ROOT: &str = "schema";
 
 /// The columns before the logits and targets, by position.
@@ -40,7 +40,7 @@ pub(in crate::store) mod column {
 pub struct ColumnSummary {
     /// Its name.
     pub name: String,
-    /// What a row has in it, such as `float32[1000]`.
+    /// The type of a row's value, such as `float32[1000]`.
     pub kind: String,
 }
 

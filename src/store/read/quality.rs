@@ -1,4 +1,4 @@
-//! What the teacher's logits are worth against the labels: accuracy, likelihood, calibration, confusions.
+//! The quality of the teacher's logits against the labels: accuracy, likelihood, calibration, confusions.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::support::calibration::{Calibration, argmax};
 pub struct Confusion {
     /// The label, as a class index.
     pub label: usize,
-    /// What the teacher says instead.
+    /// The class that the teacher gives instead.
     pub predicted: usize,
     /// How often.
     pub count: u64,

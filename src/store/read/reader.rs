@@ -19,7 +19,7 @@ use crate::support::hash::Digest;
 
 /// A complete cache, open for reading.
 ///
-/// What is checked when:
+/// The checks, and when each is made:
 /// - [`Cache::open`] reads the manifest, `complete.json` and each shard's footer, all against their digests, and each
 ///   shard's length. It touches no row.
 /// - [`Cache::split`], the first time for a split, checks that each row is the (sample, view) that belongs there and
@@ -67,7 +67,7 @@ impl Cache {
         &self.manifest
     }
 
-    /// What `complete.json` says: content hash, records, the teacher's quality.
+    /// The content of `complete.json`: content hash, records, the teacher's quality.
     pub fn complete(&self) -> &Complete {
         &self.complete
     }

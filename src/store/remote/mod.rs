@@ -50,7 +50,7 @@ pub fn pull(folder: &Path, context: &Context) -> Result<PathBuf, Error> {
     };
     let cache = RemoteCache::held(&Bucket::open(&root, context)?, name)?;
     if cache.refresh()?.is_none() {
-        // A cache that was softened from a copy is here alone.
+        // A cache that was softened from a copy is only here.
         if cache.dir().join(crate::store::MANIFEST_FILE).is_file() {
             return Ok(cache.dir().to_path_buf());
         }
@@ -114,7 +114,7 @@ pub fn summaries(root: &Url, context: &Context) -> Result<Vec<Listed>, Error> {
     Ok(found)
 }
 
-/// Refuses a cache in an object store, where something is done to a folder alone.
+/// Refuses a cache in an object store, where an action is possible only on a folder.
 ///
 /// # Errors
 /// [`Mismatch::OnlyLocal`] with the `remedy`.

@@ -37,7 +37,7 @@ const MAX_PADDING: u64 = 1 << 20;
 /// [`unpack`] accepts what this makes.
 ///
 /// # Errors
-/// What [`Cache::check_content`] finds, and [`Error::Io`].
+/// The errors of [`Cache::check_content`], and [`Error::Io`].
 pub fn pack(dir: &Path, archive: &Path) -> Result<(), Error> {
     temporary_folder::clean_siblings(archive)?;
     let cache = Cache::open(dir)?;

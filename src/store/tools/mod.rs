@@ -1,4 +1,4 @@
-//! What the `cache` commands do with a whole cache.
+//! The tools of the `cache` commands, which work on a whole cache.
 
 pub(in crate::store) mod archive;
 pub(in crate::store) mod soften_cache;

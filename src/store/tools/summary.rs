@@ -1,4 +1,4 @@
-//! What `cache ls` and `cache inspect` show, as data.
+//! The data that `cache ls` and `cache inspect` show.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ pub struct Summary {
     pub dataset: String,
     /// The teacher's name.
     pub teacher: String,
-    /// What ran it, in which precision.
+    /// The provider that ran it, and the precision.
     pub provider: String,
     /// How many classes.
     pub classes: usize,
@@ -56,7 +56,7 @@ pub struct Summary {
     pub columns: Vec<ColumnSummary>,
     /// Whether the encoding keeps every number as the teacher gave it.
     pub lossless: bool,
-    /// What the encoding lost on each split at each temperature, once complete and as far as it was measured.
+    /// The encoding's loss on each split at each temperature, once complete and as far as it was measured.
     pub encoding_loss: Vec<EncodingLoss>,
 }
 

@@ -33,7 +33,7 @@ use crate::support::files;
 use crate::support::hash::Digest;
 use crate::view::{Filter, Resize, Size};
 
-/// What stands between the runtime and the batch size in a manifest of format 1.
+/// The text between the runtime and the batch size in a manifest of format 1.
 const BATCHES: &str = ", batches of ";
 
 /// A manifest of format 1.

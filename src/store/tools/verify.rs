@@ -20,7 +20,7 @@ use crate::support::hash::Digest;
 /// The largest relative difference between two sums of the same numbers that counts as none.
 const ROUNDING: f64 = 1e-9;
 
-/// What [`verify`] found.
+/// The findings of [`verify`].
 #[derive(Debug)]
 pub struct Report {
     /// The cache's content hash.

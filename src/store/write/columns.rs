@@ -7,7 +7,7 @@ use crate::store::format::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTE
 use crate::store::write::encode::Derived;
 use crate::store::write::row::Row;
 
-/// What is known of a shard's rows before anything is derived from their logits.
+/// The rows of a shard before anything is derived from their logits.
 pub(in crate::store) struct Rows {
     samples: Vec<u64>,
     /// As a page of byte arrays holds them: each after its length.
@@ -60,7 +60,7 @@ pub(in crate::store) struct Columns {
     derived: Derived,
 }
 
-/// What a column's only page holds before it is compressed.
+/// The content of a column's only page before it is compressed.
 pub(in crate::store) struct Content {
     /// Levels, where the column is of lists, then the values.
     pub(in crate::store) bytes: Vec<u8>,
@@ -74,7 +74,7 @@ impl Columns {
         Self { rows, derived }
     }
 
-    /// What their encoding loses at each temperature.
+    /// The encoding's loss at each temperature.
     pub(in crate::store) fn lost(&self) -> Vec<Lost> {
         self.derived.lost()
     }

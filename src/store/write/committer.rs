@@ -8,7 +8,7 @@ use crate::store::format::plan::ShardSpec;
 use crate::store::format::record::ShardRecord;
 use crate::store::write::writer::ShardWriter;
 
-/// What is done with a shard once it is safe on disk.
+/// The action on a shard once it is safe on disk.
 type Then = dyn Fn(&ShardSpec, &ShardRecord) -> Result<(), Error> + Send + Sync;
 
 /// Commits shards one at a time on a thread of its own. Memory is that of two shards: the one being committed and the one

@@ -27,11 +27,11 @@ use crate::store::write::columns::Content;
 use crate::support::atomic::AtomicFile;
 use crate::support::hash::Digest;
 
-/// What a parquet file begins with.
+/// The first bytes of a parquet file.
 const MAGIC: &[u8; 4] = b"PAR1";
 /// The version of the format that has data pages of version 1.
 const PARQUET_VERSION: i32 = 1;
-/// What is digested and then written while it is in the processor's cache.
+/// The bytes that are digested and then written at a time, while they are in the processor's cache.
 const BLOCK: usize = 1 << 18;
 /// Bytes that are given to the disk at a time, before the next column is there.
 const SYNC_BYTES: u64 = 8 << 20;
@@ -196,7 +196,7 @@ pub(in crate::store) fn plain_bytes(manifest: &Manifest, spec: &ShardSpec, colum
     sink.bytes + footer.len() as u64
 }
 
-/// What a column's only page will hold.
+/// The sizes of a column's only page.
 pub(in crate::store) struct Sizes {
     pub(in crate::store) bytes: usize,
     pub(in crate::store) values: usize,

@@ -20,7 +20,7 @@ impl Manifest {
     }
 }
 
-/// What the page of each column holds, in the order of the schema.
+/// The sizes of each column's page, in the order of the schema.
 fn sizes(manifest: &Manifest, spec: &ShardSpec, path_bytes: usize) -> Vec<Sizes> {
     let rows = spec.rows as usize;
     let scalar = |bytes: usize| Sizes { bytes: rows * bytes, values: rows };

@@ -1,4 +1,4 @@
-//! What can be wrong with a checkpoint.
+//! Errors of a checkpoint.
 
 use std::{io, path::PathBuf};
 
@@ -44,7 +44,7 @@ pub enum Error {
     Format {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
+        /// The parser's message.
         reason: String,
     },
     /// Tensors of the student that the file lacks.
@@ -114,9 +114,9 @@ pub enum Error {
     OtherModel {
         /// The `config.json`.
         path: PathBuf,
-        /// What students have.
+        /// The value of our students.
         expected: String,
-        /// What the file has.
+        /// The value in the file.
         found: String,
     },
     /// The `config.json` beside the weights describes a network that computes something else.
@@ -128,9 +128,9 @@ pub enum Error {
         network: &'static str,
         /// The key.
         key: &'static str,
-        /// What the student has.
+        /// The student's shape.
         expected: String,
-        /// What the file has.
+        /// The file's shape.
         found: String,
     },
 }

@@ -19,7 +19,7 @@ use crate::{
 /// The file that holds a student's weights.
 pub const WEIGHTS: &str = "model.safetensors";
 
-/// What a student's folder says beside its weights.
+/// The description of a student in its folder, beside its weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Card<'a> {
     /// Class names in the order of the logits.

@@ -1,4 +1,4 @@
-//! What can go right and wrong between a student and a Hugging Face folder.
+//! Tests of the way between a student and a Hugging Face folder, and of its errors.
 
 use std::{collections::BTreeMap, fs, path::Path};
 

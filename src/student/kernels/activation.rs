@@ -1,6 +1,6 @@
 //! Activations.
 
-/// What follows a BatchNorm.
+/// The activation after a BatchNorm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// Nothing.

@@ -32,7 +32,7 @@ pub(super) struct Parameters<'a> {
     pub statistics: Source<'a>,
 }
 
-/// What forward keeps for backward.
+/// The values that forward keeps for backward.
 #[derive(Clone, Debug)]
 pub(super) struct Saved {
     z: Vec<Buffer>,

@@ -1,4 +1,4 @@
-//! What a chain is made of, and how large each of its layers is on an input.
+//! The layers of a chain, and how large each of them is on an input.
 
 use super::{
     activation::Activation,
@@ -6,7 +6,7 @@ use super::{
     window::{Padding, Window},
 };
 
-/// What a layer convolves with.
+/// The kernel of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conv {
     /// Over all planes of an image; weight `[out, planes, kernel, kernel]`. Only as first layer, on `[batch, planes, height,
@@ -63,11 +63,11 @@ impl Conv {
 pub struct Layer {
     /// The convolution.
     pub conv: Conv,
-    /// What follows the norm.
+    /// The activation after the norm.
     pub activation: Activation,
 }
 
-/// What a chain is made of.
+/// The layers of a chain.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChainSpec {
     /// First to last.

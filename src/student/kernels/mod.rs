@@ -67,7 +67,7 @@ pub struct Statistics {
     pub variance: Tensor<1>,
 }
 
-/// What a layer measured of its batch, for the running statistics.
+/// The statistics that a layer measured of its batch, for the running ones.
 #[derive(Clone, Debug)]
 pub struct BatchStatistics {
     /// Mean of each channel, `[channels]`.

@@ -21,7 +21,7 @@ use super::{
     rows,
 };
 
-/// What the product reads.
+/// The input of the product.
 pub(super) enum Input<'a> {
     /// Rows as they are.
     Rows(&'a [f32]),
@@ -90,7 +90,7 @@ pub(super) fn forward(
     moments.then(|| MomentSums::join(&sums))
 }
 
-/// What becomes of the gradient of a layer's input.
+/// The destination of the gradient of a layer's input.
 pub(super) enum InputGradient<'a> {
     /// It is not needed.
     Unused,

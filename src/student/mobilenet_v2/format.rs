@@ -1,4 +1,4 @@
-//! What a MobileNetV2 is to `transformers`.
+//! The MobileNetV2 of `transformers`.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub(super) const FORMAT: Format = Format {
     class: "MobileNetV2ForImageClassification",
     dropout: 0.8,
     // TensorFlow's 0.997 read as PyTorch's momentum, which means the opposite: the running statistics are nearly those of
-    // the last training batch alone.
+    // the last training batch only.
     batch_norm_momentum: 0.997,
     initial,
     width: Some(("depth_multiplier", 1.0)),

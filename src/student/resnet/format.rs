@@ -1,4 +1,4 @@
-//! What a ResNet-18 is to `transformers`: the configuration of `microsoft/resnet-18`.
+//! The ResNet-18 of `transformers`: the configuration of `microsoft/resnet-18`.
 
 use serde_json::{Value, json};
 

@@ -9,7 +9,7 @@ use hf_hub::{Cache, Repo, RepoType};
 
 pub use settings::Settings;
 
-/// What a failed listing was for, in messages.
+/// The purpose of a failed listing, in messages.
 const LIST: &str = "the list of files";
 
 /// The kinds of repository.

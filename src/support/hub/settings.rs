@@ -1,4 +1,4 @@
-//! What the environment says about the hub, with the meaning that `huggingface_hub` gives it.
+//! The environment's settings for the hub, with the meaning that `huggingface_hub` gives them.
 
 use std::path::PathBuf;
 

@@ -39,7 +39,7 @@ const FILE: &str = "events.out.tfevents.decant";
 pub const MISTAKES: usize = 8;
 /// The largest event file that is read, in bytes.
 const LIMIT: u64 = 4 << 30;
-/// What marks the events of finished epochs, and those of the end.
+/// The mark of the events of finished epochs, and of those of the end.
 const EPOCH_TAG: &str = "validation/";
 const MISTAKE_TAG: &str = "mistakes/";
 

@@ -1,4 +1,4 @@
-//! What the event file of a run that is interrupted holds.
+//! The event file of a run that is interrupted.
 
 use std::fs;
 use std::path::Path;

@@ -61,7 +61,7 @@ struct Rows<'a> {
     used: usize,
 }
 
-/// What a row's bytes mean.
+/// The meaning of a row's bytes.
 enum Samples {
     /// Black and white.
     Bits,
@@ -198,7 +198,7 @@ impl Header {
         Ok(header)
     }
 
-    /// What the pixels are made of; reads the palette.
+    /// The kind of the pixels; reads the palette.
     fn samples(&mut self, bytes: &[u8]) -> Result<Samples, Error> {
         let fields = match (self.bits, self.compression) {
             (1 | 4 | 8 | 16 | 24 | 32, RAW | RLE8 | RLE4) => None,

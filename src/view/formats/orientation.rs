@@ -134,7 +134,7 @@ impl ByteOrder {
     }
 }
 
-/// What Pillow's `tiff:Orientation(="|>)([0-9])` finds.
+/// The matches of Pillow's `tiff:Orientation(="|>)([0-9])`.
 pub(super) fn digit_in_xmp(xmp: &[u8]) -> Option<u8> {
     const KEY: &[u8] = b"tiff:Orientation";
     let values = xmp.windows(KEY.len()).enumerate().filter(|(_, window)| *window == KEY);

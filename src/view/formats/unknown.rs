@@ -1,4 +1,4 @@
-//! What a file is that is not an image that decant reads, in words.
+//! Names, in words, of files that are not images that decant reads.
 
 /// Completes the sentence "it ...".
 pub(super) fn describe(bytes: &[u8]) -> String {

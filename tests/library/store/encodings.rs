@@ -263,7 +263,7 @@ fn a_column_is_read_when_it_is_used_and_no_other() {
         let file = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&path).unwrap()).unwrap();
         let chunks = file.metadata().row_group(0).columns();
         let chunk = chunks.iter().find(|chunk| chunk.column_path().parts()[0] == "soft_t1").unwrap();
-        // Its page can't be read any more, and nobody can tell from the digests.
+        // Its page can't be read any more, and the digests can't tell.
         let mut bytes = fs::read(&path).unwrap();
         bytes[chunk.data_page_offset() as usize..][..8].fill(0xff);
         forge_shard(&dir, &manifest, 0, &bytes);

@@ -1,4 +1,4 @@
-//! What stands in a JPEG before its first scan.
+//! The part of a JPEG before its first scan.
 
 use super::FORMAT;
 use super::segment::{START_OF_SCAN, segment};

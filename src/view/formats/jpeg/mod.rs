@@ -51,7 +51,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
 /// How often the channels of a frame are sampled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Layout {
-    /// What cameras and encoders write.
+    /// The kinds that cameras and encoders write.
     Usual,
     /// One channel with factors, which mean nothing then.
     Single,

@@ -8,7 +8,7 @@ use super::{FORMAT, Header};
 use crate::view::Error;
 use crate::view::formats::{damaged, truncated};
 
-/// What Pillow inflates of a text or a colour profile; a longer one makes it refuse the file.
+/// The most bytes that Pillow inflates of a text or a colour profile; a longer one makes it refuse the file.
 const MAX_TEXT: usize = 1 << 20;
 
 /// Where an orientation can stand, each in the last of its chunks.
@@ -219,7 +219,7 @@ impl<'a> File<'a> {
     }
 }
 
-/// What stands before and behind the first zero byte.
+/// The bytes before and behind the first zero byte.
 fn split(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = data.iter().position(|&byte| byte == 0)?;
     Some((&data[..end], &data[end + 1..]))

@@ -36,7 +36,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
 
 const END: &[u8] = b"\0\0\0\0IEND\0\0\0\0";
 
-/// What the header chunk says.
+/// The header chunk.
 #[derive(Clone, Copy)]
 struct Header {
     width: u32,

@@ -1,4 +1,4 @@
-//! What a TIFF's samples mean, in the layouts that Pillow knows, and how each becomes RGB.
+//! The meaning of a TIFF's samples, in the layouts that Pillow knows, and how each becomes RGB.
 
 use super::FORMAT;
 use super::directory::{Directory, tag};
