@@ -116,7 +116,12 @@ fn encoding_keys() -> Vec<Key> {
 }
 
 const KEYS: &[Key] = &[
-    Key::new("cache.name", Kind::Text, Role::Name, "The readable part of the cache's folder name; the pipeline's name unless given"),
+    Key::new(
+        "cache.name",
+        Kind::Text,
+        Role::Name,
+        "The readable part of the cache's folder name; the pipeline's name unless given",
+    ),
     Key::new(
         "cache.dir",
         Kind::Path,
@@ -137,10 +142,16 @@ const KEYS: &[Key] = &[
         "Views of each train image that the teacher sees; view 0 is the plain evaluation view",
     )
     .also(&["num-views", "n-views", "augmentations", "num-augmentations"]),
-    Key::new("cache.seed", Kind::Whole(0, ANY), Role::Decides, "Fixes crops and flips of the views").read(SEVERAL_VIEWS),
+    Key::new("cache.seed", Kind::Whole(0, ANY), Role::Decides, "Fixes crops and flips of the views")
+        .read(SEVERAL_VIEWS),
     Key::new("cache.shard-rows", Kind::Whole(1, 1 << 20), Role::Machine, "Rows of a shard at most"),
-    Key::new("cache.zstd", Kind::Whole(0, 22), Role::Machine, "The level at which zstd compresses; 0 leaves the cache plain, to be read from the memory map")
-        .also(&["compression", "compression-level"]),
+    Key::new(
+        "cache.zstd",
+        Kind::Whole(0, 22),
+        Role::Machine,
+        "The level at which zstd compresses; 0 leaves the cache plain, to be read from the memory map",
+    )
+    .also(&["compression", "compression-level"]),
     Key::new(
         "cache.view.scale",
         Kind::Array(2, Range::above(0.0, 1.0)),
@@ -155,9 +166,14 @@ const KEYS: &[Key] = &[
         "The least and the largest ratio of a view's width to its height",
     )
     .read(SEVERAL_VIEWS),
-    Key::new("cache.view.flip", Kind::Number(Range::closed(0.0, 1.0)), Role::Decides, "The probability of a mirrored view")
-        .read(SEVERAL_VIEWS)
-        .also(&["hflip", "horizontal-flip"]),
+    Key::new(
+        "cache.view.flip",
+        Kind::Number(Range::closed(0.0, 1.0)),
+        Role::Decides,
+        "The probability of a mirrored view",
+    )
+    .read(SEVERAL_VIEWS)
+    .also(&["hflip", "horizontal-flip"]),
 ];
 
 /// `[cache.view]`: how views other than view 0 are drawn. The defaults are those of torchvision's `RandomResizedCrop`

@@ -2,10 +2,10 @@
 
 use toml::Value;
 
+use super::Pipeline;
 use super::keys::keys;
 use super::kind::{Wrong, shortest};
 use super::rule::{Invalid, within};
-use super::Pipeline;
 use crate::loss::{Loss, Reads};
 
 impl Pipeline {
@@ -51,10 +51,8 @@ impl Pipeline {
         let fits = |loss: &Loss| loss.declaration().reads != Reads::Logits;
         let names: Vec<String> =
             Loss::ALL.iter().filter(|loss| fits(loss)).map(|loss| format!("\"{}\"", loss.name())).collect();
-        let rule = format!(
-            "{} {with}, since the others compare every class with every other",
-            names.join(" or ")
-        );
+        let rule =
+            format!("{} {with}, since the others compare every class with every other", names.join(" or "));
         within("train.loss", format!("\"{}\"", train.loss.name()), fits(&train.loss), &rule)?;
         let end = train.temperature_end.map_or(String::new(), |end| end.to_string());
         let rule = format!("left out {with}, which knows the mass of the rest only at cache.temperatures");

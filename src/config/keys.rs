@@ -7,7 +7,7 @@ use toml::Value;
 use super::Pipeline;
 use super::key::{Condition, Declared, Role};
 use super::kind::{Kind, shortest};
-use super::{cache, dataset, pipeline, student, sweep, teacher, train_keys};
+use super::{cache, dataset, pipeline, student, sweep, teacher_keys, train_keys};
 
 /// A key of a pipeline file, as it is declared beside its field.
 pub struct Key {
@@ -90,7 +90,7 @@ pub fn keys() -> &'static [Key] {
         let sections = [
             all(|pipeline| pipeline, pipeline::KEYS),
             all(|pipeline| &pipeline.dataset, dataset::KEYS),
-            all(|pipeline| &pipeline.teacher, teacher::KEYS),
+            all(|pipeline| &pipeline.teacher, teacher_keys::KEYS),
             all(|pipeline| &pipeline.cache, &cache::keys()),
             all(|pipeline| &pipeline.student, student::KEYS),
             all(|pipeline| &pipeline.train, train_keys::KEYS),

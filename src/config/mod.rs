@@ -28,6 +28,7 @@ mod sweep;
 mod teacher;
 mod teacher_device;
 mod teacher_devices;
+mod teacher_keys;
 #[cfg(test)]
 mod tests;
 mod train;

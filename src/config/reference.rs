@@ -49,7 +49,9 @@ pub fn reference() -> String {
         parts.push(row(key));
     }
     parts.push("\n## Encodings\n\n`cache.encoding` is one of these.\n\n".to_owned());
-    parts.push("| encoding | what it stores | columns of logits and targets |\n| --- | --- | --- |\n".to_owned());
+    parts.push(
+        "| encoding | what it stores | columns of logits and targets |\n| --- | --- | --- |\n".to_owned(),
+    );
     for encoding in Encoding::all() {
         let columns = encoding.value_columns(1, &[1.0]).into_iter();
         let columns: Vec<String> = columns.map(|column| format!("`{}`", column.name)).collect();

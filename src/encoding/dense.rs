@@ -24,12 +24,7 @@ pub(super) fn read_logits(element: Element, row: &dyn StoredRow, out: &mut [f32]
 }
 
 /// Reads the targets of a row; where the temperature has no column, as it would hold them.
-pub(super) fn read_soft(
-    element: Element,
-    row: &dyn StoredRow,
-    at: At,
-    out: &mut [f32],
-) -> Result<(), Wrong> {
+pub(super) fn read_soft(element: Element, row: &dyn StoredRow, at: At, out: &mut [f32]) -> Result<(), Wrong> {
     if let Some(column) = at.column {
         element.floats(row.bytes(column)?, out);
         return Ok(());

@@ -67,7 +67,9 @@ mod tests {
             assert_eq!(serde_json::to_string(&encoding).unwrap(), text);
             assert_eq!(serde_json::from_str::<Encoding>(text).unwrap(), encoding);
         }
-        for wrong in [r#""top-k""#, r#"{"float32":1}"#, r#"{"top-k":1,"float16":2}"#, r#""float8""#, "{}", "3"] {
+        for wrong in
+            [r#""top-k""#, r#"{"float32":1}"#, r#"{"top-k":1,"float16":2}"#, r#""float8""#, "{}", "3"]
+        {
             assert!(serde_json::from_str::<Encoding>(wrong).is_err(), "{wrong}");
         }
     }

@@ -158,8 +158,9 @@ impl Codec for TopK {
                 || logits[at - 1] > logits[at]
                 || (logits[at - 1] >= logits[at] && classes[at - 1] < classes[at])
         };
-        let bad =
-            (0..kept).find(|&at| !is_class(classes[at], row.classes()) || !is_in_order(at)).map(|at| classes[at]);
+        let bad = (0..kept)
+            .find(|&at| !is_class(classes[at], row.classes()) || !is_in_order(at))
+            .map(|at| classes[at]);
         let mut sorted = classes;
         sorted.sort_unstable();
         let twice = || sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);

@@ -4,8 +4,8 @@ use super::{Error, Settings};
 use crate::config;
 use crate::dataset::Dataset;
 use crate::store::{
-    self, CacheBuilder, DatasetIdentity, Manifest, RandomCrops, ShardSpec, SplitSize,
-    TeacherIdentity, ViewIdentity,
+    self, CacheBuilder, DatasetIdentity, Manifest, RandomCrops, ShardSpec, SplitSize, TeacherIdentity,
+    ViewIdentity,
 };
 use crate::support::hash::Digest;
 use crate::teacher::Description;

@@ -7,6 +7,7 @@
 //! Machines share a sweep by its [`Units`]: each trains some with [`train()`], and [`standing`] collects their results.
 
 mod axes;
+mod combinations;
 mod display;
 mod error;
 mod estimate;

@@ -5,15 +5,13 @@ use std::path::PathBuf;
 
 use toml::Value;
 
-use super::grid::{Grid, tables};
-use super::value::{LAMBDA, SEED, Values, same, short, text};
+use super::combinations::{axes, combinations, exclusions};
+use super::grid::Grid;
+use super::value::{LAMBDA, Values, short, text};
 use super::{Error, search};
 use crate::config::{self, Assignment, Pipeline, Source, Variant};
 use crate::runs::keys::{self, is_of};
 use crate::train;
-
-/// Combinations at most.
-const MOST: usize = 100_000;
 
 /// Characters of an axis in the plan.
 const AXIS_WIDTH: usize = 69;
@@ -103,7 +101,7 @@ pub fn expand(source: &Source, base: &Pipeline) -> Result<Points, Error> {
         let mut dropped: Vec<&str> = unread.iter().map(|(key, _)| *key).collect();
         if !pipeline.train.is_taught() {
             let more;
-            (pipeline, more) = from_labels_alone(source, values)?;
+            (pipeline, more) = from_labels_only(source, values)?;
             dropped.retain(|key| !keys::is_teachers(key));
             dropped.extend(more);
         }
@@ -160,7 +158,7 @@ impl Readers {
 
 /// A run from the labels only, with the pipeline's own values for the keys that it does not depend on, and the names of
 /// those.
-fn from_labels_alone(
+fn from_labels_only(
     source: &Source,
     mut values: Vec<Assignment>,
 ) -> Result<(Pipeline, Vec<&'static str>), Error> {
@@ -175,106 +173,6 @@ fn from_labels_alone(
         }
     }
     Ok((source.variant(&values)?.pipeline, dropped))
-}
-
-/// Every combination of the grid and the draws, then every explicit run from every seed.
-fn combinations(
-    source: &Source,
-    base: &Pipeline,
-    grid: &Grid,
-    draws: &[Vec<Assignment>],
-) -> Result<Vec<Vec<Assignment>>, Error> {
-    let explicit = tables(source, "runs", &base.sweep.runs)?;
-    let seeds = grid.axes.iter().find(|axis| axis.key == SEED);
-    let has_axes = grid.axes.iter().any(|axis| axis.key != SEED) || base.sweep.search.is_some();
-    let cells: usize = grid.axes.iter().map(|axis| axis.values.len()).fold(1, usize::saturating_mul);
-    let points = cells.saturating_mul(draws.len());
-    if points > MOST {
-        return Err(Error::TooMany { place: source.place("sweep"), points, most: MOST });
-    }
-    let mut all = Vec::new();
-    let is_empty = grid.axes.is_empty() && explicit.is_empty() && base.sweep.search.is_none();
-    if has_axes || (explicit.is_empty() && !is_empty) {
-        for draw in draws {
-            for cell in 0..cells {
-                let mut values = grid.fixed.clone();
-                values.extend(draw.iter().cloned());
-                let mut rest = cell;
-                let chosen = grid.axes.iter().rev().map(|axis| {
-                    let index = rest % axis.values.len();
-                    rest /= axis.values.len();
-                    axis.at(index)
-                });
-                values.extend(chosen);
-                all.push(values);
-            }
-        }
-    }
-    for run in explicit {
-        let values: Vec<Assignment> = grid.fixed.iter().chain(&run).cloned().collect();
-        match seeds {
-            Some(axis) if !run.iter().any(|given| given.key == SEED) => {
-                let with_seed = |index| values.iter().cloned().chain([axis.at(index)]).collect();
-                all.extend((0..axis.values.len()).map(with_seed));
-            }
-            _ => all.push(values),
-        }
-    }
-    if all.is_empty() {
-        return Err(Error::NoRuns { place: source.place("sweep") });
-    }
-    Ok(all)
-}
-
-/// The keys that can differ, in the order of the grid, the seed last.
-fn axes(grid: &Grid, draws: &[Vec<Assignment>], combinations: &[Vec<Assignment>]) -> Vec<String> {
-    let grid_keys = grid.axes.iter().map(|axis| &axis.key);
-    let draw_keys = draws.iter().flatten().map(|given| &given.key);
-    let fixed = |key: &&String| {
-        !grid.fixed.iter().any(|given| given.key == **key)
-            || combinations.iter().any(|values| values.iter().filter(|given| given.key == **key).count() > 1)
-    };
-    let run_keys = combinations.iter().flatten().map(|given| &given.key).filter(fixed);
-    let mut axes: Vec<String> = Vec::new();
-    for key in grid_keys.chain(draw_keys).chain(run_keys) {
-        if !axes.contains(key) {
-            axes.push(key.clone());
-        }
-    }
-    axes.sort_by_key(|axis| axis == SEED);
-    axes
-}
-
-/// Values that a combination must not have all together.
-struct Exclusion(Vec<(String, Vec<Value>)>);
-
-impl Exclusion {
-    fn takes(&self, values: &Values) -> bool {
-        let has = |(key, taken): &(String, Vec<Value>)| {
-            values.get(key).is_some_and(|value| taken.iter().any(|taken| same(taken, &value)))
-        };
-        !self.0.is_empty() && self.0.iter().all(has)
-    }
-}
-
-fn exclusions(source: &Source, base: &Pipeline) -> Result<Vec<Exclusion>, Error> {
-    let values = Values::of(base);
-    let mut exclusions = Vec::new();
-    for table in tables(source, "exclude", &base.sweep.exclude)? {
-        let mut exclusion = Vec::new();
-        for Assignment { key, value, place } in table {
-            let taken = match value {
-                Value::Array(list) if !matches!(values.get(&key), Some(Value::Array(_))) => list,
-                value => vec![value],
-            };
-            let checked =
-                |value| Ok(Assignment { key: key.clone(), value, place: place.clone() }.checked()?.value);
-            let taken = taken.into_iter().map(checked).collect::<Result<_, Error>>()?;
-            exclusion.push((key, taken));
-        }
-        exclusions.push(Exclusion(exclusion));
-    }
-    Ok(exclusions)
 }
 
 #[cfg(test)]
@@ -300,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grid_has_every_combination_and_the_labels_alone_once() {
+    fn a_grid_has_every_combination_and_the_labels_only_run_once() {
         let points = "[sweep]\ntrain.temperature = [1, 5]\ntrain.lambda = [0, 0.9]\ntrain.seed = [0, 1]\n";
         insta::assert_snapshot!(labels(points).join("\n"), @r"
         lambda=0 seed=0
@@ -314,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_labels_alone_depend_on_nothing_that_the_teachers_term_reads() {
+    fn runs_from_the_labels_only_depend_on_nothing_that_the_teachers_term_reads() {
         let points =
             "[sweep]\ntrain.dkd.beta = [1, 8]\ntrain.loss = [\"dkd\", \"ce\"]\ntrain.lambda = [0, 0.9]\n";
         insta::assert_snapshot!(labels(points).join("\n"), @r"

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use decant::config::{self, ClassMatching, ImageSize, Resample};
-use decant::support::exit::{ExitKind, Kind};
-use decant::teacher::{Error, OnnxTeacher, Teacher, identify};
+use decant::teacher::{OnnxTeacher, Teacher, identify};
 
 use crate::teacher_support::{CLASSES, copy_of, golden, on_cpu};
 
@@ -174,7 +173,7 @@ fn a_timm_model_is_described_by_its_pretrained_cfg() {
 }
 
 /// A bare model of `torch.onnx.export`, described in the pipeline file.
-fn bare(folder: &Path) -> config::Teacher {
+pub(crate) fn bare(folder: &Path) -> config::Teacher {
     config::Teacher {
         classes: Some(CLASSES.map(str::to_owned).to_vec()),
         mean: Some([0.5; 3]),
@@ -293,125 +292,4 @@ fn an_endless_and_a_huge_file_are_refused_before_they_fill_the_memory() {
         fs::File::create(&path).unwrap().set_len(3 << 30).unwrap();
         assert!(message(&on_cpu(copy.path())).contains("more than the"));
     }
-}
-
-/// A protobuf message, written field by field.
-#[derive(Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    fn varint(mut self, mut value: u64) -> Self {
-        while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
-        self
-    }
-
-    fn int(self, field: u64, value: u64) -> Self {
-        self.varint(field << 3).varint(value)
-    }
-
-    fn bytes(self, field: u64, value: impl AsRef<[u8]>) -> Self {
-        let value = value.as_ref();
-        let mut message = self.varint(field << 3 | 2).varint(value.len() as u64);
-        message.0.extend_from_slice(value);
-        message
-    }
-
-    fn all<T: AsRef<[u8]>>(self, field: u64, values: impl IntoIterator<Item = T>) -> Self {
-        values.into_iter().fold(self, |message, value| message.bytes(field, value))
-    }
-}
-
-impl AsRef<[u8]> for Message {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-/// A classifier of 2 x 2 pixels, `MatMul(Flatten(pixel_values), w)`, as an exporter might write it.
-struct Tiny {
-    batch: Option<u64>,
-    opset: u64,
-    operator: &'static str,
-    domain: &'static str,
-}
-
-const TINY: Tiny = Tiny { batch: None, opset: 17, operator: "Flatten", domain: "" };
-
-impl Tiny {
-    fn open(&self) -> Result<Vec<f32>, Error> {
-        let value = |name: &str, sizes: &[Option<u64>]| {
-            let dimension = |size: &Option<u64>| match size {
-                Some(size) => Message::default().int(1, *size),
-                None => Message::default().bytes(2, "N"),
-            };
-            let shape = Message::default().all(1, sizes.iter().map(dimension));
-            let tensor = Message::default().int(1, 1).bytes(2, shape);
-            Message::default().bytes(1, name).bytes(2, Message::default().bytes(1, tensor))
-        };
-        let node = |inputs: &[&str], output: &str, operator: &str, domain: &str| {
-            Message::default().all(1, inputs).bytes(2, output).bytes(4, operator).bytes(7, domain)
-        };
-        let weights: Vec<u8> = (0..36).flat_map(|index| (index as f32 / 36.0).to_le_bytes()).collect();
-        let weights = Message::default().int(1, 12).int(1, 3).int(2, 1).bytes(8, "w").bytes(9, weights);
-        let graph = Message::default()
-            .bytes(1, node(&["pixel_values"], "flat", self.operator, self.domain))
-            .bytes(1, node(&["flat", "w"], "logits", "MatMul", ""))
-            .bytes(2, "tiny")
-            .bytes(5, weights)
-            .bytes(11, value("pixel_values", &[self.batch, Some(3), Some(2), Some(2)]))
-            .bytes(12, value("logits", &[self.batch, Some(3)]));
-        let opset = Message::default().int(2, self.opset);
-        let model = Message::default().int(1, 8).bytes(7, graph).bytes(8, opset);
-        let model = if self.domain.is_empty() {
-            model
-        } else {
-            model.bytes(8, Message::default().bytes(1, self.domain).int(2, 1))
-        };
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("model.onnx"), model.0).unwrap();
-        let teacher = config::Teacher { image_size: None, ..bare(folder.path()) };
-        OnnxTeacher::open(&teacher)?.logits(&[1.0; 12], 1)
-    }
-
-    fn refusal(&self) -> Error {
-        self.open().map(|_| ()).expect_err("it is refused")
-    }
-}
-
-#[test]
-fn what_onnx_runtime_does_not_know_is_not_called_damage() {
-    assert_eq!(TINY.open().unwrap().len(), 3);
-    for tiny in [
-        Tiny { opset: 99, ..TINY },
-        Tiny { operator: "Flattten", ..TINY },
-        Tiny { domain: "com.example", ..TINY },
-    ] {
-        let error = tiny.refusal();
-        assert!(matches!(error, Error::NotRunnable { .. }), "{error}");
-        assert_eq!(error.kind(), Kind::Usage);
-        let message = error.to_string();
-        assert!(message.contains("ONNX Runtime 1.") && !message.contains("damaged"), "{message}");
-    }
-}
-
-#[test]
-fn a_batch_fixed_to_nothing_or_to_too_much_is_refused() {
-    assert_eq!(Tiny { batch: Some(4), ..TINY }.open().unwrap().len(), 3);
-    for batch in [0, 100_000] {
-        let message = Tiny { batch: Some(batch), ..TINY }.refusal().to_string();
-        assert!(message.contains(&format!("a batch that is fixed to {batch}")), "{message}");
-    }
-}
-
-#[test]
-fn a_model_that_fails_is_a_failed_run_and_not_bad_usage() {
-    let mut teacher = OnnxTeacher::open(&on_cpu(&golden("fp32"))).unwrap();
-    let error = teacher.logits(&vec![f32::NAN; 3 * 32 * 32], 1).unwrap_err();
-    assert!(matches!(error, Error::Inference { .. }), "{error}");
-    assert_eq!(error.kind(), Kind::Failed);
-    assert_eq!(identify(&on_cpu(Path::new("/no/model.onnx"))).unwrap_err().kind(), Kind::Usage);
 }

@@ -107,7 +107,8 @@ impl SplitRows {
     fn nearest_temperature(&self, temperature: f32) -> Result<f32, Error> {
         let distance = |held: &f32| (held - temperature).abs();
         let held = self.temperatures().iter().copied();
-        held.min_by(|a, b| distance(a).total_cmp(&distance(b))).ok_or_else(|| self.no_temperature(temperature))
+        held.min_by(|a, b| distance(a).total_cmp(&distance(b)))
+            .ok_or_else(|| self.no_temperature(temperature))
     }
 
     /// Copies rows, those of a large batch on every core: a row that is not in the processor's caches is waited for, and cores wait

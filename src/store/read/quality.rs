@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use crate::encoding::soften;
 use crate::store::error::Error;
 use crate::store::format::quality::TeacherQuality;
-use crate::encoding::soften;
 use crate::store::read::reader::SplitRows;
 use crate::support::calibration::{Calibration, argmax};
 

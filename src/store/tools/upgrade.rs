@@ -12,11 +12,11 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde::Deserialize;
 
+use crate::encoding::Encoding;
 use crate::store::error::{Damage, Error, Mismatch};
 use crate::store::folder;
 use crate::store::format::checksummed_json;
 use crate::store::format::complete::COMPLETE_FILE;
-use crate::encoding::Encoding;
 use crate::store::format::encoding_loss::Lost;
 use crate::store::format::identity::{DatasetIdentity, RandomCrops, TeacherIdentity, ViewIdentity};
 use crate::store::format::manifest::{MANIFEST_FILE, Manifest};

@@ -37,9 +37,8 @@ impl Derived {
 
     /// The loss at each temperature; nothing where every number is stored as it is.
     pub(in crate::store) fn lost(&self) -> Vec<Lost> {
-        let lost = |&temperature: &f32| {
-            self.encoder.lost(temperature).map(|rows| Lost::of_rows(temperature, &rows))
-        };
+        let lost =
+            |&temperature: &f32| self.encoder.lost(temperature).map(|rows| Lost::of_rows(temperature, &rows));
         self.temperatures.iter().filter_map(lost).collect()
     }
 }

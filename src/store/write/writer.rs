@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-
 use crate::store::error::{Error, Mismatch};
 use crate::store::format::checksummed_json;
 use crate::store::format::encoding_loss::Lost;

@@ -1,0 +1,112 @@
+//! Finished work that is found again.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use decant::dataset::SplitName;
+use decant::stage_one::{Settings, State};
+use decant::store::Cache;
+use decant::support::context::Context;
+use decant::{config, stage_one};
+use image::{Rgb, RgbImage};
+
+use super::{BATCH, Counting, Images, PROBED, cache_in, files_of, run};
+use crate::teacher_support::{CLASSES, GrayTeacher};
+
+#[test]
+fn a_cache_under_another_name_is_found_by_its_key() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let (dataset, cache) = (images.open(), cache_in(root.path()));
+    let first = run(&dataset, &mut Counting::new(), &cache).unwrap();
+    let mut teacher = Counting::new();
+    let other = config::Cache { name: "copy".to_owned(), temperatures: vec![1.0, 3.0], ..cache };
+    let again = run(&dataset, &mut teacher, &other).unwrap();
+    assert_eq!((again.dir, again.images, teacher.images), (first.dir, 0, 0));
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    let State::Complete(complete) = again.state else { panic!("it is complete") };
+    assert_eq!(complete.temperatures, [1.0, 3.0, 5.0]);
+}
+
+#[test]
+fn more_views_and_more_images_ask_the_teacher_for_new_rows_only() {
+    let (images, grown, fresh) = (Images::new(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let views = |views, root: &Path| config::Cache { views, ..cache_in(root) };
+    run(&images.open(), &mut Counting::new(), &views(2, grown.path())).unwrap();
+
+    let mut teacher = Counting::new();
+    let more_views = run(&images.open(), &mut teacher, &views(3, grown.path())).unwrap();
+    let expected = run(&images.open(), &mut Counting::new(), &views(3, fresh.path())).unwrap();
+    assert_eq!(files_of(&more_views.dir), files_of(&expected.dir));
+    assert_eq!((more_views.images, more_views.reused), (15, 45));
+    assert!(teacher.images < 2 * PROBED + 15 + 7 * BATCH, "{}", teacher.images);
+
+    // The first of its class, so that all others have another index.
+    RgbImage::from_pixel(40, 30, Rgb([60, 61, 62]))
+        .save(images.path("train/angular_leaf_spot/-.png"))
+        .unwrap();
+    let more_images = run(&images.open(), &mut Counting::new(), &views(3, grown.path())).unwrap();
+    let expected =
+        run(&images.open(), &mut Counting::new(), &views(3, fresh.path().join("2").as_path())).unwrap();
+    assert_eq!(files_of(&more_images.dir), files_of(&expected.dir));
+    assert_eq!((more_images.images, more_images.reused), (3, 60));
+}
+
+#[test]
+fn rows_of_a_shard_that_was_interrupted_are_not_asked_for_again() {
+    let (images, whole, pieces) = (Images::new(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let dataset = images.open();
+    let one_shard = |root: &Path| config::Cache { shard_rows: 64, ..cache_in(root) };
+    let expected = run(&dataset, &mut Counting::new(), &one_shard(whole.path())).unwrap();
+
+    let cache = one_shard(pieces.path());
+    let asked = AtomicUsize::new(0);
+    let asked = std::sync::Arc::new(asked);
+    let third = std::sync::Arc::clone(&asked);
+    let context = Context::silent().until(move || third.fetch_add(1, Ordering::SeqCst) == 2);
+    let settings = Settings { cache: &cache, batch_size: BATCH, part: (0, 1), context: &context };
+    let stopped = stage_one::run(&dataset, &mut Counting::new(), &settings).unwrap();
+    assert_eq!((stopped.state, stopped.shards_done_now), (State::Interrupted, 0));
+    let kept = stopped.dir.join("train/_part-00000.rows");
+    let length = fs::metadata(&kept).unwrap().len();
+
+    // A block that was not written to its end counts as none.
+    let mut bytes = fs::read(&kept).unwrap();
+    bytes.extend_from_within(..length as usize / 2);
+    fs::write(&kept, bytes).unwrap();
+    let again = run(&dataset, &mut Counting::new(), &cache).unwrap();
+    assert_eq!(again.reused, 2 * BATCH as u64);
+    assert_eq!(files_of(&again.dir), files_of(&expected.dir));
+}
+
+#[test]
+fn a_kept_row_with_a_flipped_bit_is_asked_for_again() {
+    let (images, whole, pieces) = (Images::new(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let dataset = images.open();
+    let expected = run(&dataset, &mut Counting::new(), &cache_in(whole.path())).unwrap();
+    let cache = cache_in(pieces.path());
+    let asked = std::sync::Arc::new(AtomicUsize::new(0));
+    let context = Context::silent().until(move || asked.fetch_add(1, Ordering::SeqCst) == 1);
+    let settings = Settings { cache: &cache, batch_size: BATCH, part: (0, 1), context: &context };
+    let stopped = stage_one::run(&dataset, &mut Counting::new(), &settings).unwrap();
+    let kept = stopped.dir.join("train/_part-00000.rows");
+    let mut bytes = fs::read(&kept).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&kept, bytes).unwrap();
+    let again = run(&dataset, &mut Counting::new(), &cache).unwrap();
+    assert_eq!(again.reused, 0);
+    assert_eq!(files_of(&again.dir), files_of(&expected.dir));
+}
+
+#[test]
+fn a_report_names_images_that_are_in_two_splits() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    fs::copy(images.path("train/healthy/0.png"), images.path("test/bean_rust/leaked.png")).unwrap();
+    let summary = run(&images.open(), &mut GrayTeacher::new(&CLASSES), &cache_in(root.path())).unwrap();
+    let cache = Cache::open(&summary.dir).unwrap();
+    let found = decant::report::Teacher::of(&cache, SplitName::Test).unwrap().duplicates;
+    let parts =
+        ["of test are also in train, 1 of them under another label", "leaked.png", "train/healthy/0.png"];
+    assert!(found.iter().any(|said| parts.iter().all(|part| said.contains(part))), "{found:?}");
+}
