@@ -34,7 +34,7 @@ pub enum Error {
         /// The temporary folder or file.
         path: PathBuf,
         /// The system's message.
-        source: std::io::Error,
+        r#source: std::io::Error,
     },
     /// Stopped by the user.
     #[error("interrupted; nothing was kept")]

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Failure;
 use super::model::{Model, RunsDir, footprint, is_run};
 use super::output::{percent, print_json};
+use super::{Failure, measures};
 use crate::config;
 use crate::dataset::SplitName;
 use crate::runs::{Compression, FinishedRun};
@@ -95,21 +95,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     let mut all = BTreeMap::new();
-    let mut table = Table::new(["run", "split", "images", "accuracy", "macro F1", "NLL", "ECE", "agreement"]);
+    let mut table = Table::new(["run", "split"].into_iter().chain(measures::NAMES));
     for path in &paths {
         let measured = evaluate(&args, path, false, context)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         for (split, metrics) in &measured.splits {
-            table.row([
-                name.clone(),
-                (*split).to_owned(),
-                metrics.samples.to_string(),
-                percent_or_dash(metrics.accuracy),
-                percent_or_dash(metrics.macro_f1),
-                number_or_dash(metrics.negative_log_likelihood),
-                percent_or_dash(metrics.calibration_error),
-                percent(metrics.teacher_agreement),
-            ]);
+            table.row([name.clone(), (*split).to_owned()].into_iter().chain(measures::cells(metrics)));
         }
         all.insert(path.display().to_string(), measured);
     }

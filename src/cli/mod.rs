@@ -13,6 +13,7 @@ mod export;
 mod init;
 mod interrupt;
 mod live;
+mod measures;
 mod model;
 mod output;
 mod pipeline;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::output::{fitted, percent, print_json, seconds};
 use super::pipeline::{PipelineArgs, check_teacher, shortcut};
-use super::{Failure, evaluate, run_header, runs as runs_command};
+use super::{Failure, evaluate, measures, run_header, runs as runs_command};
 use crate::runs::{self, Resume, warnings};
 use crate::student::hf::Head;
 use crate::support::table::Table;
@@ -179,8 +179,7 @@ fn show_result(setup: &Setup, result: &RunResult, timing: &Timing, already: bool
 
 /// The measures of the kept weights on each split.
 pub(super) fn results(result: &RunResult) -> Table {
-    let mut table =
-        Table::new(["  split", "images", "accuracy", "macro F1", "NLL", "ECE", "agreement", "KL to teacher"]);
+    let mut table = Table::new(["  split"].into_iter().chain(measures::NAMES).chain(["KL to teacher"]));
     add_row(&mut table, "  validation", &result.validation);
     if let Some(test) = &result.test {
         add_row(&mut table, "  test", test);
@@ -189,14 +188,6 @@ pub(super) fn results(result: &RunResult) -> Table {
 }
 
 fn add_row(table: &mut Table, name: &str, metrics: &Metrics) {
-    table.row([
-        name.to_owned(),
-        metrics.samples.to_string(),
-        percent_or_dash(metrics.accuracy),
-        percent_or_dash(metrics.macro_f1),
-        number_or_dash(metrics.negative_log_likelihood),
-        percent_or_dash(metrics.calibration_error),
-        percent(metrics.teacher_agreement),
-        format!("{:.3}", metrics.teacher_kl),
-    ]);
+    let kl = format!("{:.3}", metrics.teacher_kl);
+    table.row([name.to_owned()].into_iter().chain(measures::cells(metrics)).chain([kl]));
 }

@@ -14,7 +14,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The system's error.
-        source: std::io::Error,
+        r#source: std::io::Error,
     },
     /// The text is not TOML.
     #[error("{place}: not valid TOML: {message}")]

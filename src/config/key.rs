@@ -1,9 +1,12 @@
 //! The declaration of a key, beside the field that it sets: type, range, role, and when it is read.
 
+use std::ops::Deref;
+
 use super::kind::Kind;
 
-/// A key of the section `S`.
-pub struct Declared<S> {
+/// The facts about a key, whatever its section.
+#[derive(Clone, Copy)]
+pub struct Facts {
     /// Its dotted name, such as `train.lr`.
     pub name: &'static str,
     /// The type and range of its value.
@@ -16,6 +19,11 @@ pub struct Declared<S> {
     pub hint: &'static str,
     /// Its names in other programs.
     pub also: &'static [&'static str],
+}
+
+/// A key of the section `S`.
+pub struct Declared<S> {
+    pub(super) facts: Facts,
     /// It is read only where all of them hold.
     pub conditions: [Option<Condition<S>>; 2],
 }
@@ -50,7 +58,8 @@ pub struct Condition<S> {
 impl<S> Declared<S> {
     /// A key that is always read.
     pub const fn new(name: &'static str, kind: Kind, role: Role, about: &'static str) -> Self {
-        Self { name, kind, role, about, hint: "", also: &[], conditions: [None, None] }
+        let facts = Facts { name, kind, role, about, hint: "", also: &[] };
+        Self { facts, conditions: [None, None] }
     }
 
     /// The key, read only where `condition` holds as well.
@@ -62,14 +71,22 @@ impl<S> Declared<S> {
 
     /// The key with the names that other programs have for it.
     pub const fn also(mut self, names: &'static [&'static str]) -> Self {
-        self.also = names;
+        self.facts.also = names;
         self
     }
 
     /// The key with words for a message.
     pub const fn hint(mut self, hint: &'static str) -> Self {
-        self.hint = hint;
+        self.facts.hint = hint;
         self
+    }
+}
+
+impl<S> Deref for Declared<S> {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.facts
     }
 }
 

@@ -1,28 +1,18 @@
 //! All keys of a pipeline file, found by name.
 
+use std::ops::Deref;
 use std::sync::LazyLock;
 
 use toml::Value;
 
 use super::Pipeline;
-use super::key::{Condition, Declared, Role};
-use super::kind::{Kind, shortest};
+use super::key::{Condition, Declared, Facts};
+use super::kind::shortest;
 use super::{cache, dataset, pipeline, student, sweep, teacher_keys, train_keys};
 
 /// A key of a pipeline file, as it is declared beside its field.
 pub struct Key {
-    /// Its dotted name, such as `train.lr`.
-    pub name: &'static str,
-    /// The type and range of its value.
-    pub kind: Kind,
-    /// Its part in a run's identity.
-    pub role: Role,
-    /// One line for the reference.
-    pub about: &'static str,
-    /// Words for a message where it would do nothing, if it is easily taken for another key.
-    pub hint: &'static str,
-    /// Its names in other programs.
-    pub also: &'static [&'static str],
+    facts: Facts,
     conditions: Vec<Reader>,
 }
 
@@ -40,16 +30,24 @@ pub struct Reader {
 /// Whether a pipeline reads a key.
 type Holds = Box<dyn Fn(&Pipeline) -> bool + Send + Sync>;
 
+impl Deref for Key {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
+}
+
 impl Key {
     /// The key `declared` of a section that lies in a pipeline.
     fn new<S: 'static>(section: fn(&Pipeline) -> &S, declared: Declared<S>) -> Self {
-        let Declared { name, kind, role, about, hint, also, conditions } = declared;
+        let Declared { facts, conditions } = declared;
         let of_pipeline = |Condition { holds, text, with, without }: Condition<S>| {
-            let holds: Holds = Box::new(move |pipeline| holds(section(pipeline), name));
+            let holds: Holds = Box::new(move |pipeline| holds(section(pipeline), facts.name));
             Reader { text, with, without, holds }
         };
         let conditions = conditions.into_iter().flatten().map(of_pipeline).collect();
-        Self { name, kind, role, about, hint, also, conditions }
+        Self { facts, conditions }
     }
 
     /// The section that it stands in: `train` for `train.lr`; empty for a key outside of all sections.

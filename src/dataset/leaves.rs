@@ -56,7 +56,7 @@ pub enum Error {
         /// The file or folder.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        r#source: io::Error,
     },
     /// Ctrl-C.
     #[error("interrupted: nothing was kept at `{}`", .0.display())]

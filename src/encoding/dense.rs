@@ -1,55 +1,102 @@
 //! Encodings that store every class: the logits, then the targets at each temperature, each `[rows, classes]`.
 
-use super::codec::{At, StoredRow, Wrong};
+use super::codec::{At, Codec, Encoder, StoredRow, Wrong};
 use super::element::{Element, ValueColumn};
 use super::soften::{soft_column, soften};
 
 /// The position of the logits among the columns.
-pub(super) const LOGITS: usize = 0;
+const LOGITS: usize = 0;
 
-/// The column of the logits.
-pub(super) fn columns(element: Element, classes: usize) -> Vec<ValueColumn> {
-    vec![ValueColumn { name: "logits".to_owned(), element, list: Some(classes) }]
-}
+/// An encoding that stores every class.
+pub(super) trait Dense: Sync {
+    /// Its name in manifests and pipeline files.
+    const NAME: &str;
+    /// One line for the reference.
+    const ABOUT: &str;
+    /// The type of the stored numbers.
+    const ELEMENT: Element;
+    /// The most that a logit is rounded by, as a share of it.
+    const ROUNDING: f64;
+    /// A warning about the targets that a run reads.
+    const WARNING: Option<&str>;
 
-/// The column of the targets at a temperature.
-pub(super) fn column_at(element: Element, temperature: f32, classes: usize) -> ValueColumn {
-    ValueColumn { name: soft_column(temperature), element, list: Some(classes) }
-}
-
-/// Reads the logits of a row.
-pub(super) fn read_logits(element: Element, row: &dyn StoredRow, out: &mut [f32]) -> Result<(), Wrong> {
-    element.floats(row.bytes(LOGITS)?, out);
-    Ok(())
-}
-
-/// Reads the targets of a row; where the temperature has no column, as it would hold them.
-pub(super) fn read_soft(element: Element, row: &dyn StoredRow, at: At, out: &mut [f32]) -> Result<(), Wrong> {
-    if let Some(column) = at.column {
-        element.floats(row.bytes(column)?, out);
-        return Ok(());
+    /// The first class whose finite logit can't be stored, and the limit that it breaks.
+    fn unstorable(_logits: &[f32]) -> Option<(usize, &'static str)> {
+        None
     }
-    let mut logits = vec![0.0; out.len()];
-    element.floats(row.bytes(LOGITS)?, &mut logits);
-    soften(&logits, at.temperature, out);
-    for target in out {
-        *target = element.round(*target);
-    }
-    Ok(())
+
+    /// The logits of a shard, `[rows, classes]`, ready to be written.
+    fn encoder(logits: Vec<f32>, classes: usize) -> Box<dyn Encoder>;
 }
 
-/// Softens the logits again and compares every target, bit by bit.
-pub(super) fn check_derived(
-    element: Element,
-    row: &dyn StoredRow,
-    temperature: f32,
-    column: usize,
-) -> Result<(), Wrong> {
-    let (mut derived, mut stored) = (vec![0.0; row.classes()], vec![0.0; row.classes()]);
-    read_soft(element, row, At { temperature, column: None }, &mut derived)?;
-    element.floats(row.bytes(column)?, &mut stored);
-    match derived.iter().zip(&stored).position(|(derived, stored)| derived.to_bits() != stored.to_bits()) {
-        Some(class) => Err(Wrong::Target { column, class, expected: derived[class], found: stored[class] }),
-        None => Ok(()),
+impl<D: Dense> Codec for D {
+    fn name(&self) -> &'static str {
+        D::NAME
+    }
+
+    fn about(&self) -> &'static str {
+        D::ABOUT
+    }
+
+    fn rounding(&self) -> Option<f64> {
+        Some(D::ROUNDING)
+    }
+
+    fn unstorable(&self, logits: &[f32]) -> Option<(usize, &'static str)> {
+        D::unstorable(logits)
+    }
+
+    fn warning(&self, _: u32, _: usize, _: Option<(f32, f64)>) -> Option<String> {
+        D::WARNING.map(str::to_owned)
+    }
+
+    fn columns(&self, _: u32, classes: usize) -> Vec<ValueColumn> {
+        vec![ValueColumn { name: "logits".to_owned(), element: D::ELEMENT, list: Some(classes) }]
+    }
+
+    fn logits_column(&self) -> usize {
+        LOGITS
+    }
+
+    fn column_at(&self, temperature: f32, classes: usize) -> ValueColumn {
+        ValueColumn { name: soft_column(temperature), element: D::ELEMENT, list: Some(classes) }
+    }
+
+    fn encoder(&self, _: u32, logits: Vec<f32>, classes: usize) -> Box<dyn Encoder> {
+        D::encoder(logits, classes)
+    }
+
+    fn read_logits(&self, row: &dyn StoredRow, _: At, out: &mut [f32]) -> Result<(), Wrong> {
+        D::ELEMENT.floats(row.bytes(LOGITS)?, out);
+        Ok(())
+    }
+
+    /// Where the temperature has no column, the targets are as it would hold them.
+    fn read_soft(&self, row: &dyn StoredRow, at: At, out: &mut [f32]) -> Result<(), Wrong> {
+        if let Some(column) = at.column {
+            D::ELEMENT.floats(row.bytes(column)?, out);
+            return Ok(());
+        }
+        let mut logits = vec![0.0; out.len()];
+        D::ELEMENT.floats(row.bytes(LOGITS)?, &mut logits);
+        soften(&logits, at.temperature, out);
+        for target in out {
+            *target = D::ELEMENT.round(*target);
+        }
+        Ok(())
+    }
+
+    /// Softens the logits again and compares every target, bit by bit.
+    fn check_derived(&self, row: &dyn StoredRow, temperature: f32, column: usize) -> Result<(), Wrong> {
+        let (mut derived, mut stored) = (vec![0.0; row.classes()], vec![0.0; row.classes()]);
+        self.read_soft(row, At { temperature, column: None }, &mut derived)?;
+        D::ELEMENT.floats(row.bytes(column)?, &mut stored);
+        let differs = |(derived, stored): (&f32, &f32)| derived.to_bits() != stored.to_bits();
+        match derived.iter().zip(&stored).position(differs) {
+            Some(class) => {
+                Err(Wrong::Target { column, class, expected: derived[class], found: stored[class] })
+            }
+            None => Ok(()),
+        }
     }
 }

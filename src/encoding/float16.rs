@@ -6,11 +6,12 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use super::codec::{At, Codec, Encoder, RowLoss, StoredRow, Wrong};
-use super::element::{Element, ValueColumn, put};
+use super::Encoding;
+use super::codec::{Encoder, RowLoss};
+use super::dense::Dense;
+use super::element::{Element, put};
 use super::kl::{LEAST, targets};
 use super::soften::soften;
-use super::{Encoding, dense};
 
 pub(super) struct Float16;
 
@@ -19,56 +20,20 @@ impl Encoding {
     pub const FLOAT16: Self = Self { codec: &Float16, parameter: 0 };
 }
 
-const ELEMENT: Element = Element::Float16;
+impl Dense for Float16 {
+    const NAME: &str = "float16";
+    const ABOUT: &str = "every logit and target, rounded to 11 bits";
+    const ELEMENT: Element = Element::Float16;
+    const ROUNDING: f64 = 1.0 / 2048.0;
+    const WARNING: Option<&str> = Some("the cache holds float16: every target is rounded to 11 bits");
 
-impl Codec for Float16 {
-    fn name(&self) -> &'static str {
-        "float16"
-    }
-
-    fn about(&self) -> &'static str {
-        "every logit and target, rounded to 11 bits"
-    }
-
-    fn rounding(&self) -> Option<f64> {
-        Some(1.0 / 2048.0)
-    }
-
-    fn unstorable(&self, logits: &[f32]) -> Option<(usize, &'static str)> {
+    fn unstorable(logits: &[f32]) -> Option<(usize, &'static str)> {
         let class = logits.iter().position(|&logit| !f16::from_f32(logit).is_finite())?;
         Some((class, "more than float16 holds (65504)"))
     }
 
-    fn warning(&self, _: u32, _: usize, _: Option<(f32, f64)>) -> Option<String> {
-        Some("the cache holds float16: every target is rounded to 11 bits".to_owned())
-    }
-
-    fn columns(&self, _: u32, classes: usize) -> Vec<ValueColumn> {
-        dense::columns(ELEMENT, classes)
-    }
-
-    fn logits_column(&self) -> usize {
-        dense::LOGITS
-    }
-
-    fn column_at(&self, temperature: f32, classes: usize) -> ValueColumn {
-        dense::column_at(ELEMENT, temperature, classes)
-    }
-
-    fn encoder(&self, _: u32, logits: Vec<f32>, classes: usize) -> Box<dyn Encoder> {
+    fn encoder(logits: Vec<f32>, classes: usize) -> Box<dyn Encoder> {
         Box::new(Rows { classes, logits })
-    }
-
-    fn read_logits(&self, row: &dyn StoredRow, _: At, out: &mut [f32]) -> Result<(), Wrong> {
-        dense::read_logits(ELEMENT, row, out)
-    }
-
-    fn read_soft(&self, row: &dyn StoredRow, at: At, out: &mut [f32]) -> Result<(), Wrong> {
-        dense::read_soft(ELEMENT, row, at, out)
-    }
-
-    fn check_derived(&self, row: &dyn StoredRow, temperature: f32, column: usize) -> Result<(), Wrong> {
-        dense::check_derived(ELEMENT, row, temperature, column)
     }
 }
 
@@ -79,7 +44,7 @@ struct Rows {
 
 impl Encoder for Rows {
     fn write(&self, _: usize, temperature: Option<f32>, out: &mut [u8]) {
-        let rows = out.par_chunks_mut(self.classes * ELEMENT.bytes());
+        let rows = out.par_chunks_mut(self.classes * Float16::ELEMENT.bytes());
         rows.zip(self.logits.par_chunks(self.classes)).for_each_init(
             || Halves::new(self.classes),
             |halves, (out, logits)| {

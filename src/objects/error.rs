@@ -86,7 +86,7 @@ pub enum Error {
         /// The file or folder.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        r#source: io::Error,
     },
     /// More is wanted than the local space may hold.
     #[error(

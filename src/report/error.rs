@@ -83,7 +83,7 @@ pub enum Error {
         /// Its file, or file and row.
         image: String,
         /// Why.
-        source: view::Error,
+        r#source: view::Error,
     },
     /// The report would replace a file that decant did not write.
     #[error(transparent)]
@@ -97,7 +97,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The system's error.
-        source: std::io::Error,
+        r#source: std::io::Error,
     },
 }
 

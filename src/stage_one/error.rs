@@ -26,7 +26,7 @@ pub enum Error {
         /// The file, or the parquet file and row.
         name: String,
         /// The fault.
-        source: view::Error,
+        r#source: view::Error,
     },
     /// Several images can't be decoded.
     #[error(
@@ -49,7 +49,7 @@ pub enum Error {
         /// The image.
         name: String,
         /// The teacher's error.
-        source: Box<teacher::Error>,
+        r#source: Box<teacher::Error>,
     },
     /// A row of the teacher's output depends on more than its image.
     #[error(

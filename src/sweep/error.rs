@@ -97,7 +97,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The system's error.
-        source: std::io::Error,
+        r#source: std::io::Error,
     },
     /// A file that can't be read.
     #[error("can't read {path}: {source}")]
@@ -105,7 +105,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The system's error.
-        source: std::io::Error,
+        r#source: std::io::Error,
     },
     /// A file that is not a lockfile.
     #[error("{path} is not a lockfile of a sweep ({reason}); copy one from a finished sweep's folder")]

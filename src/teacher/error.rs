@@ -1,6 +1,7 @@
 //! Errors of a teacher and of the library that runs it.
 
 use crate::support::exit::{ExitKind, Kind};
+use crate::support::hub;
 use std::io;
 use std::path::PathBuf;
 
@@ -69,7 +70,7 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        r#source: io::Error,
     },
     /// No model at the place that the pipeline names.
     #[error(
@@ -93,7 +94,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        r#source: io::Error,
     },
     /// A file of the teacher is not what its name says.
     #[error("{path} is damaged, or not an ONNX model: {reason}; fetch or export it again")]
@@ -160,20 +161,8 @@ pub enum Error {
         id: String,
     },
     /// The hub does not give a file.
-    #[error(
-        "can't fetch {what} of the model {id} from {endpoint} ({reason}); check its name, the network and, for a private model, \
-         HF_TOKEN, or download it and give its folder as teacher.model"
-    )]
-    Hub {
-        /// The model.
-        id: String,
-        /// A file, or the list of files.
-        what: String,
-        /// The hub.
-        endpoint: String,
-        /// The error.
-        reason: String,
-    },
+    #[error(transparent)]
+    Hub(#[from] hub::Failed),
     /// A model on the hub that was never exported to ONNX.
     #[error(
         "the model {id} on {endpoint} has no ONNX file, found {found}; export it with `optimum-cli export onnx` and give its folder as teacher.model"
@@ -258,9 +247,7 @@ pub enum Error {
 impl ExitKind for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Read { .. } | Self::Engines { .. } | Self::Inference { .. } | Self::Hub { .. } => {
-                Kind::Failed
-            }
+            Self::Read { .. } | Self::Engines { .. } | Self::Inference { .. } | Self::Hub(_) => Kind::Failed,
             _ => Kind::Usage,
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Error;
 use super::external::external_files;
 use super::location::{Location, MODEL_LIMIT, read};
-use crate::support::hub::{Failed, Hub, Kind, Listing, Settings};
+use crate::support::hub::{Hub, Kind, Listing, Settings};
 use crate::support::user_cache;
 
 /// The prefix that tells a model on the hub from a path.
@@ -31,19 +31,13 @@ fn fetch_with(id: &str, settings: Settings) -> Result<Location, Error> {
         return fetched.ok_or_else(|| Error::Offline { id: id.to_owned(), path: hub.folder() });
     }
     let endpoint = hub.settings().endpoint.clone();
-    let failed = |Failed { what, reason }: Failed| Error::Hub {
-        id: id.to_owned(),
-        what,
-        endpoint: endpoint.clone(),
-        reason,
-    };
-    let api = hub.api().map_err(failed)?;
-    let Listing { commit, names } = hub.list(&api, REVISION).map_err(failed)?;
+    let api = hub.api()?;
+    let Listing { commit, names } = hub.list(&api, REVISION)?;
     let model = model_of(&names).ok_or_else(|| {
         let found = names.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
         Error::NoHubModel { id: id.to_owned(), endpoint: endpoint.clone(), found }
     })?;
-    let file = |name: &str| hub.file(&api, REVISION, &commit, name).map_err(failed);
+    let file = |name: &str| hub.file(&api, REVISION, &commit, name);
     let path = file(model)?;
     let reason = |reason: String| Error::Malformed { path: path.clone(), reason };
     for external in external_files(&read(&path, MODEL_LIMIT)?).map_err(reason)? {

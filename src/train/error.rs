@@ -26,7 +26,7 @@ pub enum Error {
         /// Its file, or file and row.
         image: String,
         /// Why.
-        source: view::Error,
+        r#source: view::Error,
     },
     /// The pixels are not those that the teacher saw.
     #[error(
@@ -266,7 +266,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The system's error.
-        source: std::io::Error,
+        r#source: std::io::Error,
     },
     /// A file of the run is not what was written there.
     #[error("{path} is damaged ({reason}); {}", remedy(path))]

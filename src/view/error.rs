@@ -78,7 +78,7 @@ pub enum Error {
         /// The file.
         path: String,
         /// The system's error.
-        source: std::io::Error,
+        r#source: std::io::Error,
     },
     /// `preprocessor_config.json` is not JSON, or a key has the wrong type.
     #[error("{path} is not an image processor's configuration: {reason}")]

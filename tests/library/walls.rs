@@ -296,3 +296,17 @@ fn no_message_points_to_a_file_of_the_checkout_or_to_make() {
         }
     }
 }
+
+/// A message that prints its cause must not give it as a source too: who prints the chain would read it twice.
+#[test]
+fn no_error_prints_its_cause_and_gives_it_as_a_source() {
+    for (path, source) in sources() {
+        for variant in source.code.split("#[error(").skip(1) {
+            let (message, rest) = variant.split_once(")]").unwrap_or((variant, ""));
+            let fields = rest.split("},").next().unwrap_or("");
+            let prints = message.contains("{source}") || message.contains("{0}");
+            let gives = ["    source:", "#[source]", "#[from]"].iter().any(|mark| fields.contains(mark));
+            assert!(!(prints && gives), "{}: {}", path.display(), message.trim());
+        }
+    }
+}

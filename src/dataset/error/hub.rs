@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::support::hub;
+
 /// Each names the dataset, what was expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
@@ -22,20 +24,8 @@ pub enum HubError {
         revision: String,
     },
     /// The hub refused or could not be reached.
-    #[error(
-        "can't fetch {what} of the dataset {id} from {endpoint} ({reason}); check its name, the network and, for a \
-         private dataset, HF_TOKEN, or download it and give its folder as dataset.source"
-    )]
-    Hub {
-        /// `ORG/NAME`.
-        id: String,
-        /// The file or list that was asked for.
-        what: String,
-        /// `HF_ENDPOINT`.
-        endpoint: String,
-        /// The hub's message.
-        reason: String,
-    },
+    #[error(transparent)]
+    Hub(#[from] hub::Failed),
     /// Offline, and the local cache lacks the dataset.
     #[error(
         "HF_HUB_OFFLINE is set and {} holds no parquet file of the dataset {id}; run once without it, or download the \

@@ -45,7 +45,7 @@ pub enum Error {
         /// The file or folder.
         path: PathBuf,
         /// The system's error.
-        source: std::io::Error,
+        r#source: std::io::Error,
     },
     /// Neither images nor parquet files where they should be.
     #[error(

@@ -7,17 +7,13 @@
 #[cfg(test)]
 mod tests;
 
-use std::path::{Component, Path, PathBuf};
-
-use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
-use hf_hub::{Cache, Repo, RepoType};
+use std::path::{Path, PathBuf};
 
 use super::sample::Opened;
 use super::{Error, HubError, parquet};
 use crate::config;
 use crate::support::context::Context;
-use crate::support::files::read_text;
-use crate::support::hub::Settings;
+use crate::support::hub::{Failed, Hub, Kind, Listing, Settings, is_plain};
 use crate::support::user_cache;
 
 /// Where parquet files are looked for.
@@ -35,133 +31,63 @@ fn open_with(
     config: &config::Dataset,
     context: &Context,
 ) -> Result<Opened, Error> {
-    let plain = |part: &str| {
-        let known = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-        !part.is_empty() && !part.starts_with('.') && part.chars().all(known)
-    };
-    if id.split('/').count() != 2 || !id.split('/').all(plain) {
-        return Err(Error::Hub(HubError::HubId { id: id.to_owned() }));
-    }
+    let hub = Hub::new(id, Kind::Dataset, settings);
+    let hub = hub.ok_or_else(|| Error::Hub(HubError::HubId { id: id.to_owned() }))?;
     let revisions = match &config.revision {
         None => REVISIONS.map(str::to_owned).to_vec(),
-        // It becomes a path in the local cache.
-        Some(revision) if revision.split('/').all(plain) => vec![revision.clone()],
+        Some(revision) if is_plain(revision) => vec![revision.clone()],
         Some(revision) => return Err(Error::Hub(HubError::HubRevision { revision: revision.clone() })),
     };
-    let hub = Hub { id, config, revisions, cache: Cache::new(settings.cache.clone()), settings };
-    let (folder, files) = if hub.settings.offline { hub.find()? } else { hub.fetch()? };
+    let (folder, files) = if hub.settings().offline {
+        find(&hub, id, &revisions)?
+    } else {
+        fetch(&hub, id, &revisions, config.config.as_deref())?
+    };
     parquet::open(id.to_owned(), &folder, &files, config, context)
-}
-
-/// A dataset's id and where to look for it.
-struct Hub<'a> {
-    id: &'a str,
-    config: &'a config::Dataset,
-    revisions: Vec<String>,
-    cache: Cache,
-    settings: Settings,
 }
 
 /// The folder of one commit, and the parquet files in it.
 type Snapshot = (PathBuf, Vec<PathBuf>);
 
-impl Hub<'_> {
-    fn repo(&self, revision: &str) -> Repo {
-        Repo::with_revision(self.id.to_owned(), RepoType::Dataset, revision.to_owned())
-    }
-
-    fn folder(&self) -> PathBuf {
-        self.settings.cache.join(self.repo(&self.revisions[0]).folder_name())
-    }
-
-    /// The parquet files that the local cache holds.
-    fn find(&self) -> Result<Snapshot, Error> {
-        for revision in &self.revisions {
-            // A commit is its own name.
-            let commit = read_text(&self.folder().join("refs").join(revision)).unwrap_or(revision.clone());
-            let snapshot = self.folder().join("snapshots").join(commit.trim());
-            let files = if snapshot.is_dir() { parquet::files_below(&snapshot)? } else { Vec::new() };
-            if !files.is_empty() {
-                return Ok((snapshot, files));
-            }
-        }
-        Err(Error::Hub(HubError::Offline { id: self.id.to_owned(), path: self.folder() }))
-    }
-
-    /// The parquet files of the hub's newest revision, fetched unless the local cache has them.
-    fn fetch(&self) -> Result<Snapshot, Error> {
-        // Its own token is the one beside the cache; ours knows the environment.
-        let builder = ApiBuilder::from_cache(self.cache.clone())
-            .with_endpoint(self.settings.endpoint.clone())
-            .with_token(self.settings.token.clone());
-        let api = builder.build().map_err(|error| self.failed(LIST, &error))?;
-        let mut of_first = Vec::new();
-        for (index, revision) in self.revisions.iter().enumerate() {
-            let (commit, names) = match self.list(&api, revision) {
-                Ok(listed) => listed,
-                // A dataset without converted files has no such revision.
-                Err(_) if index > 0 => break,
-                Err(error) => return Err(error),
-            };
-            let parquet: Vec<PathBuf> =
-                names.iter().filter(|name| name.ends_with(".parquet")).map(PathBuf::from).collect();
-            if !parquet.is_empty() {
-                let config = self.config.config.as_deref();
-                let place = format!("the dataset {}", self.id);
-                let chosen = parquet::of_configuration(Path::new(""), &parquet, config, &place)?;
-                let snapshot = self.cache.repo(self.repo(revision)).pointer_path(&commit);
-                let files =
-                    chosen.iter().map(|name| self.file(&api, revision, &snapshot, &name.to_string_lossy()));
-                let files = files.collect::<Result<_, _>>()?;
-                return Ok((snapshot, files));
-            }
-            of_first = names;
-        }
-        of_first.truncate(10);
-        Err(Error::Hub(HubError::NoParquet {
-            id: self.id.to_owned(),
-            endpoint: self.settings.endpoint.clone(),
-            revisions: self.revisions.join(" or "),
-            found: of_first.join(", "),
-        }))
-    }
-
-    /// A revision's commit and its files, sorted.
-    fn list(&self, api: &Api, revision: &str) -> Result<(String, Vec<String>), Error> {
-        let info = api.repo(self.repo(revision)).info().map_err(|error| self.failed(LIST, &error))?;
-        if info.sha.is_empty() || !info.sha.chars().all(|letter| letter.is_ascii_alphanumeric()) {
-            return Err(self.refused(LIST, format!("it names the commit {:?}", info.sha)));
-        }
-        let mut names: Vec<String> = info.siblings.into_iter().map(|file| file.rfilename).collect();
-        names.sort();
-        Ok((info.sha, names))
-    }
-
-    fn file(&self, api: &Api, revision: &str, snapshot: &Path, name: &str) -> Result<PathBuf, Error> {
-        // The name comes from the server and becomes a path here.
-        if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
-            return Err(self.refused(name, "the name leaves the dataset's folder".to_owned()));
-        }
-        let path = snapshot.join(name);
-        if !path.exists() {
-            api.repo(self.repo(revision)).download(name).map_err(|error| self.failed(name, &error))?;
-        }
-        if path.exists() {
-            Ok(path)
-        } else {
-            Err(self
-                .refused(name, "the dataset changed while it was fetched; run the command again".to_owned()))
+/// The parquet files that the local cache holds.
+fn find(hub: &Hub, id: &str, revisions: &[String]) -> Result<Snapshot, Error> {
+    for snapshot in revisions.iter().filter_map(|revision| hub.fetched(revision)) {
+        let files = parquet::files_below(&snapshot)?;
+        if !files.is_empty() {
+            return Ok((snapshot, files));
         }
     }
-
-    fn failed(&self, what: &str, error: &ApiError) -> Error {
-        self.refused(what, error.to_string())
-    }
-
-    fn refused(&self, what: &str, reason: String) -> Error {
-        let endpoint = self.settings.endpoint.clone();
-        Error::Hub(HubError::Hub { id: self.id.to_owned(), what: what.to_owned(), endpoint, reason })
-    }
+    Err(Error::Hub(HubError::Offline { id: id.to_owned(), path: hub.folder() }))
 }
 
-const LIST: &str = "the list of files";
+/// The parquet files of a configuration in the hub's newest revision, fetched unless the local cache has them.
+fn fetch(hub: &Hub, id: &str, revisions: &[String], config: Option<&str>) -> Result<Snapshot, Error> {
+    let failed = |failed: Failed| Error::Hub(failed.into());
+    let api = hub.api().map_err(failed)?;
+    let mut of_first = Vec::new();
+    for (index, revision) in revisions.iter().enumerate() {
+        let Listing { commit, names } = match hub.list(&api, revision) {
+            Ok(listing) => listing,
+            // A dataset without converted files has no such revision.
+            Err(_) if index > 0 => break,
+            Err(error) => return Err(failed(error)),
+        };
+        let parquet: Vec<PathBuf> =
+            names.iter().filter(|name| name.ends_with(".parquet")).map(PathBuf::from).collect();
+        if !parquet.is_empty() {
+            let place = format!("the dataset {id}");
+            let chosen = parquet::of_configuration(Path::new(""), &parquet, config, &place)?;
+            let file = |name: &PathBuf| hub.file(&api, revision, &commit, &name.to_string_lossy());
+            let files = chosen.iter().map(file).collect::<Result<_, _>>().map_err(failed)?;
+            return Ok((hub.snapshot(revision, &commit), files));
+        }
+        of_first = names;
+    }
+    of_first.truncate(10);
+    Err(Error::Hub(HubError::NoParquet {
+        id: id.to_owned(),
+        endpoint: hub.settings().endpoint.clone(),
+        revisions: revisions.join(" or "),
+        found: of_first.join(", "),
+    }))
+}

@@ -30,7 +30,7 @@ pub enum Error {
         /// The file or folder.
         path: PathBuf,
         /// The file system's error.
-        source: io::Error,
+        r#source: io::Error,
     },
     /// The user asked to stop.
     #[error("interrupted; what is done stays in {}, the same command goes on from there", .dir.display())]

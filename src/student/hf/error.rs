@@ -13,7 +13,7 @@ pub enum Error {
         /// The student's architecture.
         network: &'static str,
         /// The file system's error.
-        source: io::Error,
+        r#source: io::Error,
     },
     /// A student's `config.json` is not there or can't be read.
     #[error("can't read {}: {source}; a student's folder holds config.json, preprocessor_config.json and model.safetensors", path.display())]
@@ -21,7 +21,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The file system's error.
-        source: io::Error,
+        r#source: io::Error,
     },
     /// A `config.json` that does not describe a student.
     #[error("{} does not describe a student: {reason}; correct it or export the student again", path.display())]
@@ -37,7 +37,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The file system's error.
-        source: io::Error,
+        r#source: io::Error,
     },
     /// Not a safetensors file, or a damaged one.
     #[error("{} is not a whole safetensors file ({reason}): fetch it again", path.display())]

@@ -2,12 +2,15 @@
 
 mod settings;
 
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 
 pub use settings::Settings;
+
+use super::files::read_text;
 
 /// The purpose of a failed listing, in messages.
 const LIST: &str = "the list of files";
@@ -21,11 +24,40 @@ pub enum Kind {
     Model,
 }
 
-/// Why something could not be fetched.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl Kind {
+    /// The key of a pipeline file that takes a folder in its place.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Dataset => "dataset.source",
+            Self::Model => "teacher.model",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Dataset => "dataset",
+            Self::Model => "model",
+        })
+    }
+}
+
+/// A file or list that the hub does not give.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "can't fetch {what} of the {kind} {id} from {endpoint} ({reason}); check its name, the network and, for a private {kind}, HF_TOKEN, \
+     or download it and give its folder as {}", kind.key()
+)]
 pub struct Failed {
+    /// The kind of repository.
+    pub kind: Kind,
+    /// `ORG/NAME`.
+    pub id: String,
     /// A file's name, or `the list of files`.
     pub what: String,
+    /// `HF_ENDPOINT`.
+    pub endpoint: String,
     /// The error.
     pub reason: String,
 }
@@ -50,11 +82,7 @@ pub struct Hub {
 impl Hub {
     /// The repository `id`, such as `google/vit-base-patch16-224`; none unless it is of the form `ORG/NAME`.
     pub fn new(id: &str, kind: Kind, settings: Settings) -> Option<Self> {
-        let plain = |part: &str| {
-            let known = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-            !part.is_empty() && !part.starts_with('.') && part.chars().all(known)
-        };
-        let is_id = id.split('/').count() == 2 && id.split('/').all(plain);
+        let is_id = id.split('/').count() == 2 && is_plain(id);
         is_id.then(|| Self { id: id.to_owned(), kind, cache: Cache::new(settings.cache.clone()), settings })
     }
 
@@ -70,7 +98,8 @@ impl Hub {
 
     /// The folder of a revision's files in the local cache, if some of them were fetched.
     pub fn fetched(&self, revision: &str) -> Option<PathBuf> {
-        let commit = std::fs::read_to_string(self.folder().join("refs").join(revision)).ok()?;
+        // A commit is its own name.
+        let commit = read_text(&self.folder().join("refs").join(revision)).unwrap_or(revision.to_owned());
         Some(self.folder().join("snapshots").join(commit.trim())).filter(|snapshot| snapshot.is_dir())
     }
 
@@ -83,7 +112,7 @@ impl Hub {
         let builder = ApiBuilder::from_cache(self.cache.clone())
             .with_endpoint(self.settings.endpoint.clone())
             .with_token(self.settings.token.clone());
-        builder.build().map_err(|error| failed(LIST, &error))
+        builder.build().map_err(|error| self.failed(LIST, &error))
     }
 
     /// The files of a revision.
@@ -91,12 +120,9 @@ impl Hub {
     /// # Errors
     /// A hub that can't be reached or does not know the repository or the revision.
     pub fn list(&self, api: &Api, revision: &str) -> Result<Listing, Failed> {
-        let info = api.repo(self.repo(revision)).info().map_err(|error| failed(LIST, &error))?;
+        let info = api.repo(self.repo(revision)).info().map_err(|error| self.failed(LIST, &error))?;
         if info.sha.is_empty() || !info.sha.chars().all(|letter| letter.is_ascii_alphanumeric()) {
-            return Err(Failed {
-                what: LIST.to_owned(),
-                reason: format!("it names the commit {:?}", info.sha),
-            });
+            return Err(self.refused(LIST, format!("it names the commit {:?}", info.sha)));
         }
         let mut names: Vec<String> = info.siblings.into_iter().map(|file| file.rfilename).collect();
         names.sort();
@@ -113,19 +139,19 @@ impl Hub {
     /// # Errors
     /// A name that leaves the folder, a hub that does not give the file.
     pub fn file(&self, api: &Api, revision: &str, commit: &str, name: &str) -> Result<PathBuf, Failed> {
-        let refused = |reason: &str| Failed { what: name.to_owned(), reason: reason.to_owned() };
         // The name comes from the server and becomes a path here.
         if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
-            return Err(refused("the name leaves the repository's folder"));
+            return Err(self.refused(name, format!("the name leaves the {}'s folder", self.kind)));
         }
         let path = self.snapshot(revision, commit).join(name);
         if !path.exists() {
-            api.repo(self.repo(revision)).download(name).map_err(|error| failed(name, &error))?;
+            api.repo(self.repo(revision)).download(name).map_err(|error| self.failed(name, &error))?;
         }
         if path.exists() {
             Ok(path)
         } else {
-            Err(refused("the repository changed while it was fetched; run the command again"))
+            let reason = format!("the {} changed while it was fetched; run the command again", self.kind);
+            Err(self.refused(name, reason))
         }
     }
 
@@ -136,8 +162,19 @@ impl Hub {
         };
         Repo::with_revision(self.id.clone(), kind, revision.to_owned())
     }
+
+    fn failed(&self, what: &str, error: &ApiError) -> Failed {
+        self.refused(what, error.to_string())
+    }
+
+    fn refused(&self, what: &str, reason: String) -> Failed {
+        let (id, endpoint) = (self.id.clone(), self.settings.endpoint.clone());
+        Failed { kind: self.kind, id, what: what.to_owned(), endpoint, reason }
+    }
 }
 
-fn failed(what: &str, error: &ApiError) -> Failed {
-    Failed { what: what.to_owned(), reason: error.to_string() }
+/// Whether each part of an id or a revision can be a part of a path: it becomes one in the local cache.
+pub fn is_plain(text: &str) -> bool {
+    let known = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    text.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && part.chars().all(known))
 }
