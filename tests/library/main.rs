@@ -2,6 +2,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/onnx.rs"]
+mod onnx;
 #[path = "../common/uniform.rs"]
 mod uniform;
 

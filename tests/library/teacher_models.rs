@@ -7,44 +7,9 @@ use decant::config;
 use decant::support::exit::{ExitKind, Kind};
 use decant::teacher::{Error, OnnxTeacher, Teacher, identify};
 
+use crate::onnx::{Message, model, node, value};
 use crate::teacher_files::bare;
 use crate::teacher_support::{golden, on_cpu};
-
-/// A protobuf message, written field by field.
-#[derive(Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    fn varint(mut self, mut value: u64) -> Self {
-        while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
-        self
-    }
-
-    fn int(self, field: u64, value: u64) -> Self {
-        self.varint(field << 3).varint(value)
-    }
-
-    fn bytes(self, field: u64, value: impl AsRef<[u8]>) -> Self {
-        let value = value.as_ref();
-        let mut message = self.varint(field << 3 | 2).varint(value.len() as u64);
-        message.0.extend_from_slice(value);
-        message
-    }
-
-    fn all<T: AsRef<[u8]>>(self, field: u64, values: impl IntoIterator<Item = T>) -> Self {
-        values.into_iter().fold(self, |message, value| message.bytes(field, value))
-    }
-}
-
-impl AsRef<[u8]> for Message {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
 
 /// A classifier of 2 x 2 pixels, `MatMul(Flatten(pixel_values), w)`, as an exporter might write it.
 struct Tiny {
@@ -58,18 +23,6 @@ const TINY: Tiny = Tiny { batch: None, opset: 17, operator: "Flatten", domain: "
 
 impl Tiny {
     fn open(&self) -> Result<Vec<f32>, Error> {
-        let value = |name: &str, sizes: &[Option<u64>]| {
-            let dimension = |size: &Option<u64>| match size {
-                Some(size) => Message::default().int(1, *size),
-                None => Message::default().bytes(2, "N"),
-            };
-            let shape = Message::default().all(1, sizes.iter().map(dimension));
-            let tensor = Message::default().int(1, 1).bytes(2, shape);
-            Message::default().bytes(1, name).bytes(2, Message::default().bytes(1, tensor))
-        };
-        let node = |inputs: &[&str], output: &str, operator: &str, domain: &str| {
-            Message::default().all(1, inputs).bytes(2, output).bytes(4, operator).bytes(7, domain)
-        };
         let weights: Vec<u8> = (0..36).flat_map(|index| (index as f32 / 36.0).to_le_bytes()).collect();
         let weights = Message::default().int(1, 12).int(1, 3).int(2, 1).bytes(8, "w").bytes(9, weights);
         let graph = Message::default()
@@ -79,8 +32,7 @@ impl Tiny {
             .bytes(5, weights)
             .bytes(11, value("pixel_values", &[self.batch, Some(3), Some(2), Some(2)]))
             .bytes(12, value("logits", &[self.batch, Some(3)]));
-        let opset = Message::default().int(2, self.opset);
-        let model = Message::default().int(1, 8).bytes(7, graph).bytes(8, opset);
+        let model = model(graph, self.opset);
         let model = if self.domain.is_empty() {
             model
         } else {

@@ -4,10 +4,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use decant::config;
 use decant::store::{self, Cache, Manifest, Row, ShardWriter};
+use decant::teacher::identify;
 
 use crate::common::Workshop;
-use crate::safety::gallery::{teacher_of_files, workshop};
+use crate::onnx::{Message, model, node, value};
+use crate::safety::gallery::{PIPELINE, teacher_of_files, workshop};
 
 const MAKE: [&str; 3] = ["teacher-cache", "-p", "small.toml"];
 const PREPROCESSOR: &str = "teacher/preprocessor_config.json";
@@ -39,7 +42,12 @@ fn drifted(workshop: &Workshop, honest: &Path, name: &str, change: impl FnOnce(&
     let other = Cache::open(&workshop.only(name, "small-")).unwrap();
     let manifest = Manifest::read(honest).unwrap();
     assert_ne!(other.manifest().teacher.fingerprint, manifest.teacher.fingerprint);
-    let (dir, manifest) = store::create_or_open(&workshop.path().join(name), &manifest).unwrap();
+    forged(&other, &workshop.path().join(name), &manifest)
+}
+
+/// A sound cache in `root` with the rows of `other` that claims to be the one of `manifest`.
+fn forged(other: &Cache, root: &Path, manifest: &Manifest) -> PathBuf {
+    let (dir, manifest) = store::create_or_open(root, manifest).unwrap();
     for spec in manifest.shards() {
         let rows = other.split(&spec.split).unwrap();
         let mut shard = ShardWriter::create(&dir, &manifest, &spec);
@@ -72,7 +80,11 @@ fn drifted(workshop: &Workshop, honest: &Path, name: &str, change: impl FnOnce(&
 
 /// The exit code of `cache verify --recompute`, and what it said.
 fn recompute(workshop: &Workshop, cache: &Path, more: &[&str]) -> (Option<i32>, String) {
-    let verify = ["cache", "verify", cache.to_str().unwrap(), "--recompute", "20", "-p", "small.toml"];
+    recompute_with(workshop, cache, "small.toml", more)
+}
+
+fn recompute_with(workshop: &Workshop, cache: &Path, pipeline: &str, more: &[&str]) -> (Option<i32>, String) {
+    let verify = ["cache", "verify", cache.to_str().unwrap(), "--recompute", "20", "-p", pipeline];
     let output = workshop.run(&[&verify[..], more].concat());
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(said).unwrap())
@@ -133,4 +145,46 @@ fn another_resizer_is_told_by_the_pixels() {
     let (code, said) = recompute(&workshop, &cache, &[]);
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("the decoder or the resizer has drifted"), "{said}");
+}
+
+/// A teacher whose logits are the mean colour plus noise, drawn anew in each call, in the folder `random`.
+fn teacher_of_chance(workshop: &Workshop) {
+    let folder = workshop.path().join("random");
+    fs::create_dir(&folder).unwrap();
+    for name in ["config.json", "preprocessor_config.json"] {
+        fs::copy(workshop.path().join("teacher").join(name), folder.join(name)).unwrap();
+    }
+    let graph = Message::default()
+        .bytes(1, node(&["pixel_values"], "pooled", "GlobalAveragePool", ""))
+        .bytes(1, node(&["pooled"], "flat", "Flatten", ""))
+        .bytes(1, node(&["flat"], "noise", "RandomNormalLike", ""))
+        .bytes(1, node(&["flat", "noise"], "logits", "Add", ""))
+        .bytes(2, "chance")
+        .bytes(11, value("pixel_values", &[None, Some(3), Some(224), Some(224)]))
+        .bytes(12, value("logits", &[None, Some(3)]));
+    fs::write(folder.join("model.onnx"), model(graph, 17)).unwrap();
+    let pipeline = PIPELINE.replace("[teacher]", "[teacher]\nmodel = \"random\"");
+    workshop.file("random.toml", &pipeline);
+}
+
+#[test]
+fn a_teacher_that_depends_on_chance_is_refused_and_its_cache_is_damaged() {
+    let (workshop, honest) = made();
+    teacher_of_chance(&workshop);
+    let refused = workshop.run(&["teacher-cache", "-p", "random.toml"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("other logits"), "{said}");
+    // The cache that an older version would have made of it.
+    let model = workshop.path().join("random").display().to_string();
+    let identity = identify(&config::Teacher { model, ..config::Teacher::default() }).unwrap();
+    let mut manifest = Manifest::read(&honest).unwrap();
+    manifest.teacher.fingerprint = identity.fingerprint;
+    manifest.key = manifest.key_of();
+    let other = Cache::open(&honest).unwrap();
+    let cache = forged(&other, &workshop.path().join("chance"), &manifest);
+    let (code, said) = recompute_with(&workshop, &cache, "random.toml", &[]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("the teacher differs from itself by"), "{said}");
+    assert!(!said.contains("says the same today"), "{said}");
 }
