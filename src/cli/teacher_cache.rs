@@ -13,6 +13,7 @@ use crate::dataset::{Dataset, SplitName};
 use crate::stage_one::{self, Left, Settings, State, Summary, TunedTeacher, Tuner};
 use crate::store::{self, Manifest};
 use crate::support::table::Table;
+use crate::support::text::count;
 use crate::teacher::{Description, OnnxModel, Teacher};
 
 /// Stage one: run the teacher once and cache its logits.
@@ -188,9 +189,9 @@ fn show_head(
         description.model, description.precision, description.device, description.runtime, batch_size
     ));
     context.line(format!(
-        "  cache    {}, {} view(s), temperatures {}",
+        "  cache    {}, {}, temperatures {}",
         Path::new(&pipeline.cache.dir).join(&pipeline.cache.name).display(),
-        pipeline.cache.views,
+        count(pipeline.cache.views.into(), "view"),
         numbers(&pipeline.cache.temperatures)
     ));
     for warning in dataset.warnings() {
