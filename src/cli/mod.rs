@@ -27,6 +27,7 @@ mod style;
 mod sweep;
 mod teacher_cache;
 mod terminal;
+mod threads;
 mod train_student;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -93,6 +94,7 @@ impl Cli {
     /// The error, in one sentence, with its exit code.
     pub fn run(self) -> Result<(), Failure> {
         output::colour(self.color);
+        threads::start()?;
         let cancel = Cancel::default();
         interrupt::install(cancel.clone());
         let context = Terminal::context(cancel);

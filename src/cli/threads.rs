@@ -1,0 +1,46 @@
+//! The threads that all work shares.
+
+use std::thread::available_parallelism;
+
+use super::Failure;
+
+/// The environment variable that gives their number.
+const VARIABLE: &str = "RAYON_NUM_THREADS";
+
+/// The most threads that [`VARIABLE`] asks for on a machine of fewer cores: more only wait for each other.
+const MOST: usize = 256;
+
+/// Starts the threads.
+///
+/// # Errors
+/// A system that does not allow them.
+pub(super) fn start() -> Result<(), Failure> {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let threads = number(std::env::var(VARIABLE).ok().as_deref(), cores);
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(|error| {
+        Failure::run(format!(
+            "can't start {threads} threads ({error}); raise the limit of processes, or set {VARIABLE} to fewer"
+        ))
+    })
+}
+
+/// As many as are asked for, within bounds, else one a core.
+fn number(asked: Option<&str>, cores: usize) -> usize {
+    let asked = asked.and_then(|text| text.parse().ok()).filter(|&threads: &usize| threads > 0);
+    asked.map_or(cores, |threads| threads.min(MOST.max(cores)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absurd_number_of_threads_is_not_started() {
+        assert_eq!(number(None, 2), 2);
+        assert_eq!(number(Some("0"), 2), 2);
+        assert_eq!(number(Some("many"), 2), 2);
+        assert_eq!(number(Some("8"), 2), 8);
+        assert_eq!(number(Some("100000"), 2), 256);
+        assert_eq!(number(Some("100000"), 512), 512);
+    }
+}
