@@ -20,7 +20,7 @@ def main():
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for row, p in zip(rows, corrected):
         low, high = row["interval"]
-        print(f"| {row['name']} | {spread(row['scratch'])} | {spread(row['taught'])} | {row['gain']:+.1f} | {low:+.1f} to {high:+.1f} | {row['p']:.1g} | {p:.1g} |")
+        print(f"| {row['name']} | {spread(row['scratch'])} | {spread(row['taught'])} | {row['gain']:+.1f} | {low:+.1f} to {high:+.1f} | {row['p']:.2g} | {p:.2g} |")
 
 
 def measure(path):
