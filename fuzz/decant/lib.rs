@@ -1,4 +1,4 @@
-//! What is fuzzed of decant.
+//! The fuzzed modules of decant.
 
 #![allow(dead_code, reason = "the modules that use the rest are not here")]
 
@@ -6,6 +6,8 @@
 pub mod config;
 #[path = "../../src/dataset/mod.rs"]
 pub mod dataset;
+#[path = "../../src/encoding/mod.rs"]
+mod encoding;
 #[path = "../../src/loss/mod.rs"]
 pub mod loss;
 #[path = "../../src/objects/mod.rs"]

@@ -112,7 +112,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was measured of one classifier.
+/// The measures of one classifier.
 #[derive(Serialize)]
 struct Evaluated {
     #[serde(flatten)]

@@ -17,7 +17,7 @@ use crate::train::{self, Seal};
 /// The file of a run's folder that keeps what was measured, so that cards and reports give the same bytes again.
 pub const COMPRESSION_FILE: &str = "compression.json";
 
-/// What was measured of a student and its teacher, on one machine.
+/// The measurements of a student and its teacher, on one machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compression {
@@ -32,7 +32,7 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// What an earlier call left in the run's folder, or else measured now and left there.
+    /// The measurement that an earlier call left in the run's folder, or else one that is made now and left there.
     ///
     /// # Errors
     /// As [`Compression::measure`].
@@ -70,7 +70,7 @@ impl Compression {
     /// The heads of [`Compression::rows`].
     pub fn head() -> [String; 6] {
         let [one, many] = BATCHES.map(|batch| format!("ms/image, batch {batch}"));
-        ["".to_owned(), "parameters".to_owned(), "MACs".to_owned(), "ONNX file".to_owned(), one, many]
+        [String::new(), "parameters".to_owned(), "MACs".to_owned(), "ONNX file".to_owned(), one, many]
     }
 
     /// Teacher, student, and how many times smaller the student is.
@@ -108,7 +108,7 @@ impl Compression {
         table
     }
 
-    /// What the numbers were measured with, and what is missing.
+    /// The conditions of the measurement, and the parts that are missing.
     pub fn measured_with(&self) -> String {
         let note = self.note.as_ref().map_or_else(String::new, |note| format!("; {note}"));
         format!("ONNX Runtime on {}; MACs of convolutions and matrix products{note}", self.machine)
