@@ -138,8 +138,8 @@ cluster-slurm: build runtime  ## Both stages on a local Slurm whose jobs are kil
 report:  build       ## One HTML page about PATHS: a cache, a run, several runs or a sweep.
 	$(DECANT) report $(PATHS) $(ARGS)
 
-# Debian's chromium, or another that CHROMIUM names.
-report-look: demo    ## Look at the demo's reports in a headless Chromium: errors, overflow, small text, a PDF.
+# Debian's chromium, or another that CHROMIUM names. The first time it trains some fifty tiny students for the pages, in minutes.
+report-look: build runtime  ## Check reports in a headless Chromium at 1,280 and 390 pixels: overflow, clipped text, what each must show.
 	$(PYTHON) -m venv $(VENV)/report
 	$(VENV)/report/bin/pip install --quiet -r tests/report/requirements.txt
 	PYTHON=$(VENV)/report/bin/python DECANT=$(DECANT) tests/report/look.sh $(ARGS)

@@ -43,6 +43,8 @@ struct Finished {
     recipe: Recipe,
     seed: u64,
     cache: String,
+    /// The cache's folder.
+    place: PathBuf,
     metrics: Metrics,
 }
 
@@ -55,6 +57,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let (a, b) = (a?, b?);
     let images = same_images(&a[0], &b[0], split)?;
     let comparison = Comparison::new(&measured(&a)?, &measured(&b)?, images);
+    let is_one_cache = a.iter().chain(&b).all(|run| run.cache == a[0].cache);
+    let cache = is_one_cache.then(|| Cache::open(&a[0].place).ok()).flatten();
     if args.json {
         print_json(&comparison);
         return Ok(());
@@ -67,8 +71,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
             runs.len().to_string(),
             spread(runs, |metrics| metrics.accuracy),
             spread(runs, |metrics| metrics.macro_f1),
-            spread(runs, |metrics| Some(metrics.teacher_agreement)),
+            spread(runs, |metrics| Some(metrics.teacher_agreement).filter(|share| !share.is_nan())),
         ]);
+    }
+    if let Some(accuracy) = cache.and_then(|cache| teacher_accuracy(&cache, split)) {
+        let none = || "-".to_owned();
+        table.row(["  teacher".to_owned(), none(), accuracy, none(), none()]);
     }
     out!("{}", fitted(&table));
     for (key, first, second) in a[0].recipe.differences(&b[0].recipe) {
@@ -103,6 +111,9 @@ fn all(args: &Args) -> Result<(), Failure> {
     if !compared.shared.is_empty() {
         outln!("shared   {}", compared.shared.join(", "));
     }
+    if !compared.common.is_empty() {
+        outln!("common   {}; a configuration is named by what differs", compared.common.join(", "));
+    }
     let mut table =
         Table::new(["configuration", "seeds", "validation", "test", "gain", "95 % interval", "p"]);
     let dash = || "-".to_owned();
@@ -112,12 +123,12 @@ fn all(args: &Args) -> Result<(), Failure> {
         let p = gain.and_then(|gain| Some(gain.corrected.map_or(gain.paired?.p, |one| one.p)));
         let points = gain.and_then(|gain| gain.accuracy.as_ref());
         table.row([
-            group.label.clone(),
+            narrow(&group.label),
             group.runs.len().to_string(),
             group.validation.percents(),
             group.test.as_ref().map_or_else(dash, Spread::percents),
             points.map_or_else(dash, |points| format!("{:+.1}", 100.0 * points.mean)),
-            paired.map_or_else(dash, |one| format!("{:+.1} to {:+.1}", 100.0 * one.ci[0], 100.0 * one.ci[1])),
+            paired.map_or_else(dash, |one| interval(one.ci)),
             p.map_or_else(dash, |p| format!("{p:.3}")),
         ]);
     }
@@ -145,6 +156,28 @@ fn all(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A label as a terminal of 80 columns has a place for it.
+fn narrow(label: &str) -> String {
+    label.replace(" = ", "=").replace(" (lambda=0)", "")
+}
+
+/// An interval in points, without the digits of one that says little.
+fn interval(ends: [f64; 2]) -> String {
+    let [low, high] = ends.map(|end| 100.0 * end);
+    if low.abs().max(high.abs()) < 10.0 {
+        format!("{low:+.1} to {high:+.1}")
+    } else {
+        format!("{low:+.0} to {high:+.0}")
+    }
+}
+
+/// The teacher's accuracy on a split, where the cache says it.
+fn teacher_accuracy(cache: &Cache, split: SplitName) -> Option<String> {
+    let quality = &cache.complete().teacher_quality;
+    let found = quality.iter().find(|quality| quality.split == split.as_str() && quality.labelled > 0)?;
+    Some(format!("{:.1}", 100.0 * found.accuracy))
+}
+
 /// The teacher's accuracy on validation and test, where the cache of these runs is still there.
 fn teacher(runs: &[Run]) -> Option<[String; 2]> {
     let description = &runs.first()?.description;
@@ -152,11 +185,7 @@ fn teacher(runs: &[Run]) -> Option<[String; 2]> {
         return None;
     }
     let cache = Cache::open(&description.cache).ok()?;
-    let accuracy = |split: SplitName| {
-        let quality = &cache.complete().teacher_quality;
-        let found = quality.iter().find(|quality| quality.split == split.as_str() && quality.labelled > 0);
-        found.map_or("-".to_owned(), |quality| format!("{:.1}", 100.0 * quality.accuracy))
-    };
+    let accuracy = |split: SplitName| teacher_accuracy(&cache, split).unwrap_or_else(|| "-".to_owned());
     Some([accuracy(SplitName::Validation), accuracy(SplitName::Test)])
 }
 
@@ -198,29 +227,32 @@ fn read(named: &Path, dir: &RunsDir, split: SplitName) -> Result<Finished, Failu
             "{folder} was not measured on {split}; give --split validation or --split test"
         ))
     })?;
-    let recipe = Recipe::of(&description.pipeline, description.init);
+    let recipe = Recipe::of_run(&description);
     let (seed, cache) = (description.pipeline.train.seed, description.cache_content.to_string());
-    Ok(Finished { folder, recipe, seed, cache, metrics })
+    Ok(Finished { folder, recipe, seed, cache, place: description.cache, metrics })
 }
 
 /// How many labelled images both were measured on, which must be as many of each class.
 fn same_images(a: &Finished, b: &Finished, split: SplitName) -> Result<usize, Failure> {
     let (first, second) = (a.metrics.confusion.images(), b.metrics.confusion.images());
-    if first != second {
+    // An accuracy that another tool gives has no images by class.
+    let are_told = ![a, b].iter().any(|one| one.metrics.confusion.is_empty());
+    let is_same = if are_told { first == second } else { a.metrics.labelled() == b.metrics.labelled() };
+    if !is_same {
         return Err(Failure::usage(format!(
             "{} and {} were measured on different {split} images: {} and {} labelled images of {} and {} classes, or another number of \
              some class; compare runs of one dataset",
             a.folder.display(),
             b.folder.display(),
-            first.iter().sum::<u64>(),
-            second.iter().sum::<u64>(),
+            a.metrics.labelled(),
+            b.metrics.labelled(),
             first.len(),
             second.len()
         )));
     }
-    match first.iter().sum::<u64>() {
+    match a.metrics.labelled() {
         0 => Err(Failure::usage(format!("no {split} image has a label, so there is no accuracy to compare"))),
-        images => Ok(images as usize),
+        images => Ok(images),
     }
 }
 

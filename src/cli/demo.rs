@@ -193,7 +193,7 @@ fn show(base: &Pipeline, teacher: &Metrics, students: &[Vec<(u64, &Metrics)>; 2]
             spread(runs, |metrics| Some(metrics.teacher_agreement)),
         ]);
     }
-    out!("{table}");
+    out!("{}", fitted(&table));
     outln!("gain of distillation: {}", gain(&students[0], &students[1]));
 }
 

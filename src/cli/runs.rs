@@ -1,4 +1,4 @@
-//! `decant runs`: list, show, name, tag and delete runs.
+//! `decant runs`: list, show, name, tag, import and delete runs.
 
 mod ls;
 mod show;
@@ -14,7 +14,7 @@ use super::output::{out, outln};
 use crate::config;
 use crate::runs::{self, Label};
 
-/// List, show, name, tag and delete runs.
+/// List, show, name, tag, import and delete runs.
 ///
 /// A run is named by its folder, its name, the beginning of either, the beginning of its key, or latest: the run that was finished last.
 #[derive(clap::Args)]
@@ -62,6 +62,14 @@ enum Command {
         #[command(flatten)]
         dir: RunsDir,
     },
+    /// Take over runs that another tool trained, from JSON files
+    Import {
+        /// JSON files, each of a run or a list of runs
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        dir: RunsDir,
+    },
     /// Delete runs (asks for confirmation)
     Rm {
         /// Runs
@@ -82,6 +90,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Tag { run, tags, remove, name, dir } => {
             tag(&runs::find(&run, &dir.path())?, &tags, &remove, name)
         }
+        Command::Import { files, dir } => import(&files, &dir.path()),
         Command::Rm { runs, dir, yes } => rm(&runs, &dir.path(), yes),
     }
 }
@@ -111,6 +120,15 @@ fn tag(folder: &Path, tags: &[String], remove: &[String], name: Option<String>) 
     label.tags.retain(|tag| !remove.contains(tag));
     label.write(folder)?;
     outln!("{}: {}", folder.display(), show::label(&label));
+    Ok(())
+}
+
+fn import(files: &[PathBuf], runs_dir: &Path) -> Result<(), Failure> {
+    for file in files {
+        for folder in runs::import(file, runs_dir)? {
+            outln!("imported {}", folder.display());
+        }
+    }
     Ok(())
 }
 

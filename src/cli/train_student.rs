@@ -188,6 +188,6 @@ pub(super) fn results(result: &RunResult) -> Table {
 }
 
 fn add_row(table: &mut Table, name: &str, metrics: &Metrics) {
-    let kl = format!("{:.3}", metrics.teacher_kl);
+    let kl = number_or_dash(Some(metrics.teacher_kl).filter(|kl| !kl.is_nan()));
     table.row([name.to_owned()].into_iter().chain(measures::cells(metrics)).chain([kl]));
 }

@@ -20,6 +20,8 @@ pub struct Comparison {
     pub axes: Vec<String>,
     /// The settings that all of them share, of those that a reader wants to know.
     pub shared: Vec<String>,
+    /// The most common value of each axis, where labels name only what differs from it.
+    pub common: Vec<String>,
     /// From the best mean on validation to the worst.
     pub groups: Vec<Group>,
     /// The index, in the report's runs, of the best configuration's best run on validation.
@@ -85,9 +87,10 @@ impl Comparison {
             let first = runs.get(*members.first()?)?;
             Some(group(configuration, first, members, &axes))
         });
-        let groups: Vec<Group> = groups.collect::<Option<_>>()?;
+        let mut groups: Vec<Group> = groups.collect::<Option<_>>()?;
+        let common = shorten(&mut groups, &axes);
         let best_run = finished[all.run_to_take(&entries)?];
-        Some(Self { measure: all.criterion, axes, shared, groups, best_run })
+        Some(Self { measure: all.criterion, axes, shared, common, groups, best_run })
     }
 
     /// The best group that learns from the teacher, if any does.
@@ -110,7 +113,7 @@ impl Comparison {
 }
 
 fn entry(run: &Run) -> Entry<'_> {
-    let recipe = Recipe::of(run.pipeline(), run.description.init);
+    let recipe = Recipe::of_run(&run.description);
     Entry { recipe, seed: run.seed(), result: run.result.as_ref() }
 }
 
@@ -152,6 +155,46 @@ fn group(
         gain: configuration.gain.clone(),
         recipe: recipe.clone(),
     })
+}
+
+/// Characters of a label that a chart has a place for.
+const LONG: usize = 44;
+
+/// Names the groups by number and by what is not as in most of them, where their whole labels are too long for a chart. Gives what most
+/// have in common, or nothing where the labels stay as they are.
+fn shorten(groups: &mut [Group], axes: &[String]) -> Vec<String> {
+    if groups.iter().all(|group| group.label.chars().count() <= LONG) {
+        return Vec::new();
+    }
+    let mut common: BTreeMap<&str, String> = BTreeMap::new();
+    for axis in axes {
+        // In the order of the groups, so that of equally frequent values the better group's is taken.
+        let mut counts: Vec<(String, usize)> = Vec::new();
+        for value in groups.iter().filter_map(|group| group.recipe.get(axis).map(shown)) {
+            match counts.iter_mut().find(|(known, _)| *known == value) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((value, 1)),
+            }
+        }
+        let most = counts.iter().map(|(_, count)| *count).max();
+        if let Some((value, _)) = counts.into_iter().find(|(_, count)| Some(*count) == most) {
+            common.insert(axis, value);
+        }
+    }
+    for (index, group) in groups.iter_mut().enumerate() {
+        let scratch = group.is_scratch().then(|| "from scratch".to_owned());
+        let other = axes.iter().filter_map(|axis| {
+            let value = shown(group.recipe.get(axis)?);
+            let is_other = common.get(axis.as_str()) != Some(&value);
+            is_other.then(|| format!("{} = {value}", short(axis)))
+        });
+        let mut parts: Vec<String> = scratch.into_iter().chain(other).collect();
+        if parts.is_empty() {
+            parts.push("the most common values".to_owned());
+        }
+        group.label = format!("{}. {}", index + 1, parts.join(", "));
+    }
+    common.into_iter().map(|(axis, value)| format!("{} = {value}", short(axis))).collect()
 }
 
 /// The name of a key in charts and tables: without its section, where that is `[train]`.
@@ -224,6 +267,7 @@ mod tests {
             cache: PathBuf::new(),
             cache_content: zero,
             init: None,
+            imported: None,
             teacher: String::new(),
             device: StudentDevice::Cpu,
             pipeline,
@@ -314,6 +358,31 @@ mod tests {
         pipeline.train.keep_checkpoints = 3;
         pipeline.cache.temperatures = vec![5.0];
         assert_eq!(Comparison::of(&runs).unwrap().groups.len(), 1);
+    }
+
+    #[test]
+    fn labels_too_long_for_a_chart_name_only_what_is_not_as_in_most() {
+        let mut runs = [
+            run(0.5, 5.0, 0, [0.8, 0.8], 1.0),
+            run(0.5, 5.0, 0, [0.7, 0.7], 1.0),
+            run(0.9, 5.0, 0, [0.6, 0.6], 1.0),
+            run(0.0, 5.0, 0, [0.5, 0.5], 1.0),
+        ];
+        for (run, lr) in runs.iter_mut().zip([1e-3, 1e-3, 1e-2, 1e-3]) {
+            run.description.pipeline.train.lr = lr;
+        }
+        runs[0].description.pipeline.train.batch_size = 7;
+        for (run, dropout) in runs.iter_mut().zip([0.25, 0.1, 0.1, 0.1]) {
+            run.description.pipeline.student.dropout = Some(dropout);
+        }
+        let comparison = Comparison::of(&runs).unwrap();
+        let labels: Vec<&str> = comparison.groups.iter().map(|group| &*group.label).collect();
+        assert_eq!(labels[0], "1. student.dropout = 0.25, batch-size = 7");
+        assert_eq!(
+            labels[1..],
+            ["2. the most common values", "3. lambda = 0.9, lr = 0.01", "4. from scratch"]
+        );
+        assert!(comparison.common.contains(&"lr = 0.001".to_owned()), "{:?}", comparison.common);
     }
 
     #[test]

@@ -177,6 +177,18 @@ impl Contents {
             ));
             return Ok(contents);
         }
+        if let Some(imported) = &run.description.imported {
+            contents.notes.push(format!(
+                "{} was trained by {}: its student is not here, so its predictions are not shown.",
+                run.name(),
+                imported.tool
+            ));
+            if let Ok(cache) = Cache::open(&run.description.cache) {
+                contents.classes.clone_from(&cache.manifest().dataset.classes);
+                contents.teacher = Some(Teacher::of(&cache, cached_split(&cache, options.split)?)?);
+            }
+            return Ok(contents);
+        }
         match FinishedRun::open(&run.folder)
             .map_err(|error| error.to_string())
             .and_then(|run| Compression::of(&run))
@@ -209,7 +221,12 @@ impl Contents {
 
     /// Runs of different datasets have nothing to compare; their confusion matrices tell how many classes each knows.
     fn check_classes(runs: &[Run]) -> Result<(), Error> {
-        let classes = |run: &Run| run.result.as_ref().map(|result| result.validation.confusion.classes());
+        let classes = |run: &Run| {
+            run.result
+                .as_ref()
+                .map(|result| result.validation.confusion.classes())
+                .filter(|classes| *classes > 0)
+        };
         let mut known = runs.iter().filter_map(|run| Some((run, classes(run)?)));
         let Some((first, count)) = known.next() else { return Ok(()) };
         match known.find(|(_, other)| *other != count) {

@@ -13,6 +13,9 @@ pub(super) fn contradiction(
     log: &[EpochRecord],
     result: Option<&RunResult>,
 ) -> Option<(&'static str, String)> {
+    if description.imported.is_some() {
+        return result.and_then(|result| imported(description, result)).map(|reason| (RESULT_FILE, reason));
+    }
     if let Err(reason) = description.pipeline.validate() {
         return Some((RUN_FILE, reason));
     }
@@ -20,6 +23,15 @@ pub(super) fn contradiction(
         return Some((METRICS_FILE, reason));
     }
     of_result(description, log, result?).map(|reason| (RESULT_FILE, reason))
+}
+
+/// What is wrong with the result of a run that another tool trained, which has no epochs here.
+fn imported(description: &Description, result: &RunResult) -> Option<String> {
+    if result.key != description.key.to_string() || result.seed != description.pipeline.train.seed {
+        return Some(format!("its key or seed is not that of {RUN_FILE}"));
+    }
+    let accuracies = [Some(&result.validation), result.test.as_ref()].into_iter().flatten();
+    not_a_share(accuracies.filter_map(|metrics| metrics.accuracy))
 }
 
 /// The fault of the lines of `metrics.jsonl`, if there is one.
@@ -99,6 +111,9 @@ fn measures(metrics: &Metrics) -> Option<String> {
         || (labelled > 0) != metrics.negative_log_likelihood.is_some()
     {
         return Some("it has some measures of labelled images, and lacks others".to_owned());
+    }
+    if metrics.teacher_kl.is_nan() {
+        return Some("its KL to the teacher is not a number".to_owned());
     }
     not_a_share(of_labels.into_iter().flatten().chain([metrics.teacher_agreement]))
 }

@@ -28,6 +28,9 @@ impl FinishedRun {
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let Run { folder, description, result, .. } = Run::read(folder)?;
         let Some(result) = result else { return Err(Error::NoRun { path: folder }) };
+        if description.imported.is_some() {
+            return Err(Error::NoWeights { path: folder });
+        }
         let run = Self { folder, description, result };
         let weights = run.best().join(hf::WEIGHTS);
         let found = match Digest::of_file(&weights) {

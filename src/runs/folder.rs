@@ -231,6 +231,7 @@ mod tests {
             cache: "cache/a".into(),
             cache_content: Digest::of(b"content"),
             init: None,
+            imported: None,
             teacher: "vit".to_owned(),
             device: StudentDevice::Cuda(0),
             pipeline: Pipeline::default(),

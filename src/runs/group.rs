@@ -178,7 +178,7 @@ fn correct(configurations: &mut [Configuration]) {
 
 /// The labelled images behind an accuracy.
 fn images(metrics: &Metrics) -> usize {
-    metrics.confusion.labelled() as usize
+    metrics.labelled()
 }
 
 /// Orders configurations, the better one first; of equal ones by their recipes, so that the order never depends on that of the runs.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::keys::{Role, role};
 use crate::config::Pipeline;
 use crate::support::hash::Digest;
+use crate::train::Description;
 
 /// The keys that can turn the teacher's term off.
 const SWITCHES: [&str; 4] = ["train.control", "train.lambda", "train.lambda-end", "train.loss"];
@@ -39,6 +40,24 @@ impl Recipe {
                 false
             }
             _ => true,
+        });
+        Self { values, off, is_taught }
+    }
+
+    /// The recipe of a run. Of one that another tool trained, student and settings stand for the pipeline.
+    pub fn of_run(run: &Description) -> Self {
+        let Some(imported) = &run.imported else { return Self::of(&run.pipeline, run.init) };
+        let is_taught = run.pipeline.train.lambda > 0.0;
+        let student = ("student.architecture".to_owned(), Value::from(run.student()).to_string());
+        let settings = imported.settings.iter().map(|(key, value)| (key.clone(), value.to_string()));
+        let mut values: BTreeMap<String, String> = settings.chain([student]).collect();
+        let mut off = BTreeMap::new();
+        values.retain(|key, value| {
+            let is_off = !is_taught && role(key) == Some(Role::TeacherTerm);
+            if is_off && SWITCHES.contains(&key.as_str()) {
+                off.insert(key.clone(), value.clone());
+            }
+            !is_off && !matches!(role(key), Some(Role::Seed | Role::Machine | Role::Name))
         });
         Self { values, off, is_taught }
     }

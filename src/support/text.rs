@@ -2,6 +2,9 @@
 
 /// `0.8281` as `82.8 %`.
 pub fn percent(share: f64) -> String {
+    if share.is_nan() {
+        return "-".to_owned();
+    }
     format!("{:.1} %", 100.0 * share)
 }
 

@@ -100,6 +100,14 @@ pub enum Error {
         /// Images of a step.
         step: usize,
     },
+    /// A run that another tool trained.
+    #[error(
+        "{path} was imported from another tool and has no weights here; give --model with the student's ONNX file in its place"
+    )]
+    NoWeights {
+        /// Its folder.
+        path: PathBuf,
+    },
     /// A folder that holds no finished run.
     #[error(
         "{path} holds no finished run (run.json and result.json); train one with decant train-student, or resume one that was interrupted"
@@ -329,6 +337,7 @@ impl Error {
             | Self::Elsewhere { .. }
             | Self::NoStep { .. }
             | Self::NoRun { .. }
+            | Self::NoWeights { .. }
             | Self::NotARun { .. }
             | Self::NoSuchRun { .. }
             | Self::SeveralRuns { .. }

@@ -1,6 +1,6 @@
 //! The measures of a student: against the labels, and against its teacher.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::support::calibration::Calibration;
 pub use crate::support::calibration::argmax;
@@ -21,15 +21,30 @@ pub struct Metrics {
     /// Expected calibration error over 15 equal bins of confidence (arXiv 1706.04599).
     pub calibration_error: Option<f64>,
     /// Share of samples on which student and teacher name the same class (arXiv 2106.05945).
+    /// Not a number, and null in files, where another tool does not say it.
+    #[serde(deserialize_with = "number_or_unknown")]
     pub teacher_agreement: f64,
-    /// Mean KL(teacher || student) of the two softened at the run's temperature, in nats.
+    /// Mean KL(teacher || student) of the two softened at the run's temperature, in nats; unknown likewise.
+    #[serde(deserialize_with = "number_or_unknown")]
     pub teacher_kl: f64,
     /// Which classes were taken for which, in samples. An epoch's line leaves it out.
     #[serde(default, skip_serializing_if = "Confusion::is_empty")]
     pub confusion: Confusion,
 }
 
+fn number_or_unknown<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
 impl Metrics {
+    /// Labelled samples. Where another tool gave an accuracy and no more, those that it is over.
+    pub fn labelled(&self) -> usize {
+        if self.confusion.is_empty() && self.accuracy.is_some() {
+            return self.samples;
+        }
+        self.confusion.labelled() as usize
+    }
+
     /// The measures without the confusion matrix, which don't grow with the classes.
     #[must_use]
     pub fn without_confusion(&self) -> Self {

@@ -46,5 +46,5 @@ pub use record::{
 };
 pub use run::{Event, Outcome, clear, run};
 pub use session::Session;
-pub use setup::{Description, Setup};
+pub use setup::{Description, Imported, Setup};
 pub use throughput::{Pace, losses, pace, step_seconds};

@@ -1,5 +1,6 @@
 //! A run before any work starts: its dataset, its cache, its device, its key and its folder.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -92,6 +93,21 @@ pub struct Description {
     pub device: StudentDevice,
     /// The resolved pipeline file.
     pub pipeline: Pipeline,
+    /// What another tool says of a run that it trained. Its pipeline holds name, seed, temperature and lambda only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
+}
+
+/// What `decant runs import` keeps of a run that another tool trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Imported {
+    /// The tool, as `PyTorch 2.11`.
+    pub tool: String,
+    /// The student, as `timm resnet18`.
+    pub student: String,
+    /// Its settings, by key.
+    pub settings: BTreeMap<String, serde_json::Value>,
 }
 
 fn first_format() -> u32 {
@@ -101,6 +117,14 @@ fn first_format() -> u32 {
 impl Description {
     /// The format that is written today: every file is sealed.
     pub const FORMAT: u32 = 2;
+
+    /// The student in words.
+    pub fn student(&self) -> String {
+        match &self.imported {
+            Some(imported) => format!("{} ({})", imported.student, imported.tool),
+            None => self.pipeline.student.describe(),
+        }
+    }
 }
 
 impl Setup {
@@ -189,6 +213,7 @@ impl Setup {
             cache: store::place(self.cache.dir()),
             cache_content: self.cache.complete().content,
             init: self.init,
+            imported: None,
             teacher: self.cache.manifest().teacher.name.clone(),
             device: self.device.name,
             pipeline: unnamed(Pipeline { sweep: Sweep::default(), ..self.pipeline.clone() }),

@@ -19,6 +19,7 @@ const COMMANDS: &[&[&str]] = &[
     &["runs", "ls"],
     &["runs", "show"],
     &["runs", "tag"],
+    &["runs", "import"],
     &["runs", "rm"],
     &["cache"],
     &["cache", "ls"],

@@ -76,6 +76,7 @@ fn is_sound(page: &str) {
     assert_eq!(page.matches("role=\"img\" aria-label=\"").count(), figures, "each chart has its text");
     assert_eq!(page.matches("<svg ").count(), figures);
     assert_eq!(page.matches("<img ").count(), page.matches(" alt=\"Image labelled ").count());
+    assert!(page.len() < 2_000_000, "{} bytes", page.len());
     for section in sections(page) {
         assert!(page.contains(&format!("href=\"#{section}\"")), "nothing leads to {section}");
     }

@@ -110,3 +110,116 @@ fn a_name_and_tags_are_no_part_of_a_runs_key_or_files() {
     assert!(said.contains("already trained"), "{said}");
     assert!(workshop.done(&["runs", "show", "plain", "--runs-dir", "others"]).contains("name plain"));
 }
+
+/// A run of another tool with these settings and splits, measured on the cache of [`made`].
+fn foreign(workshop: &Workshop, seed: u64, settings: &str, splits: &str) -> String {
+    let cache = workshop.only("cache", "tiny-").display().to_string();
+    format!(
+        r#"{{"name": "resnet", "tool": "PyTorch 2", "student": "timm resnet18", "seed": {seed}, "cache": {cache:?},
+            "settings": {settings}, "parameters": 11, "seconds": 2.5, "splits": {splits}}}"#
+    )
+}
+
+const TAUGHT: &str = r#"{"lambda": 0.5, "temperature": 5, "lr": 0.01, "augment": "none"}"#;
+const ALL_OF_CLASS_0: &str = "[0, 0, 0, 0, 0, 0, 0, 0, 0]";
+
+#[test]
+fn runs_of_another_tool_stand_beside_those_of_decant() {
+    let workshop = made();
+    let splits =
+        format!(r#"{{"validation": {{"accuracy": 0.5}}, "test": {{"predictions": {ALL_OF_CLASS_0}}}}}"#);
+    let logits = format!("[{}]", ["[2.0, 0.5, -1]"; 9].join(","));
+    let labels = format!(r#"{{"validation": {{"logits": {logits}}}, "test": {{"logits": {logits}}}}}"#);
+    let runs = [
+        foreign(&workshop, 1, TAUGHT, &splits),
+        foreign(&workshop, 2, TAUGHT, &splits),
+        foreign(&workshop, 1, r#"{"lambda": 0, "lr": 0.01, "augment": "none"}"#, &labels),
+    ];
+    workshop.file("runs.json", &format!("[{}]", runs.join(",")));
+    let said = workshop.done(&["runs", "import", "runs.json"]);
+    assert_eq!(said.lines().count(), 3, "{said}");
+    assert_eq!(workshop.done(&["runs", "import", "runs.json"]), said, "a second time changes nothing");
+    let folders: Vec<&str> = said.lines().map(|line| line.strip_prefix("imported ").unwrap()).collect();
+
+    let all = listed(&workshop, &[]);
+    assert_eq!(all.len(), 5);
+    let said = workshop.done(&["runs", "ls"]);
+    assert_eq!(said.matches(" imported ").count(), 3, "{said}");
+    let said = workshop.done(&["runs", "show", folders[0]]);
+    for part in ["timm resnet18 (PyTorch 2)", "train.temperature = 5.0", "augment = \"none\"", "33.3 %"] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    // Of logits decant measures everything, of predictions what they tell.
+    let shown = |run: &str| -> Value {
+        serde_json::from_str(&workshop.done(&["runs", "show", run, "--json"])).unwrap()
+    };
+    assert!(shown(folders[2])["result"]["test"]["teacher_kl"].as_f64().unwrap() > 0.0);
+    let test = shown(folders[0])["result"]["test"].clone();
+    assert!(test["teacher_kl"].is_null() && test["calibration_error"].is_null(), "{test}");
+    let (accuracy, agreement) = (&test["accuracy"], &test["teacher_agreement"]);
+    assert!(accuracy.as_f64().unwrap() > 0.3 && agreement.is_number(), "{test}");
+
+    let said = workshop.done(&["compare", folders[0], "--against", folders[2]]);
+    assert!(said.contains("with a single seed") && !said.contains("NaN"), "{said}");
+    let said = workshop.done(&["compare", "runs"]);
+    assert!(said.contains("timm resnet18 (PyTorch 2)") && said.contains("teacher"), "{said}");
+    workshop.done(&["report", "runs", "-o", "all.html"]);
+    let page = fs::read_to_string(workshop.path().join("all.html")).unwrap();
+    assert!(page.contains("distilled, imported") && page.contains("from scratch, imported"));
+    assert!(!page.contains("NaN %") && !page.contains("NaN nats"));
+    workshop.done(&["report", folders[0], "-o", "one.html"]);
+    let page = fs::read_to_string(workshop.path().join("one.html")).unwrap();
+    assert!(page.contains("was trained by PyTorch 2") && page.contains("Teacher and soft targets"));
+    for command in [&["evaluate", folders[0]][..], &["export", folders[0], "--to", "hf"]] {
+        let (code, said) = workshop.refused(command);
+        assert!(code == 2 && said.contains("was imported from another tool"), "{said}");
+    }
+    workshop.done(&["runs", "rm", folders[0], "--yes"]);
+    assert_eq!(listed(&workshop, &[]).len(), 4);
+}
+
+#[test]
+fn a_file_that_is_not_a_run_is_refused_in_a_sentence_and_nothing_is_written() {
+    let workshop = made();
+    let good = r#"{"validation": {"accuracy": 0.5}}"#;
+    let with = |settings: &str, splits: &str| foreign(&workshop, 1, settings, splits);
+    let valid = with(TAUGHT, good);
+    let few = r#"{"validation": {"predictions": [0, 1]}}"#;
+    let other = ALL_OF_CLASS_0.replacen('0', "3", 1);
+    for (text, reason) in [
+        ("{".to_owned(), "it is not JSON"),
+        ("3".to_owned(), "expected a run, as {"),
+        ("[]".to_owned(), "expected a run, as {"),
+        (format!("[{valid}, 3]"), "run 2: a run must be an object"),
+        (valid.replace("\"seed\"", "\"sed\""), "unknown key `sed`; the keys are name, tool,"),
+        (valid.replace("\"seed\": 1", "\"seed\": -1"), "`seed` must be given, as a whole number"),
+        (valid.replace("\"resnet\"", "\"a b\""), "`name` must be 1 to 100 letters"),
+        (valid.replace("\"tool\": \"PyTorch 2\",", ""), "`tool` must be given, as a text"),
+        (valid.replace("\"parameters\": 11", "\"parameters\": 0"), "`parameters` must be above 0"),
+        (with(r#"{"temperature": 5}"#, good), "`settings` must have `lambda`"),
+        (with(r#"{"lambda": 0.5}"#, good), "`settings` must have `temperature`, above 0"),
+        (with(r#"{"lambda": 0, "lr": [1]}"#, good), "setting `train.lr` must be a number"),
+        (with(TAUGHT, "{}"), "`validation` must be given"),
+        (with(TAUGHT, r#"{"validation": {}}"#), "validation must have one of `accuracy`, `predictions`"),
+        (with(TAUGHT, r#"{"validation": {"accuracy": 93.0}}"#), "must be a number from 0 to 1"),
+        (with(TAUGHT, few), "has 2 images, and the cache has 9"),
+        (
+            with(TAUGHT, &format!(r#"{{"validation": {{"predictions": {other}}}}}"#)),
+            "class indices from 0 to 2",
+        ),
+        (with(TAUGHT, r#"{"validation": {"logits": [[1]]}}"#), "`logits` of validation has 1 images"),
+        (valid.replace("/cache/tiny-", "/cache/gone-"), "gone-"),
+    ] {
+        workshop.file("bad.json", &text);
+        let (code, said) = workshop.refused(&["runs", "import", "bad.json"]);
+        assert!(code == 2 && said.contains(reason) && said.lines().count() == 1, "{reason}: {code} {said}");
+    }
+    let (code, said) = workshop.refused(&["runs", "import", "gone.json"]);
+    assert!(code == 2 && said.contains("gone.json can't be read"), "{said}");
+    assert_eq!(listed(&workshop, &[]).len(), 2);
+    workshop.file("good.json", &valid);
+    workshop.done(&["runs", "import", "good.json"]);
+    workshop.file("other.json", &valid.replace("0.5}}", "0.6}}"));
+    let (code, said) = workshop.refused(&["runs", "import", "other.json"]);
+    assert!(code == 2 && said.contains("was imported before with other results"), "{said}");
+}

@@ -356,3 +356,13 @@ fn tensorboard_reads_the_events_of_a_run() {
     let run = workshop.only("every", "tiny-").display().to_string();
     python("read_events.py", &[&run, "1"], b"");
 }
+
+#[test]
+#[ignore = "needs a Python with tests/interop/requirements*.txt, named by PYTHON; `make interop` runs it"]
+fn mlflow_reads_what_the_python_package_writes_of_runs() {
+    let (workshop, _) = trained();
+    workshop.done(&["train-student", "-p", "tiny.toml", "--seed", "7", "--name", "seven", "--tag", "odd"]);
+    let seven = workshop.done(&["runs", "ls", "--json", "--tag", "odd"]);
+    assert!(seven.contains("seven"), "{seven}");
+    python("read_mlflow.py", &[&workshop.path().join("runs").display().to_string()], b"");
+}

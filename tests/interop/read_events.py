@@ -19,6 +19,7 @@ from pathlib import Path
 from PIL import Image
 from tensorboard import program
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 EPOCH = {
     "validation/accuracy": lambda record: record["validation"]["accuracy"],
@@ -37,7 +38,7 @@ EPOCH = {
 STEP = ["train/loss", "train/ce_loss", "train/kd_loss", "train/gradient_norm", "train/lr", "train/images_per_second"]
 
 
-def ask_tensorboard(run: Path, log: list, mistakes: list) -> None:
+def ask_tensorboard(run: Path, events: EventAccumulator, log: list, mistakes: list) -> None:
     board = program.TensorBoard()
     board.configure(argv=["tensorboard", "--logdir", str(run), "--port", "0", "--host", "127.0.0.1"])
     address = board.launch().rstrip("/")
@@ -56,6 +57,26 @@ def ask_tensorboard(run: Path, log: list, mistakes: list) -> None:
     query = urllib.parse.urlencode({"run": name, "tag": "validation/accuracy"})
     curve = [step for _, step, _ in get(f"plugin/scalars/scalars?{query}")]
     assert curve == [record["step"] for record in log], curve
+    hyper_parameters(run, events, get, name)
+
+
+def hyper_parameters(run: Path, events: EventAccumulator, get, name: str) -> None:
+    content = events.PluginTagToContent("hparams")
+    start = HParamsPluginData.FromString(content["_hparams_/session_start_info"]).session_start_info
+    train = json.loads((run / "run.json").read_text())["pipeline"]["train"]
+    assert start.hparams["train.lambda"].number_value == train["lambda"], start
+    assert start.hparams["train.optimizer"].string_value == train["optimizer"], start
+    assert "train.dir" not in start.hparams, start
+    end = HParamsPluginData.FromString(content["_hparams_/session_end_info"]).session_end_info
+    assert end.status == 1, end
+
+    # What the HParams tab asks for.
+    query = {"allowedStatuses": ["STATUS_SUCCESS"], "sliceSize": 10}
+    found = get(f"plugin/hparams/session_groups?{urllib.parse.urlencode({'request': json.dumps(query)})}")
+    [group] = found["sessionGroups"]
+    assert group["hparams"]["train.lambda"] == train["lambda"], group
+    tags = {value["name"]["tag"] for value in group["metricValues"]}
+    assert "validation/accuracy" in tags, tags
 
 
 def main(run: Path, every: int) -> None:
@@ -87,7 +108,7 @@ def main(run: Path, every: int) -> None:
         picture = Image.open(io.BytesIO(image.encoded_image_string))
         assert picture.size == (image.width, image.height) and picture.mode == "RGB", tag
         assert image.step == log[-1]["step"]
-    ask_tensorboard(run, log, mistakes)
+    ask_tensorboard(run, events, log, mistakes)
     print(f"tensorboard reads {len(steps)} points, {len(log)} epochs and {len(mistakes)} mistakes")
 
 

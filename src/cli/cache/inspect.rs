@@ -183,11 +183,11 @@ fn print_losses(summary: &Summary) {
     outln!("  KL(teacher's || stored targets) in nats, measured when written; - if it was not");
 }
 
-/// A histogram of the teacher's confidence, one line for each bin.
+/// A histogram of the teacher's confidence, one line for each bin that is not empty.
 fn print_confidences(split: &str, counts: &[u64]) {
     let (rows, most) = (counts.iter().sum::<u64>(), counts.iter().max().copied().unwrap_or(0));
     outln!("  largest probability at T = 1 on {split}");
-    for (bin, &count) in counts.iter().enumerate() {
+    for (bin, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
         let edge = |bin: usize| bin as f64 / counts.len() as f64;
         let bar = "#".repeat((count * BAR_WIDTH).div_ceil(most.max(1)) as usize);
         let share = percent(count as f64 / rows.max(1) as f64);

@@ -90,7 +90,8 @@ fn print_encodings(encodings: &[EncodingCost]) {
             format!("{} {}", if cost.chosen { "*" } else { " " }, cost.encoding),
             bytes(cost.bytes),
             cost.zstd_bytes.map_or("-".to_owned(), bytes),
-            cost.mean_kl.map_or("-".to_owned(), |kl| format!("{kl:.1e}")),
+            cost.mean_kl
+                .map_or("-".to_owned(), |kl| if kl == 0.0 { "0".to_owned() } else { format!("{kl:.1e}") }),
             cost.mean_kept.map_or("-".to_owned(), percent),
         ]);
     }

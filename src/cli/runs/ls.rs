@@ -72,7 +72,7 @@ fn table(listed: &[Listed]) -> Table {
         let cells = [
             Some(run.name()),
             has_names.then(|| run.label.name.clone().unwrap_or_default()),
-            Some(state(&run.state)),
+            Some(state(run)),
             Some(measure(result.map(|result| &result.validation))),
             Some(measure(result.and_then(|result| result.test.as_ref()))),
             Some(run.age_seconds.map_or("-".to_owned(), age)),
@@ -83,8 +83,10 @@ fn table(listed: &[Listed]) -> Table {
     table
 }
 
-fn state(state: &RunState) -> String {
-    match state {
+fn state(listed: &Listed) -> String {
+    let is_imported = listed.run.as_ref().is_some_and(|run| run.description.imported.is_some());
+    match &listed.state {
+        RunState::Done if is_imported => "imported".to_owned(),
         RunState::Done => "done".to_owned(),
         RunState::Begun { epochs, of } => format!("{epochs}/{of} epochs"),
         RunState::Damaged(_) => "damaged".to_owned(),

@@ -9,6 +9,7 @@ use crate::cli::run_header;
 use crate::cli::train_student::results;
 use crate::runs::{Label, Run};
 use crate::support::text::grouped;
+use crate::train::Imported;
 
 pub fn run(folder: &Path, json: bool) -> Result<(), Failure> {
     let run = Run::read(folder)?;
@@ -25,7 +26,11 @@ pub fn run(folder: &Path, json: bool) -> Result<(), Failure> {
     outln!("data     {}", pipeline.dataset.source);
     outln!("teacher  {}", description.teacher);
     outln!("cache    {} (content {})", description.cache.display(), description.cache_content.short(12));
-    outln!("student  {}, seed {}", pipeline.student.describe(), pipeline.train.seed);
+    outln!("student  {}, seed {}", description.student(), pipeline.train.seed);
+    if let Some(imported) = &description.imported {
+        shown_imported(&run, imported);
+        return Ok(());
+    }
     outln!("loss     {}", run_header::loss(&pipeline.train));
     outln!("recipe   {}", recipe(&pipeline.student, &pipeline.train));
     outln!("device   {}, decant {}", description.device, description.decant);
@@ -47,6 +52,18 @@ pub fn run(folder: &Path, json: bool) -> Result<(), Failure> {
     outln!("results  epoch {}, the best by {} on validation:", result.best_epoch, result.chosen_by.name());
     out!("{}", fitted(&results(result)));
     Ok(())
+}
+
+/// What another tool said of its run.
+fn shown_imported(run: &Run, imported: &Imported) {
+    let settings = imported.settings.iter().map(|(key, value)| format!("{key} = {value}"));
+    outln!("settings {}", settings.collect::<Vec<_>>().join(", "));
+    outln!("imported from {}, by decant {}", imported.tool, run.description.decant);
+    if let Some(result) = &run.result {
+        outln!("weights  {} parameters, not here", grouped(result.parameters));
+        outln!("time     {}", seconds(run.timing.seconds));
+        out!("{}", fitted(&results(result)));
+    }
 }
 
 /// A run's name and tags in words.

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::Section;
+use super::{Section, breakable};
 use crate::report::contents::Contents;
 use crate::report::gallery::{Card, Class};
 use crate::support::text::percent;
@@ -74,7 +74,7 @@ fn row(class: &Class) -> Markup {
     let depth = |share: f32| format!("--p:{share:.3}");
     html! {
         tr.label[class.is_label] {
-            th scope="row" title=(class.name) { (class.name) }
+            th scope="row" { (breakable(&class.name)) }
             @for &share in &class.soft_targets { td.p style=(depth(share)) { (cell(share)) } }
             @if let Some(share) = class.student {
                 td.p.student style=(depth(share)) title=(percent(f64::from(share))) { (cell(share)) }

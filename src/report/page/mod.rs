@@ -9,7 +9,7 @@ mod teacher;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::chart::{Chart, theme};
+use super::chart::{Chart, Plot, theme};
 use super::contents::{Contents, Kind};
 use crate::support::text::without_absolute_paths;
 
@@ -66,6 +66,7 @@ pub fn render(contents: &Contents, charts: &[Chart]) -> String {
                 }
                 main id="content" {
                     @for note in &contents.notes { p.note { (without_absolute_paths(note)) } }
+                    @for leak in leaks(contents) { p.note { (leak) "." } }
                     (summary::facts(contents))
                     @for section in &sections {
                         section id=(section.id) aria-labelledby={ (section.id) "-title" } {
@@ -79,6 +80,12 @@ pub fn render(contents: &Contents, charts: &[Chart]) -> String {
         }
     };
     page.into_string()
+}
+
+/// What the images of one split that are in another say of the measures below.
+fn leaks(contents: &Contents) -> impl Iterator<Item = &String> {
+    let duplicates = contents.teacher.iter().flat_map(|teacher| &teacher.duplicates);
+    duplicates.filter(|sentence| sentence.contains(" also in "))
 }
 
 /// Whether a file that begins with these bytes is a page that [`render`] made.
@@ -107,7 +114,38 @@ fn figure(chart: &Chart) -> Markup {
     html! {
         figure {
             figcaption { (chart.title) }
-            div role="img" aria-label=(chart.alt) { (PreEscaped(chart.inline_svg())) }
+            div.spread[matches!(chart.plot, Plot::Spread(_))] role="img" aria-label=(chart.alt) { (PreEscaped(chart.inline_svg())) }
+        }
+    }
+}
+
+/// A name that may break after an underscore, a hyphen or a slash.
+fn breakable(name: &str) -> Markup {
+    html! { @for part in name.split_inclusive(['_', '-', '/']) { (part) wbr; } }
+}
+
+/// A table of more rows than this is shown when it is asked for.
+const LONG: usize = 30;
+
+/// Rows of a table at most: with all of a hundred thousand a page would be too large to send.
+const MOST_ROWS: usize = 400;
+
+/// What is said below a table that was cut short.
+fn more(all: usize) -> Markup {
+    html! {
+        @if all > MOST_ROWS {
+            p.muted { (MOST_ROWS) " of " (all) " are shown; " code { "decant report --json" } " prints all." }
+        }
+    }
+}
+
+/// A long table behind its name, a short one as it is.
+fn folded(rows: usize, name: &str, table: Markup) -> Markup {
+    html! {
+        @if rows > LONG {
+            details { summary { (name) " (" (rows) ")" } (table) (more(rows)) }
+        } @else {
+            (table)
         }
     }
 }

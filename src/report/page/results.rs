@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Charts, Section, table};
+use super::{Charts, MOST_ROWS, Section, breakable, folded, table};
 use crate::report::contents::{Contents, Kind};
 use crate::report::plots::MOST_CLASSES;
 use crate::runs::{Compression, Run};
@@ -30,7 +30,7 @@ pub fn student(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
             @if contents.kind == Kind::Sweep { " Of the best configuration, the run with the best validation accuracy: " code { (student.run) } "." }
         }
         (charts.figures(&["confusion", "reliability"]))
-        p.muted { "Each row of the matrix adds up to the images of one class. On the diagonal of the reliability diagram, predictions are right as often as they are confident." }
+        p.muted { @if contents.classes.len() <= MOST_CLASSES { "Each row of the matrix adds up to the images of one class. " } "On the diagonal of the reliability diagram, predictions are right as often as they are confident." }
         @if contents.classes.len() > MOST_CLASSES { (confusions(&metrics.confusion, &contents.classes)) }
         @if metrics.accuracy.is_some() { (classes(metrics, &contents.classes)) }
     };
@@ -38,14 +38,18 @@ pub fn student(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
 }
 
 fn classes(metrics: &Metrics, names: &[String]) -> Markup {
-    let rows = names.iter().zip(metrics.confusion.per_class());
-    table(
+    let mut rows: Vec<_> = names.iter().zip(metrics.confusion.per_class()).collect();
+    if rows.len() > MOST_ROWS {
+        rows.sort_by(|a, b| a.1.f1.total_cmp(&b.1.f1));
+        rows.truncate(MOST_ROWS);
+    }
+    let each = table(
         "Each class",
         &["class", "images", "precision", "recall", "F1"],
         html! {
             @for (name, measures) in rows {
                 tr {
-                    th scope="row" { (name) }
+                    th scope="row" { (breakable(name)) }
                     td { (measures.images) }
                     td { (percent(measures.precision)) }
                     td { (percent(measures.recall)) }
@@ -53,7 +57,8 @@ fn classes(metrics: &Metrics, names: &[String]) -> Markup {
                 }
             }
         },
-    )
+    );
+    folded(names.len(), "Each class", each)
 }
 
 /// The most frequent confusions, where there are too many classes for a matrix.
@@ -65,7 +70,7 @@ pub fn confusions(confusion: &Confusion, names: &[String]) -> Markup {
         &["label", "taken for", "images"],
         html! {
             @for (count, label, said) in pairs {
-                tr { th scope="row" { (names[label]) } td { (names[said]) } td { (count) } }
+                tr { th scope="row" { (breakable(&names[label])) } td.name { (breakable(&names[said])) } td { (count) } }
             }
         },
     )
@@ -80,11 +85,11 @@ pub fn costs(contents: &Contents) -> Option<Section> {
             (compressed(compression))
         }
         @if !contents.runs.is_empty() {
-            (table(
+            (folded(contents.runs.len(), "Each run", table(
                 "Each run",
                 &["run", "T", "lambda", "seed", "epochs", "best epoch", "validation", "test", "time", "images/s", "parameters", "weights"],
-                html! { @for run in &contents.runs { (cost(run)) } },
-            ))
+                html! { @for run in contents.runs.iter().take(MOST_ROWS) { (cost(run)) } },
+            )))
         }
         @if contents.runs.len() > 1 {
             p { "Together " (seconds(contents.runs.iter().map(|run| run.timing.seconds).sum())) " of training." }

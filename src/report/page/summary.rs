@@ -8,7 +8,7 @@ use crate::runs::compare::{Verdict, probability};
 use crate::runs::{Run, Spread};
 use crate::support::statistics::wilson;
 use crate::support::text::{
-    bytes, count, numbers, percent, percent_or_dash, seconds, signed, without_absolute_paths,
+    bytes, count, number_or_dash, numbers, percent, percent_or_dash, seconds, signed, without_absolute_paths,
 };
 use crate::train::metrics::Metrics;
 
@@ -17,7 +17,7 @@ struct Fact(&'static str, String, String);
 
 /// The rest of the line under the title, after the kind.
 pub fn lead(contents: &Contents) -> Markup {
-    let student = |run: &Run| run.description.pipeline.student.describe();
+    let student = |run: &Run| run.description.student();
     html! {
         @if let Some(run) = contents.runs.first() {
             " · teacher " (without_absolute_paths(&run.description.teacher)) " · student " (student(run))
@@ -34,7 +34,7 @@ pub fn facts(contents: &Contents) -> Markup {
         Kind::Sweep => Some(of_sweep(contents)),
     };
     html! {
-        dl.facts {
+        dl.facts.verdict[contents.kind == Kind::Sweep] {
             @for Fact(name, value, beside) in facts.into_iter().flatten() {
                 div { dt { (name) } dd { (value) @if !beside.is_empty() { small { (beside) } } } }
             }
@@ -101,7 +101,7 @@ fn of_run(run: &Run) -> Vec<Fact> {
         facts.push(Fact(
             "Agreement with the teacher",
             percent(last.teacher_agreement),
-            format!("KL to it {:.3} nats", last.teacher_kl),
+            format!("KL to it {} nats", number_or_dash(Some(last.teacher_kl).filter(|kl| !kl.is_nan()))),
         ));
         facts.push(Fact(
             "Calibration error",
@@ -126,7 +126,7 @@ fn of_run(run: &Run) -> Vec<Fact> {
 /// The 95 % interval of an accuracy, for the images that it is over.
 fn interval(metrics: &Metrics) -> String {
     let Some(accuracy) = metrics.accuracy else { return String::new() };
-    let [low, high] = wilson(accuracy, metrics.confusion.labelled() as usize);
+    let [low, high] = wilson(accuracy, metrics.labelled());
     format!("95 % interval {:.1} to {:.1}, ", 100.0 * low, 100.0 * high)
 }
 
@@ -161,25 +161,34 @@ fn of_sweep(contents: &Contents) -> Vec<Fact> {
         let gain = &best.gain.as_ref()?.comparison;
         Some((best, gain, gain.accuracy.as_ref()?))
     });
-    if let Some((best, gain, accuracy)) = gain {
-        let verdict = match gain.verdict {
-            Verdict::NotSignificant => "not significant",
-            Verdict::OnTheseImages => "significant on these images only",
-            Verdict::Significant => "significant",
+    let Some((best, gain, accuracy)) = gain else {
+        let why = match comparison.best_distilled() {
+            Some(best) => format!(
+                "{} has no run from the labels only (lambda = 0) with the same settings and seed beside it",
+                best.label
+            ),
+            None => "no run learned from the teacher".to_owned(),
         };
-        let p = gain.paired.map_or(String::new(), |paired| format!(", {}", probability(paired.p)));
-        let interval = gain.paired.map_or(String::new(), |paired| {
-            format!("95 % interval {} to {}, ", signed(100.0 * paired.ci[0]), signed(100.0 * paired.ci[1]))
-        });
-        let corrected = gain.corrected.map_or(String::new(), |one| {
-            format!(" ({} corrected for {} configurations)", probability(one.p), one.comparisons)
-        });
-        // What a reader came for.
-        let beside = format!("{verdict}: {interval}n = {}{p}{corrected}; {}", gain.pairs, best.label);
-        facts.insert(
-            0,
-            Fact("Distilled above from scratch", format!("{} points", signed(100.0 * accuracy.mean)), beside),
-        );
-    }
+        facts.insert(0, Fact("Distilled above from scratch", "no verdict".to_owned(), why));
+        return facts;
+    };
+    let verdict = match gain.verdict {
+        Verdict::NotSignificant => "not significant",
+        Verdict::OnTheseImages => "significant on these images only",
+        Verdict::Significant => "significant",
+    };
+    let p = gain.paired.map_or(String::new(), |paired| format!(", {}", probability(paired.p)));
+    let interval = gain.paired.map_or(String::new(), |paired| {
+        format!("95 % interval {} to {}, ", signed(100.0 * paired.ci[0]), signed(100.0 * paired.ci[1]))
+    });
+    let corrected = gain.corrected.map_or(String::new(), |one| {
+        format!(" ({} corrected for {} configurations)", probability(one.p), one.comparisons)
+    });
+    // What a reader came for.
+    let beside = format!("{verdict}: {interval}n = {}{p}{corrected}; {}", gain.pairs, best.label);
+    facts.insert(
+        0,
+        Fact("Distilled above from scratch", format!("{} points", signed(100.0 * accuracy.mean)), beside),
+    );
     facts
 }

@@ -36,7 +36,7 @@ pub fn teacher(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
         p.muted {
             "The entropy is the mean over all rows of a split. Near 0 the targets add nothing to the labels; near the dashed line they are uniform."
         }
-        @for duplicates in &teacher.duplicates { p { (duplicates) } }
+        @for duplicates in &teacher.duplicates { p { (duplicates) "." } }
         @for note in &teacher.manifest.dataset.notes { p.muted { (without_absolute_paths(note)) } }
     };
     Some(Section { id: "teacher", title: "Teacher and soft targets", body })

@@ -1,8 +1,15 @@
 //! TensorBoard's messages (`event.proto`, `summary.proto`, `tensor.proto`), as far as a run writes them.
 
+use std::collections::BTreeMap;
+
 use prost::Message;
+use serde_json::Value as Json;
 
 use crate::support::protobuf::{Fields, Value as Field};
+
+/// The tags by which the HParams plugin finds the start and the end of a run.
+const START_TAG: &str = "_hparams_/session_start_info";
+pub(super) const END_TAG: &str = "_hparams_/session_end_info";
 
 /// `Event`.
 #[derive(Clone, PartialEq, Message)]
@@ -89,6 +96,56 @@ struct Metadata {
 struct Plugin {
     #[prost(string, tag = "1")]
     name: String,
+    #[prost(bytes = "vec", tag = "2")]
+    content: Vec<u8>,
+}
+
+/// `HParamsPluginData` of the HParams plugin: the hyper-parameters of a run, or its end. The plugin makes its table of all runs from
+/// these; a description of the experiment beside them would fix the columns to those of one run.
+#[derive(Clone, PartialEq, Message)]
+struct HParams {
+    #[prost(message, optional, tag = "3")]
+    start: Option<SessionStart>,
+    #[prost(message, optional, tag = "4")]
+    end: Option<SessionEnd>,
+}
+
+/// `SessionStartInfo`.
+#[derive(Clone, PartialEq, Message)]
+struct SessionStart {
+    #[prost(btree_map = "string, message", tag = "1")]
+    hparams: BTreeMap<String, HParam>,
+}
+
+/// `SessionEndInfo`.
+#[derive(Clone, PartialEq, Message)]
+struct SessionEnd {
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
+
+/// `google.protobuf.Value`, of which exactly one field is set.
+#[derive(Clone, PartialEq, Message)]
+struct HParam {
+    #[prost(double, optional, tag = "2")]
+    number: Option<f64>,
+    #[prost(string, optional, tag = "3")]
+    text: Option<String>,
+    #[prost(bool, optional, tag = "4")]
+    flag: Option<bool>,
+}
+
+impl HParam {
+    /// Lists and objects as their JSON text, which the plugin shows as it is.
+    fn of(value: &Json) -> Option<Self> {
+        match value {
+            Json::Null => None,
+            Json::Bool(flag) => Some(Self { flag: Some(*flag), ..Self::default() }),
+            Json::Number(number) => Some(Self { number: number.as_f64(), ..Self::default() }),
+            Json::String(text) => Some(Self { text: Some(text.clone()), ..Self::default() }),
+            other => Some(Self { text: Some(other.to_string()), ..Self::default() }),
+        }
+    }
 }
 
 impl Event {
@@ -122,6 +179,29 @@ impl Value {
         Self { tag: tag.to_owned(), tensor: Some(tensor), metadata: Some(metadata), ..Self::default() }
     }
 
+    /// The hyper-parameters of a run, by key, for the HParams plugin.
+    pub fn hyper_parameters(values: &BTreeMap<String, Json>) -> Self {
+        let hparams = values.iter().filter_map(|(key, value)| Some((key.clone(), HParam::of(value)?)));
+        let start = Some(SessionStart { hparams: hparams.collect() });
+        Self::hparams(START_TAG, &HParams { start, end: None })
+    }
+
+    /// The successful end of a run, for the HParams plugin.
+    pub fn end_of_run() -> Self {
+        const SUCCESS: i32 = 1;
+        Self::hparams(END_TAG, &HParams { start: None, end: Some(SessionEnd { status: SUCCESS }) })
+    }
+
+    fn hparams(tag: &str, data: &HParams) -> Self {
+        const FLOAT: i32 = 1;
+        // The plugin reads the metadata only; the tensor is there because every summary has a value.
+        let shape = Some(Shape { dims: vec![Dim { size: 0 }] });
+        let tensor = Some(Tensor { dtype: FLOAT, shape, strings: Vec::new() });
+        let plugin = Some(Plugin { name: "hparams".to_owned(), content: data.encode_to_vec() });
+        let metadata = Some(Metadata { plugin, description: None });
+        Self { tag: tag.to_owned(), tensor, metadata, ..Self::default() }
+    }
+
     /// An RGB image, encoded as PNG, with a description below its name.
     pub fn image(tag: &str, description: &str, (width, height): (u32, u32), png: Vec<u8>) -> Self {
         const RGB: i32 = 3;
@@ -134,7 +214,7 @@ impl Value {
 
 impl Plugin {
     fn new(name: &str) -> Self {
-        Self { name: name.to_owned() }
+        Self { name: name.to_owned(), content: Vec::new() }
     }
 }
 

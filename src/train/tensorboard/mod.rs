@@ -1,7 +1,7 @@
 //! A run as TensorBoard shows it: one event file under `tensorboard/` in the run's folder.
 //!
 //! Points of the training curves every few steps, the validation measures of each epoch, the resolved configuration as
-//! text, and at the end pictures of the worst mistakes on validation. Only the wall times and the images a second differ
+//! text and as hyper-parameters (HParams), and at the end pictures of the worst mistakes on validation. Only the wall times and the images a second differ
 //! from one run to the same run again.
 //!
 //! A run that resumes from a checkpoint cuts the file back to that step, and adds what a
@@ -11,7 +11,7 @@ mod event;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{Cursor, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ const FILE: &str = "events.out.tfevents.decant";
 pub const MISTAKES: usize = 8;
 /// The largest event file that is read, in bytes.
 const LIMIT: u64 = 4 << 30;
-/// The mark of the events of finished epochs, and of those of the end.
+/// The mark of the events of finished epochs, and of the pictures of the end.
 const EPOCH_TAG: &str = "validation/";
 const MISTAKE_TAG: &str = "mistakes/";
 
@@ -87,6 +87,8 @@ impl Board {
             // Markdown shows indented lines as they are.
             let config = format!("    {}", config.trim_end().replace('\n', "\n    "));
             open.write(&Event::summary(now(), 0, vec![Value::text("config", &config)]))?;
+            let parameters = hyper_parameters(pipeline);
+            open.write(&Event::summary(now(), 0, vec![Value::hyper_parameters(&parameters)]))?;
         }
         for record in log.iter().filter(|record| !kept.epochs.contains(&record.step)) {
             open.write_epoch(record)?;
@@ -140,7 +142,7 @@ impl Board {
         open.file.sync_data().map_err(Error::file("sync", &open.path))
     }
 
-    /// The run ended after `step` steps: the pictures of its worst mistakes on validation, worst first.
+    /// The run ended after `step` steps: the pictures of its worst mistakes on validation, worst first, and that it ended.
     ///
     /// # Errors
     /// A file that can't be written, an image that can't be read.
@@ -169,8 +171,36 @@ impl Board {
             let value = Value::image(&tag, &description, picture.dimensions(), png.into_inner());
             open.write(&Event::summary(now(), step, vec![value]))?;
         }
-        Ok(())
+        open.write(&Event::summary(now(), step, vec![Value::end_of_run()]))
     }
+}
+
+/// Keys that name a run or decide how it is kept, not what it learns.
+const NOT_TUNED: [&str; 8] = [
+    "train.name",
+    "train.tags",
+    "train.dir",
+    "train.device",
+    "train.tensorboard",
+    "train.keep-checkpoints",
+    "train.checkpoint-steps",
+    "train.checkpoint-minutes",
+];
+
+/// What the student and its training are made of, by dotted key.
+fn hyper_parameters(pipeline: &Pipeline) -> BTreeMap<String, serde_json::Value> {
+    // By way of text, where a float32 is as short as it was written.
+    let text = serde_json::to_string(pipeline).expect("a configuration is plain data");
+    let value: serde_json::Value = serde_json::from_str(&text).expect("it was just written");
+    let mut found = BTreeMap::new();
+    for section in ["student", "train"] {
+        for (key, value) in value.get(section).and_then(|section| section.as_object()).into_iter().flatten() {
+            found.insert(format!("{section}.{key}"), value.clone());
+        }
+    }
+    found.insert("cache.views".to_owned(), value["cache"]["views"].clone());
+    found.retain(|key, _| !NOT_TUNED.contains(&key.as_str()));
+    found
 }
 
 impl Open {
@@ -216,7 +246,7 @@ impl Kept {
         let mut kept = Self::default();
         for (content, end) in Records::new(file) {
             match event::step_and_tag(content) {
-                Some((at, tag)) if at <= step && !tag.starts_with(MISTAKE_TAG) => {
+                Some((at, tag)) if at <= step && !tag.starts_with(MISTAKE_TAG) && tag != event::END_TAG => {
                     if tag.starts_with(EPOCH_TAG) {
                         kept.epochs.insert(at);
                     }

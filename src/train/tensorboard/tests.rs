@@ -61,10 +61,10 @@ fn events(run: &Path) -> Vec<(usize, String)> {
 fn a_run_that_goes_on_has_each_step_once() {
     let whole = tempfile::tempdir().unwrap();
     train(whole.path(), 0, 10);
-    assert_eq!(events(whole.path()).len(), 2 + 10 + 2);
+    assert_eq!(events(whole.path()).len(), 3 + 10 + 2);
     assert_eq!(
-        events(whole.path())[..3].iter().map(|event| event.1.as_str()).collect::<Vec<_>>(),
-        ["", "config", "train/loss"]
+        events(whole.path())[..4].iter().map(|event| event.1.as_str()).collect::<Vec<_>>(),
+        ["", "config", "_hparams_/session_start_info", "train/loss"]
     );
     // Killed after step `reached`, with the last checkpoint at step `saved`.
     for (reached, saved) in [(3, 0), (6, 4), (6, 6), (8, 8), (9, 4)] {
@@ -107,6 +107,14 @@ fn every_few_steps_means_so_and_0_means_no_file() {
     for step in 1..=7 {
         board.step(step, &loss, 0.1, 8).unwrap();
     }
-    let steps: Vec<usize> = events(run.path()).iter().skip(2).map(|event| event.0).collect();
+    let steps: Vec<usize> = events(run.path()).iter().skip(3).map(|event| event.0).collect();
     assert_eq!(steps, [3, 6]);
+}
+
+#[test]
+fn hyper_parameters_are_what_decides_the_student_and_none_is_a_place() {
+    let found = super::hyper_parameters(&pipeline(1));
+    assert_eq!(found["train.lambda"], serde_json::json!(0.9));
+    assert_eq!(found["cache.views"], 4);
+    assert!(found.keys().all(|key| key != "train.dir" && key != "train.tensorboard"), "{found:?}");
 }
