@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use toml::Value;
 
 use super::Failure;
+use super::compression;
 use super::output::{bytes, count, fitted, out, outln, percent_or_dash, seconds};
 use super::pipeline::PipelineArgs;
 use super::teacher_cache;
 use crate::config::{Control, Pipeline};
 use crate::dataset::{self, SplitName};
-use crate::runs::{Comparison, Compression, FinishedRun, Spread, compare::Measured};
+use crate::runs::{Comparison, FinishedRun, Spread, compare::Measured};
 use crate::store::Cache;
 use crate::support::context::Context;
 use crate::support::progress::clock_time;
@@ -96,7 +97,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     show(&base, &teacher, &students, clock.elapsed());
     let first = finished.runs.iter().find(|run| run.setup.pipeline.train.is_taught());
     if let Some(run) = first {
-        match Compression::measure(&FinishedRun::open(&run.setup.folder)?) {
+        match compression::measure(&FinishedRun::open(&run.setup.folder)?) {
             Ok(compression) => {
                 outln!("\nSize and speed, {}:", compression.measured_with());
                 out!("{}", fitted(&compression.table()));

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::model::{Model, RunsDir, footprint, is_run};
+use super::compression;
+use super::model::{Model, RunsDir, is_run};
 use super::output::{percent, print_json};
 use super::{Failure, measures};
 use crate::config;
@@ -82,7 +83,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let paths = args.measured.paths(&args.runs)?;
     if let [path] = paths.as_slice() {
         let mut measured = evaluate(&args, path, !args.json, context)?;
-        match compression(&args, path) {
+        match measured_compression(&args, path) {
             Ok(compression) => measured.compression = Some(compression),
             Err(error) => errln!("note: size and speed are not measured: {error}"),
         }
@@ -146,12 +147,12 @@ fn evaluate(args: &Args, path: &Path, shown: bool, context: &Context) -> Result<
 }
 
 /// The size and the speed of a classifier beside those of the pipeline's teacher.
-fn compression(args: &Args, path: &Path) -> Result<Compression, Failure> {
+fn measured_compression(args: &Args, path: &Path) -> Result<Compression, Failure> {
     let measured = match &args.pipeline {
-        None => Compression::measure(&FinishedRun::open(path)?),
+        None => compression::measure(&FinishedRun::open(path)?),
         Some(file) => {
             let teacher = config::load(file, &args.sets)?.teacher;
-            footprint(path).map(|student| Compression::beside(student, &teacher))
+            compression::of_model(path, &teacher)
         }
     };
     measured.map_err(Failure::run)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::Failure;
+use super::compression;
 use super::model::RunsDir;
 use crate::runs::FinishedRun;
 use crate::runs::card::{self, Kind};
@@ -74,7 +75,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
         );
     }
     // First, so that the folder is known as ours if the rest can't be written.
-    let card = card::model_card(&run, &opened.classes, cache.as_ref(), kind, &args.license);
+    // A card is written without sizes where they can't be measured, as without an ONNX Runtime library.
+    let compression = compression::of(&run).ok();
+    let card =
+        card::model_card(&run, &opened.classes, cache.as_ref(), compression.as_ref(), kind, &args.license);
     write(&out.join("README.md"), card.as_bytes())?;
     match kind {
         Kind::HuggingFace => {

@@ -4,6 +4,7 @@ mod bench;
 mod cache;
 mod compare;
 mod completions;
+mod compression;
 mod data;
 mod demo;
 mod doctor;

@@ -7,9 +7,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::Failure;
 use crate::config;
-use crate::runs::{self, compression};
+use crate::runs;
 use crate::student::{Student, hf, onnx};
-use crate::teacher::{Footprint, OnnxTeacher, Teacher};
+use crate::teacher::{OnnxTeacher, Teacher};
 use crate::train::{self, BEST, RUN_FILE};
 use crate::view::Preprocess;
 
@@ -79,20 +79,6 @@ pub struct Model {
     /// The name and the runtime, for people.
     pub description: String,
     network: Network,
-}
-
-/// The size and the speed of the classifier that [`Model::open`] finds at `path`, run by ONNX Runtime on the CPU.
-///
-/// # Errors
-/// A student that can't be exported, a model that ONNX Runtime does not run, no such library. The text says what is wrong.
-pub fn footprint(path: &Path) -> Result<Footprint, String> {
-    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-    let is_onnx = path.extension().is_some_and(|extension| extension == "onnx");
-    if !is_onnx && folder.join(hf::WEIGHTS).is_file() {
-        return compression::of_student(folder);
-    }
-    let model = path.display().to_string();
-    Footprint::of(&config::Teacher { model, ..config::Teacher::default() }).map_err(|error| error.to_string())
 }
 
 enum Network {

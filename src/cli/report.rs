@@ -5,6 +5,7 @@ use crate::support::context::Context;
 use std::path::PathBuf;
 
 use super::Failure;
+use super::compression;
 use super::output::{bytes, print_json};
 use crate::config;
 use crate::dataset::SplitName;
@@ -55,6 +56,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         device: args.device,
         runs_dir: args.runs_dir,
         dataset,
+        compression: Some(compression::of),
         context: context.clone(),
     };
     let paths = args.paths.iter().map(|path| store::pull(path, context)).collect::<Result<Vec<_>, _>>()?;

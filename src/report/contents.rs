@@ -27,6 +27,8 @@ pub struct Options {
     pub runs_dir: PathBuf,
     /// Where the images of a cache are. A run knows its own.
     pub dataset: Option<config::Dataset>,
+    /// Measures how much smaller a student is than its teacher, where the page is to say so.
+    pub compression: Option<fn(&FinishedRun) -> Result<Compression, String>>,
     /// Where progress goes.
     pub context: Context,
 }
@@ -189,12 +191,12 @@ impl Contents {
             }
             return Ok(contents);
         }
-        match FinishedRun::open(&run.folder)
-            .map_err(|error| error.to_string())
-            .and_then(|run| Compression::of(&run))
-        {
-            Ok(compression) => contents.compression = Some(compression),
-            Err(error) => contents.notes.push(format!("Size and speed are not shown: {error}.")),
+        if let Some(measure) = options.compression {
+            let finished = FinishedRun::open(&run.folder).map_err(|error| error.to_string());
+            match finished.and_then(|run| measure(&run)) {
+                Ok(compression) => contents.compression = Some(compression),
+                Err(error) => contents.notes.push(format!("Size and speed are not shown: {error}.")),
+            }
         }
         match student::evaluate(&run, options.split, options.device, &options.context) {
             Ok(Evaluated { student, teacher, gallery, mistakes }) => {

@@ -28,6 +28,7 @@ pub fn model_card(
     run: &FinishedRun,
     classes: &[String],
     cache: Option<&Cache>,
+    compression: Option<&Compression>,
     kind: Kind,
     license: &str,
 ) -> String {
@@ -38,7 +39,7 @@ pub fn model_card(
         introduction(run, classes, kind),
         usage(kind),
         results(run, classes),
-        size_and_speed(run),
+        compression.map_or_else(String::new, size_and_speed),
         data(run, &dataset, cache),
         teacher(run, cache),
         recipe(run, student, train),
@@ -206,9 +207,8 @@ fn results(run: &FinishedRun, classes: &[String]) -> String {
     text
 }
 
-/// Nothing where it can't be measured, as without an ONNX Runtime library: a card is written without one too.
-fn size_and_speed(run: &FinishedRun) -> String {
-    let Ok(compression) = Compression::of(run) else { return String::new() };
+/// Student and teacher side by side.
+fn size_and_speed(compression: &Compression) -> String {
     let line = |cells: &[String; 6]| format!("| {} |\n", cells.join(" | "));
     let rows: String = compression.rows().iter().map(line).collect();
     format!(

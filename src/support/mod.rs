@@ -8,6 +8,7 @@ pub mod context;
 pub mod exit;
 pub(crate) mod exp;
 pub mod files;
+pub mod footprint;
 pub mod hash;
 pub mod hub;
 pub mod labels;

@@ -34,7 +34,7 @@ use crate::support::hash::Digest;
 use crate::view::Preprocess;
 
 pub use error::Error;
-pub use footprint::{BATCHES, Footprint};
+pub use footprint::footprint;
 pub use identity::{Identity, identify};
 pub use labels::class_order;
 pub use model::OnnxModel;

@@ -5,8 +5,6 @@ mod parameters;
 
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
 use super::files::{Files, Model};
 use super::host_tensors::HostSession;
 use super::location::{MODEL_LIMIT, read};
@@ -14,49 +12,29 @@ use super::session::{SessionOpener, plain_reason};
 use super::signature::Signature;
 use super::{Error, OnnxTeacher, Teacher, Tuning, external, runtime};
 use crate::config::{self, TeacherDevice};
-
-/// The batch sizes at which the speed is measured.
-pub const BATCHES: [usize; 2] = [1, 32];
+use crate::support::footprint::{BATCHES, Footprint};
 
 /// The time that calls of one batch size are measured for.
 const MEASURE: Duration = Duration::from_millis(400);
 
-/// The size and the speed of one classifier.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Footprint {
-    /// Trained values: its floating-point tensors but for scalars and BatchNorm's running statistics.
-    pub parameters: u64,
-    /// Multiply-accumulates for one image in convolutions and matrix products; none where an operator hides some.
-    pub macs: Option<u64>,
-    /// Bytes of the ONNX file, with its external data.
-    pub bytes: u64,
-    /// Height and width of its input, in pixels.
-    pub image_size: (u32, u32),
-    /// Milliseconds an image on the CPU, for each of [`BATCHES`]: the median of calls.
-    pub milliseconds: [f64; 2],
-}
-
-impl Footprint {
-    /// Measures the classifier that a `[teacher]` names, on the CPU whatever its device is. Calls take all cores.
-    ///
-    /// # Errors
-    /// Files that are missing or damaged, no ONNX Runtime library, a model that ONNX Runtime does not run.
-    pub fn of(teacher: &config::Teacher) -> Result<Self, Error> {
-        let teacher = config::Teacher { device: TeacherDevice::CPU.into(), ..teacher.clone() };
-        let files = Files::read(&teacher)?;
-        let (graph, bytes) = graph(&files)?;
-        let malformed = |reason| Error::Malformed { path: files.model.path(), reason };
-        let parameters = parameters::count(&graph).map_err(malformed)?;
-        drop(graph);
-        let macs = macs(&files, &teacher)?;
-        let mut model = OnnxTeacher::open(&teacher)?;
-        let mut milliseconds = [0.0; 2];
-        for (time, batch) in milliseconds.iter_mut().zip(BATCHES) {
-            *time = milliseconds_per_image(&mut model, batch)?;
-        }
-        Ok(Self { parameters, macs, bytes, image_size: files.preprocess.size(), milliseconds })
+/// Measures the classifier that a `[teacher]` names, on the CPU whatever its device is. Calls take all cores.
+///
+/// # Errors
+/// Files that are missing or damaged, no ONNX Runtime library, a model that ONNX Runtime does not run.
+pub fn footprint(teacher: &config::Teacher) -> Result<Footprint, Error> {
+    let teacher = config::Teacher { device: TeacherDevice::CPU.into(), ..teacher.clone() };
+    let files = Files::read(&teacher)?;
+    let (graph, bytes) = graph(&files)?;
+    let malformed = |reason| Error::Malformed { path: files.model.path(), reason };
+    let parameters = parameters::count(&graph).map_err(malformed)?;
+    drop(graph);
+    let macs = macs(&files, &teacher)?;
+    let mut model = OnnxTeacher::open(&teacher)?;
+    let mut milliseconds = [0.0; 2];
+    for (time, batch) in milliseconds.iter_mut().zip(BATCHES) {
+        *time = milliseconds_per_image(&mut model, batch)?;
     }
+    Ok(Footprint { parameters, macs, bytes, image_size: files.preprocess.size(), milliseconds })
 }
 
 /// The model's protobuf, and the bytes of all its files.
@@ -129,7 +107,7 @@ mod tests {
     #[test]
     fn a_small_vit_is_counted_as_on_paper() {
         let model = format!("{}/tests/goldens/teacher/fp32", env!("CARGO_MANIFEST_DIR"));
-        let found = Footprint::of(&config::Teacher { model, ..config::Teacher::default() }).unwrap();
+        let found = footprint(&config::Teacher { model, ..config::Teacher::default() }).unwrap();
         let embedding = 16 + 17 * 16 + 16 * 192 + 16;
         let layer = 4 * (16 * 16 + 16) + 2 * 16 * 32 + 32 + 16 + 2 * 2 * 16;
         // It was not trained: ten of its vectors of 16 are zeros or ones as another is, which the exporter keeps once, and the
@@ -146,8 +124,7 @@ mod tests {
         for (golden, parts) in [("fixed-batch", 1), ("external-data", 2)] {
             let folder = format!("{}/tests/goldens/teacher/{golden}", env!("CARGO_MANIFEST_DIR"));
             let found =
-                Footprint::of(&config::Teacher { model: folder.clone(), ..config::Teacher::default() })
-                    .unwrap();
+                footprint(&config::Teacher { model: folder.clone(), ..config::Teacher::default() }).unwrap();
             assert_eq!(found.macs, Some(93_264), "{golden}");
             let models = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
             let models = models.filter(|file| file.file_name().to_string_lossy().starts_with("model.onnx"));
