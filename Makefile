@@ -15,13 +15,18 @@ RUNTIME  = $(if $(GPU),.onnxruntime/installed-gpu,$(firstword $(wildcard .onnxru
 VENV     = .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test test-wgpu test-objects test-docs docs lint fuzz interop wheel wheel-test dist cluster-ray cluster-slurm bench-peers bench-online bench-teacher-cache bench-all clean
+.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test test-wgpu check-cuda test-objects test-docs docs lint fuzz interop wheel wheel-test dist cluster-ray cluster-slurm bench-peers bench-online bench-teacher-cache bench-all clean
 
 help:                ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
+# burn's CUDA backend links an LLVM that a build script downloads; where that fails, Debian's takes its place, and the build goes on.
+LLVM = $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/tracel/tracel-llvm-23.1.0-4/.tracel-llvm-installed
+WITH_LLVM = $(if $(findstring cuda,$1), || { [ ! -e $(LLVM) ] && .ci/cuda-llvm.sh && $2; })
+BUILD = cargo build --release --locked $(CARGO_FEATURES)
+
 build:               ## Build the release binary (FEATURES=cuda adds CUDA, FEATURES=wgpu Vulkan and Metal, for students).
-	cargo build --release --locked $(CARGO_FEATURES)
+	$(BUILD)$(call WITH_LLVM,$(FEATURES),$(BUILD))
 
 runtime: $(RUNTIME)  ## Install the pinned ONNX Runtime library into .onnxruntime/ (GPU=1 with CUDA and cuDNN, 3 GB).
 
@@ -62,6 +67,11 @@ test: runtime        ## Every test; needs no GPU.
 # The Vulkan device may be a GPU's, or one in software: Debian's mesa-vulkan-drivers.
 test-wgpu: runtime   ## The student on a Vulkan device against the CPU.
 	cargo test --locked --features wgpu --test library wgpu::
+
+CUDA_BUILD = cargo build --locked --features cuda
+check-cuda: runtime  ## Link the CUDA build, and run it on a machine without a driver: one sentence each.
+	$(CUDA_BUILD)$(call WITH_LLVM,cuda,$(CUDA_BUILD))
+	tests/cuda/no_driver.sh target/debug/decant
 
 # S3S_FS=PATH takes s3s-fs, which checks signatures, for a server (cargo install s3s-fs --features binary) in place of moto.
 test-objects: runtime ## Object stores against an S3 server on loopback, with faults, in a venv of its own.
