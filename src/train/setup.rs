@@ -175,7 +175,7 @@ impl Setup {
     ///
     /// # Errors
     /// The cache has none.
-    pub(crate) fn images(&self, split: SplitName) -> Result<Images<'_>, Error> {
+    pub fn images(&self, split: SplitName) -> Result<Images<'_>, Error> {
         let student = &self.pipeline.student;
         let preprocess =
             Preprocess::for_student(student.image_size as u32, student.image_mean, student.image_std);

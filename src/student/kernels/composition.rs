@@ -1,20 +1,21 @@
 //! The chain as a composition of burn's operations: what every backend without kernels of our own runs, and what the
 //! kernels are tested against.
 //!
-//! Activations have the type of the input: of bfloat16 pixels the convolutions are products of bfloat16, and what is between
-//! them is computed in float32, weights and statistics included.
+//! Activations lie channels last here too, as burn's convolutions on GPUs take and give them: a permutation before one and after
+//! it moves nothing there. They have the type of the input: of bfloat16 pixels the convolutions are products of bfloat16, and
+//! what is between them is computed in float32, weights and statistics included.
 
-use burn::tensor::{
-    DType, Tensor,
-    activation::relu,
-    module::{batch_norm_train, conv2d},
-    ops::ConvOptions,
+use burn::{
+    backend::Dispatch,
+    tensor::{DType, Tensor, activation::relu, module::conv2d, ops::ConvOptions},
 };
 
 use super::{
     BatchStatistics, LayerTensors, Statistics,
     activation::Activation,
+    batch_norm::{BatchNorm, NormSpec},
     chain_spec::{ChainSpec, Conv},
+    tensors::TensorList,
     window::Padding,
 };
 
@@ -25,50 +26,49 @@ pub(super) fn run(
     layers: Vec<LayerTensors>,
 ) -> (Tensor<4>, Vec<BatchStatistics>) {
     let mut statistics = Vec::new();
-    // Channels first, as burn's convolution wants it; for a tensor that came out of here, this is its own order.
-    let x = match spec.layers[0].conv {
-        Conv::Planes { .. } => x,
-        Conv::Dense { .. } | Conv::Pointwise | Conv::Depthwise { .. } => x.permute([0, 3, 1, 2]),
-    };
     let (mut out, dtype) = (x.clone(), x.dtype());
     for (layer, tensors) in spec.layers.iter().zip(layers) {
         let LayerTensors { weight, gamma, beta, running } = tensors;
-        out = convolve(out, weight.cast(dtype), layer.conv, spec.padding).cast(DType::F32);
+        // burn's convolution has the channels first by name.
+        let planes = match layer.conv {
+            Conv::Planes { .. } => out,
+            Conv::Dense { .. } | Conv::Pointwise | Conv::Depthwise { .. } => out.permute([0, 3, 1, 2]),
+        };
+        out = convolve(planes, weight.cast(dtype), layer.conv, spec.padding).permute([0, 2, 3, 1]);
         out = if let Some(Statistics { mean, variance }) = running {
             let channels = gamma.dims()[0];
             let scale = gamma / (variance + spec.epsilon).sqrt();
             let shift = beta - mean * scale.clone();
-            out * scale.reshape([1, channels, 1, 1]) + shift.reshape([1, channels, 1, 1])
+            let [scale, shift] = [scale, shift].map(|vector| vector.reshape([1, 1, 1, channels]));
+            let normalised = out.cast(DType::F32) * scale + shift;
+            match layer.activation {
+                Activation::Linear => normalised,
+                Activation::Relu => relu(normalised),
+                Activation::Relu6 => relu6(normalised),
+            }
+            .cast(dtype)
         } else {
-            let [batch, _, height, width] = out.dims();
-            let normalised = batch_norm_train(out, gamma, beta, spec.epsilon);
-            statistics.push(BatchStatistics {
-                mean: normalised.mean,
-                variance: normalised.variance,
-                count: batch * height * width,
-            });
-            normalised.output
+            let [batch, height, width, _] = out.dims();
+            let norm = NormSpec { epsilon: spec.epsilon, activation: layer.activation };
+            let inputs = vec![out.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch()];
+            let mut outputs = Dispatch::batch_norm_activated(TensorList(inputs), norm).0.into_iter();
+            let mut next = || outputs.next().expect("a normalisation has an output, a mean and a variance");
+            let normalised = Tensor::from_dispatch(next());
+            let (mean, variance) = (Tensor::from_dispatch(next()), Tensor::from_dispatch(next()));
+            statistics.push(BatchStatistics { mean, variance, count: batch * height * width });
+            normalised
         };
-        out = match layer.activation {
-            Activation::Linear => out,
-            Activation::Relu => relu(out),
-            Activation::Relu6 => relu6(out),
-        }
-        .cast(dtype);
     }
     if spec.residual {
         out = out + x;
     }
     if spec.pool {
-        let [batch, channels, height, width] = out.dims();
+        let [batch, height, width, channels] = out.dims();
         // Features are float32 again.
-        out = out
-            .cast(DType::F32)
-            .reshape([batch, channels, height * width])
-            .mean_dim(2)
-            .reshape([batch, channels, 1, 1]);
+        let rows = out.cast(DType::F32).reshape([batch, height * width, channels]);
+        out = rows.mean_dim(1).reshape([batch, 1, 1, channels]);
     }
-    (out.permute([0, 2, 3, 1]), statistics)
+    (out, statistics)
 }
 
 fn convolve(x: Tensor<4>, weight: Tensor<4>, conv: Conv, padding: Padding) -> Tensor<4> {

@@ -20,6 +20,7 @@
 mod activation;
 mod adamw;
 mod average;
+mod batch_norm;
 mod chain;
 mod chain_spec;
 mod composition;
