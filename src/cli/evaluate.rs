@@ -46,7 +46,7 @@ pub struct Args {
     /// train, validation or test; may be given more than once [default: validation and test]
     #[arg(long = "split", value_name = "SPLIT")]
     splits: Vec<SplitName>,
-    /// cpu, cuda:N or auto
+    /// auto, cpu, cuda:N, vulkan:N, metal:N or wgpu:N
     #[arg(long, default_value = "auto")]
     device: config::StudentDevice,
     /// Print one JSON object on standard output, with the measures of each split

@@ -37,7 +37,7 @@ pub struct Args {
     /// Images in one call of the model
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
     batch_size: u32,
-    /// cpu, cuda:N or auto
+    /// auto, cpu, cuda:N, vulkan:N, metal:N or wgpu:N
     #[arg(long, default_value = "auto")]
     device: crate::config::StudentDevice,
     /// Print one JSON object a line and image

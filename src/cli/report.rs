@@ -35,7 +35,7 @@ pub struct Args {
     /// The split that is measured [default: test, or else validation]
     #[arg(long)]
     split: Option<SplitName>,
-    /// Where the student is evaluated: cpu, cuda:N or auto
+    /// Where the student is evaluated: auto, cpu, cuda:N, vulkan:N, metal:N or wgpu:N
     #[arg(long, default_value = "auto")]
     device: config::StudentDevice,
     /// Replace files that decant did not write

@@ -56,7 +56,7 @@ pub struct Args {
     /// Resume an existing run: auto, never, or a checkpoint path
     #[arg(long, value_name = "auto|never|PATH", default_value = "auto")]
     resume: Resume,
-    /// cpu, cuda:N or auto [train.device]
+    /// auto, cpu, cuda:N, vulkan:N, metal:N or wgpu:N [train.device]
     #[arg(long)]
     device: Option<String>,
     /// Print the result as JSON on standard output
