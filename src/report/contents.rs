@@ -16,6 +16,9 @@ use crate::store::Cache;
 use crate::support::context::Context;
 use crate::support::exit::{self, ExitKind};
 
+/// Measures a student and its teacher; the text of an error is a reason.
+pub type MeasureCompression = fn(&FinishedRun) -> Result<Compression, String>;
+
 /// The choices of a caller.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -28,7 +31,7 @@ pub struct Options {
     /// Where the images of a cache are. A run knows its own.
     pub dataset: Option<config::Dataset>,
     /// Measures how much smaller a student is than its teacher, where the page is to say so.
-    pub compression: Option<fn(&FinishedRun) -> Result<Compression, String>>,
+    pub compression: Option<MeasureCompression>,
     /// Where progress goes.
     pub context: Context,
 }

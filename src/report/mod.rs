@@ -20,7 +20,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use comparison::{Comparison, Group, short};
-pub use contents::{Contents, Kind, Options};
+pub use contents::{Contents, Kind, MeasureCompression, Options};
 pub use error::Error;
 pub use gallery::{Card, Class};
 pub use input::runs_of;
