@@ -36,12 +36,12 @@ const TEMPERATURE: &str = "train.temperature";
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The file can't be read.
-    #[error("{} can't be read: {source}", path.display())]
+    #[error("{} can't be read: {reason}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The file says something that it must not, or lacks something.
     #[error("{}: {reason}", path.display())]
@@ -86,7 +86,7 @@ impl ExitKind for ImportError {
 pub fn import(file: &Path, runs_dir: &Path) -> Result<Vec<PathBuf>, ImportError> {
     let malformed = |reason: String| ImportError::Malformed { path: file.to_owned(), reason };
     let bytes = files::read_regular(file, LIMIT)
-        .map_err(|source| ImportError::Read { path: file.to_owned(), source })?;
+        .map_err(|reason| ImportError::Read { path: file.to_owned(), reason })?;
     let value: Value =
         serde_json::from_slice(&bytes).map_err(|error| malformed(format!("it is not JSON: {error}")))?;
     let runs = match &value {
