@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 
 use ort::ep::ExecutionProviderDispatch;
 use ort::session::Session;
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
 use super::files::{Files, Model};
 use super::provider::{self, Options};
@@ -132,6 +132,10 @@ impl SessionOpener<'_> {
         if let Some(batch) = self.fixed_batch(provider) {
             builder = builder.with_dimension_override(BATCH_DIMENSION, batch as i64)?;
         }
+        self.commit(builder)
+    }
+
+    fn commit(&self, mut builder: SessionBuilder) -> ort::Result<Session> {
         match &self.files.model {
             Model::File(path) => builder.commit_from_file(path),
             Model::Embedded(bytes) => builder.commit_from_memory(bytes),
@@ -140,14 +144,11 @@ impl SessionOpener<'_> {
 
     /// A session on the CPU that runs the graph as it stands and writes a profile to a file whose name begins with `prefix`.
     pub fn profiled(&self, prefix: &Path) -> ort::Result<Session> {
-        let mut builder = Session::builder(&self.runtime.environment)?
+        let builder = Session::builder(&self.runtime.environment)?
             .with_optimization_level(GraphOptimizationLevel::Disable)?
             .with_inter_threads(1)?
             .with_profiling(prefix)?;
-        match &self.files.model {
-            Model::File(path) => builder.commit_from_file(path),
-            Model::Embedded(bytes) => builder.commit_from_memory(bytes),
-        }
+        self.commit(builder)
     }
 
     /// Threads of one call, the calling one included.

@@ -10,7 +10,7 @@ use super::host_tensors::HostSession;
 use super::location::{MODEL_LIMIT, read};
 use super::session::{SessionOpener, plain_reason};
 use super::signature::Signature;
-use super::{Error, OnnxTeacher, Teacher, Tuning, external, runtime};
+use super::{Error, OnnxModel, OnnxTeacher, Teacher, Tuning, external};
 use crate::config::{self, TeacherDevice};
 use crate::support::footprint::{BATCHES, Footprint};
 
@@ -23,13 +23,12 @@ const MEASURE: Duration = Duration::from_millis(400);
 /// Files that are missing or damaged, no ONNX Runtime library, a model that ONNX Runtime does not run.
 pub fn footprint(teacher: &config::Teacher) -> Result<Footprint, Error> {
     let teacher = config::Teacher { device: TeacherDevice::CPU.into(), ..teacher.clone() };
-    let files = Files::read(&teacher)?;
-    let (graph, bytes) = graph(&files)?;
-    let malformed = |reason| Error::Malformed { path: files.model.path(), reason };
-    let parameters = parameters::count(&graph).map_err(malformed)?;
-    drop(graph);
-    let macs = macs(&files, &teacher)?;
-    let mut model = OnnxTeacher::open(&teacher)?;
+    let model = OnnxModel::read(&teacher)?;
+    let opener = model.opener(Tuning { sessions: 1, ..Tuning::from(&teacher) })?;
+    let files = opener.files;
+    let (parameters, bytes) = sizes(files)?;
+    let macs = macs(&opener)?;
+    let mut model = OnnxTeacher::of(&opener, opener.on(TeacherDevice::CPU)?)?;
     let mut milliseconds = [0.0; 2];
     for (time, batch) in milliseconds.iter_mut().zip(BATCHES) {
         *time = milliseconds_per_image(&mut model, batch)?;
@@ -37,30 +36,30 @@ pub fn footprint(teacher: &config::Teacher) -> Result<Footprint, Error> {
     Ok(Footprint { parameters, macs, bytes, image_size: files.preprocess.size(), milliseconds })
 }
 
-/// The model's protobuf, and the bytes of all its files.
-fn graph(files: &Files) -> Result<(Vec<u8>, u64), Error> {
+/// The model's parameters, and the bytes of all its files.
+fn sizes(files: &Files) -> Result<(u64, u64), Error> {
+    let malformed = |reason| Error::Malformed { path: files.model.path(), reason };
     let path = match &files.model {
-        Model::Embedded(bytes) => return Ok((bytes.to_vec(), bytes.len() as u64)),
+        Model::Embedded(graph) => {
+            return Ok((parameters::count(graph).map_err(malformed)?, graph.len() as u64));
+        }
         Model::File(path) => path,
     };
     let graph = read(path, MODEL_LIMIT)?;
     let mut bytes = graph.len() as u64;
-    let external =
-        external::external_files(&graph).map_err(|reason| Error::Malformed { path: path.clone(), reason })?;
-    for name in external {
+    for name in external::external_files(&graph).map_err(malformed)? {
         let path = path.with_file_name(name);
         bytes += std::fs::metadata(&path).map_err(|source| Error::Read { path, source })?.len();
     }
-    Ok((graph, bytes))
+    Ok((parameters::count(&graph).map_err(malformed)?, bytes))
 }
 
 /// The multiply-accumulates for one image, from the shapes that ONNX Runtime's profile of one call gives.
-fn macs(files: &Files, teacher: &config::Teacher) -> Result<Option<u64>, Error> {
+fn macs(opener: &SessionOpener) -> Result<Option<u64>, Error> {
+    let files = opener.files;
     let path = files.model.path();
     let unwritten = |source| Error::Read { path: std::env::temp_dir(), source };
     let folder = tempfile::tempdir().map_err(unwritten)?;
-    let opener =
-        SessionOpener { runtime: runtime::load()?, files, config: teacher, tuning: Tuning::from(teacher) };
     let failed = |reason| Error::Inference { path: path.clone(), batch: 1, reason };
     let session =
         opener.profiled(&folder.path().join("profile")).map_err(|error| failed(plain_reason(&error)))?;
