@@ -1,6 +1,8 @@
 //! Encodings that store every class: the logits, then the targets at each temperature, each `[rows, classes]`.
 
-use super::codec::{At, Codec, Encoder, StoredRow, Wrong};
+use std::marker::PhantomData;
+
+use super::codec::{At, Codec, Encoder, RowLoss, StoredRow, Wrong};
 use super::element::{Element, ValueColumn};
 use super::soften::{soft_column, soften};
 
@@ -25,11 +27,33 @@ pub(super) trait Dense: Sync {
         None
     }
 
-    /// The logits of a shard, `[rows, classes]`, ready to be written.
-    fn encoder(logits: Vec<f32>, classes: usize) -> Box<dyn Encoder>;
+    /// As [`Encoder::write`], of the logits `[rows, classes]`.
+    fn write(logits: &[f32], classes: usize, temperature: Option<f32>, out: &mut [u8]);
+
+    /// As [`Encoder::lost`], of the logits `[rows, classes]`.
+    fn lost(_logits: &[f32], _classes: usize, _temperature: f32) -> Option<Vec<RowLoss>> {
+        None
+    }
 }
 
-impl<D: Dense> Codec for D {
+/// The logits of a shard, `[rows, classes]`.
+struct Rows<D> {
+    logits: Vec<f32>,
+    classes: usize,
+    of: PhantomData<fn() -> D>,
+}
+
+impl<D: Dense> Encoder for Rows<D> {
+    fn write(&self, _: usize, temperature: Option<f32>, out: &mut [u8]) {
+        D::write(&self.logits, self.classes, temperature, out);
+    }
+
+    fn lost(&self, temperature: f32) -> Option<Vec<RowLoss>> {
+        D::lost(&self.logits, self.classes, temperature)
+    }
+}
+
+impl<D: Dense + 'static> Codec for D {
     fn name(&self) -> &'static str {
         D::NAME
     }
@@ -63,7 +87,7 @@ impl<D: Dense> Codec for D {
     }
 
     fn encoder(&self, _: u32, logits: Vec<f32>, classes: usize) -> Box<dyn Encoder> {
-        D::encoder(logits, classes)
+        Box::new(Rows::<D> { logits, classes, of: PhantomData })
     }
 
     fn read_logits(&self, row: &dyn StoredRow, _: At, out: &mut [f32]) -> Result<(), Wrong> {

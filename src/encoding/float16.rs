@@ -7,7 +7,7 @@ use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
 use super::Encoding;
-use super::codec::{Encoder, RowLoss};
+use super::codec::RowLoss;
 use super::dense::Dense;
 use super::element::{Element, put};
 use super::kl::{LEAST, targets};
@@ -32,21 +32,10 @@ impl Dense for Float16 {
         Some((class, "more than float16 holds (65504)"))
     }
 
-    fn encoder(logits: Vec<f32>, classes: usize) -> Box<dyn Encoder> {
-        Box::new(Rows { classes, logits })
-    }
-}
-
-struct Rows {
-    classes: usize,
-    logits: Vec<f32>,
-}
-
-impl Encoder for Rows {
-    fn write(&self, _: usize, temperature: Option<f32>, out: &mut [u8]) {
-        let rows = out.par_chunks_mut(self.classes * Float16::ELEMENT.bytes());
-        rows.zip(self.logits.par_chunks(self.classes)).for_each_init(
-            || Halves::new(self.classes),
+    fn write(logits: &[f32], classes: usize, temperature: Option<f32>, out: &mut [u8]) {
+        let rows = out.par_chunks_mut(classes * Self::ELEMENT.bytes());
+        rows.zip(logits.par_chunks(classes)).for_each_init(
+            || Halves::new(classes),
             |halves, (out, logits)| {
                 halves.round(logits);
                 if let Some(temperature) = temperature {
@@ -57,13 +46,13 @@ impl Encoder for Rows {
         );
     }
 
-    fn lost(&self, temperature: f32) -> Option<Vec<RowLoss>> {
+    fn lost(logits: &[f32], classes: usize, temperature: f32) -> Option<Vec<RowLoss>> {
         let of_row = |halves: &mut Halves, logits: &[f32]| {
             halves.round(logits);
             halves.soften(temperature);
             RowLoss { kl: kl(logits, temperature, &halves.stored), rest: None }
         };
-        Some(self.logits.par_chunks(self.classes).map_init(|| Halves::new(self.classes), of_row).collect())
+        Some(logits.par_chunks(classes).map_init(|| Halves::new(classes), of_row).collect())
     }
 }
 

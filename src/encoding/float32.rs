@@ -3,7 +3,6 @@
 use rayon::prelude::*;
 
 use super::Encoding;
-use super::codec::Encoder;
 use super::dense::Dense;
 use super::element::{Element, put};
 use super::soften::soften;
@@ -22,24 +21,12 @@ impl Dense for Float32 {
     const ROUNDING: f64 = 0.0;
     const WARNING: Option<&str> = None;
 
-    fn encoder(logits: Vec<f32>, classes: usize) -> Box<dyn Encoder> {
-        Box::new(Rows { classes, logits })
-    }
-}
-
-struct Rows {
-    classes: usize,
-    logits: Vec<f32>,
-}
-
-impl Encoder for Rows {
-    fn write(&self, _: usize, temperature: Option<f32>, out: &mut [u8]) {
-        let rows = out.par_chunks_mut(self.classes * Float32::ELEMENT.bytes());
-        let rows = rows.zip(self.logits.par_chunks(self.classes));
+    fn write(logits: &[f32], classes: usize, temperature: Option<f32>, out: &mut [u8]) {
+        let rows = out.par_chunks_mut(classes * Self::ELEMENT.bytes()).zip(logits.par_chunks(classes));
         let Some(temperature) = temperature else {
             return rows.for_each(|(out, logits)| put(logits, out));
         };
-        let targets = || vec![0.0; self.classes];
+        let targets = || vec![0.0; classes];
         rows.for_each_init(targets, |targets, (out, logits)| {
             soften(logits, temperature, targets);
             put(targets, out);
