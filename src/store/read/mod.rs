@@ -9,4 +9,5 @@ pub(in crate::store) mod reader;
 pub(in crate::store) mod resume;
 mod scalars;
 pub(in crate::store) mod shard;
+mod stamp;
 pub(in crate::store) mod stored_row;

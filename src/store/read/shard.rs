@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use memmap2::Mmap;
@@ -25,6 +24,7 @@ use crate::store::format::schema::{self, CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HAS
 use crate::store::read::column_values::{Block, Values};
 use crate::store::read::footer::{check_footer, check_metadata, layout};
 use crate::store::read::scalars::Scalars;
+use crate::store::read::stamp::Stamp;
 use crate::support::hash::Digest;
 
 /// A shard that is open: its map, its footer, and its columns once they were used.
@@ -44,28 +44,6 @@ pub(in crate::store) struct Shard {
     scalars: OnceLock<Scalars>,
 }
 
-/// The state of a file that a write into it changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) struct Stamp {
-    pub(in crate::store) bytes: u64,
-    modified: Option<SystemTime>,
-    /// Device and inode, where the system has them.
-    inode: Option<(u64, u64)>,
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        let inode = {
-            use std::os::unix::fs::MetadataExt;
-            Some((metadata.dev(), metadata.ino()))
-        };
-        #[cfg(not(unix))]
-        let inode = None;
-        Self { bytes: metadata.len(), modified: metadata.modified().ok(), inode }
-    }
-}
-
 /// Opens the shards of one cache: what they have in common is worked out once.
 pub(in crate::store) struct Opener<'a> {
     dir: &'a Path,
@@ -79,7 +57,7 @@ impl Shard {
     pub(in crate::store) fn stamp_now(&self) -> Option<Stamp> {
         let now = Stamp::of(&fs::metadata(&self.path).ok()?);
         let before = *self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
-        (now.inode == before.inode && now != before).then_some(now)
+        now.is_written_since(before).then_some(now)
     }
 
     /// Notes that the file was found sound in this state.
