@@ -9,7 +9,7 @@ use crate::dataset::SplitName;
 use crate::report;
 use crate::runs::compare::Measured;
 use crate::runs::{Comparison, Recipe, Run, Spread};
-use crate::store::Cache;
+use crate::store::{Cache, TeacherQuality};
 use crate::support::table::Table;
 use crate::train;
 use crate::train::metrics::Metrics;
@@ -173,9 +173,8 @@ fn interval(ends: [f64; 2]) -> String {
 
 /// The teacher's accuracy on a split, where the cache says it.
 fn teacher_accuracy(cache: &Cache, split: SplitName) -> Option<String> {
-    let quality = &cache.complete().teacher_quality;
-    let found = quality.iter().find(|quality| quality.split == split.as_str() && quality.labelled > 0)?;
-    Some(format!("{:.1}", 100.0 * found.accuracy))
+    let quality = TeacherQuality::on(split.as_str(), &cache.complete().teacher_quality)?;
+    Some(format!("{:.1}", 100.0 * quality.accuracy))
 }
 
 /// The teacher's accuracy on validation and test, where the cache of these runs is still there.

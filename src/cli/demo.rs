@@ -207,7 +207,7 @@ fn next(cache: &std::path::Path) {
 /// The teacher's own measures, from its cached logits.
 fn teacher_on_test(cache: &Cache, pipeline: &Pipeline) -> Result<Metrics, Failure> {
     let rows = cache.split(SplitName::Test.as_str())?;
-    let plain: Vec<usize> = (0..rows.samples()).filter_map(|sample| rows.row(sample, 0)).collect();
+    let plain: Vec<usize> = rows.plain().collect();
     let mut logits = vec![0.0; plain.len() * rows.classes()];
     rows.gather_logits(&plain, &mut logits)?;
     let labels: Vec<i32> = plain.iter().map(|&row| rows.label(row)).collect();

@@ -31,6 +31,8 @@ pub struct Teacher {
     pub reliability: Vec<Bin>,
     /// Images that are in two splits or twice in one, a sentence each.
     pub duplicates: Vec<String>,
+    /// Those of them that are in two splits, which the measures of the later one are too good for.
+    pub leaks: Vec<String>,
 }
 
 /// One split of the cache.
@@ -63,14 +65,11 @@ impl Teacher {
         let manifest = cache.manifest().clone();
         let mut splits = Vec::new();
         for size in &manifest.dataset.splits {
-            let quality = cache.complete().teacher_quality.iter();
-            let quality =
-                quality.filter(|quality| quality.labelled > 0).find(|quality| quality.split == size.name);
             splits.push(Split {
                 name: size.name.clone(),
                 samples: size.samples,
                 rows: manifest.rows(size),
-                quality: quality.cloned(),
+                quality: TeacherQuality::on(&size.name, &cache.complete().teacher_quality).cloned(),
                 entropies: cache.split(&size.name)?.entropies()?,
             });
         }
@@ -79,7 +78,7 @@ impl Teacher {
         let mut confusion = Confusion::new(classes);
         let mut answers = Vec::new();
         let (mut logits, mut probabilities) = (vec![0.0; classes], vec![0.0; classes]);
-        for row in (0..rows.samples()).filter_map(|sample| rows.row(sample, 0)) {
+        for row in rows.plain() {
             let Ok(label) = usize::try_from(rows.label(row)) else { continue };
             rows.gather_logits(&[row], &mut logits)?;
             soften(&logits, 1.0, &mut probabilities);
@@ -87,6 +86,7 @@ impl Teacher {
             confusion.add(label, predicted);
             answers.push((f64::from(probabilities[predicted]), predicted == label));
         }
+        let (duplicates, leaks) = duplicates(cache)?;
         Ok(Self {
             folder: cache.dir().to_owned(),
             content: cache.complete().content,
@@ -95,14 +95,15 @@ impl Teacher {
             measured: split.as_str().to_owned(),
             confusion,
             reliability: reliability::bins(answers),
-            duplicates: duplicates(cache)?,
+            duplicates,
+            leaks,
             manifest,
         })
     }
 }
 
-/// A sentence about images that a cache holds more than once, by their hashes.
-fn duplicates(cache: &Cache) -> Result<Vec<String>, Error> {
+/// The sentences about images that a cache holds more than once, by their hashes, and those of them about images in two splits.
+fn duplicates(cache: &Cache) -> Result<(Vec<String>, Vec<String>), Error> {
     let mut splits = Vec::new();
     for name in SplitName::ALL {
         if cache.manifest().dataset.splits.iter().any(|split| split.name == name.as_str()) {
@@ -120,5 +121,7 @@ fn duplicates(cache: &Cache) -> Result<Vec<String>, Error> {
         let path = rows.and_then(|rows| Some(rows.path(plain(rows, sample)?).to_owned()));
         path.unwrap_or_else(|| format!("{split} {sample}"))
     };
-    Ok(found.iter().map(|duplicates| duplicates.sentence(name)).collect())
+    let sentence = |one: &Duplicates| one.sentence(name);
+    let leaks = found.iter().filter(|one| one.split != one.also_in).map(sentence).collect();
+    Ok((found.iter().map(sentence).collect(), leaks))
 }

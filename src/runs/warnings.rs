@@ -90,9 +90,7 @@ fn no_test(dataset: &Dataset) -> Option<String> {
 
 /// A teacher that was trained on the images that it teaches adds little to their labels.
 fn seen_by_the_teacher(quality: &[TeacherQuality]) -> Option<String> {
-    let of = |split: SplitName| {
-        quality.iter().find(|quality| quality.split == split.as_str() && quality.labelled > 0)
-    };
+    let of = |split: SplitName| TeacherQuality::on(split.as_str(), quality);
     let (train, validation) = (of(SplitName::Train)?, of(SplitName::Validation)?);
     let variance =
         |quality: &TeacherQuality| quality.accuracy * (1.0 - quality.accuracy) / quality.labelled as f64;

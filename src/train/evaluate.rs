@@ -154,8 +154,7 @@ pub fn examine(
 
 /// The cache rows of every sample's plain view.
 fn plain_rows(images: &Images<'_>) -> Vec<usize> {
-    let rows = images.rows();
-    (0..rows.samples()).filter_map(|sample| rows.row(sample, 0)).collect()
+    images.rows().plain().collect()
 }
 
 /// Gives `take` the cache rows of the plain views, some at a time, with the model's logits, `[rows, classes]`.

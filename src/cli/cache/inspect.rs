@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::Failure;
 use crate::cli::output::{bytes, numbers, percent, print_json};
-use crate::store::{self, Cache, Confusion, Entropy, Manifest, Summary};
+use crate::store::{self, Cache, Confusion, Entropy, Manifest, Summary, TeacherQuality};
 use crate::support::table::Table;
 
 /// Bins of the histogram of the teacher's confidence.
@@ -136,11 +136,8 @@ fn print_columns(summary: &Summary) {
 fn quality(summary: &Summary) -> Table {
     let mut table = Table::new(["  teacher on", "samples", "rows", "accuracy", "NLL", "ECE"]);
     for split in &summary.splits {
-        let quality = summary
-            .teacher_quality
-            .iter()
-            .find(|quality| quality.split == split.name && quality.labelled > 0);
-        let number = |of: &dyn Fn(&store::TeacherQuality) -> String| quality.map_or("-".to_owned(), of);
+        let quality = TeacherQuality::on(&split.name, &summary.teacher_quality);
+        let number = |of: &dyn Fn(&TeacherQuality) -> String| quality.map_or("-".to_owned(), of);
         table.row([
             format!("  {}", split.name),
             split.samples.to_string(),

@@ -66,7 +66,7 @@ pub fn render(contents: &Contents, charts: &[Chart]) -> String {
                 }
                 main id="content" {
                     @for note in &contents.notes { p.note { (without_absolute_paths(note)) } }
-                    @for leak in leaks(contents) { p.note { (leak) "." } }
+                    @for leak in contents.teacher.iter().flat_map(|teacher| &teacher.leaks) { p.note { (leak) "." } }
                     (summary::facts(contents))
                     @for section in &sections {
                         section id=(section.id) aria-labelledby={ (section.id) "-title" } {
@@ -80,12 +80,6 @@ pub fn render(contents: &Contents, charts: &[Chart]) -> String {
         }
     };
     page.into_string()
-}
-
-/// What the images of one split that are in another say of the measures below.
-fn leaks(contents: &Contents) -> impl Iterator<Item = &String> {
-    let duplicates = contents.teacher.iter().flat_map(|teacher| &teacher.duplicates);
-    duplicates.filter(|sentence| sentence.contains(" also in "))
 }
 
 /// Whether a file that begins with these bytes is a page that [`render`] made.
@@ -130,7 +124,7 @@ const LONG: usize = 30;
 /// Rows of a table at most: with all of a hundred thousand a page would be too large to send.
 const MOST_ROWS: usize = 400;
 
-/// What is said below a table that was cut short.
+/// The note below a table that was cut short.
 fn more(all: usize) -> Markup {
     html! {
         @if all > MOST_ROWS {

@@ -17,3 +17,10 @@ pub struct TeacherQuality {
     /// Expected calibration error over 15 bins of confidence.
     pub ece: f64,
 }
+
+impl TeacherQuality {
+    /// The teacher on one of its splits, where that has labels.
+    pub fn on<'a>(split: &str, splits: &'a [Self]) -> Option<&'a Self> {
+        splits.iter().find(|quality| quality.split == split && quality.labelled > 0)
+    }
+}

@@ -227,6 +227,11 @@ impl SplitRows {
             .then(|| (sample * u64::from(self.views()) + u64::from(view)) as usize)
     }
 
+    /// The row of each sample's plain view.
+    pub fn plain(&self) -> impl Iterator<Item = usize> {
+        (0..self.samples).filter_map(|sample| self.row(sample, 0))
+    }
+
     /// The (sample, view) of a row.
     ///
     /// # Panics

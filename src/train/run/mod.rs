@@ -124,7 +124,7 @@ impl<'a> Trainer<'a> {
         if plan.steps() == 0 {
             return Err(Error::NoStep { samples, step: plan.step_samples() });
         }
-        let labels = (0..rows.samples()).filter_map(|sample| rows.row(sample, 0)).map(|row| rows.label(row));
+        let labels = rows.plain().map(|row| rows.label(row));
         let class_weights = class_weights(config.class_weights.as_ref(), &setup.dataset.classes, labels)?;
         let device = setup.device.device.clone().autodiff();
         let (model, head) = setup.student(&device)?;
