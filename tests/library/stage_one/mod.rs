@@ -1,5 +1,26 @@
 //! Stage one: from an image folder and a teacher to a cache.
 
+/// All of `Teacher` but the logits, as the field `teacher` has it.
+macro_rules! is_its_teacher {
+    () => {
+        fn classes(&self) -> &[String] {
+            self.teacher.classes()
+        }
+
+        fn preprocess(&self) -> &Preprocess {
+            self.teacher.preprocess()
+        }
+
+        fn fingerprint(&self) -> Digest {
+            self.teacher.fingerprint()
+        }
+
+        fn describe(&self) -> Description {
+            self.teacher.describe()
+        }
+    };
+}
+
 mod refusals;
 mod reuse;
 mod rows;
@@ -127,21 +148,7 @@ impl Counting {
 }
 
 impl Teacher for Counting {
-    fn classes(&self) -> &[String] {
-        self.teacher.classes()
-    }
-
-    fn preprocess(&self) -> &Preprocess {
-        self.teacher.preprocess()
-    }
-
-    fn fingerprint(&self) -> Digest {
-        self.teacher.fingerprint()
-    }
-
-    fn describe(&self) -> Description {
-        self.teacher.describe()
-    }
+    is_its_teacher!();
 
     fn logits(&mut self, pixels: &[f32], batch: usize) -> Result<Vec<f32>, teacher::Error> {
         self.images += batch;

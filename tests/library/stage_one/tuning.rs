@@ -20,21 +20,7 @@ pub(super) struct CallCost {
 }
 
 impl Teacher for CallCost {
-    fn classes(&self) -> &[String] {
-        self.teacher.classes()
-    }
-
-    fn preprocess(&self) -> &Preprocess {
-        self.teacher.preprocess()
-    }
-
-    fn fingerprint(&self) -> Digest {
-        self.teacher.fingerprint()
-    }
-
-    fn describe(&self) -> Description {
-        self.teacher.describe()
-    }
+    is_its_teacher!();
 
     fn logits(&mut self, pixels: &[f32], batch: usize) -> Result<Vec<f32>, teacher::Error> {
         std::thread::sleep(Duration::from_millis(self.milliseconds));
