@@ -28,7 +28,7 @@ def folders(paths: list[Path]) -> list[Path]:
         inside = [path] if (path / "run.json").is_file() else sorted(run.parent for run in path.glob("*/run.json"))
         finished = [run for run in inside if (run / "result.json").is_file()]
         if not finished:
-            raise Mismatch(f"{path} is no finished run, and no folder of any")
+            raise Mismatch(f"{path} is neither a finished run nor a folder that holds one")
         found += [run for run in finished if run not in found]
     return found
 

@@ -25,7 +25,7 @@ pub(super) fn contradiction(
     of_result(description, log, result?).map(|reason| (RESULT_FILE, reason))
 }
 
-/// What is wrong with the result of a run that another tool trained, which has no epochs here.
+/// The fault of the result of a run that another tool trained, which has no epochs here.
 fn imported(description: &Description, result: &RunResult) -> Option<String> {
     if result.key != description.key.to_string() || result.seed != description.pipeline.train.seed {
         return Some(format!("its key or seed is not that of {RUN_FILE}"));

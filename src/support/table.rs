@@ -83,7 +83,7 @@ impl Table {
     }
 }
 
-/// A head in lines of at most `most` characters, broken at spaces; a longer word is cut. Spaces before it are its indent.
+/// A head in lines of at most `most` characters, broken at spaces; a longer word is cut.
 fn wrapped(head: &str, most: usize) -> Vec<String> {
     if head.chars().count() <= most {
         return vec![head.to_owned()];

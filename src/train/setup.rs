@@ -93,12 +93,12 @@ pub struct Description {
     pub device: StudentDevice,
     /// The resolved pipeline file.
     pub pipeline: Pipeline,
-    /// What another tool says of a run that it trained. Its pipeline holds name, seed, temperature and lambda only.
+    /// The facts that another tool gives of a run that it trained. Its pipeline holds name, seed, temperature and lambda only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<Imported>,
 }
 
-/// What `decant runs import` keeps of a run that another tool trained.
+/// The facts that `decant runs import` keeps of a run that another tool trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Imported {

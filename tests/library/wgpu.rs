@@ -31,7 +31,7 @@ struct Vulkan {
     _turn: MutexGuard<'static, ()>,
 }
 
-/// None where this machine has no Vulkan device, which is said on the terminal; an error where `DECANT_TEST_VULKAN` is set.
+/// None where this machine has no Vulkan device, and the terminal names the reason; an error where `DECANT_TEST_VULKAN` is set.
 fn vulkan() -> Option<Vulkan> {
     static TURN: Mutex<()> = Mutex::new(());
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);

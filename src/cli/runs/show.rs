@@ -54,7 +54,7 @@ pub fn run(folder: &Path, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What another tool said of its run.
+/// The facts that another tool gave of its run.
 fn shown_imported(run: &Run, imported: &Imported) {
     let settings = imported.settings.iter().map(|(key, value)| format!("{key} = {value}"));
     outln!("settings {}", settings.collect::<Vec<_>>().join(", "));

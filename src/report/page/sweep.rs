@@ -70,7 +70,7 @@ fn every(contents: &Contents, comparison: &Compared) -> Markup {
     )
 }
 
-/// What stands where there is no value.
+/// The cell of a missing value.
 const DASH: &str = "–";
 
 fn teacher_row(teacher: &Teacher, axes: usize) -> Vec<String> {

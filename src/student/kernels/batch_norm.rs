@@ -23,7 +23,7 @@ use burn::{
 
 use super::{activation::Activation, tensors::TensorList};
 
-/// What follows the sums of a normalisation.
+/// The settings of what follows the sums of a normalisation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NormSpec {
     /// Added to each variance.

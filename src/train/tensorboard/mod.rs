@@ -187,7 +187,7 @@ const NOT_TUNED: [&str; 8] = [
     "train.checkpoint-minutes",
 ];
 
-/// What the student and its training are made of, by dotted key.
+/// The settings of the student and its training, by dotted key.
 fn hyper_parameters(pipeline: &Pipeline) -> BTreeMap<String, serde_json::Value> {
     // By way of text, where a float32 is as short as it was written.
     let text = serde_json::to_string(pipeline).expect("a configuration is plain data");
