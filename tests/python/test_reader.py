@@ -32,6 +32,7 @@ shard-rows = 16
 width = 0.35
 image-size = 32
 [train]
+temperature = 5.0
 epochs = 2
 batch-size = 8
 """
