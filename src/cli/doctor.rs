@@ -4,6 +4,7 @@ use super::Failure;
 use crate::cli::output::outln;
 use crate::config::Provider;
 use crate::support::context::Context;
+use crate::teacher::Error;
 use crate::teacher::doctor::{self, Health};
 use crate::train;
 
@@ -52,6 +53,12 @@ fn print_library(health: &Health) {
                 found.path.display(),
                 found.origin
             );
+        }
+        // The places that an error would list stand below.
+        Err(Error::NoLibrary { .. }) => {
+            outln!(
+                "  library     none; run `pip install onnxruntime` in an active virtual environment, or set ORT_DYLIB_PATH"
+            )
         }
         Err(error) => outln!("  library     {error}"),
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
 
 use super::runtime::Runtime;
+use super::search::is_of_gpu_wheel;
 use crate::config::{Provider, ProviderDevice};
 
 /// How a GPU's provider runs a model.
@@ -99,6 +100,12 @@ pub(super) fn missing(provider: Provider, runtime: &Runtime) -> Vec<String> {
     let (built_in, package) = build(provider);
     if !matches!(built_in, Ok(true)) {
         let path = runtime.found.path.display();
+        if provider.uses_cuda_memory() && is_of_gpu_wheel(&runtime.found.path) {
+            return vec![format!(
+                "{path} is that of the wheel onnxruntime, which took the place of onnxruntime-gpu's; run \
+                 `pip install --force-reinstall --no-deps onnxruntime-gpu`"
+            )];
+        }
         return vec![format!("{path} is built without the provider {provider}; {package} has it")];
     }
     if !provider.uses_cuda_memory() || !cfg!(target_os = "linux") {

@@ -2,7 +2,8 @@
 //!
 //! In this order: the file that `ORT_DYLIB_PATH` names, the wheel `onnxruntime` of the active virtual environment or of the active
 //! conda environment, beside the program and in the environment that it is installed in, the project's folder `.onnxruntime` (above
-//! the program, then above the working directory), and what the system's loader knows.
+//! the program, then above the working directory), and what the system's loader knows. Where `onnxruntime-gpu` is installed beside
+//! `onnxruntime`, which share a folder, its library is taken.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -153,12 +154,12 @@ impl Search {
 
 /// The library of the wheel in a Python environment.
 fn in_environment(prefix: &Path) -> Option<PathBuf> {
-    site_packages(prefix).iter().find_map(|packages| in_folder(&packages.join(WHEEL_FOLDER)))
+    site_packages(prefix).iter().find_map(|packages| in_packages(packages))
 }
 
 /// The library of the environment that the program is installed in; `pip install --target` puts packages beside its `bin`.
 fn beside_packages(prefix: &Path) -> Option<PathBuf> {
-    in_environment(prefix).or_else(|| in_folder(&prefix.join(WHEEL_FOLDER)))
+    in_environment(prefix).or_else(|| in_packages(prefix))
 }
 
 /// The folders of Python packages of an environment, that of the newest Python first.
@@ -181,24 +182,53 @@ fn site_packages(prefix: &Path) -> Vec<PathBuf> {
 
 /// The library of the nearest `.onnxruntime` folder in or above `start`.
 fn in_project(start: &Path) -> Option<PathBuf> {
-    start.ancestors().find_map(|folder| in_folder(&folder.join(PROJECT_FOLDER).join(WHEEL_FOLDER)))
+    start.ancestors().find_map(|folder| in_packages(&folder.join(PROJECT_FOLDER)))
+}
+
+/// The library of the wheel in a folder of packages. `onnxruntime` and `onnxruntime-gpu` write into one folder, and decant-ml with its
+/// extra `gpu` brings both: then it is the latter's.
+fn in_packages(packages: &Path) -> Option<PathBuf> {
+    let folder = packages.join(WHEEL_FOLDER);
+    let all = libraries(&folder);
+    let of_gpu = gpu_wheel(packages).and_then(|version| {
+        let endings = [format!(".{version}"), format!(".{version}.dylib")];
+        all.iter().find(|name| endings.iter().any(|ending| name.ends_with(ending)))
+    });
+    of_gpu.or(all.last()).map(|name| folder.join(name))
+}
+
+/// The version of `onnxruntime-gpu` in a folder of packages, if it is installed there.
+fn gpu_wheel(packages: &Path) -> Option<String> {
+    let entries = std::fs::read_dir(packages).ok()?.flatten();
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .find_map(|name| Some(name.strip_prefix("onnxruntime_gpu-")?.strip_suffix(".dist-info")?.to_owned()))
+}
+
+/// Whether `library` stands in a wheel's folder that `onnxruntime-gpu` was installed into.
+pub(super) fn is_of_gpu_wheel(library: &Path) -> bool {
+    library.ancestors().nth(3).is_some_and(|packages| gpu_wheel(packages).is_some())
 }
 
 fn in_folders(folders: &[PathBuf]) -> Option<PathBuf> {
     folders.iter().find_map(|folder| in_folder(folder))
 }
 
-/// `libonnxruntime.so.1.31.1`, `libonnxruntime.1.31.1.dylib` or `onnxruntime.dll` in a folder.
 fn in_folder(folder: &Path) -> Option<PathBuf> {
-    let stem = LIBRARY.split('.').next()?;
-    let extension = Path::new(LIBRARY).extension()?.to_str()?;
-    let entries = std::fs::read_dir(folder).ok()?.flatten();
-    let mut libraries: Vec<String> = entries
+    libraries(folder).pop().map(|name| folder.join(name))
+}
+
+/// The names in a folder such as `libonnxruntime.so.1.31.1`, `libonnxruntime.1.31.1.dylib` or `onnxruntime.dll`, in order.
+fn libraries(folder: &Path) -> Vec<String> {
+    let stem = LIBRARY.split('.').next();
+    let extension = Path::new(LIBRARY).extension().and_then(|extension| extension.to_str());
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.split('.').next() == Some(stem) && name.split('.').any(|part| part == extension))
+        .filter(|name| name.split('.').next() == stem && name.split('.').any(|part| Some(part) == extension))
         .collect();
-    libraries.sort();
-    libraries.pop().map(|name| folder.join(name))
+    names.sort();
+    names
 }
 
 #[cfg(test)]
@@ -236,6 +266,24 @@ mod tests {
         assert_eq!(in_project(&start), None);
         std::fs::write(wheel.join(library()), "").unwrap();
         assert_eq!(in_project(&start), Some(wheel.join(library())));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn of_two_wheels_in_one_folder_it_is_the_one_for_gpus() {
+        let folder = tempfile::tempdir().unwrap();
+        let packages = folder.path().join("lib/python3.12/site-packages");
+        wheel(&packages);
+        let newer = packages.join(WHEEL_FOLDER).join("libonnxruntime.so.1.32.0");
+        std::fs::write(&newer, "").unwrap();
+        assert_eq!(in_environment(folder.path()), Some(newer));
+        std::fs::create_dir(packages.join("onnxruntime_gpu-1.31.1.dist-info")).unwrap();
+        let found = in_environment(folder.path()).unwrap();
+        assert!(
+            found.ends_with("libonnxruntime.so.1.31.1") && is_of_gpu_wheel(&found),
+            "{}",
+            found.display()
+        );
     }
 
     #[test]
