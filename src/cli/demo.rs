@@ -95,6 +95,11 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     let teacher = teacher_on_test(&Cache::open(&stage_one.dir)?, &base)?;
     show(&base, &teacher, &students, clock.elapsed());
+    if args.quick {
+        outln!(
+            "note: two seeds and a fifth of the epochs show that everything works, not what distillation gains; run decant demo for that"
+        );
+    }
     let first = finished.runs.iter().find(|run| run.setup.pipeline.train.is_taught());
     if let Some(run) = first {
         match compression::measure(&FinishedRun::open(&run.setup.folder)?) {

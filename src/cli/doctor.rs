@@ -58,7 +58,7 @@ fn print_library(health: &Health) {
         Err(Error::NoLibrary { .. }) => {
             outln!(
                 "  library     none; run `pip install onnxruntime` in an active virtual environment, or set ORT_DYLIB_PATH"
-            )
+            );
         }
         Err(error) => outln!("  library     {error}"),
     }
