@@ -11,11 +11,14 @@ Needs the package mlflow (or mlflow-skinny).
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import Mismatch
+from .errors import Damage, Error, Mismatch
+from .sealed import parse, parse_line, read_bytes
 
 MEASURES = ("accuracy", "macro_f1", "negative_log_likelihood", "calibration_error", "teacher_agreement", "teacher_kl")
+LOSSES = ("train_loss", "ce_loss", "kd_loss", "train_accuracy", "lr")
 # Where a run lies and what it is called decides nothing.
 PLACES = ("train.dir", "train.name", "train.tags", "cache.dir", "cache.name", "name")
 KEY = "decant.key"
@@ -43,49 +46,78 @@ def measures(metrics: dict, split: str) -> dict[str, float]:
     return {f"{split}/{name}": metrics[name] for name in MEASURES if metrics.get(name) is not None}
 
 
-def log(client, run: Path, experiment: str | None = None) -> str | None:
+@dataclass(frozen=True)
+class Run:
+    """The files of a finished run, read and found sound."""
+
+    folder: Path
+    described: dict
+    result: dict
+    timing: dict
+    label: dict
+    epochs: list[dict]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Run":
+        """Raises `Damage` where a file's bytes are not those that its checksum is of. decant 0.1.0 wrote none."""
+        head = read_bytes(folder / "run.json") or b"{}"
+        is_sealed = b'"checksum"' in head[-100:]
+
+        def one(name: str) -> dict:
+            data = read_bytes(folder / name)
+            if data is None:
+                return {}
+            return parse(folder / name, data) if is_sealed else json.loads(data)
+
+        lines = (read_bytes(folder / "metrics.jsonl") or b"").splitlines()
+        epochs = [parse_line(folder / "metrics.jsonl", line) if is_sealed else json.loads(line) for line in lines]
+        label = read_bytes(folder / "label.json")
+        return cls(folder, one("run.json"), one("result.json"), one("timing.json"), json.loads(label) if label else {}, epochs)
+
+    def settings(self) -> dict[str, object]:
+        imported, pipeline = self.described.get("imported"), flat(self.described["pipeline"])
+        decided = imported["settings"] if imported else {key: value for key, value in pipeline.items() if key not in PLACES}
+        return {**decided, "teacher": self.described["teacher"], "device": self.described["device"]}
+
+    def points(self) -> list[tuple[str, float, int]]:
+        """Name, value and step of each measure: of every epoch, then of the result."""
+        points = []
+        for record in self.epochs:
+            values = measures(record["validation"], "validation")
+            values |= {f"train/{key}": record[key] for key in LOSSES if record.get(key) is not None}
+            points += [(key, value, record["step"]) for key, value in values.items()]
+        last = self.epochs[-1]["step"] if self.epochs else 0
+        for split in ("validation", "test"):
+            if self.result.get(split):
+                points += [(f"best/{key}", value, last) for key, value in measures(self.result[split], split).items()]
+        return [*points, ("parameters", self.result["parameters"], last), ("seconds", self.timing.get("seconds", 0), last)]
+
+
+def log(client, run: Run, experiment: str | None = None) -> str | None:
     """Writes one run, and gives MLflow's id of it; nothing where that run is there already."""
     from mlflow.entities import Metric, Param, RunTag
 
-    described, result = (json.loads((run / name).read_text()) for name in ("run.json", "result.json"))
-    label = json.loads((run / "label.json").read_text()) if (run / "label.json").is_file() else {}
-    pipeline = described["pipeline"]
-    name = experiment or pipeline["name"]
+    name, key = experiment or run.described["pipeline"]["name"], run.described["key"]
     known = client.get_experiment_by_name(name)
     group = known.experiment_id if known else client.create_experiment(name)
-    if client.search_runs([group], f"tags.`{KEY}` = '{described['key']}'", max_results=1):
+    if client.search_runs([group], f"tags.`{KEY}` = '{key}'", max_results=1):
         return None
-    end = int(1000 * (run / "result.json").stat().st_mtime)
-    timing = json.loads((run / "timing.json").read_text()) if (run / "timing.json").is_file() else {}
-    start = end - int(1000 * timing.get("seconds", 0))
-    written = client.create_run(group, start_time=start, run_name=label.get("name") or run.name).info.run_id
-    imported = described.get("imported")
-    settings = imported["settings"] if imported else {key: value for key, value in flat(pipeline).items() if key not in PLACES}
-    settings = {**settings, "teacher": described["teacher"], "device": described["device"]}
-    tags = {KEY: described["key"], "decant.version": described["decant"], "decant.cache_content": described["cache_content"]}
-    tags |= {f"decant.tag.{tag}": "true" for tag in label.get("tags", [])}
-    points = []
-    log_file = run / "metrics.jsonl"
-    epochs = [json.loads(line) for line in log_file.read_text().splitlines()] if log_file.is_file() else []
-    for record in epochs:
-        values = measures(record["validation"], "validation")
-        values |= {f"train/{key}": record[key] for key in ("train_loss", "ce_loss", "kd_loss", "train_accuracy", "lr") if record.get(key) is not None}
-        points += [Metric(key, value, end, record["step"]) for key, value in values.items()]
-    last = epochs[-1]["step"] if epochs else 0
-    for split in ("validation", "test"):
-        if result.get(split):
-            points += [Metric(f"best/{key}", value, end, last) for key, value in measures(result[split], split).items()]
-    points += [Metric("parameters", result["parameters"], end, last), Metric("seconds", timing.get("seconds", 0), end, last)]
-    for first in range(0, len(points), 1000):
-        client.log_batch(written, metrics=points[first : first + 1000])
-    params = [Param(key, str(value)[:6000]) for key, value in sorted(settings.items())]
+    end = int(1000 * (run.folder / "result.json").stat().st_mtime)
+    start = end - int(1000 * run.timing.get("seconds", 0))
+    written = client.create_run(group, start_time=start, run_name=run.label.get("name") or run.folder.name).info.run_id
+    metrics = [Metric(key, float(value), end, step) for key, value, step in run.points()]
+    params = [Param(key, str(value)[:6000]) for key, value in sorted(run.settings().items())]
+    tags = {KEY: key, "decant.version": run.described["decant"], "decant.cache_content": run.described["cache_content"]}
+    tags |= {f"decant.tag.{tag}": "true" for tag in run.label.get("tags", [])}
+    for first in range(0, len(metrics), 1000):
+        client.log_batch(written, metrics=metrics[first : first + 1000])
     for first in range(0, len(params), 100):
         client.log_batch(written, params=params[first : first + 100])
     client.log_batch(written, tags=[RunTag(key, str(value)) for key, value in tags.items()])
     for file in ("run.json", "result.json"):
-        client.log_artifact(written, str(run / file))
-    if (run / "best").is_dir():
-        client.log_artifacts(written, str(run / "best"), "student")
+        client.log_artifact(written, str(run.folder / file))
+    if (run.folder / "best").is_dir():
+        client.log_artifacts(written, str(run.folder / "best"), "student")
     client.set_terminated(written, end_time=end)
     return written
 
@@ -102,14 +134,15 @@ def main() -> int:
         print("decant: the package mlflow is not installed; pip install mlflow", file=sys.stderr)
         return 2
     try:
-        runs = folders(arguments.runs)
-    except Mismatch as error:
+        # All of them before any is written.
+        runs = [Run.read(folder) for folder in folders(arguments.runs)]
+    except Error as error:
         print(f"decant: {error}", file=sys.stderr)
-        return 2
+        return 3 if isinstance(error, Damage) else 2
     client = MlflowClient(arguments.tracking_uri)
     for run in runs:
         written = log(client, run, arguments.experiment)
-        print(f"{run}: {written or 'is there already'}")
+        print(f"{run.folder}: {written or 'is there already'}")
     return 0
 
 

@@ -11,7 +11,10 @@ from blake3 import blake3
 from .errors import Damage
 
 LIMIT = 256 << 20
-_BEFORE, _AFTER, _DIGITS = b',\n  "checksum": "', b'"\n}\n', 64
+_DIGITS = 64
+# What stands before the digest, after it, and in place of both in the JSON that is digested: of a file, and of a line in a file of many.
+_FILE = b',\n  "checksum": "', b'"\n}\n', b"\n}"
+_LINE = b',"checksum":"', b'"}', b"}"
 
 
 class Number(float):
@@ -60,16 +63,25 @@ def read_bytes(path: Path) -> bytes | None:
 
 def parse(path: Path, data: bytes) -> dict:
     """The object in a sealed file's bytes, without its checksum."""
-    body = data[: -len(_AFTER)]
-    content, expected = body[: -_DIGITS - len(_BEFORE)], body[-_DIGITS:]
-    if not data.endswith(_AFTER) or not body[: -_DIGITS].endswith(_BEFORE):
+    return _parse(path, data, *_FILE)
+
+
+def parse_line(path: Path, line: bytes) -> dict:
+    """The object in a sealed line of a file, without its checksum."""
+    return _parse(path, line, *_LINE)
+
+
+def _parse(path: Path, data: bytes, before: bytes, after: bytes, end: bytes) -> dict:
+    body = data[: -len(after)]
+    content, expected = body[: -_DIGITS - len(before)], body[-_DIGITS:]
+    if not data.endswith(after) or not body[: -_DIGITS].endswith(before):
         raise damaged(path, "it does not end in a checksum")
     found = blake3(content).hexdigest()
     if found.encode() != expected:
         text = expected.decode(errors="replace")
         raise Damage(f"{path} is damaged: its checksum says {text}, its content has {found}; restore it from a copy")
     try:
-        value = json.loads(content + b"\n}", object_pairs_hook=_once, parse_constant=_refuse, parse_float=Number)
+        value = json.loads(content + end, object_pairs_hook=_once, parse_constant=_refuse, parse_float=Number)
     except (ValueError, RecursionError) as error:
         raise damaged(path, str(error)) from None
     if type(value) is not dict:

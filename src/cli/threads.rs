@@ -3,6 +3,7 @@
 use std::thread::available_parallelism;
 
 use super::Failure;
+use super::output::errln;
 
 /// The environment variable that gives their number.
 const VARIABLE: &str = "RAYON_NUM_THREADS";
@@ -16,7 +17,13 @@ const MOST: usize = 256;
 /// A system that does not allow them.
 pub(super) fn start() -> Result<(), Failure> {
     let cores = available_parallelism().map_or(1, usize::from);
-    let threads = number(std::env::var(VARIABLE).ok().as_deref(), cores);
+    let asked = std::env::var(VARIABLE).ok();
+    let threads = number(asked.as_deref(), cores);
+    if let Some(asked) = asked.filter(|asked| asked.parse().is_ok_and(|asked: usize| asked > threads)) {
+        errln!(
+            "note: {VARIABLE} asks for {asked} threads; {threads} are started, since more only wait for each other"
+        );
+    }
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(|error| {
         Failure::run(format!(
             "can't start {threads} threads ({error}); raise the limit of processes, or set {VARIABLE} to fewer"

@@ -5,6 +5,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,8 +23,9 @@ def main(runs: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = (Path(folder) / "mlruns").as_uri()
 
+        command = [sys.executable, "-m", "decant.mlflow", str(runs), "--tracking-uri", store]
+
         def write() -> list[str]:
-            command = [sys.executable, "-m", "decant.mlflow", str(runs), "--tracking-uri", store]
             return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
         write()
@@ -49,6 +51,12 @@ def main(runs: Path) -> None:
                 label = json.loads((run / "label.json").read_text())
                 assert read.info.run_name == label["name"]
                 assert {f"decant.tag.{tag}" for tag in label["tags"]} <= set(read.data.tags), read.data.tags
+        damaged = Path(folder) / "runs" / finished[0].name
+        shutil.copytree(finished[0], damaged)
+        text = (damaged / "result.json").read_text()
+        (damaged / "result.json").write_text(text.replace('"seed": ', '"seed": 1', 1))
+        refused = subprocess.run([*command[:3], str(damaged), *command[4:]], capture_output=True, text=True)
+        assert refused.returncode == 3 and "result.json is damaged" in refused.stderr, refused
     print(f"mlflow reads {len(finished)} runs")
 
 
