@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StructArray};
-use arrow::datatypes::{DataType, Field, Fields};
+use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StructArray};
+use arrow_schema::{DataType, Field, Fields};
 use decant::config;
 use decant::dataset::Dataset;
 use decant::stage_one::{self, Settings};

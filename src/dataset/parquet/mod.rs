@@ -175,7 +175,7 @@ mod tests {
     use ::parquet::arrow::ArrowWriter;
     use ::parquet::file::metadata::KeyValue;
     use ::parquet::file::properties::WriterProperties;
-    use arrow::array::{ArrayRef, BinaryArray, Int32Array, RecordBatch};
+    use arrow_array::{ArrayRef, BinaryArray, Int32Array, RecordBatch};
 
     use super::super::Dataset;
     use super::*;

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BinaryArray};
 
 use super::super::digest_cache::DigestCache;
 use super::super::files::below;
@@ -120,7 +121,7 @@ impl RowGroups {
         let reader = self.open()?;
         let mask = ProjectionMask::roots(reader.parquet_schema(), [label.index]);
         let reader = reader.with_projection(mask).build().map_err(|error| self.damaged(&error))?;
-        let column = |batch: Result<arrow::array::RecordBatch, _>| match batch {
+        let column = |batch: Result<arrow_array::RecordBatch, _>| match batch {
             Ok(batch) => Ok(Arc::clone(batch.column(0))),
             Err(error) => Err(self.damaged(&error)),
         };
@@ -154,7 +155,7 @@ impl RowGroups {
             .with_batch_size(BATCH_ROWS)
             .build()
             .map_err(|error| self.damaged(&error))?;
-        let read = |batch: Result<arrow::array::RecordBatch, _>| {
+        let read = |batch: Result<arrow_array::RecordBatch, _>| {
             let batch = batch.map_err(|error| self.damaged(&error))?;
             Images::of(batch.column(0))
                 .ok_or_else(|| self.damaged(&format!("its images are {}", batch.column(0).data_type())))

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float32Array, Int32Array, RecordBatch};
-use arrow::datatypes::{Float32Type, Int32Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Int32Type};
+use arrow_array::{ArrayRef, Float32Array, Int32Array, RecordBatch};
 use decant::store::{
     self, Cache, Damage, Encoding, Error, Manifest, Mismatch, Row, ShardWriter, SplitRows, Summary, soften,
 };

@@ -3,11 +3,13 @@
 use std::fs;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, Float32Array, Int32Array, ListArray, RecordBatch, UInt16Array, UInt64Array,
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, UInt16Type, UInt64Type};
+use arrow_array::{
+    Array, ArrayRef, Float32Array, Int32Array, ListArray, RecordBatch, UInt16Array, UInt64Array,
 };
-use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::{DataType, Field, Float32Type, Schema, UInt16Type, UInt64Type};
+use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_schema::{DataType, Field, Schema};
 use decant::store::{self, Damage, Error, Manifest};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
@@ -135,7 +137,7 @@ fn a_null_list_is_refused() {
 fn a_column_of_another_type_or_name_is_refused() {
     let doubles = layout_reason(read_changed(|batch| {
         let labels: Vec<i64> = vec![0; 4];
-        with_column(&batch, 3, Arc::new(arrow::array::Int64Array::from(labels)))
+        with_column(&batch, 3, Arc::new(arrow_array::Int64Array::from(labels)))
     }));
     assert!(doubles.contains("INT64"), "{doubles}");
     let renamed = layout_reason(read_changed(|batch| {
