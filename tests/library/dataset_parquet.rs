@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, UInt64Array};
+use arrow_array::types::Int8Type;
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, Date32Array, DictionaryArray, Int8Array, Int64Array, LargeStringArray,
+    RecordBatch, StringArray, StringViewArray, UInt64Array,
+};
 use decant::config;
 use decant::dataset::{Dataset, SplitName};
 use decant::support::context::Context;
@@ -90,6 +94,30 @@ fn labels_may_be_names_and_numbers_get_their_names_from_the_map() {
 }
 
 #[test]
+fn labels_may_be_of_any_type_of_text_and_of_whole_numbers() {
+    let texts = [Some("dog"), Some("cat"), None];
+    let categories: DictionaryArray<Int8Type> = texts.into_iter().collect();
+    let types: [ArrayRef; 3] = [
+        Arc::new(LargeStringArray::from(texts.to_vec())),
+        Arc::new(StringViewArray::from(texts.to_vec())),
+        Arc::new(categories),
+    ];
+    for column in types {
+        let root = three(None, |split| {
+            vec![("image", images(&[0, 1, 2].map(|row| format!("{split} {row}")))), ("label", column.clone())]
+        });
+        let dataset = open(&root).unwrap();
+        assert_eq!(dataset.classes, ["cat", "dog"], "{}", column.data_type());
+        assert_eq!(labels(&dataset, SplitName::Train), [1, 0, -1], "{}", column.data_type());
+    }
+    let small: ArrayRef = Arc::new(Int8Array::from(vec![Some(1), Some(0), None]));
+    let root = three(Some(FEATURES), |split| {
+        vec![("image", images(&[0, 1, 2].map(|row| format!("{split} {row}")))), ("label", small.clone())]
+    });
+    assert_eq!(labels(&open(&root).unwrap(), SplitName::Train), [1, 0, -1]);
+}
+
+#[test]
 fn a_label_that_fits_no_class_is_refused_whatever_its_type() {
     let with = |labels: ArrayRef| {
         let names: Vec<String> = (0..labels.len()).map(|row| format!("image {row}")).collect();
@@ -99,6 +127,7 @@ fn a_label_that_fits_no_class_is_refused_whatever_its_type() {
     };
     insta::assert_snapshot!(with(Arc::new(UInt64Array::from(vec![0, u64::MAX]))), @"ROOT/train.parquet row 1 has the label 18446744073709551615, expected -1 or 0 to 1");
     insta::assert_snapshot!(with(Arc::new(Int64Array::from(vec![Some(0), None, Some(-2)]))), @"ROOT/train.parquet row 2 has the label -2, expected -1 or 0 to 1");
+    insta::assert_snapshot!(with(Arc::new(Date32Array::from(vec![0, 1]))), @"ROOT/train.parquet can't be read as a parquet file (labels of type Date32, expected whole numbers or text); fetch or write it again");
 }
 
 #[test]
