@@ -40,7 +40,8 @@ impl Input {
         let mut notes = Vec::new();
         let mut is_sweep = false;
         for path in paths {
-            let path = &runs::find(path, runs_dir)?;
+            let is_own = [MANIFEST_FILE, LOCK_FILE].iter().any(|file| path.join(file).is_file());
+            let path = &if is_own { path.clone() } else { runs::find(path, runs_dir)? };
             if path.join(MANIFEST_FILE).is_file() {
                 return match paths {
                     [_] => Ok(Self::Cache(path.clone())),

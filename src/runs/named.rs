@@ -13,13 +13,14 @@ pub const LATEST: &str = "latest";
 const SUGGESTED: usize = 3;
 
 /// The folder of the run that was named: the path itself, the folder of that name under `runs_dir`, the run that `runs tag` or
-/// `--name` gave that name, the only run whose folder, name or key begins so, or for `latest` the newest run.
+/// `--name` gave that name, the only run whose folder, name or key begins so, or for `latest` the newest run. A folder of that name
+/// beside the runs' folder that holds no run, such as the images, hides none of them.
 ///
 /// # Errors
 /// [`Error::NoSuchRun`] with the runs whose names are nearest; [`Error::SeveralRuns`] where more than one fits.
 pub fn find(named: &Path, runs_dir: &Path) -> Result<PathBuf, Error> {
-    if named.exists() {
-        return Ok(named.to_owned());
+    if let Some(found) = path(named, runs_dir) {
+        return found;
     }
     let below = runs_dir.join(named);
     if below.exists() {
@@ -33,13 +34,8 @@ pub fn find(named: &Path, runs_dir: &Path) -> Result<PathBuf, Error> {
     {
         return Ok(newest);
     }
-    let called: Vec<(PathBuf, Option<String>)> =
-        runs.iter().map(|run| (run.clone(), Label::read(run).ok().and_then(|label| label.name))).collect();
-    let by_name: Vec<PathBuf> = called
-        .iter()
-        .filter(|(_, own)| own.as_deref() == Some(&*wanted))
-        .map(|(run, _)| run.clone())
-        .collect();
+    let called = with_names(&runs);
+    let by_name = called_so(&called, &wanted);
     let by_prefix = || -> Vec<PathBuf> {
         let begins = |(run, own): &&(PathBuf, Option<String>)| {
             let folder = name(run);
@@ -53,6 +49,8 @@ pub fn find(named: &Path, runs_dir: &Path) -> Result<PathBuf, Error> {
     let fitting = if by_name.is_empty() && !wanted.is_empty() { by_prefix() } else { by_name };
     match fitting.as_slice() {
         [run] => return Ok(run.clone()),
+        // Its error says what it is not.
+        [] if named.exists() => return Ok(named.to_owned()),
         [] => {}
         _ => return Err(Error::SeveralRuns { path: named.to_owned(), runs: fitting }),
     }
@@ -67,6 +65,41 @@ pub fn find(named: &Path, runs_dir: &Path) -> Result<PathBuf, Error> {
     runs.sort_by_cached_key(|path| (distance(path), path.clone()));
     runs.truncate(SUGGESTED);
     Err(Error::NoSuchRun { path: named.to_owned(), nearest: runs })
+}
+
+/// What a path means that is there, if not a run's name: a run, a folder of runs, or whatever has a separator, such as `./photos`.
+fn path(named: &Path, runs_dir: &Path) -> Option<Result<PathBuf, Error>> {
+    let is_run = named.join(RUN_FILE).is_file();
+    let is_name = named.as_os_str() == named.file_name().unwrap_or_default();
+    if !named.exists() || (is_name && !is_run && folders(named).is_empty()) {
+        return None;
+    }
+    let mut runs = Vec::new();
+    if is_name && is_run {
+        runs = called_so(&with_names(&folders(runs_dir)), &name(named));
+        let below = runs_dir.join(named);
+        if below.join(RUN_FILE).is_file() && !runs.contains(&below) {
+            runs.push(below);
+        }
+    }
+    // The runs' folder may be the one that the path is in.
+    runs.retain(|run| run.canonicalize().ok() != named.canonicalize().ok());
+    if runs.is_empty() {
+        return Some(Ok(named.to_owned()));
+    }
+    runs.insert(0, Path::new(".").join(named));
+    Some(Err(Error::SeveralRuns { path: named.to_owned(), runs }))
+}
+
+/// Runs, each with the name that was given to it.
+fn with_names(runs: &[PathBuf]) -> Vec<(PathBuf, Option<String>)> {
+    runs.iter().map(|run| (run.clone(), Label::read(run).ok().and_then(|label| label.name))).collect()
+}
+
+/// The runs that were given this name.
+fn called_so(runs: &[(PathBuf, Option<String>)], wanted: &str) -> Vec<PathBuf> {
+    let called = runs.iter().filter(|(_, own)| own.as_deref() == Some(wanted));
+    called.map(|(run, _)| run.clone()).collect()
 }
 
 /// The folders of runs in a folder, by name.
@@ -142,6 +175,16 @@ mod tests {
         insta::assert_snapshot!(found(dir.path(), "my").unwrap_err(), @"my is the name or the beginning of the name of 2 runs: DIR/my-0123, DIR/my-0456; name one of them");
         assert!(found(dir.path(), "wide").unwrap_err().contains("of 2 runs"));
         insta::assert_snapshot!(found(dir.path(), "wdie").unwrap_err(), @"there is no run wdie; did you mean DIR/my-0123, DIR/my-0456?");
+    }
+
+    #[test]
+    fn a_path_with_a_separator_is_a_path() {
+        let dir = runs(&[("my-0123", Some("src")), ("my-0456", None)]);
+        // The tests' working directory is the package's, which has a folder of this name.
+        assert_eq!(found(dir.path(), "src").as_deref(), Ok("my-0123"));
+        assert_eq!(find(Path::new("./src"), dir.path()).ok(), Some(PathBuf::from("./src")));
+        // One that no run is called is left to its reader to refuse.
+        assert_eq!(found(dir.path(), "tests").as_deref(), Ok("tests"));
     }
 
     #[test]

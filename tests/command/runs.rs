@@ -93,6 +93,30 @@ fn a_run_is_named_by_its_name_a_prefix_or_latest_wherever_one_is_asked_for() {
 }
 
 #[test]
+fn a_folder_of_the_same_name_does_not_hide_a_run() {
+    let workshop = made();
+    let all = listed(&workshop, &[]);
+    let (newest, older) = (all[0]["run"].as_str().unwrap(), all[1]["run"].as_str().unwrap());
+    let evaluate = |named: &str| workshop.done(&["evaluate", named, "--split", "test"]);
+    fs::create_dir(workshop.path().join("wide")).unwrap();
+    fs::create_dir(workshop.path().join(newest)).unwrap();
+    assert!(evaluate("wide").contains(older) && evaluate(newest).contains(newest));
+    workshop.done(&["report", "wide", "-o", "one.html"]);
+    let (code, said) = workshop.refused(&["evaluate", "./wide"]);
+    assert!(code == 2 && said.contains("./wide"), "{said}");
+
+    // Two runs of one name are never guessed between.
+    fs::copy(
+        workshop.path().join("runs").join(newest).join("run.json"),
+        workshop.path().join("wide/run.json"),
+    )
+    .unwrap();
+    let (code, said) = workshop.refused(&["runs", "rm", "wide", "--yes"]);
+    assert!(code == 2 && said.contains("of 2 runs: ./wide, runs/"), "{said}");
+    assert!(workshop.done(&["runs", "show", "./wide"]).contains("wide"));
+}
+
+#[test]
 fn a_name_and_tags_are_no_part_of_a_runs_key_or_files() {
     let workshop = made();
     let wide = workshop.only("runs", listed(&workshop, &["--tag", "first"])[0]["run"].as_str().unwrap());

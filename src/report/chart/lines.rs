@@ -33,6 +33,14 @@ pub enum Line {
     Dashed,
     /// With a mark at each point.
     Marked,
+    /// A value to compare with: dashed, over the whole axis at the height of the first point.
+    Across,
+}
+
+impl Line {
+    fn is_dashed(self) -> bool {
+        matches!(self, Self::Dashed | Self::Across)
+    }
 }
 
 /// Curves over one axis.
@@ -98,7 +106,7 @@ impl Lines {
     pub(super) fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
         let named = self.series.iter().filter_map(|series| {
             let name = series.name.clone()?;
-            Some((name, theme::series(series.colour), series.line == Line::Dashed))
+            Some((name, theme::series(series.colour), series.line.is_dashed()))
         });
         let top = Head { axis: &self.y, legend: named.collect() }.draw(canvas)?;
         let points = || self.series.iter().flat_map(|series| &series.points);
@@ -132,8 +140,12 @@ impl Lines {
             .draw()?;
         for series in &self.series {
             let colour = theme::series(series.colour);
-            let points =
-                series.points.iter().filter(|(_, y)| y.is_finite()).map(|&(x, y)| (x, canvas::clamped(y)));
+            let across = match (series.line, series.points.first()) {
+                (Line::Across, Some(&(_, y))) => Some([(left, y), (right, y)]),
+                _ => None,
+            };
+            let points = across.as_ref().map_or(series.points.as_slice(), |ends| ends);
+            let points = points.iter().filter(|(_, y)| y.is_finite()).map(|&(x, y)| (x, canvas::clamped(y)));
             match series.line {
                 Line::Solid | Line::Marked => {
                     chart.draw_series(LineSeries::new(points.clone(), stroke(&colour, 2.0)))?;
@@ -142,7 +154,7 @@ impl Lines {
                     let style = ShapeStyle::from(colour.rgb().mix(0.35)).stroke_width(px(1.0) as u32);
                     chart.draw_series(LineSeries::new(points.clone(), style))?;
                 }
-                Line::Dashed => {
+                Line::Dashed | Line::Across => {
                     let style = stroke(&colour, 2.0);
                     chart.draw_series(DashedLineSeries::new(
                         points.clone(),
@@ -153,7 +165,7 @@ impl Lines {
                 }
             }
             // A single point has no line.
-            if series.line == Line::Marked || series.points.len() == 1 {
+            if series.line == Line::Marked || (across.is_none() && series.points.len() == 1) {
                 let dot = |point| Circle::new(point, px(3.0), colour.rgb().filled());
                 chart.draw_series(points.map(dot))?;
             }

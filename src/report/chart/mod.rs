@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_series_is_drawn_whatever_its_values() {
-        for line in [Line::Solid, Line::Thin, Line::Dashed, Line::Marked] {
+        for line in [Line::Solid, Line::Thin, Line::Dashed, Line::Marked, Line::Across] {
             for points in [
                 vec![],
                 vec![(1.0, 2.0)],
@@ -160,6 +160,15 @@ mod tests {
                 assert!(chart.inline_svg().contains("a &lt;b&gt;&amp;&quot;"));
             }
         }
+    }
+
+    #[test]
+    fn a_value_to_compare_with_is_a_line_where_there_is_one_epoch() {
+        let chart =
+            lines(vec![series(vec![(1.0, 95.0)], Line::Across), series(vec![(1.0, 60.0)], Line::Solid)]);
+        let svg = chart.svg();
+        assert_eq!(svg.matches("<circle").count(), 1, "{svg}");
+        assert!(svg.matches("<polyline").count() > 20, "{svg}");
     }
 
     #[test]

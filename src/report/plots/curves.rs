@@ -21,10 +21,9 @@ fn over_epochs(epochs: &[EpochRecord], of: impl Fn(&EpochRecord) -> Option<f64>)
     taken.filter_map(|(_, record)| Some((record.epoch as f64, of(record)?))).collect()
 }
 
-/// The teacher's accuracy on validation, as a line over the epochs of the others.
-fn teacher_line(teacher: Option<f64>, epochs: usize) -> Option<Series> {
-    let height = 100.0 * teacher?;
-    Some(curve("teacher", 3, Line::Dashed, vec![(1.0, height), (epochs.max(1) as f64, height)]))
+/// The teacher's accuracy on validation, as a line across the chart, however few its epochs are.
+fn teacher_line(teacher: Option<f64>) -> Option<Series> {
+    Some(curve("teacher", 3, Line::Across, vec![(1.0, 100.0 * teacher?)]))
 }
 
 /// How one student learned; `teacher` is the teacher's accuracy on validation.
@@ -69,7 +68,7 @@ pub fn run(run: &Run, teacher: Option<f64>) -> Vec<Chart> {
                 percent(best.validation.teacher_agreement)
             ),
             "% of images",
-            teacher_line(teacher, epochs.len())
+            teacher_line(teacher)
                 .into_iter()
                 .chain([
                     curve(
@@ -190,10 +189,8 @@ pub fn sweep(comparison: &Comparison, runs: &[Run], teacher: Option<f64>) -> Vec
         alt,
         plot: Plot::Lines(Lines { x: "epoch".to_owned(), y: y.to_owned(), series, bounds: (None, None) }),
     };
-    let drawn = groups.iter().flat_map(|(group, _)| &group.runs);
-    let longest = drawn.map(|&index| runs[index].epochs.len()).max().unwrap_or(0);
     // Other tools do not say how their students learned.
-    if longest == 0 {
+    if groups.iter().flat_map(|(group, _)| &group.runs).all(|&index| runs[index].epochs.is_empty()) {
         return Vec::new();
     }
     let accuracy = |record: &EpochRecord| record.validation.accuracy.map(|share| 100.0 * share);
@@ -206,7 +203,7 @@ pub fn sweep(comparison: &Comparison, runs: &[Run], teacher: Option<f64>) -> Vec
             "Validation accuracy",
             end("Validation accuracy", " %", &accuracy),
             "% of validation images",
-            teacher_line(teacher, longest).into_iter().chain(series(&accuracy)).collect(),
+            teacher_line(teacher).into_iter().chain(series(&accuracy)).collect(),
         ),
         chart(
             "loss",
