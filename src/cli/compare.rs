@@ -7,7 +7,7 @@ use super::model::RunsDir;
 use super::output::{fitted, out, outln, print_json};
 use crate::dataset::SplitName;
 use crate::report;
-use crate::runs::compare::Measured;
+use crate::runs::compare::{Measured, probability_cell};
 use crate::runs::{Comparison, Recipe, Run, Spread};
 use crate::store::{Cache, TeacherQuality};
 use crate::support::table::Table;
@@ -129,7 +129,7 @@ fn all(args: &Args) -> Result<(), Failure> {
             group.test.as_ref().map_or_else(dash, Spread::percents),
             points.map_or_else(dash, |points| format!("{:+.1}", 100.0 * points.mean)),
             paired.map_or_else(dash, |one| interval(one.ci)),
-            p.map_or_else(dash, |p| format!("{p:.3}")),
+            p.map_or_else(dash, probability_cell),
         ]);
     }
     if let Some([validation, test]) = teacher(&runs) {
@@ -145,13 +145,18 @@ fn all(args: &Args) -> Result<(), Failure> {
             "gain: points of accuracy over the labels only, seed by seed; p: paired t-test, corrected (Holm)"
         );
     }
-    if let Some((best, gain)) = compared.best_distilled().and_then(|best| Some((best, best.gain.as_ref()?))) {
-        outln!(
+    match compared.best_distilled().map(|best| (best, &best.gain)) {
+        Some((best, Some(gain))) => outln!(
             "verdict  {} against the labels only, on {}: {}",
             best.label,
             gain.split,
             gain.comparison.words()
-        );
+        ),
+        Some((best, None)) => outln!(
+            "verdict  none: {} has no run from the labels only (lambda = 0) with the same settings and seed beside it",
+            best.label
+        ),
+        None => outln!("verdict  none: no run learned from the teacher"),
     }
     Ok(())
 }

@@ -100,8 +100,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     for path in &paths {
         let measured = evaluate(&args, path, false, context)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        for (split, metrics) in &measured.splits {
-            table.row([name.clone(), (*split).to_owned()].into_iter().chain(measures::cells(metrics)));
+        for split in SplitName::ALL {
+            let Some(metrics) = measured.splits.get(split.as_str()) else { continue };
+            table.row([name.clone(), split.to_string()].into_iter().chain(measures::cells(metrics)));
         }
         all.insert(path.display().to_string(), measured);
     }

@@ -107,19 +107,28 @@ impl Live {
     /// One line of at most `width` characters: the whole with its time left, then the part that is in hand, then as much of the rest as
     /// fits.
     pub fn line(&self, width: usize, now: Instant) -> String {
+        cut(&self.text(width >= BAR_FROM, now), width)
+    }
+
+    /// The same for a log: without a bar.
+    pub fn plain_line(&self, width: usize, now: Instant) -> String {
+        cut(&self.text(false, now), width)
+    }
+
+    fn text(&self, has_bar: bool, now: Instant) -> String {
         let Some(outer) = self.works.first() else { return String::new() };
         let inner = self.works.get(1);
         let mut line = format!("{}{}", outer.counts(), outer.left(inner, now));
         if let Some(inner) = inner {
             let _ = write!(line, "; {}{}", inner.counts(), inner.left(None, now));
-        } else if width >= BAR_FROM && outer.total > 0 {
+        } else if has_bar && outer.total > 0 {
             line = format!("{}{}{}", outer.bar(), outer.counts(), outer.left(None, now));
         }
         let last = inner.unwrap_or(outer);
         if !last.message.is_empty() {
             let _ = write!(line, ", {}", last.message);
         }
-        cut(&line, width)
+        line
     }
 }
 
@@ -175,6 +184,7 @@ mod tests {
         );
         insta::assert_snapshot!(live.line(79, now), @"███░░░░░░░░░░░░░ epoch 1/3 20/100 steps, 0:40 left, loss 1.234, accuracy 50.0 …");
         insta::assert_snapshot!(live.line(45, now), @"epoch 1/3 20/100 steps, 0:40 left, loss 1.23…");
+        assert!(live.plain_line(200, now).starts_with("epoch 1/3 20/100 steps, 0:40 left, loss 1.234"));
         for width in 1..200 {
             assert!(live.line(width, now).chars().count() <= width);
         }

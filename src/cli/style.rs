@@ -52,7 +52,7 @@ fn wrap(line: &str, width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut current = head;
     let mut is_first = true;
-    for word in rest.split(' ') {
+    for word in words(&rest) {
         let longer = current.chars().count() + usize::from(!is_first) + word.chars().count();
         if longer > width && !is_first {
             lines.push(std::mem::replace(&mut current, " ".repeat(indent)));
@@ -61,11 +61,26 @@ fn wrap(line: &str, width: usize) -> String {
         if !is_first {
             current.push(' ');
         }
-        current.push_str(word);
+        current.push_str(&word);
         is_first = false;
     }
     lines.push(current);
     lines.join("\n")
+}
+
+/// The words of a text; a per cent sign stays with its number.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match words.last_mut() {
+            Some(number) if word.starts_with('%') => {
+                number.push(' ');
+                number.push_str(word);
+            }
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words
 }
 
 /// Where the value begins in a line such as `  loss     w_ce 0.5`; else where the text begins.
@@ -120,6 +135,10 @@ mod tests {
         assert_eq!(
             styled(error, Some(40), false),
             "decant: there is no run abc; did you\nmean runs/abd, runs/abe?"
+        );
+        assert_eq!(
+            styled("accuracy on validation is 35.0 %, no more", Some(31), false),
+            "accuracy on validation is\n35.0 %, no more"
         );
     }
 

@@ -88,7 +88,7 @@ impl Screen {
         } else if now >= state.due {
             state.interval = (2 * state.interval).min(LONGEST_INTERVAL);
             state.due = now + state.interval;
-            let line = state.live.line(PLAIN_WIDTH, now);
+            let line = state.live.plain_line(PLAIN_WIDTH, now);
             drop(state);
             errln!("{line}");
         }

@@ -52,7 +52,7 @@ pub fn find(named: &Path, runs_dir: &Path) -> Result<PathBuf, Error> {
         // Its error says what it is not.
         [] if named.exists() => return Ok(named.to_owned()),
         [] => {}
-        _ => return Err(Error::SeveralRuns { path: named.to_owned(), runs: fitting }),
+        _ => return Err(Error::SeveralRuns { path: named.to_owned(), runs: shown(&fitting) }),
     }
     if runs.is_empty() {
         runs = folders(runs_dir);
@@ -64,7 +64,7 @@ pub fn find(named: &Path, runs_dir: &Path) -> Result<PathBuf, Error> {
     };
     runs.sort_by_cached_key(|path| (distance(path), path.clone()));
     runs.truncate(SUGGESTED);
-    Err(Error::NoSuchRun { path: named.to_owned(), nearest: runs })
+    Err(Error::NoSuchRun { path: named.to_owned(), nearest: shown(&runs) })
 }
 
 /// What a path means that is there, if not a run's name: a run, a folder of runs, or whatever has a separator, such as `./photos`.
@@ -88,12 +88,21 @@ fn path(named: &Path, runs_dir: &Path) -> Option<Result<PathBuf, Error>> {
         return Some(Ok(named.to_owned()));
     }
     runs.insert(0, Path::new(".").join(named));
-    Some(Err(Error::SeveralRuns { path: named.to_owned(), runs }))
+    Some(Err(Error::SeveralRuns { path: named.to_owned(), runs: shown(&runs) }))
 }
 
 /// Runs, each with the name that was given to it.
 fn with_names(runs: &[PathBuf]) -> Vec<(PathBuf, Option<String>)> {
     runs.iter().map(|run| (run.clone(), Label::read(run).ok().and_then(|label| label.name))).collect()
+}
+
+/// Runs for people: the folder, and the name that was given to it.
+fn shown(runs: &[PathBuf]) -> Vec<String> {
+    let shown = |(run, own): (PathBuf, Option<String>)| match own {
+        Some(own) => format!("{} ({own})", run.display()),
+        None => run.display().to_string(),
+    };
+    with_names(runs).into_iter().map(shown).collect()
 }
 
 /// The runs that were given this name.
@@ -172,9 +181,9 @@ mod tests {
     #[test]
     fn a_name_that_fits_several_runs_or_none_lists_runs() {
         let dir = runs(&[("my-0123", Some("wide")), ("my-0456", Some("wide"))]);
-        insta::assert_snapshot!(found(dir.path(), "my").unwrap_err(), @"my is the name or the beginning of the name of 2 runs: DIR/my-0123, DIR/my-0456; name one of them");
+        insta::assert_snapshot!(found(dir.path(), "my").unwrap_err(), @"my is the name or the beginning of the name of 2 runs: DIR/my-0123 (wide), DIR/my-0456 (wide); name one of them");
         assert!(found(dir.path(), "wide").unwrap_err().contains("of 2 runs"));
-        insta::assert_snapshot!(found(dir.path(), "wdie").unwrap_err(), @"there is no run wdie; did you mean DIR/my-0123, DIR/my-0456?");
+        insta::assert_snapshot!(found(dir.path(), "wdie").unwrap_err(), @"there is no run wdie; did you mean DIR/my-0123 (wide), DIR/my-0456 (wide)?");
     }
 
     #[test]

@@ -53,8 +53,12 @@ impl Table {
             head.iter().map(|cell| of(cell).unwrap_or_default()).collect()
         };
         let heads = (0..height).map(line);
-        let cells =
-            rows.iter().map(|row| row.iter().zip(&widths).map(|(cell, &most)| cut(cell, most)).collect());
+        // A name's end tells it from others as often as its beginning, as the key of a run does.
+        let cell = |(column, (cell, &most)): (usize, (&String, &usize))| match column {
+            0 => cut_inside(cell, most),
+            _ => cut(cell, most),
+        };
+        let cells = rows.iter().map(|row| row.iter().zip(&widths).enumerate().map(cell).collect());
         Self { rows: heads.chain(cells).collect() }.to_string()
     }
 
@@ -109,6 +113,16 @@ fn cut(cell: &str, most: usize) -> String {
     cell.chars().take(most - 1).chain(['…']).collect()
 }
 
+/// A cell of at most `most` characters, its beginning and its end.
+fn cut_inside(cell: &str, most: usize) -> String {
+    let letters: Vec<char> = cell.chars().collect();
+    if letters.len() <= most {
+        return cell.to_owned();
+    }
+    let end = most / 2;
+    letters[..most - 1 - end].iter().chain(&['…']).chain(&letters[letters.len() - end..]).collect()
+}
+
 impl fmt::Display for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let widths = self.widths();
@@ -146,6 +160,17 @@ mod tests {
         assert_eq!(table.fitted(200), table.to_string());
         // What can't be cut is left as wide as it is.
         assert!(table.fitted(10).contains("1000000"));
+    }
+
+    #[test]
+    fn a_name_that_is_cut_keeps_its_beginning_and_its_end() {
+        let mut table = Table::new(["run", "accuracy"]);
+        table.row(["photos-of-leaves-00ce9dc1fc36", "35.0 %"]);
+        table.row(["photos-of-leaves-0119909fbaaf", "38.3 %"]);
+        assert_eq!(
+            table.fitted(26),
+            "run               accuracy\nphotos-…9dc1fc36    35.0 %\nphotos-…909fbaaf    38.3 %\n"
+        );
     }
 
     #[test]

@@ -127,16 +127,16 @@ pub enum Error {
     NoSuchRun {
         /// The named path.
         path: PathBuf,
-        /// The runs whose names are nearest.
-        nearest: Vec<PathBuf>,
+        /// The runs whose names are nearest, each with its own name.
+        nearest: Vec<String>,
     },
     /// Several runs fit what was named.
-    #[error("{path} is the name or the beginning of the name of {} runs: {}; name one of them", runs.len(), list(runs))]
+    #[error("{path} is the name or the beginning of the name of {} runs: {}; name one of them", runs.len(), runs.join(", "))]
     SeveralRuns {
         /// The named path.
         path: PathBuf,
-        /// The runs.
-        runs: Vec<PathBuf>,
+        /// The runs, each with its own name.
+        runs: Vec<String>,
     },
     /// A path that JSON can't hold.
     #[error("{path:?} is not valid UTF-8, and a run's files can't hold such a path; rename the folder")]
@@ -365,8 +365,8 @@ fn remedy(path: &Path) -> String {
     )
 }
 
-fn did_you_mean(paths: &[PathBuf]) -> String {
-    if paths.is_empty() { String::new() } else { format!("; did you mean {}?", list(paths)) }
+fn did_you_mean(runs: &[String]) -> String {
+    if runs.is_empty() { String::new() } else { format!("; did you mean {}?", runs.join(", ")) }
 }
 
 fn list(paths: &[PathBuf]) -> String {

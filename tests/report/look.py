@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
 SCREENS = {"desktop": (1280, 900, 1), "phone": (390, 844, 2)}
 SMALLEST_TEXT = 9.5
@@ -229,7 +229,11 @@ def look(browser, path, out):
             if page.evaluate("document.activeElement.className") != "skip":
                 problems.append(f"{where}: the first Tab does not reach the skip link")
             page.evaluate("document.activeElement.blur()")
-            page.screenshot(path=out / f"{path.stem}-{screen}-{scheme}.png", full_page=True)
+            try:
+                page.screenshot(path=out / f"{path.stem}-{screen}-{scheme}.png", full_page=True)
+            except Error:
+                # Chromium gives up on a long page now and then.
+                page.screenshot(path=out / f"{path.stem}-{screen}-{scheme}.png", full_page=True)
             page.screenshot(path=out / f"{path.stem}-{screen}-{scheme}-top.png")
             if (screen, scheme) == ("desktop", "light"):
                 page.pdf(path=out / f"{path.stem}.pdf", format="A4", print_background=True)

@@ -147,6 +147,9 @@ fn folded(rows: usize, name: &str, table: Markup) -> Markup {
 /// A table of more columns than this is wider than a phone.
 const WIDE: usize = 6;
 
+/// Heads of columns of names, which are aligned left, as those are.
+const NAMES: [&str; 1] = ["taken for"];
+
 /// A table that scrolls sideways by itself where it does not fit, with the keyboard as well.
 fn table(name: &str, head: &[&str], body: Markup) -> Markup {
     html! {
@@ -154,7 +157,7 @@ fn table(name: &str, head: &[&str], body: Markup) -> Markup {
         @if head.len() > WIDE { p.hint { "Scroll the table sideways to see all of its " (head.len()) " columns." } }
         div.scroll.wide[head.len() > WIDE] role="region" aria-label=(name) tabindex="0" {
             table aria-label=(name) {
-                thead { tr { @for cell in head { th scope="col" { (cell) } } } }
+                thead { tr { @for cell in head { th.name[NAMES.contains(cell)] scope="col" { (cell) } } } }
                 tbody { (body) }
             }
         }
