@@ -201,7 +201,7 @@ fn every_chart_is_written_as_svg_and_png() {
     for file in files {
         if file.extension().unwrap() == "png" {
             let image = image::open(&file).unwrap().into_rgb8();
-            assert_eq!(image.width(), 840);
+            assert_eq!(image.width(), 1332);
             assert!(
                 image.pixels().any(|pixel| pixel.0 == [255; 3])
                     && image.pixels().any(|pixel| pixel.0[0] < 100)

@@ -16,7 +16,9 @@ pub use heat::{Cell, Heat};
 pub use lines::{Line, Lines, Series};
 pub use spread::{Row, Spread};
 
-use canvas::{Canvas, Drawn, SCALE, WIDTH, px};
+use plotters::style::text_anchor::{HPos, VPos};
+
+use canvas::{Canvas, Drawn, SCALE, WIDTH, px, text};
 
 /// The mark of an SVG file that decant wrote.
 const MARK: &str = "<!-- decant report -->";
@@ -27,7 +29,11 @@ pub fn is_chart(head: &[u8]) -> bool {
 }
 
 /// Pixels of a PNG for one of the chart.
-const PNG_SCALE: u32 = 2;
+const PNG_SCALE: u32 = 3;
+/// Air around a chart in a file of its own, and the size and the height of a line of its title, in pixels.
+const MARGIN: f64 = 12.0;
+const TITLE: f64 = 15.0;
+const TITLE_LINE: f64 = 20.0;
 
 /// One chart of a report.
 pub struct Chart {
@@ -66,15 +72,28 @@ impl Chart {
         (WIDTH, height.ceil())
     }
 
+    /// The title in the lines that it needs, and the place above the chart that they take, in pixels.
+    fn title_lines(&self) -> (Vec<String>, f64) {
+        let lines = canvas::broken(&self.title, TITLE, WIDTH - 8.0);
+        let height = MARGIN + TITLE_LINE * lines.len() as f64 + 4.0;
+        (lines, height)
+    }
+
+    /// Width and height of a file of the chart, in pixels: with its title, and air around it.
+    fn file_size(&self) -> (f64, f64) {
+        let (width, height) = self.size();
+        (width + 2.0 * MARGIN, height + self.title_lines().1 + MARGIN)
+    }
+
     /// An SVG file, on white, its text as text.
     pub fn svg(&self) -> String {
-        let (width, height) = self.size();
+        let (width, height) = self.file_size();
         let head = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\">\n{MARK}\n<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>\n",
             px(width),
             px(height)
         );
-        head + &self.elements()
+        head + &self.elements(true)
     }
 
     /// An SVG element for a page, without background.
@@ -82,17 +101,18 @@ impl Chart {
         let (width, height) = self.size();
         // Its figure says what it shows.
         let head = format!("<svg aria-hidden=\"true\" viewBox=\"0 0 {} {}\">\n", px(width), px(height));
-        head + &self.elements()
+        head + &self.elements(false)
     }
 
-    /// The content of the SVG, and its end.
-    fn elements(&self) -> String {
-        let (width, height) = self.size();
+    /// The content of an SVG, of a file of the chart or of an element of the page, and its end.
+    fn elements(&self, is_file: bool) -> String {
+        let (width, height) = if is_file { self.file_size() } else { self.size() };
         let mut svg = String::new();
         {
             let backend = SVGBackend::with_string(&mut svg, (px(width) as u32, px(height) as u32));
             let canvas = backend.into_drawing_area();
-            self.draw(&canvas).expect("drawing into memory does not fail");
+            let drawn = if is_file { self.draw_file(&canvas) } else { self.draw(&canvas) };
+            drawn.expect("drawing into memory does not fail");
             canvas.present().expect("drawing into memory does not fail");
         }
         let inside = svg.split_once('\n').map_or("", |(_, inside)| inside);
@@ -100,14 +120,14 @@ impl Chart {
         inside.replace(" \"/>", "\"/>")
     }
 
-    /// A PNG file, two pixels for one of the chart's.
+    /// A PNG file, three pixels for one of the chart's.
     pub fn png(&self) -> Vec<u8> {
-        let (width, height) = self.size();
+        let (width, height) = self.file_size();
         let (width, height) = (px(width) as u32, px(height) as u32);
         let mut pixels = vec![255; 3 * width as usize * height as usize];
         {
             let canvas = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
-            self.draw(&canvas).expect("drawing into memory does not fail");
+            self.draw_file(&canvas).expect("drawing into memory does not fail");
             canvas.present().expect("drawing into memory does not fail");
         }
         let fine = RgbImage::from_raw(width, height, pixels).expect("three bytes a pixel");
@@ -118,6 +138,16 @@ impl Chart {
             .write_image(&image, width, height, ExtendedColorType::Rgb8)
             .expect("encoding into memory does not fail");
         png
+    }
+
+    /// Draws the chart under its title.
+    fn draw_file<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
+        let (lines, top) = self.title_lines();
+        for (index, line) in lines.into_iter().enumerate() {
+            let at = (px(MARGIN + 4.0), px(MARGIN + TITLE_LINE * (index as f64 + 0.5)));
+            canvas.draw(&Text::new(line, at, text(TITLE, &theme::INK, HPos::Left, VPos::Center)))?;
+        }
+        self.draw(&canvas.margin(px(top), px(MARGIN), px(MARGIN), px(MARGIN)))
     }
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
