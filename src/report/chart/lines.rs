@@ -144,7 +144,7 @@ impl Lines {
                 (Line::Across, Some(&(_, y))) => Some([(left, y), (right, y)]),
                 _ => None,
             };
-            let points = across.as_ref().map_or(series.points.as_slice(), |ends| ends);
+            let points = across.as_ref().map_or(series.points.as_slice(), |ends| ends.as_slice());
             let points = points.iter().filter(|(_, y)| y.is_finite()).map(|&(x, y)| (x, canvas::clamped(y)));
             match series.line {
                 Line::Solid | Line::Marked => {
