@@ -110,7 +110,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             Err(error) => outln!("\nnote: size and speed are not measured: {error}"),
         }
     }
-    next(&stage_one.dir);
+    next(&base);
     Ok(())
 }
 
@@ -203,10 +203,14 @@ fn show(base: &Pipeline, teacher: &Metrics, students: &[Vec<(u64, &Metrics)>; 2]
     outln!("gain of distillation: {}", gain(&students[0], &students[1]));
 }
 
-/// Advice for one's own images.
-fn next(cache: &std::path::Path) {
-    outln!("next     your own images:  decant init FOLDER --teacher TEACHER   writes a pipeline file");
-    outln!("         these runs:       decant report {}", cache.display());
+/// Advice for these runs and for one's own images.
+fn next(base: &Pipeline) {
+    outln!(
+        "next     decant report {}/{}-*, one page about these students",
+        base.train.dir.display(),
+        base.name
+    );
+    outln!("         decant init FOLDER --teacher TEACHER, a pipeline file for your own images");
 }
 
 /// The teacher's own measures, from its cached logits.
