@@ -1,6 +1,6 @@
 """Losses, the dataset and the examples in PyTorch. `make interop` runs it; DECANT names the program."""
 
-import importlib.util
+import importlib
 import json
 import subprocess
 import sys
@@ -19,10 +19,7 @@ from decant import Cache, CachedDataset, epoch_order, losses, view_orders  # noq
 
 
 def example(name: str):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module(f"decant.examples.{name}")
 
 
 class Losses(unittest.TestCase):
@@ -106,7 +103,7 @@ class Examples(unittest.TestCase):
 
     def run_example(self, name: str, *arguments: str) -> str:
         environment = {"PYTHONPATH": str(ROOT / "python"), "PATH": "/usr/bin:/bin", "HOME": str(self.workshop.path)}
-        command = [sys.executable, str(ROOT / "examples" / f"{name}.py"), str(self.workshop.cache), *arguments]
+        command = [sys.executable, "-m", f"decant.examples.{name}", str(self.workshop.cache), *arguments]
         done = subprocess.run(command, cwd=self.workshop.path, env=environment, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
@@ -121,6 +118,17 @@ class Examples(unittest.TestCase):
 
     def test_load_dataset_reads_the_folder(self):
         self.assertIn("{'train': 18, 'validation': 12, 'test': 12}", self.run_example("load_dataset"))
+
+    def test_the_trainer_trains_is_measured_and_saves_as_a_program(self):
+        said = self.run_example("hf_trainer", "images", "1")
+        self.assertIn("eval_accuracy", said)
+        from transformers import AutoModelForImageClassification
+
+        student = AutoModelForImageClassification.from_pretrained(self.workshop.path / "student-hf")
+        self.assertEqual(tuple(student.config.id2label.values()), Cache(self.workshop.cache).classes)
+
+    def test_the_example_is_short(self):
+        self.assertLessEqual(len((ROOT / "python/decant/examples/pytorch_student.py").read_text().splitlines()), 60)
 
     def test_the_trainer_has_the_online_loops_losses(self):
         """The guide's loss with a teacher that runs in every step, and with the cache: on the same batches, to 1e-5."""

@@ -1,10 +1,8 @@
-"""Distils any timm or torchvision classifier from a cache of decant's, and writes it as ONNX.
+"""Distils any timm or torchvision classifier from a cache of decant's, and writes it as ONNX for `decant evaluate --model`.
 
-    decant teacher-cache -p my.toml
-    python pytorch_student.py CACHE IMAGES --model resnet18 --out student
-    decant evaluate --model student -p my.toml
+    python -m decant.examples.pytorch_student CACHE IMAGES --model resnet18 --out student
 
-IMAGES is the folder that is dataset.source in my.toml. Needs torch, timm or torchvision, onnx and onnxscript.
+IMAGES is the folder that is dataset.source in the pipeline file. Needs torch, timm or torchvision, onnx and onnxscript.
 """
 
 import argparse
@@ -19,11 +17,9 @@ from decant.export import save_onnx
 def build(name: str, classes: int, pretrained: bool) -> torch.nn.Module:
     try:
         import timm
-
         return timm.create_model(name, pretrained=pretrained, num_classes=classes)
     except (ImportError, RuntimeError):
         import torchvision
-
         return torchvision.models.get_model(name, weights=None, num_classes=classes)
 
 
@@ -46,8 +42,7 @@ def main(args: argparse.Namespace) -> None:
             loss = losses.distillation(student(batch["pixel_values"]), batch, args.loss, args.temperature, args.weight)
             optimizer.zero_grad()
             loss.backward()
-            optimizer.step()
-            schedule.step()
+            optimizer.step(), schedule.step()
         student.eval()
         with torch.no_grad():
             right = sum((student(b["pixel_values"].to(device)).argmax(1).cpu() == b["labels"]).sum().item() for b in DataLoader(validation, 64))

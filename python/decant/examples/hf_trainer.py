@@ -1,7 +1,7 @@
 """The Hugging Face guide "Knowledge Distillation for Computer Vision" with its teacher replaced by a cache of decant's.
 
     decant teacher-cache -p beans.toml
-    python hf_trainer.py CACHE IMAGES
+    python -m decant.examples.hf_trainer CACHE IMAGES [EPOCHS]
 
 What differs from the guide's `ImageDistilTrainer`: the lines marked "guide". There is no teacher in memory, and no step runs one.
 Needs torch, transformers and accelerate.

@@ -1,6 +1,6 @@
 """A cache as a Hugging Face dataset: its shards are parquet files, which `load_dataset` reads without any code of decant's.
 
-    python load_dataset.py CACHE
+    python -m decant.examples.load_dataset CACHE
 
 Needs the package datasets. Values are copied to Arrow files of its own; `decant.Cache` maps the shards themselves, and checks them.
 """

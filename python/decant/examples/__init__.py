@@ -1,0 +1,1 @@
+"""Examples to copy and change; each also runs as `python -m decant.examples.NAME`."""
