@@ -177,6 +177,54 @@ class Reader(unittest.TestCase):
         self.assertTrue((np.sort(view_orders(3, np.arange(9), 7), axis=1) == np.arange(7)).all())
 
 
+class Modes(unittest.TestCase):
+    """Images that are not RGB, and images without a label."""
+
+    @classmethod
+    def setUpClass(cls):
+        rng = np.random.default_rng(2)
+
+        def noise(*shape: int) -> np.ndarray:
+            return rng.integers(0, 256, shape, dtype=np.uint8)
+
+        def made(width: int, height: int) -> dict[str, Image.Image]:
+            palette = Image.fromarray(noise(height, width, 3)).quantize(64)
+            grey = Image.fromarray(noise(height, width))
+            alpha = Image.fromarray(noise(height, width, 4))
+            return {
+                "grey.png": grey, "grey.jpg": grey, "grey-alpha.png": Image.fromarray(noise(height, width, 2), "LA"), "alpha.png": alpha,
+                "alpha.webp": alpha, "palette.png": palette, "black-white.png": grey.convert("1"),
+            }  # fmt: skip
+
+        cls.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        cls.addClassCleanup(cls.folder.cleanup)
+        path = Path(cls.folder.name)
+        for part in ("train/healthy", "train/bean_rust", "train/angular_leaf_spot", "unlabelled", "validation/healthy", "test/healthy"):
+            folder = path / "images" / part
+            folder.mkdir(parents=True)
+            for name, image in made(*map(int, rng.integers(30, 300, 2))).items():
+                image.save(folder / name, **({"transparency": 3} if name == "palette.png" and "healthy" in part else {}))
+        (path / "my.toml").write_text(PIPELINE)
+        decant("teacher-cache", "-p", "my.toml", cwd=cls.folder.name)
+        [cls.cache] = map(Cache, (path / "cache").glob("my-*"))
+        cls.images = path / "images"
+
+    def test_grey_alpha_and_palette_images_are_replayed_to_the_teachers_pixels(self):
+        for name in self.cache.splits:
+            split = self.cache.split(name)
+            images = split.images(self.images)
+            for row in range(len(split)):
+                self.assertEqual(images.pixels(row).mode, "RGB", split.column("path")[row])
+
+    def test_unlabelled_rows_are_there_with_label_minus_one_and_the_teachers_pixels(self):
+        train = self.cache.split("train")
+        unlabelled = [row for row in range(len(train)) if str(train.column("path")[row]).startswith("unlabelled")]
+        self.assertEqual(len(unlabelled), 7 * 3)
+        self.assertEqual(set(train.label[unlabelled].tolist()), {-1})
+        self.assertEqual(set(np.delete(train.label, unlabelled).tolist()), {0, 1, 2})
+        np.testing.assert_allclose(train.soft(5.0, unlabelled).sum(1), 1, rtol=1e-6)
+
+
 class Parquet(unittest.TestCase):
     def test_images_in_parquet_files_are_replayed(self):
         import pyarrow as pa
