@@ -3,6 +3,8 @@
 use std::fs;
 
 use crate::common::{TINY, Workshop};
+use decant::support::hash::FieldHasher;
+use decant::train::{Description, REVISION};
 use serde_json::Value;
 
 /// Two finished runs of [`TINY`], the first called `wide`.
@@ -133,6 +135,27 @@ fn a_name_and_tags_are_no_part_of_a_runs_key_or_files() {
     let said = workshop.done(&[&other[..], &["--name", "plain"]].concat());
     assert!(said.contains("already trained"), "{said}");
     assert!(workshop.done(&["runs", "show", "plain", "--runs-dir", "others"]).contains("name plain"));
+}
+
+/// The key is the digest of what is listed here and of nothing else, so a new version of decant keeps the runs of the one before it.
+#[test]
+fn a_runs_key_holds_the_revision_and_not_the_version_of_the_package() {
+    let workshop = made();
+    let shown: Value = serde_json::from_str(&workshop.done(&["runs", "show", "wide", "--json"])).unwrap();
+    let run: Description = serde_json::from_value(shown["description"].clone()).unwrap();
+    assert_eq!((run.revision, run.decant.as_str()), (REVISION, env!("CARGO_PKG_VERSION")));
+    let key = |revision: u32| {
+        FieldHasher::new("decant run")
+            .field("revision", revision.to_le_bytes())
+            .field("student", serde_json::to_vec(&run.pipeline.student).unwrap())
+            .field("init", [0; 0])
+            .field("train", serde_json::to_vec(&run.pipeline.train.deciding()).unwrap())
+            .field("cache", run.cache_content.0)
+            .field("device", run.device.family())
+            .finish()
+    };
+    assert_eq!(key(REVISION), run.key);
+    assert_ne!(key(REVISION + 1), run.key);
 }
 
 /// A run of another tool with these settings and splits, measured on the cache of [`made`].
