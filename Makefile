@@ -112,6 +112,7 @@ fuzz:                ## Fuzz what reads others' bytes, FUZZ_SECONDS=60 each; nee
 interop: runtime     ## The Python package, and the Python tools people use on caches, exports and event files, in a venv of its own (3 GB).
 	$(PYTHON) -m venv $(VENV)/interop
 	$(VENV)/interop/bin/pip install --quiet -r tests/interop/requirements.txt -r tests/interop/requirements-models.txt
+	$(VENV)/interop/bin/mypy
 	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test library store::interop -- --ignored
 	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test library store::python -- --ignored
 	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test library pixels:: -- --ignored

@@ -8,6 +8,8 @@
 `decant.CachedDataset` feeds a PyTorch `DataLoader`, `decant.losses` has the losses; both need torch.
 """
 
+from typing import Any
+
 from .cache import Cache, Column, Images, Split
 from .errors import Damage, Error, Mismatch
 from .random import epoch_order, view_orders
@@ -16,7 +18,7 @@ __version__ = "0.1.0"
 __all__ = ["Cache", "CachedDataset", "Column", "Damage", "Error", "Images", "Mismatch", "Split", "epoch_order", "losses", "view_orders"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     # torch is not a dependency, and takes seconds to import.
     if name == "CachedDataset":
         from .dataset import CachedDataset

@@ -11,7 +11,7 @@ from PIL import Image
 
 from .complete import Complete, read_complete
 from .errors import Mismatch
-from .manifest import Manifest, decimal, read_manifest, temperature_column
+from .manifest import Manifest, Resize, decimal, read_manifest, temperature_column
 from .pixels import IMAGENET_MEAN, IMAGENET_STD, Normalise, check_same, decode, square, view
 from .shard import ShardFile
 from .soften import exponentials, soften, sum_in_order
@@ -253,14 +253,13 @@ class Images:
 
     def __init__(self, split: Split, source: Source):
         self.split = split
-        self._of_sample = source if callable(source) else None
-        self._files = None if callable(source) else Files(source)
+        self._source = source if callable(source) else Files(source)
 
     def encoded(self, row: int) -> bytes:
         """The image's file, once it is the one that the cache was made from."""
         sample = row // self.split.views
         name = self.name(row)
-        data = self._of_sample(sample) if self._of_sample else self._files(str(self.split.column("path")[row]))
+        data = self._source(str(self.split.column("path")[row])) if isinstance(self._source, Files) else self._source(sample)
         found, expected = blake3(data).digest()[:16], self.split.column("image_hash")[row].tobytes()
         if found != expected:
             raise Mismatch(
@@ -290,7 +289,7 @@ class Images:
         """As `image`, the 8-bit pixels."""
         return self._view(row, square(size))
 
-    def _view(self, row: int, resize) -> Image.Image:
+    def _view(self, row: int, resize: Resize) -> Image.Image:
         split = self.split
         image = view(decode(self.encoded(row)), split.column("crop")[row], bool(split.column("flip")[row]), resize)
         if resize == split.cache.manifest.resize:

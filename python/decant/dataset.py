@@ -1,9 +1,10 @@
 """A PyTorch dataset of a cache's views with their targets, in the order in which `train-student` takes them."""
 
-from typing import Iterator, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from PIL import Image
 from torch.utils.data import Dataset, Sampler
 
 from .cache import Cache, Split
@@ -36,7 +37,7 @@ class CachedDataset(Dataset):
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
         seed: int = 0,
-        transform=None,
+        transform: Callable[[Image.Image], Any] | None = None,
         check: bool = True,
     ):
         self.cache = cache if isinstance(cache, Cache) else Cache(cache)
@@ -47,7 +48,8 @@ class CachedDataset(Dataset):
             self.split.top(temperature, [])
         self.images = self.split.images(images)
         self.size, self.temperature, self.seed = size, temperature, seed
-        self.transform = transform or (lambda image, normalise=Normalise(mean, std): torch.from_numpy(normalise(image)))
+        normalise = Normalise(mean, std)
+        self.transform: Callable[[Image.Image], Any] = transform or (lambda image: torch.from_numpy(normalise(image)))
         # Shared, so that workers that persist see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
         views = self.split.views

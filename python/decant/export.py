@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Sequence
+from typing import Any, Sequence
 
 import torch
 
@@ -70,10 +70,11 @@ def export_timm(name: str, folder: str | Path, classes: Sequence[str] | None = N
     `weights` is a file of `state_dict`s as `torch.save` or timm's training script writes it; without one they are timm's pretrained ones.
     """
     import timm
+    from timm.data.config import resolve_data_config
 
-    number = {} if classes is None else {"num_classes": len(classes)}
-    model = timm.create_model(name, pretrained=weights is None, checkpoint_path=str(weights or ""), **number).eval()
-    settings = timm.data.resolve_data_config({}, model=model)
+    number: dict[str, Any] = {} if classes is None else {"num_classes": len(classes)}
+    model: Any = timm.create_model(name, pretrained=weights is None, checkpoint_path=str(weights or ""), **number).eval()
+    settings = resolve_data_config({}, model=model)
     classes = classes or model.pretrained_cfg.get("label_names")
     if not classes:
         raise Mismatch(f"{name} does not say what its classes are called; give --images or --classes")

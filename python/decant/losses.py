@@ -60,7 +60,7 @@ def mse(student: Tensor, teacher: Tensor) -> Tensor:
     return F.mse_loss(student, teacher)
 
 
-def distillation(student: Tensor, batch: dict, loss: str = "kd", temperature: float = 5.0, weight: float = 0.5, smoothing: float = 0.0, **parameters) -> Tensor:
+def distillation(student: Tensor, batch: dict, loss: str = "kd", temperature: float = 5.0, weight: float = 0.5, smoothing: float = 0.0, **parameters: float) -> Tensor:
     """`(1 - weight) * cross_entropy + weight * loss`, of a batch of `CachedDataset`; `weight` is the pipeline's `train.lambda`."""
     labels = batch["labels"]
     if loss == "kd" and "top_classes" in batch:

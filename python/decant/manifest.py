@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 
@@ -138,7 +138,7 @@ def _manifest(path: Path, value: dict) -> Manifest:
     repeated = next((name for at, (name, _) in enumerate(splits) if name in dict(splits[:at])), None)
     if repeated is not None:
         raise contradiction(path, "dataset.splits", "without repetition", f'"{repeated}" twice')
-    crops = view.inner("crops", None)
+    crops = view.inner("crops") if "crops" in view.left else None
     element, kept = top.take("encoding", _encoding)
     manifest = Manifest(
         name=top.take("name", text),
@@ -157,7 +157,7 @@ def _manifest(path: Path, value: dict) -> Manifest:
         batch_size=teacher.take("batch_size", integer(32)),
         train_views=view.take("views", integer(16)),
         resize=_resize(view.inner("resize")),
-        crops=crops and _crops(crops),
+        crops=_crops(crops) if crops else None,
         element=element,
         kept=kept,
         zstd=top.take("zstd", integer(8), 0),
@@ -169,7 +169,7 @@ def _manifest(path: Path, value: dict) -> Manifest:
     return manifest
 
 
-def one_of(names: tuple[str, ...]):
+def one_of(names: tuple[str, ...]) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if value not in names or type(value) is not str:
             raise TypeError(f"{value!r}, expected one of {', '.join(names)}")

@@ -13,6 +13,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .errors import Damage, Error, Mismatch
 from .sealed import parse, parse_line, read_bytes
@@ -93,7 +94,7 @@ class Run:
         return [*points, ("parameters", self.result["parameters"], last), ("seconds", self.timing.get("seconds", 0), last)]
 
 
-def log(client, run: Run, experiment: str | None = None) -> str | None:
+def log(client: Any, run: Run, experiment: str | None = None) -> str | None:
     """Writes one run, and gives MLflow's id of it; nothing where that run is there already."""
     from mlflow.entities import Metric, Param, RunTag
 

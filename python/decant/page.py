@@ -53,10 +53,10 @@ def values_start(page: memoryview, rows: int, width: int) -> int | None:
         return None
     starts = np.zeros(rows * width, np.uint8)
     starts.reshape(rows, width)[:, 1:] = 1
-    if not np.array_equal(_bits(repetition, rows * width), starts):
-        return None
-    if not np.array_equal(_bits(definition, rows * width), np.ones(rows * width, np.uint8)):
-        return None
+    for levels, expected in ((repetition, starts), (definition, np.ones(rows * width, np.uint8))):
+        found = _bits(levels, rows * width)
+        if found is None or not np.array_equal(found, expected):
+            return None
     _KNOWN[rows, width] = bytes(page[:at])
     return at
 

@@ -18,14 +18,14 @@ def decode(data: bytes) -> Image.Image:
     return ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
 
 
-def view(image: Image.Image, crop: Sequence[float], flip: bool, resize: Resize) -> Image.Image:
+def view(image: Image.Image, crop: Sequence[float] | np.ndarray, flip: bool, resize: Resize) -> Image.Image:
     """The view of a decoded image as a model with this resizing sees it; `crop` is left, top, width, height in its pixels."""
     left, top, width, height = map(float, crop)
     box = (left, top, left + width, top + height)
     if resize.filter and (resize.exact or resize.shortest_edge):
         image = _resized(image, _size(resize, width, height), Image.Resampling[resize.filter.upper()], box)
     elif box != (0, 0, *image.size):
-        image = image.crop(tuple(map(round, box)))
+        image = image.crop((round(box[0]), round(box[1]), round(box[2]), round(box[3])))
     if resize.center_crop:
         height, width = resize.center_crop
         if width > image.width or height > image.height:
@@ -36,7 +36,7 @@ def view(image: Image.Image, crop: Sequence[float], flip: bool, resize: Resize) 
     return ImageOps.mirror(image) if flip else image
 
 
-def _resized(image: Image.Image, size: tuple[int, int], filter: Image.Resampling, box: tuple[float, ...]) -> Image.Image:
+def _resized(image: Image.Image, size: tuple[int, int], filter: Image.Resampling, box: tuple[float, float, float, float]) -> Image.Image:
     """Pillow's `resize(size, filter, box)` in two passes: Pillow before 13 takes columns first, 13 what is cheaper, for other bits."""
     if filter == Image.Resampling.NEAREST:
         return image.resize(size, filter, box=box)
@@ -48,7 +48,7 @@ def _resized(image: Image.Image, size: tuple[int, int], filter: Image.Resampling
 def _size(resize: Resize, width: float, height: float) -> tuple[int, int]:
     if resize.exact:
         return resize.exact[1], resize.exact[0]
-    edge = resize.shortest_edge
+    edge = resize.shortest_edge or 0
     return (edge, int(edge * height / width)) if width <= height else (int(edge * width / height), edge)
 
 
@@ -75,8 +75,8 @@ class Normalise:
 
     def __init__(self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD):
         levels = (np.arange(256) * (1 / 255)).astype(np.float32)
-        mean, std = (np.asarray(values, np.float32)[:, None] for values in (mean, std))
-        self.levels = ((levels - mean) / std).astype(np.float32)
+        means, deviations = (np.asarray(values, np.float32)[:, None] for values in (mean, std))
+        self.levels = ((levels - means) / deviations).astype(np.float32)
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         pixels = np.asarray(image)

@@ -3,6 +3,8 @@
 A generator is ChaCha with 8 rounds, seeded by BLAKE3 of a purpose and integers; shuffles are those of Rust's `rand` 0.9.
 """
 
+from typing import Iterator
+
 import numpy as np
 from blake3 import blake3
 
@@ -92,7 +94,8 @@ def _shuffled(seeds: list[bytes], length: int) -> np.ndarray:
 
 def _shuffled_once(seed: bytes, length: int) -> np.ndarray:
     """As `_shuffled`, for one long order: integers of Python are faster than arrays of one number."""
-    seeds, words, order = np.frombuffer(seed, "<u4").reshape(1, 8), iter(()), list(range(length))
+    seeds, order = np.frombuffer(seed, "<u4").reshape(1, 8), list(range(length))
+    words: Iterator[int] = iter(())
     block, chunk, remaining = 0, 0, 1
 
     def word() -> int:

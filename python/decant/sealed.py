@@ -20,6 +20,8 @@ _LINE = b',"checksum":"', b'"}', b"}"
 class Number(float):
     """A float that knows how it was written."""
 
+    text: str
+
     def __new__(cls, text: str) -> "Number":
         number = super().__new__(cls, text)
         number.text = text
@@ -120,9 +122,7 @@ class Fields:
         except (TypeError, ValueError, OverflowError) as error:
             raise damaged(self.path, f"field `{self.where}{name}` is {error}") from None
 
-    def inner(self, name: str, *default: Any) -> "Fields | None":
-        if default and name not in self.left:
-            return None
+    def inner(self, name: str) -> "Fields":
         return Fields(self.path, self.take(name, lambda value: value), f"{self.where}{name}.")
 
     def end(self) -> None:

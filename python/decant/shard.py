@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -80,10 +81,10 @@ def _schema(kinds: dict[str, Kind]) -> list[tuple[str, list[dict]]]:
     """The schema's elements of each column, as parquet.thrift numbers their fields."""
     schema = []
     for name, kind in kinds.items():
-        leaf = {1: kind.type, 2: kind.dtype.itemsize if kind.type == 7 else None, 3: _REQUIRED, 4: name, 6: kind.converted, 10: kind.logical}
+        leaf: dict[int, Any] = {1: kind.type, 2: kind.dtype.itemsize if kind.type == 7 else None, 3: _REQUIRED, 4: name, 6: kind.converted, 10: kind.logical}
         elements = [leaf]
         if kind.width:
-            group = {3: _REQUIRED, 4: name, 5: 1, 6: _CONVERTED_LIST, 10: {3: {}}}
+            group: dict[int, Any] = {3: _REQUIRED, 4: name, 5: 1, 6: _CONVERTED_LIST, 10: {3: {}}}
             elements = [group, {3: _REPEATED, 4: "list", 5: 1}, leaf | {4: "element"}]
         elements = [{field: value for field, value in one.items() if value is not None} for one in elements]
         schema.append((name, [one | {4: one[4].encode()} for one in elements]))
@@ -317,7 +318,7 @@ class ShardFile:
             self._each(name, (values >= 0) & (values <= 1), "numbers from 0 to 1")
 
     def _each(self, name: str, fine: np.ndarray, expected: str) -> None:
-        bad = np.flatnonzero(~fine.reshape(len(fine), -1).all(1)) if not fine.all() else ()
+        bad = np.flatnonzero(~fine.reshape(len(fine), -1).all(1)) if not fine.all() else np.zeros(0, np.int64)
         if len(bad):
             raise self.value(name, bad[0], self.values(name)[bad[0]], expected)
 
@@ -357,7 +358,7 @@ class ShardFile:
         for temperature in self.record.temperatures:
             name = temperature_column("rest", temperature)
             powers = exponentials(logits, temperature)
-            others = (len(self.manifest.classes) - self.manifest.kept) * powers[:, -1]
+            others = (len(self.manifest.classes) - (self.manifest.kept or 0)) * powers[:, -1]
             most = others / (sum_in_order(powers)[:, 0] + others)
             found = self.read_values(name)
             bad = np.flatnonzero(found > most * (1 + 1e-6) + float(np.finfo(np.float32).tiny))

@@ -50,10 +50,10 @@ class Files:
             for group in range(metadata.num_row_groups):
                 starts.append(starts[-1] + metadata.row_group(group).num_rows)
             self.starts[path] = starts
-        group = next((at for at, end in enumerate(starts[1:]) if row < end), None)
-        if group is None:
+        found = next((at for at, end in enumerate(starts[1:]) if row < end), None)
+        if found is None:
             raise Mismatch(f"{path} has {starts[-1]} rows, row {row} was asked for")
-        return self._group(path, group)[row - starts[group]].as_py()
+        return self._group(path, found)[row - starts[found]].as_py()
 
     def _group(self, path: Path, group: int) -> pa.ChunkedArray:
         found = self.groups.pop((path, group), None)
