@@ -19,7 +19,7 @@ use crate::support::text::{number_or_dash, percent_or_dash};
 use crate::teacher::class_order;
 use crate::train::images::Images;
 use crate::train::metrics::Metrics;
-use crate::train::{self, Setup};
+use crate::train::{self, BEST, Setup};
 
 /// Measure a trained student, or any classifier in a Hugging Face folder or ONNX file.
 ///
@@ -153,7 +153,8 @@ fn measured_compression(args: &Args, path: &Path) -> Result<Compression, Failure
         None => compression::measure(&FinishedRun::open(path)?),
         Some(file) => {
             let teacher = config::load(file, &args.sets)?.teacher;
-            compression::of_model(path, &teacher)
+            let model = if is_run(path) { path.join(BEST) } else { path.to_owned() };
+            compression::of_model(&model, &teacher)
         }
     };
     measured.map_err(Failure::run)
@@ -229,9 +230,9 @@ pub(super) fn per_class(classes: &[String], metrics: &Metrics) -> Table {
         table.row([
             format!("  {class}"),
             measures.images.to_string(),
-            percent(measures.precision),
-            percent(measures.recall),
-            percent(measures.f1),
+            percent_or_dash(measures.precision),
+            percent_or_dash(measures.recall),
+            percent_or_dash(measures.f1),
             mistaken.map_or("-".to_owned(), |(other, count)| format!("{} ({count})", classes[other])),
         ]);
     }

@@ -201,8 +201,13 @@ fn results(run: &FinishedRun, classes: &[String]) -> String {
     let _ = write!(text, "\n| class on {split} | precision | recall | F1 |\n| --- | ---: | ---: | ---: |\n");
     for (class, measures) in classes.iter().zip(metrics.confusion.per_class()) {
         let ClassMeasures { precision, recall, f1, .. } = measures;
-        let _ =
-            writeln!(text, "| {class} | {} | {} | {} |", percent(precision), percent(recall), percent(f1));
+        let _ = writeln!(
+            text,
+            "| {class} | {} | {} | {} |",
+            percent_or_dash(precision),
+            percent_or_dash(recall),
+            percent_or_dash(f1)
+        );
     }
     text
 }

@@ -23,12 +23,12 @@ pub struct Confusion {
 pub struct ClassMeasures {
     /// Images with this label.
     pub images: u64,
-    /// Share of the images taken for this class that belong to it; 0 where there are none, as below.
-    pub precision: f64,
-    /// Share of the images of this class that are taken for it.
-    pub recall: f64,
-    /// The harmonic mean of the two.
-    pub f1: f64,
+    /// Share of the images taken for this class that belong to it; nothing where none is taken for it.
+    pub precision: Option<f64>,
+    /// Share of the images of this class that are taken for it; nothing where there are none.
+    pub recall: Option<f64>,
+    /// The harmonic mean of the two; nothing for a class of which there is no image and for which none is taken.
+    pub f1: Option<f64>,
 }
 
 impl Confusion {
@@ -79,7 +79,7 @@ impl Confusion {
 
     /// Precision, recall and F1 of each class.
     pub fn per_class(&self) -> Vec<ClassMeasures> {
-        let ratio = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+        let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         let labelled = self.images();
         let mut predicted = vec![0u64; self.classes];
         for (&(_, class), count) in &self.counts {
@@ -97,10 +97,10 @@ impl Confusion {
         (0..self.classes).map(measures).collect()
     }
 
-    /// The mean of the classes' F1; nothing without a labelled image.
+    /// The mean of the F1 of the classes that have one, as scikit-learn takes it; nothing without a labelled image.
     pub fn macro_f1(&self) -> Option<f64> {
-        let sum: f64 = self.per_class().iter().map(|class| class.f1).sum();
-        (self.labelled() > 0).then(|| sum / self.classes.max(1) as f64)
+        let measured: Vec<f64> = self.per_class().iter().filter_map(|class| class.f1).collect();
+        (!measured.is_empty()).then(|| measured.iter().sum::<f64>() / measured.len() as f64)
     }
 
     /// The other class that each class is most often taken for, the last of equals, with how many images.
@@ -208,6 +208,18 @@ mod tests {
         assert_eq!(found.mistakes(), [(1, 1, 0)]);
         assert_eq!(found.most_often_taken_for(), [None, Some((0, 1)), None]);
         assert_eq!(Confusion::new(3).macro_f1(), None);
+    }
+
+    #[test]
+    fn a_class_without_images_is_measured_by_what_is_taken_for_it_only() {
+        let measures = |found: &Confusion| {
+            let class = found.per_class()[2];
+            (class.precision, class.recall, class.f1, found.macro_f1())
+        };
+        assert_eq!(measures(&confusion(3, &[(0, 0), (1, 1)])), (None, None, None, Some(1.0)));
+        let (precision, recall, f1, mean) = measures(&confusion(3, &[(0, 0), (1, 1), (1, 2)]));
+        assert_eq!((precision, recall, f1), (Some(0.0), None, Some(0.0)));
+        assert!((mean.unwrap() - (1.0 + 2.0 / 3.0) / 3.0).abs() < 1e-12);
     }
 
     #[test]

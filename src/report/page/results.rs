@@ -7,7 +7,7 @@ use crate::report::contents::{Contents, Kind};
 use crate::report::plots::MOST_CLASSES;
 use crate::runs::{Compression, Run};
 use crate::support::confusion::Confusion;
-use crate::support::text::{bytes, grouped, percent, percent_or_dash, seconds, without_absolute_paths};
+use crate::support::text::{bytes, grouped, percent_or_dash, seconds, without_absolute_paths};
 use crate::train::metrics::Metrics;
 
 pub fn learning(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
@@ -40,7 +40,8 @@ pub fn student(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
 fn classes(metrics: &Metrics, names: &[String]) -> Markup {
     let mut rows: Vec<_> = names.iter().zip(metrics.confusion.per_class()).collect();
     if rows.len() > MOST_ROWS {
-        rows.sort_by(|a, b| a.1.f1.total_cmp(&b.1.f1));
+        // Classes without a measure come last.
+        rows.sort_by(|a, b| a.1.f1.unwrap_or(2.0).total_cmp(&b.1.f1.unwrap_or(2.0)));
         rows.truncate(MOST_ROWS);
     }
     let each = table(
@@ -51,9 +52,9 @@ fn classes(metrics: &Metrics, names: &[String]) -> Markup {
                 tr {
                     th scope="row" { (breakable(name)) }
                     td { (measures.images) }
-                    td { (percent(measures.precision)) }
-                    td { (percent(measures.recall)) }
-                    td { (percent(measures.f1)) }
+                    td { (percent_or_dash(measures.precision)) }
+                    td { (percent_or_dash(measures.recall)) }
+                    td { (percent_or_dash(measures.f1)) }
                 }
             }
         },
