@@ -55,6 +55,21 @@ fn a_column_among_several_is_chosen_by_its_name() {
     };
     let root = three(Some(features), columns);
     insta::assert_snapshot!(message(&root), @"ROOT/data/train-00000-of-00001.parquet should have one column of labels (ClassLabel, or called label or labels), found fine_label (int64), coarse_label (int64); choose one with dataset.label-column");
+    let both_usual = |features, names: [&'static str; 2]| {
+        three(features, |split: &str| {
+            let photos = images(&[0, 1, 2].map(|row| format!("{split} {row}")));
+            let labels: ArrayRef = Arc::new(Int64Array::from(vec![0, 1, 0]));
+            let of = |name: &'static str| {
+                (name, if name.starts_with("im") { photos.clone() } else { labels.clone() })
+            };
+            vec![of(names[0]), of(names[1]), of(if names[0].starts_with("im") { "label" } else { "image" })]
+        })
+    };
+    // Two names are usual, so neither tells.
+    for names in [["label", "labels"], ["image", "img"]] {
+        let said = message(&both_usual(None, names));
+        assert!(said.contains("choose one with dataset."), "{said}");
+    }
     let with = |label: &str, image: Option<&str>| {
         let (label_column, image_column) = (Some(label.to_owned()), image.map(str::to_owned));
         open_with(&root, config::Dataset { label_column, image_column, ..config::Dataset::default() })

@@ -123,11 +123,13 @@ impl Finder<'_> {
         self.features[field.name()]["_type"] == kind
     }
 
-    /// The only candidate, or the one with a usual name.
+    /// The only candidate, or the only one with a usual name.
     fn choose(&self, candidates: &[usize], usual: &[&str]) -> Option<usize> {
-        match candidates {
-            &[only] => Some(only),
-            _ => candidates.iter().copied().find(|&index| usual.contains(&self.fields[index].name())),
+        let is_usual = |index: &usize| usual.contains(&self.fields[*index].name());
+        let named: Vec<usize> = candidates.iter().copied().filter(is_usual).collect();
+        match (candidates, named.as_slice()) {
+            (&[only], _) | (_, &[only]) => Some(only),
+            _ => None,
         }
     }
 
