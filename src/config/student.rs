@@ -164,7 +164,7 @@ pub(super) const KEYS: &[Key] = &[
         .also(&["mean"]),
     Key::new(
         "student.image-std",
-        Kind::Array(3, Range::above(0.0, f64::MAX)),
+        Kind::Array(3, Range::closed(1e-3, 1e3)),
         Role::Decides,
         "Standard deviation of each channel, of pixels scaled to 0..1",
     )

@@ -81,7 +81,7 @@ pub(super) const KEYS: &[Key] = &[
     .also(&["image-mean", "norm-mean"]),
     Key::new(
         "teacher.std",
-        Kind::Array(3, Range::above(0.0, f64::MAX)),
+        Kind::Array(3, Range::closed(1e-3, 1e3)),
         Role::Decides,
         "Standard deviation of red, green and blue, of values from 0 to 1",
     )

@@ -70,8 +70,8 @@ pub(super) fn parse(path: &str, text: &str) -> Result<Settings, Error> {
     let standard = normalise.then(|| -> Result<_, Error> {
         let mean = reader.channels("image_mean", file.image_mean.as_ref())?;
         let std = reader.channels("image_std", file.image_std.as_ref())?;
-        if std.contains(&0.0) {
-            return Err(reader.value("image_std", &serde_json::json!(std), "no zero"));
+        if std.iter().any(|value| value.abs() < LEAST_STD) {
+            return Err(reader.value("image_std", &serde_json::json!(std), "0.001 or more for each channel"));
         }
         Ok((mean, std))
     });
@@ -86,6 +86,8 @@ pub(super) fn parse(path: &str, text: &str) -> Result<Settings, Error> {
     })
 }
 
+/// Pixels that are divided by less leave the range in which a network computes.
+const LEAST_STD: f32 = 1e-3;
 const ONE_SIZE: &str =
     "a height and a width, or a shortest_edge with do_center_crop: a batch needs images of one size";
 const SIDE: &str =

@@ -181,7 +181,7 @@ fn a_processor_that_cannot_be_followed_is_refused() {
     insta::assert_snapshot!(message(r#"{"size": 224, "do_center_crop": true, "crop_size": 256}"#), @"preprocessor_config.json says crop_size = 256, expected a height and a width that the resized image holds");
     insta::assert_snapshot!(message(r#"{"resample": 9}"#), @"preprocessor_config.json says resample = 9, expected 0 nearest, 1 lanczos, 2 bilinear, 3 bicubic, 4 box or 5 hamming");
     insta::assert_snapshot!(message(r#"{"image_mean": [0.5, 0.5]}"#), @"preprocessor_config.json says image_mean = [0.5,0.5], expected a number, or one for each of red, green and blue");
-    insta::assert_snapshot!(message(r#"{"image_std": [0.5, 0, 0.5]}"#), @"preprocessor_config.json says image_std = [0.5,0.0,0.5], expected no zero");
+    insta::assert_snapshot!(message(r#"{"image_std": [0.5, 0, 0.5]}"#), @"preprocessor_config.json says image_std = [0.5,0.0,0.5], expected 0.001 or more for each channel");
     insta::assert_snapshot!(message(r#"{"crop_pct": 0.9}"#), @"preprocessor_config.json says crop_pct = 0.9, expected it to be absent or false: that step is not known here");
     insta::assert_snapshot!(message(r#"{"image_processor_type": "ConvNextImageProcessor", "size": 224}"#), @"preprocessor_config.json is for ConvNextImageProcessor, whose default for do_resize is not known here; write do_resize into the file (processor.to_dict() in transformers shows it)");
     let missing = Preprocess::from_file(&golden("none.json")).unwrap_err().to_string();
