@@ -91,7 +91,7 @@ pub struct Train {
     /// Minutes after which a checkpoint is written if there was none; 0 for never.
     pub checkpoint_minutes: f64,
     /// How many checkpoints are kept, the last ones and that of the best epoch, also when the run is finished. 0 keeps the last
-    /// one, and none of a finished run.
+    /// two, and none of a finished run.
     pub keep_checkpoints: usize,
     /// Where the student trains.
     pub device: StudentDevice,

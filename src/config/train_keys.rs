@@ -341,7 +341,7 @@ pub(super) const KEYS: &[Key] = &[
         "train.keep-checkpoints",
         Kind::Whole(0, ANY),
         Role::Machine,
-        "How many checkpoints are kept, the last ones and that of the best epoch, also of a finished run; 0 keeps the last, and none of a finished run",
+        "How many checkpoints are kept, the last ones and that of the best epoch, also of a finished run; 0 keeps the last two, and none of a finished run",
     )
     .also(&["save-total-limit", "save-top-k"]),
     Key::new(

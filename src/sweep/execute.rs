@@ -114,8 +114,11 @@ fn one(run: &Planned, name: &str, display: &Display) -> RunOutcome {
             context.progress("", 0, "steps").advance((epoch * steps + step) as u64);
         }
         Event::Epoch(record) => context.progress("", 0, "steps").message(display::epoch(record, epochs)),
-        Event::Damaged(error) => {
-            display.line(&format!("warning: {name}: {error}; the one before it is used"));
+        Event::Damaged(path, reason) => {
+            let path = path.display();
+            display.line(&format!(
+                "warning: {name}: the checkpoint {path} is damaged ({reason}); the one before it is used"
+            ));
         }
         Event::Initialised(_) => {}
     });

@@ -238,15 +238,16 @@ pub fn load(
     Ok(state)
 }
 
-/// Deletes what need not be kept while the run is trained: all but the last `keep` checkpoints, at least one, and, where any are to
-/// be kept, that of the best epoch.
+/// Deletes what need not be kept while the run is trained: all but the last `keep` checkpoints and that of the best epoch; where none
+/// are to be kept, all but the last two, since the one before serves where the newest is damaged.
 ///
 /// # Errors
 /// A folder that can't be read, or a file that can't be deleted.
 pub fn prune(run: &Path, state: &State, keep: usize) -> Result<(), Error> {
     let best = state.best_name().filter(|_| keep > 0).map(|name| run.join(name));
     let mut old = folders(run)?;
-    old.truncate(old.len().saturating_sub(keep.max(1)));
+    let last = if keep == 0 { 2 } else { keep };
+    old.truncate(old.len().saturating_sub(last));
     old.iter().filter(|folder| Some(*folder) != best.as_ref()).try_for_each(|folder| discard(folder))
 }
 

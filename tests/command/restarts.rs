@@ -141,6 +141,27 @@ fn the_last_checkpoints_and_the_best_are_kept_and_any_of_them_leads_to_the_same_
 }
 
 #[test]
+fn a_run_that_keeps_none_has_one_before_a_damaged_checkpoint_while_it_trains() {
+    let workshop = workshop(20);
+    let args = |runs: &'static str| ["train-student", "-p", "rich.toml", "--runs-dir", runs];
+    workshop.done(&args("whole"));
+    let mut child = start(&workshop, &args("broken"));
+    let reached = || {
+        let run = run_in(&workshop, "broken");
+        run.is_some_and(|run| {
+            checkpoints(&run).last().is_some_and(|name| name.as_str() >= "checkpoint-000004")
+        })
+    };
+    assert!(signal_when(&mut child, "-KILL", reached), "it ended before it was killed");
+    child.wait().unwrap();
+    let run = workshop.only("broken", "rich-");
+    fs::write(run.join(checkpoints(&run).last().unwrap()).join("state.json"), "{").unwrap();
+    let said = workshop.done(&args("broken"));
+    assert!(said.contains("is damaged (state.json") && said.contains("the one before it is used"), "{said}");
+    assert!(products(&workshop.only("whole", "rich-"))[..3] == products(&run)[..3]);
+}
+
+#[test]
 fn resume_never_uses_and_deletes_nothing() {
     let workshop = workshop(2);
     let never = ["train-student", "-p", "rich.toml", "--resume", "never"];

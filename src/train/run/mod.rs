@@ -26,8 +26,8 @@ use crate::support::context::Context;
 
 /// An event of training.
 pub enum Event<'a> {
-    /// A checkpoint is damaged, and the one before it is taken.
-    Damaged(&'a Error),
+    /// A checkpoint is damaged, and the one before it is taken: its folder and its fault.
+    Damaged(&'a Path, &'a str),
     /// The student got the weights of `student.init`; this is the source of its classifier.
     Initialised(hf::Head),
     /// Training resumes from a checkpoint, in this epoch after this many steps, both from 0.
@@ -241,7 +241,7 @@ fn resumed(
                 watch(Event::Resumed { epoch: state.epoch, step: state.step });
                 return Ok(state);
             }
-            Err(error @ Error::Checkpoint { .. }) if index > 0 => watch(Event::Damaged(&error)),
+            Err(Error::Checkpoint { path, reason }) if index > 0 => watch(Event::Damaged(&path, &reason)),
             Err(error) => return Err(error),
         }
     }
