@@ -1,6 +1,6 @@
 //! `decant`: parse, run, and turn an error into an exit code.
 
-#![expect(unsafe_code, reason = "restores the default action of SIGPIPE before any other thread runs")]
+#![expect(unsafe_code, reason = "sets the actions of signals before any other thread runs")]
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use decant::cli::Cli;
 
 fn main() -> ExitCode {
     #[cfg(unix)]
-    end_with_the_reader_of_our_output();
+    set_signals();
     match Cli::read().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -18,9 +18,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// `decant cache ls | head -1` ends quietly, as other commands do; Rust would panic at the next line.
+/// `decant cache ls | head -1` ends quietly, as other commands do; Rust would panic at the next line. A file that passes the limit of
+/// sizes (`ulimit -f`) is an error of the write, which is answered in a sentence; its signal would end the process without a word.
 #[cfg(unix)]
-fn end_with_the_reader_of_our_output() {
-    // SAFETY: no other thread runs yet, and the default action is always valid.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+fn set_signals() {
+    // SAFETY: no other thread runs yet, and both actions are always valid.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
 }

@@ -79,13 +79,21 @@ enum Command {
     Completions(completions::Args),
 }
 
+/// Prints the help that was asked for, or what is wrong with the arguments, and ends the process.
+fn leave(error: &clap::Error) -> ! {
+    match error.print() {
+        Err(failed) if !error.use_stderr() => output::no_room(&failed),
+        _ => std::process::exit(error.exit_code()),
+    }
+}
+
 impl Cli {
     /// Reads the command line; what is wrong with it, or asked of it such as `--help`, is printed and ends the process.
     pub fn read() -> Self {
         let choice =
             colour_of(std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()));
         output::colour(choice);
-        let matches = Self::command().color(choice).get_matches();
+        let matches = Self::command().color(choice).try_get_matches().unwrap_or_else(|error| leave(&error));
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 

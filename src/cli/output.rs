@@ -129,9 +129,14 @@ pub fn write_out(text: Arguments<'_>) {
     let text = styled(&text.to_string(), &out);
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         drop((out, drawn));
-        errln!("decant: can't write to standard output: {error}");
-        std::process::exit(1);
+        no_room(&error);
     }
+}
+
+/// Ends the process where standard output can't be written.
+pub fn no_room(error: &std::io::Error) -> ! {
+    errln!("decant: can't write to standard output: {error}");
+    std::process::exit(1)
 }
 
 /// Writes one line to standard error.

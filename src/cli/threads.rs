@@ -16,6 +16,7 @@ const MOST: usize = 256;
 /// # Errors
 /// A system that does not allow them.
 pub(super) fn start() -> Result<(), Failure> {
+    end_in_a_sentence_without_threads();
     let cores = available_parallelism().map_or(1, usize::from);
     let asked = std::env::var(VARIABLE).ok();
     let threads = number(asked.as_deref(), cores);
@@ -31,6 +32,26 @@ pub(super) fn start() -> Result<(), Failure> {
     })
 }
 
+/// Threads are started in many places, also by libraries, and where the system allows no more of them std panics.
+fn end_in_a_sentence_without_threads() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if let Some(reason) = panic.payload_as_str().and_then(no_thread) {
+            errln!(
+                "decant: can't start a thread ({reason}); raise the limits of processes and of memory, or set {VARIABLE} to fewer"
+            );
+            std::process::exit(1);
+        }
+        usual(panic);
+    }));
+}
+
+/// The system's reason in the panic of a thread that could not be started.
+fn no_thread(panic: &str) -> Option<&str> {
+    let error = panic.strip_prefix("failed to spawn thread: ")?;
+    Some(error.split('"').nth(1).unwrap_or(error))
+}
+
 /// As many as are asked for, within bounds, else one a core.
 fn number(asked: Option<&str>, cores: usize) -> usize {
     let asked = asked.and_then(|text| text.parse().ok()).filter(|&threads: &usize| threads > 0);
@@ -40,6 +61,13 @@ fn number(asked: Option<&str>, cores: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_for_want_of_a_thread_is_told_from_others() {
+        let panic = r#"failed to spawn thread: Os { code: 11, kind: WouldBlock, message: "Resource temporarily unavailable" }"#;
+        assert_eq!(no_thread(panic), Some("Resource temporarily unavailable"));
+        assert_eq!(no_thread("index out of bounds"), None);
+    }
 
     #[test]
     fn an_absurd_number_of_threads_is_not_started() {

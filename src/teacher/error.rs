@@ -115,10 +115,7 @@ pub enum Error {
         reason: String,
     },
     /// The library does not open a model that has the right format.
-    #[error(
-        "ONNX Runtime {version} can't run {path}: {reason}; use an ONNX Runtime that knows its operators and its opset, or export the \
-         model with standard operators and an opset that this one knows"
-    )]
+    #[error("ONNX Runtime {version} can't run {path}: {reason}; {}", without(reason))]
     NotRunnable {
         /// The model.
         path: PathBuf,
@@ -242,6 +239,15 @@ pub enum Error {
         /// ONNX Runtime's message, or the fault of its logits.
         reason: String,
     },
+}
+
+/// What to do about a model that ONNX Runtime does not open for `reason`.
+fn without(reason: &str) -> &'static str {
+    if reason.contains("bad_alloc") {
+        return "free some memory, or take a smaller teacher";
+    }
+    "use an ONNX Runtime that knows its operators and its opset, or export the model with standard operators and an opset that this one \
+     knows"
 }
 
 impl ExitKind for Error {

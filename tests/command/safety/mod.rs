@@ -7,6 +7,8 @@ mod fuzzed;
 pub mod gallery;
 mod inputs;
 mod killed;
+#[cfg(target_os = "linux")]
+mod limits;
 mod merging;
 mod read_only;
 mod tools;
