@@ -24,10 +24,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
     /// Temperature of teacher and student in the distillation term [train.temperature]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     temperature: Option<f32>,
     /// Weight of the distillation term; 0 trains from the labels only [train.lambda]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     lambda: Option<f32>,
     /// Distillation loss: kd, std-kd, dkd, dist, mse or ce [train.loss]
     #[arg(long)]
@@ -36,16 +36,16 @@ pub struct Args {
     #[arg(long)]
     control: Option<String>,
     /// Fixes initial weights, order and dropout [train.seed]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Passes over the train split [train.epochs]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     epochs: Option<usize>,
     /// Images in one step [train.batch-size]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     batch_size: Option<usize>,
     /// Peak learning rate [train.lr]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     lr: Option<f64>,
     /// Name of the run; no part of its key or files [train.name]
     #[arg(long, value_name = "NAME", value_parser = runs_command::word)]
@@ -97,8 +97,11 @@ fn student(resume: &Resume, setup: &Setup, context: &Context) -> Result<(RunResu
     let epochs = setup.pipeline.train.epochs;
     let mut head = Some(EPOCH_HEAD);
     let outcome = runs::resume(setup, resume, context, &mut |event| match event {
-        Event::Damaged(error) => {
-            context.line(format!("warning: {error}; the checkpoint before it is used"));
+        Event::Damaged(path, reason) => {
+            let path = path.display();
+            context.line(format!(
+                "warning: the checkpoint {path} is damaged ({reason}); the one before it is used"
+            ));
         }
         Event::Initialised(Head::Loaded) => {}
         Event::Initialised(Head::Random { classes_in_file }) => {

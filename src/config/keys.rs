@@ -142,10 +142,12 @@ pub(super) fn hint(section: &str, name: &str) -> String {
         return format!("did you mean `{nearest}`?");
     }
     let is_inside_a_section = section.contains('.');
-    let elsewhere: Vec<String> =
-        known().filter(|key| last(key.name) == name).map(|key| format!("`{}`", key.name)).collect();
-    if !elsewhere.is_empty() && !is_inside_a_section {
-        return format!("did you mean {}?", elsewhere.join(" or "));
+    let elsewhere = || known().filter(|key| last(key.name) == name);
+    let names: Vec<String> = elsewhere().map(|key| format!("`{}`", key.name)).collect();
+    if !names.is_empty() && !is_inside_a_section {
+        let confused = elsewhere().find(|key| names.len() > 1 && !key.hint.is_empty());
+        let more = confused.map(|key| format!(" ({})", key.hint)).unwrap_or_default();
+        return format!("did you mean {}{more}?", names.join(" or "));
     }
     if let Some(key) = also().next() {
         return shown(key.name);

@@ -355,6 +355,8 @@ fn names_of_other_programs_lead_to_ours() {
     // The key in its section may be written with another case and underscores.
     let train = load_text("[train]\nWeight_Decay = 0.1\nBatch_Size = 4\n", &[]).unwrap().train;
     assert_eq!(train.batch_size, 4);
-    let alpha = load_text("", &["train.alpha=0.5"]).unwrap_err();
-    assert!(alpha.contains("the weight of the distillation term is train.lambda"), "{alpha}");
+    for alpha in ["train.alpha=0.5", "alpha=0.5"] {
+        let message = load_text("", &[alpha]).unwrap_err();
+        assert!(message.contains("the weight of the distillation term is train.lambda"), "{message}");
+    }
 }

@@ -20,7 +20,7 @@ pub enum Error {
     Store(#[from] store::Error),
     /// A `[sweep]` that makes no run.
     #[error(
-        "{place}: [sweep] makes no run; give an axis such as train.temperature = [1.0, 5.0], or fewer exclusions"
+        "{place}: [sweep] is missing or makes no run; give it an axis such as train.temperature = [1.0, 5.0], or fewer exclusions"
     )]
     NoRuns {
         /// The file.

@@ -304,7 +304,7 @@ mod tests {
         );
         insta::assert_snapshot!(
             refused("[sweep]\n"),
-            @"DIR/grid.toml:1: [sweep] makes no run; give an axis such as train.temperature = [1.0, 5.0], or fewer exclusions"
+            @"DIR/grid.toml:1: [sweep] is missing or makes no run; give it an axis such as train.temperature = [1.0, 5.0], or fewer exclusions"
         );
     }
 }
