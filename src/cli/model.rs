@@ -7,10 +7,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::Failure;
 use crate::config;
-use crate::runs;
+use crate::runs::{self, FinishedRun};
 use crate::student::{Student, hf, onnx};
+use crate::support::files::may_be_there;
 use crate::teacher::{OnnxTeacher, Teacher};
-use crate::train::{self, BEST, RUN_FILE};
+use crate::train::{self, RUN_FILE};
 use crate::view::Preprocess;
 
 /// Which classifier a command works with.
@@ -67,7 +68,7 @@ impl RunsDir {
 
 /// Whether a folder is a run's, which knows its dataset.
 pub fn is_run(path: &Path) -> bool {
-    path.join(RUN_FILE).exists()
+    may_be_there(&path.join(RUN_FILE))
 }
 
 /// A classifier that is ready.
@@ -89,15 +90,14 @@ enum Network {
 impl Model {
     /// Opens a run's folder, a Hugging Face folder, an ONNX file or the folder of one.
     pub fn open(path: &Path, device: config::StudentDevice) -> Result<Self, Failure> {
-        if !path.exists() {
+        if !may_be_there(path) {
             return Err(Failure::usage(format!("there is no {}", path.display())));
         }
-        let folder = if is_run(path) { path.join(BEST) } else { path.to_owned() };
         let extension = path.extension().unwrap_or_default();
-        if folder.join(hf::WEIGHTS).is_file() {
-            Self::student(&folder, device)
-        } else if is_run(path) {
-            Err(train::Error::NoRun { path: path.to_owned() }.into())
+        if is_run(path) {
+            Self::student(&FinishedRun::open(path)?.best(), device)
+        } else if may_be_there(&path.join(hf::WEIGHTS)) {
+            Self::student(path, device)
         } else if path.is_file() && extension == "safetensors" {
             Self::student(path.parent().unwrap_or(Path::new("")), device)
         } else if path.is_file() && extension == "onnx" || path.join(onnx::FILE).is_file() {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::Failure;
-use super::model::RunsDir;
+use super::model::{RunsDir, is_run};
 use super::output::{out, outln};
 use crate::config;
 use crate::runs::{self, Label};
@@ -113,7 +113,7 @@ fn tag(folder: &Path, tags: &[String], remove: &[String], name: Option<String>) 
             if label.tags.is_empty() { "none".to_owned() } else { label.tags.join(", ") }
         )));
     }
-    if !folder.join(crate::train::RUN_FILE).exists() {
+    if !is_run(folder) {
         return Err(crate::train::Error::NotARun { path: folder.to_owned() }.into());
     }
     label = label.joined(Label { name, tags: tags.to_vec() });

@@ -15,6 +15,7 @@ use super::Error;
 use crate::objects::{self, Bucket, Mirror, Object, Url, Wanted};
 use crate::support::atomic;
 use crate::support::context::Context;
+use crate::support::files::{TEXT_LIMIT, read_regular};
 use crate::support::hash::{Digest, FieldHasher};
 
 const LISTING_FILE: &str = "listing.json";
@@ -90,7 +91,8 @@ fn key(objects: &[Object]) -> Digest {
 
 /// The objects with the digests that were noted; without any where nothing, or something else, was noted.
 fn read(listing: &Path, objects: Vec<Object>) -> Vec<Entry> {
-    let noted = fs::read(listing).ok().and_then(|bytes| serde_json::from_slice::<Vec<Entry>>(&bytes).ok());
+    let bytes = read_regular(listing, TEXT_LIMIT).ok();
+    let noted = bytes.and_then(|bytes| serde_json::from_slice::<Vec<Entry>>(&bytes).ok());
     match noted {
         Some(noted) if noted.iter().map(|entry| &entry.object).eq(&objects) => noted,
         _ => objects.into_iter().map(|object| Entry { object, blake3: None }).collect(),

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use super::{Error, Url};
 use crate::support::atomic;
 use crate::support::context::Context;
+use crate::support::files::{TEXT_LIMIT, read_regular, read_text};
 use crate::support::hash::Digest;
 use crate::support::user_cache;
 
@@ -75,7 +76,7 @@ impl Mirror {
     pub fn folder(&self, url: &Url) -> Result<PathBuf, Error> {
         let folder = self.root.join(Digest::of(url.as_str().as_bytes()).short(16));
         let origin = folder.join(ORIGIN_FILE);
-        if fs::read(&origin).ok().as_deref() != Some(url.as_str().as_bytes()) {
+        if read_regular(&origin, TEXT_LIMIT).ok().as_deref() != Some(url.as_str().as_bytes()) {
             atomic::write(&origin, url.as_str().as_bytes()).map_err(Error::local("written", &origin))?;
         }
         Ok(folder)
@@ -83,7 +84,7 @@ impl Mirror {
 
     /// The prefix that `mirror` mirrors, if it is such a folder.
     pub fn origin(mirror: &Path) -> Option<Url> {
-        Url::parse(&fs::read_to_string(mirror.join(ORIGIN_FILE)).ok()?)
+        Url::parse(&read_text(&mirror.join(ORIGIN_FILE)).ok()?)
     }
 
     /// Makes the lock of `copy`, a folder in a mirror, so that it can be evicted once no process uses it.

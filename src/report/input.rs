@@ -1,12 +1,12 @@
 //! Which kind of thing the named folders are.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::runs::{self, Run};
 use crate::store::MANIFEST_FILE;
+use crate::support::files::may_be_there;
 use crate::support::hash::Digest;
 use crate::sweep::{LOCK_FILE, Lock};
 use crate::train::RUN_FILE;
@@ -42,18 +42,18 @@ impl Input {
         for path in paths {
             let is_own = [MANIFEST_FILE, LOCK_FILE].iter().any(|file| path.join(file).is_file());
             let path = &if is_own { path.clone() } else { runs::find(path, runs_dir)? };
-            if path.join(MANIFEST_FILE).is_file() {
+            if may_be_there(&path.join(MANIFEST_FILE)) {
                 return match paths {
                     [_] => Ok(Self::Cache(path.clone())),
                     _ => Err(Error::Mixed { path: path.clone() }),
                 };
             }
-            if path.join(RUN_FILE).exists() {
+            if may_be_there(&path.join(RUN_FILE)) {
                 folders.push(path.clone());
-            } else if path.join(LOCK_FILE).exists() {
+            } else if may_be_there(&path.join(LOCK_FILE)) {
                 is_sweep = true;
                 folders.extend(runs_of_sweep(path, runs_dir, &mut notes)?);
-            } else if let runs @ [_, ..] = runs::folders(path).as_slice() {
+            } else if let runs @ [_, ..] = runs::folders(path)?.as_slice() {
                 folders.extend_from_slice(runs);
             } else {
                 return Err(Error::Unknown { path: path.clone() });
@@ -96,8 +96,7 @@ fn runs_of_sweep(sweep: &Path, runs_dir: &Path, notes: &mut Vec<String>) -> Resu
             sweep.display()
         ));
     }
-    let entries = fs::read_dir(runs_dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let there: Vec<PathBuf> = entries.filter(|folder| folder.join(RUN_FILE).is_file()).collect();
+    let there = runs::folders(runs_dir)?;
     let find = |key: &Digest| {
         let ending = format!("-{}", key.short(KEY_DIGITS));
         let is_it = |folder: &&PathBuf| {

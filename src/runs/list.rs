@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::lock::RunLock;
 use super::named::{folders, last_written};
 use super::{Label, Run};
+use crate::support::files::may_be_there;
 use crate::train::{Error, RUN_FILE};
 
 /// One run of a folder, as far as it can be read.
@@ -72,10 +73,13 @@ impl Listed {
 }
 
 /// The runs in `runs_dir`, the newest first.
-pub fn list(runs_dir: &Path) -> Vec<Listed> {
-    let mut runs: Vec<Listed> = folders(runs_dir).into_iter().map(Listed::read).collect();
+///
+/// # Errors
+/// A folder that can't be listed.
+pub fn list(runs_dir: &Path) -> Result<Vec<Listed>, Error> {
+    let mut runs: Vec<Listed> = folders(runs_dir)?.into_iter().map(Listed::read).collect();
     runs.sort_by_key(|run| run.age_seconds.unwrap_or(u64::MAX));
-    runs
+    Ok(runs)
 }
 
 /// Deletes a run's folder, unless a process is training in it.
@@ -83,7 +87,7 @@ pub fn list(runs_dir: &Path) -> Vec<Listed> {
 /// # Errors
 /// A folder that is not a run's, or that another process trains in; a file that can't be deleted.
 pub fn remove(folder: &Path) -> Result<(), Error> {
-    if !folder.join(RUN_FILE).exists() {
+    if !may_be_there(&folder.join(RUN_FILE)) {
         return Err(Error::NotARun { path: folder.to_owned() });
     }
     let lock = RunLock::take(folder)?;

@@ -1,10 +1,12 @@
 //! Runs by the names that people give: a path, a folder's name, a run's own name, a prefix of either, or `latest`.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::label::Label;
+use crate::support::files::may_be_there;
 use crate::train::{Error, METRICS_FILE, RESULT_FILE, RUN_FILE};
 
 /// The word for the newest run.
@@ -17,17 +19,18 @@ const SUGGESTED: usize = 3;
 /// beside the runs' folder that holds no run, such as the images, hides none of them.
 ///
 /// # Errors
-/// [`Error::NoSuchRun`] with the runs whose names are nearest; [`Error::SeveralRuns`] where more than one fits.
+/// [`Error::NoSuchRun`] with the runs whose names are nearest; [`Error::SeveralRuns`] where more than one fits; a folder that can't
+/// be read.
 pub fn find(named: &Path, runs_dir: &Path) -> Result<PathBuf, Error> {
-    if let Some(found) = path(named, runs_dir) {
-        return found;
+    if let Some(found) = path(named, runs_dir)? {
+        return readable(found);
     }
     let below = runs_dir.join(named);
-    if below.exists() {
-        return Ok(below);
+    if may_be_there(&below) {
+        return readable(below);
     }
     let parent = named.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut runs = folders(parent.unwrap_or(runs_dir));
+    let mut runs = folders(parent.unwrap_or(runs_dir))?;
     let wanted = name(named);
     if wanted == LATEST
         && let Some(newest) = newest(&runs)
@@ -55,7 +58,7 @@ pub fn find(named: &Path, runs_dir: &Path) -> Result<PathBuf, Error> {
         _ => return Err(Error::SeveralRuns { path: named.to_owned(), runs: shown(&fitting) }),
     }
     if runs.is_empty() {
-        runs = folders(runs_dir);
+        runs = folders(runs_dir)?;
     }
     let distance = |path: &PathBuf| {
         let own = Label::read(path).ok().and_then(|label| label.name);
@@ -68,15 +71,15 @@ pub fn find(named: &Path, runs_dir: &Path) -> Result<PathBuf, Error> {
 }
 
 /// What a path means that is there, if not a run's name: a run, a folder of runs, or whatever has a separator, such as `./photos`.
-fn path(named: &Path, runs_dir: &Path) -> Option<Result<PathBuf, Error>> {
-    let is_run = named.join(RUN_FILE).is_file();
+fn path(named: &Path, runs_dir: &Path) -> Result<Option<PathBuf>, Error> {
+    let is_run = may_be_there(&named.join(RUN_FILE));
     let is_name = named.as_os_str() == named.file_name().unwrap_or_default();
-    if !named.exists() || (is_name && !is_run && folders(named).is_empty()) {
-        return None;
+    if !may_be_there(named) || (is_name && !is_run && folders(named)?.is_empty()) {
+        return Ok(None);
     }
     let mut runs = Vec::new();
     if is_name && is_run {
-        runs = called_so(&with_names(&folders(runs_dir)), &name(named));
+        runs = called_so(&with_names(&folders(runs_dir)?), &name(named));
         let below = runs_dir.join(named);
         if below.join(RUN_FILE).is_file() && !runs.contains(&below) {
             runs.push(below);
@@ -85,10 +88,10 @@ fn path(named: &Path, runs_dir: &Path) -> Option<Result<PathBuf, Error>> {
     // The runs' folder may be the one that the path is in.
     runs.retain(|run| run.canonicalize().ok() != named.canonicalize().ok());
     if runs.is_empty() {
-        return Some(Ok(named.to_owned()));
+        return Ok(Some(named.to_owned()));
     }
     runs.insert(0, Path::new(".").join(named));
-    Some(Err(Error::SeveralRuns { path: named.to_owned(), runs: shown(&runs) }))
+    Err(Error::SeveralRuns { path: named.to_owned(), runs: shown(&runs) })
 }
 
 /// Runs, each with the name that was given to it.
@@ -111,12 +114,29 @@ fn called_so(runs: &[(PathBuf, Option<String>)], wanted: &str) -> Vec<PathBuf> {
     called.map(|(run, _)| run.clone()).collect()
 }
 
-/// The folders of runs in a folder, by name.
-pub fn folders(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut runs: Vec<PathBuf> = entries.filter(|path| path.join(RUN_FILE).is_file()).collect();
+/// The folder, if its files can be looked at.
+fn readable(folder: PathBuf) -> Result<PathBuf, Error> {
+    match fs::metadata(folder.join(RUN_FILE)) {
+        Err(source) if may_be_there(&folder.join(RUN_FILE)) => Err(Error::file("read", folder)(source)),
+        _ => Ok(folder),
+    }
+}
+
+/// The folders of runs in a folder, by name; none where it is missing.
+///
+/// # Errors
+/// A folder that can't be listed.
+pub fn folders(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()),
+        Err(source) if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(source) => return Err(Error::file("read", folder)(source)),
+    };
+    let mut runs: Vec<PathBuf> = entries.filter(|path| may_be_there(&path.join(RUN_FILE))).collect();
     runs.sort();
-    runs
+    Ok(runs)
 }
 
 /// When the run in `folder` last wrote a result, an epoch, or what it is.

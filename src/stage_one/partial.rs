@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::known_row::KnownRow;
 use super::prepare::ViewRow;
 use crate::store::{Manifest, ShardSpec};
+use crate::support::files;
 use crate::support::hash::{Digest, FieldHasher};
 
 /// How often rows are kept.
@@ -52,8 +53,8 @@ impl Partial {
     /// The rows of a shard that were kept, by their place in it; none while another process is filling it.
     pub fn read(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> BTreeMap<u64, KnownRow> {
         let read = || -> io::Result<Vec<u8>> {
-            let mut file = File::open(path(dir, spec))?;
-            if !file.metadata()?.is_file() || file.try_lock_shared().is_err() {
+            let mut file = files::open_regular(&path(dir, spec))?;
+            if file.try_lock_shared().is_err() {
                 return Ok(Vec::new());
             }
             let (mut bytes, most) = (Vec::new(), most_bytes(manifest, spec));
@@ -114,6 +115,9 @@ impl Partial {
         }
         let mut file =
             OpenOptions::new().read(true).append(true).create(true).truncate(false).open(&self.path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         file.try_lock().map_err(io::Error::other)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;

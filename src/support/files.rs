@@ -28,6 +28,13 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Whether something is at `path`. What can't be looked at, for want of a permission, counts as there: reading it says why.
+pub fn may_be_there(path: &Path) -> bool {
+    use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
+    let absent = [NotFound, NotADirectory, InvalidFilename, InvalidInput];
+    std::fs::metadata(path).map_or_else(|error| !absent.contains(&error.kind()), |_| true)
+}
+
 /// Whether an error is that of links which lead to each other.
 pub fn is_link_loop(error: &io::Error) -> bool {
     #[cfg(unix)]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::layout::TIMING_FILE;
+use super::layout::{BEST, TIMING_FILE};
 use crate::support::exit::{ExitKind, Kind};
 use crate::{dataset, store, student, view};
 
@@ -359,10 +359,11 @@ fn remedy(path: &Path) -> String {
     if path.file_name().is_some_and(|name| name == TIMING_FILE) {
         return "delete it: it holds only times".to_owned();
     }
-    format!(
-        "restore it, or delete the folder {} to train this run again",
-        path.parent().unwrap_or(path).display()
-    )
+    let mut run = path.parent().unwrap_or(path);
+    if run.ends_with(BEST) {
+        run = run.parent().unwrap_or(run);
+    }
+    format!("restore it, or delete the folder {} to train this run again", run.display())
 }
 
 fn did_you_mean(runs: &[String]) -> String {

@@ -10,6 +10,7 @@ use super::resample::resize;
 use super::resize::{Resize, Size};
 use super::settings::Settings;
 use super::{Error, Geometry, MAX_PIXELS, processor_config};
+use crate::support::files::read_text;
 use crate::support::hash::{Digest, FieldHasher};
 
 /// A model's preprocessing: images of any size in, pixels of one size out.
@@ -41,7 +42,7 @@ impl Preprocess {
     /// A file that can't be read, and values that can't be followed to the pixel.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
-        match std::fs::read_to_string(path) {
+        match read_text(path) {
             Ok(text) => Self::from_json(&name, &text),
             Err(source) => Err(Error::Read { path: name, source }),
         }

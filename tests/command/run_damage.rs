@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use decant::runs::Run;
+use decant::runs::{FinishedRun, Run};
 use decant::support::checksummed_json;
 use serde_json::{Value, json};
 
@@ -58,6 +58,87 @@ fn every_flipped_bit_of_a_finished_run_is_found() {
         fs::write(&path, sound).unwrap();
     }
     Run::read(&run).unwrap();
+}
+
+/// Whether the kept student is refused as damage.
+fn is_refused(run: &Path) -> Result<(), String> {
+    match FinishedRun::open(run) {
+        Err(error) if error.is_damage() => Ok(()),
+        Err(error) => Err(error.to_string()),
+        Ok(_) => Err("it was opened".to_owned()),
+    }
+}
+
+#[test]
+fn every_flipped_bit_beside_the_kept_weights_is_found() {
+    let run = copied("beside");
+    is_refused(&run).unwrap_err();
+    for name in ["config.json", "preprocessor_config.json"] {
+        let path = run.join("best").join(name);
+        let sound = fs::read(&path).unwrap();
+        for bit in (0..8 * sound.len()).step_by(13) {
+            let mut bytes = sound.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, &bytes).unwrap();
+            is_refused(&run).unwrap_or_else(|said| panic!("{name}, bit {bit}: {said}"));
+        }
+        fs::remove_file(&path).unwrap();
+        is_refused(&run).unwrap();
+        fs::write(&path, sound).unwrap();
+    }
+    is_refused(&run).unwrap_err();
+}
+
+#[test]
+fn no_command_answers_with_a_damaged_student() {
+    let run = copied("student");
+    let (run, photo) = (run.to_str().unwrap(), "photo.png");
+    MADE.workshop.file(photo, "");
+    image::RgbImage::new(8, 8).save(MADE.workshop.path().join(photo)).unwrap();
+    for name in ["best/model.safetensors", "best/preprocessor_config.json", "result.json"] {
+        let path = Path::new(run).join(name);
+        let sound = fs::read(&path).unwrap();
+        let mut bytes = sound.clone();
+        bytes[sound.len() / 2] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        for command in [
+            &["evaluate", run][..],
+            &["evaluate", run, "-p", "tiny.toml"],
+            &["evaluate", "--model", run, "-p", "tiny.toml"],
+            &["predict", "--run", run, photo],
+            &["predict", "--model", run, photo],
+            &["export", "--run", run, "--to", "hf"],
+        ] {
+            let (code, said) = MADE.workshop.refused(command);
+            assert_eq!(code, 3, "{name}, {command:?}: {said}");
+        }
+        fs::write(&path, sound).unwrap();
+    }
+    let said = MADE.workshop.done(&["evaluate", run, "-p", "tiny.toml"]);
+    assert!(said.contains("size and speed"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_can_not_be_looked_at_is_not_called_missing() {
+    let workshop = Workshop::new();
+    let run = workshop.path().join("runs/tiny-0123");
+    fs::create_dir_all(&run).unwrap();
+    // A link to itself can't be looked at, not even by root, whom permissions do not bind.
+    std::os::unix::fs::symlink("run.json", run.join("run.json")).unwrap();
+    std::os::unix::fs::symlink("loop", workshop.path().join("loop")).unwrap();
+    let listed = workshop.run(&["runs", "ls"]);
+    let said = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(said.contains("tiny-0123") && said.contains("symbolic links"), "{said}");
+    for command in [
+        &["evaluate", "tiny-0123"][..],
+        &["predict", "--run", "tiny-0123", "a.png"],
+        &["report", "tiny-0123"],
+        &["runs", "ls", "--runs-dir", "loop"],
+    ] {
+        let (code, said) = workshop.refused(command);
+        assert!(said.contains("symbolic links"), "{command:?}, {code}: {said}");
+    }
 }
 
 /// Every edit of a sealed file that its checksum does not tell.
@@ -220,7 +301,14 @@ fn a_pipe_in_place_of_a_file_is_damage_and_is_not_waited_for() {
         fs::remove_file(path).unwrap();
         assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
     };
-    for name in ["run.json", "result.json", "metrics.jsonl", "timing.json", "best/model.safetensors"] {
+    for name in [
+        "run.json",
+        "result.json",
+        "metrics.jsonl",
+        "timing.json",
+        "best/model.safetensors",
+        "best/preprocessor_config.json",
+    ] {
         let folder = format!("pipe-{}", name.replace('/', "-"));
         pipe(&copied(&folder).join(name));
         let (code, said) = MADE.workshop.refused(&["evaluate", &folder]);

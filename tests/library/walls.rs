@@ -310,3 +310,20 @@ fn no_error_prints_its_cause_and_gives_it_as_a_source() {
         }
     }
 }
+
+/// A pipe in place of a file would be waited for, and `/dev/zero` read until memory ends: what others placed is read by `support::files`.
+#[test]
+fn whole_files_are_read_through_support_only() {
+    // Files of the system, a list that is named on the command line and may be a pipe, and a file that decant has just written.
+    const OTHERS: [&str; 4] =
+        ["cli/compression.rs", "cli/predict.rs", "config/shipped.rs", "planning/probe.rs"];
+    for (path, source) in sources() {
+        let name = path.to_string_lossy();
+        if name.starts_with("support") || OTHERS.contains(&&*name) {
+            continue;
+        }
+        for call in ["fs::read(", "fs::read_to_string("] {
+            assert!(!source.code.contains(call), "{name} has {call}");
+        }
+    }
+}

@@ -27,7 +27,7 @@ pub fn run(is_named: bool, runs_dir: &Path, tags: &[String], json: bool) -> Resu
     if is_named && !runs_dir.try_exists().unwrap_or(true) {
         return Err(Failure::usage(format!("there is no folder {}; check --runs-dir", runs_dir.display())));
     }
-    let mut listed = runs::list(runs_dir);
+    let mut listed = runs::list(runs_dir)?;
     listed.retain(|run| tags.iter().all(|tag| run.label.tags.contains(tag)));
     if json {
         print_json(&listed.iter().map(entry).collect::<Vec<_>>());

@@ -15,6 +15,7 @@ use crate::store::format::record::ShardRecord;
 use crate::store::read::resume;
 use crate::store::write::close::complete;
 use crate::support::atomic;
+use crate::support::files::{TEXT_LIMIT, read_regular};
 use crate::support::hash::Digest;
 
 impl RemoteCache {
@@ -82,7 +83,7 @@ impl RemoteCache {
         self.pull()?;
         let made = complete(&self.dir)?;
         let path = self.dir.join(COMPLETE_FILE);
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+        let bytes = read_regular(&path, TEXT_LIMIT).map_err(Error::io("read", &path))?;
         let complete = match self.bucket.create(COMPLETE_FILE, &bytes)? {
             Created::New => made,
             Created::There(there) => {

@@ -11,7 +11,7 @@ mod tests;
 pub use error::Error;
 pub use load::{Head, Loaded, load_weights, weights_digest};
 pub use open::{Opened, open_folder};
-pub use save::{Card, WEIGHTS, metadata, save_configs, save_folder};
+pub use save::{CONFIG, Card, WEIGHTS, configs, metadata, save_configs, save_folder};
 
 /// The buffer that PyTorch's batch normalisation has beside its statistics. At a fixed momentum nothing reads it.
 const BATCH_COUNTER: &str = "num_batches_tracked";

@@ -18,6 +18,8 @@ use crate::{
 
 /// The file that holds a student's weights.
 pub const WEIGHTS: &str = "model.safetensors";
+/// The file that describes a student and names its classes.
+pub const CONFIG: &str = "config.json";
 
 /// The description of a student in its folder, beside its weights.
 #[derive(Clone, Copy, Debug)]
@@ -48,9 +50,16 @@ pub fn save_folder(dir: &Path, model: &Student, card: Card) -> Result<(), Error>
 /// # Errors
 /// A file that can't be written.
 pub fn save_configs(dir: &Path, shape: &StudentShape, card: &Card) -> Result<(), Error> {
-    write(&dir.join("config.json"), &pretty(&ModelConfig::new(shape, card.classes)))?;
+    configs(shape, card).iter().try_for_each(|(name, bytes)| write(&dir.join(name), bytes))
+}
+
+/// The names and the bytes of the files that [`save_configs`] writes.
+pub fn configs(shape: &StudentShape, card: &Card) -> [(&'static str, Vec<u8>); 2] {
     let preprocessor = PreprocessorConfig::new(shape.image_size, card.image_mean, card.image_std);
-    write(&dir.join("preprocessor_config.json"), &pretty(&preprocessor))
+    [
+        (CONFIG, pretty(&ModelConfig::new(shape, card.classes))),
+        ("preprocessor_config.json", pretty(&preprocessor)),
+    ]
 }
 
 /// `id2label` and the keys of `preprocessor_config.json`, each with its value as JSON (a string as it is): what a file that
