@@ -8,7 +8,7 @@ mdbook=${MDBOOK:-mdbook}
 rm -rf target/book
 mkdir -p target/book/src
 # What pages link to keeps its place beside docs/, so that their links hold.
-git ls-files -z docs cache/README.md README.md CONTRIBUTING.md CHANGELOG.md CITATION.cff examples benches pipelines tests/docs |
+git ls-files -z docs cache/README.md README.md CONTRIBUTING.md CHANGELOG.md CITATION.cff python/decant/examples benches pipelines tests/docs |
     xargs -0 cp --parents -t target/book/src
 sed -e 's#](\.\./#](#; t' -e 's#](\([a-z]\)#](docs/\1#' docs/SUMMARY.md > target/book/src/SUMMARY.md
 rm target/book/src/docs/SUMMARY.md
