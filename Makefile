@@ -38,7 +38,7 @@ runtime: $(RUNTIME)  ## Install the pinned ONNX Runtime library into .onnxruntim
 		--require-hashes --ignore-requires-python --python-version 3.12 --target .onnxruntime -r $<
 	touch $@
 
-demo: build runtime  ## Both stages on generated leaves, and what distillation bought.
+demo: build runtime  ## Both stages on generated leaves, and the gain of distillation.
 	$(DECANT) demo -p $(PIPELINE) $(ARGS)
 
 teacher:             ## Export the pipeline's Hugging Face checkpoint to ONNX, in a venv of its own.

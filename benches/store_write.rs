@@ -50,7 +50,7 @@ fn main() {
         let bytes = shard_bytes * SHARDS;
         let rate = |seconds: f64| rows as f64 / seconds;
         println!(
-            "{} temperature(s): {:.0} rows/s ({:.0} MB/s); alone, filling {:.0} rows/s, committing {:.0} rows/s; plain synced writes {:.0} rows/s ({:.0} MB/s)",
+            "{} temperature(s): {:.0} rows/s ({:.0} MB/s); separately, filling {:.0} rows/s, committing {:.0} rows/s; plain synced writes {:.0} rows/s ({:.0} MB/s)",
             temperatures.len(),
             rate(seconds),
             bytes as f64 / 1e6 / seconds,

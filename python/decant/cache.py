@@ -209,7 +209,7 @@ class Split:
     def top(self, temperature: float, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         """What a top-k cache knows: the kept classes, `[len(rows), k]`, and their targets followed by the mass of all others, `[len(rows), k + 1]`."""
         if not self.kept:
-            raise Mismatch(f'split "{self.name}" stores every class, not the largest alone; read its soft targets instead')
+            raise Mismatch(f'split "{self.name}" stores every class, not only the largest; read its soft targets instead')
         if not self._holds(temperature):
             raise self._no_temperature(temperature)
         classes, logits, rest = self._top(self._checked(rows), temperature)

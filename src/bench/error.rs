@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::support::exit::{ExitKind, Kind};
 use crate::{dataset, stage_one, teacher, train};
 
-/// Each is one sentence that names the thing, what was expected and what to do.
+/// An error of a benchmark, as one sentence that names the thing, what was expected and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The device runs neither stage.

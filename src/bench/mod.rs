@@ -1,4 +1,4 @@
-//! `decant bench`: a device held against the CPU, and how fast both stages run on it, from nothing but this program.
+//! `decant bench`: a device compared with the CPU, and how fast both stages run on it, without a dataset or a model.
 
 mod error;
 mod protobuf;

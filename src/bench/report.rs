@@ -22,7 +22,7 @@ pub struct Report {
     pub teacher: Part,
     /// The student's device; or why it was not measured.
     pub student: Part,
-    /// The device held against the CPU.
+    /// The device compared with the CPU.
     pub checks: Vec<Check>,
     /// Rates of stage one.
     pub stage_one: Vec<TeacherRate>,
@@ -70,7 +70,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// Whether the numbers are the same but for rounding; numbers that are none are not.
+    /// Whether the numbers are the same but for rounding; NaN never is.
     pub fn passed(&self) -> bool {
         self.difference <= self.tolerance
     }

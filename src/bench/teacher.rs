@@ -260,7 +260,7 @@ fn of_folder(folder: &Path, device: TeacherDevice, batch: usize) -> config::Teac
         classes: Some(leaves::CLASSES.map(str::to_owned).to_vec()),
         mean: Some([0.5; 3]),
         std: Some([0.5; 3]),
-        resample: Some(config::Resample::Bilinear),
+        resample: Some(config::Filter::Bilinear),
         ..embedded(device, batch)
     }
 }
@@ -281,7 +281,7 @@ pub(super) fn difference(found: &[f32], expected: &[f32]) -> f64 {
     }
     let largest = expected.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
     let differences = found.iter().zip(expected).map(|(a, b)| f64::from((a - b).abs() / largest));
-    // A number that is none is further away than any other.
+    // NaN counts as the largest difference.
     differences.fold(0.0, |most, next| if next.is_nan() { f64::INFINITY } else { most.max(next) })
 }
 

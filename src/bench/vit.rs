@@ -24,7 +24,7 @@ pub struct VitShape {
 }
 
 impl VitShape {
-    /// ViT-B/16 (arXiv 2010.11929): 86 million weights, 17.6 thousand million multiplications an image.
+    /// ViT-B/16 (arXiv 2010.11929): 86 million weights, 17.6 billion multiplications an image.
     pub const BASE: Self = Self { name: "ViT-B/16", depth: 12, width: 768, heads: 12, side: 224 };
     /// A small one, for a test of the command.
     pub const TINY: Self = Self { name: "ViT of 2 small blocks", depth: 2, width: 64, heads: 2, side: 64 };

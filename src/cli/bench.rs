@@ -1,4 +1,4 @@
-//! `decant bench`: a device held against the CPU, and how fast both stages run on it.
+//! `decant bench`: a device compared with the CPU, and how fast both stages run on it.
 
 use std::path::PathBuf;
 

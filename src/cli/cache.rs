@@ -4,17 +4,16 @@ mod inspect;
 mod ls;
 mod verify;
 
-use crate::cli::output::{out, outln};
-use crate::support::context::Context;
-use crate::support::overwrite;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
 use super::Failure;
-use super::output::{bytes, numbers};
+use super::output::{bytes, numbers, out, outln};
 use crate::store::{self, CacheBuilder, Summary};
+use crate::support::context::Context;
+use crate::support::overwrite;
 
 /// List, inspect, verify, merge, pack and delete caches.
 #[derive(clap::Args)]

@@ -45,7 +45,7 @@ pub fn of_model(path: &Path, teacher: &config::Teacher) -> Result<Compression, S
     Ok(beside(model?, teacher))
 }
 
-/// A student of which the footprint is known, beside a teacher.
+/// A student whose footprint is known, beside a teacher.
 fn beside(student: Footprint, teacher: &config::Teacher) -> Compression {
     let (teacher, note) = match teacher::footprint(teacher) {
         Ok(teacher) => (Some(teacher), None),

@@ -1,7 +1,7 @@
 //! `decant doctor`: which devices, execution providers and libraries were found, and what to do about what was not.
 
 use super::Failure;
-use crate::cli::output::outln;
+use super::output::outln;
 use crate::config::Provider;
 use crate::support::context::Context;
 use crate::teacher::Error;

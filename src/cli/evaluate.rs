@@ -1,7 +1,5 @@
 //! `decant evaluate`: a trained classifier on the splits of a dataset.
 
-use crate::cli::output::{errln, fitted, out, outln};
-use crate::support::context::Context;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -9,11 +7,12 @@ use serde::Serialize;
 
 use super::compression;
 use super::model::{Model, RunsDir, is_run};
-use super::output::{percent, print_json};
+use super::output::{errln, fitted, out, outln, percent, print_json};
 use super::{Failure, measures};
 use crate::config;
 use crate::dataset::SplitName;
 use crate::runs::{Compression, FinishedRun};
+use crate::support::context::Context;
 use crate::support::table::Table;
 use crate::support::text::{number_or_dash, percent_or_dash};
 use crate::teacher::class_order;

@@ -1,6 +1,5 @@
 //! `decant export`: a finished run's student as other tools load it.
 
-use crate::cli::output::outln;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -8,6 +7,7 @@ use clap::ValueEnum;
 use super::Failure;
 use super::compression;
 use super::model::RunsDir;
+use super::output::outln;
 use crate::runs::FinishedRun;
 use crate::runs::card::{self, Kind};
 use crate::store::Cache;

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use super::output::{count, outln};
-use crate::config::{self, Pipeline};
+use crate::config::{self, Architecture, Pipeline};
 use crate::dataset::{Dataset, SplitName};
 use crate::support::atomic;
 use crate::support::context::Context;
 use crate::support::overwrite;
+use crate::support::text::alternatives;
 use crate::teacher;
 
 /// The first words of a file that this command wrote.
@@ -103,8 +104,11 @@ fn file(out: &Path, pipeline: &Pipeline, dataset: &Dataset, source: &str, teache
         ),
     ];
     section("cache", &cache_keys);
+    let others = Architecture::NAMES.iter().filter(|name| **name != student.architecture.name());
+    let others =
+        format!("or {}", alternatives(&others.map(|name| format!("\"{name}\"")).collect::<Vec<_>>()));
     let student_keys = [
-        ("architecture", format!("\"{}\"", student.architecture.name()), "or \"resnet-18\""),
+        ("architecture", format!("\"{}\"", student.architecture.name()), &*others),
         ("width", student.width().to_string(), "scales the channels, 0.35 to 1.4"),
         ("image-size", student.image_size.to_string(), "pixels; larger is better and slower"),
         (

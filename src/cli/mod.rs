@@ -33,10 +33,10 @@ mod train_student;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use error::Failure;
+
 use crate::support::context::Cancel;
 use terminal::Terminal;
-
-pub use error::Failure;
 
 /// Distil an image classifier offline: run the teacher once, train students from its cache.
 #[derive(Parser)]

@@ -1,11 +1,11 @@
 //! A trained classifier as `predict` and `evaluate` take it: a run's student, a Hugging Face folder or an ONNX file.
 
-use crate::cli::output::errln;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::Failure;
+use super::output::errln;
 use crate::config;
 use crate::runs::{self, FinishedRun};
 use crate::student::{Student, hf, onnx};

@@ -2,7 +2,6 @@
 
 mod table;
 
-use crate::support::context::Context;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,6 +12,7 @@ use super::pipeline::PipelineArgs;
 use crate::config::{Pipeline, StudentDevice, Sweep};
 use crate::planning::{Commands, Cost, Decoding, PlannedCache, Probe, Run, SweepCost, Units};
 use crate::store;
+use crate::support::context::Context;
 use crate::sweep::{self, Estimator, Plan, Points, State};
 use crate::teacher;
 use crate::train::{self, Session};

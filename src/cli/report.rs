@@ -1,16 +1,15 @@
 //! `decant report`: one HTML page about a cache, a run or several runs.
 
-use crate::cli::output::{errln, outln};
-use crate::support::context::Context;
 use std::path::PathBuf;
 
 use super::Failure;
 use super::compression;
-use super::output::{bytes, print_json};
+use super::output::{bytes, errln, outln, print_json};
 use crate::config;
 use crate::dataset::SplitName;
 use crate::report::{Options, Report};
 use crate::store;
+use crate::support::context::Context;
 
 /// One self-contained HTML page about a cache, a run or a sweep.
 ///

@@ -3,7 +3,6 @@
 mod plan;
 mod units;
 
-use crate::support::context::Context;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use super::output::print_json;
 use super::pipeline::{PipelineArgs, check_teacher};
 use super::teacher_cache::Part;
 use crate::config::Pipeline;
+use crate::support::context::Context;
 use crate::sweep::{self, LOCK_FILE, Lock, Plan, Points, Selection, Summary, SweepProgress, Units, Verified};
 use crate::train::Session;
 use plan::PlanReport;

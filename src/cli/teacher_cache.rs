@@ -1,17 +1,16 @@
 //! `decant teacher-cache`: stage one.
 
-use crate::cli::output::errln;
-use crate::support::context::Context;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::Failure;
-use super::output::{bytes, fitted, numbers, percent, print_json, seconds};
+use super::output::{bytes, errln, fitted, numbers, percent, print_json, seconds};
 use super::pipeline::{PipelineArgs, shortcut};
 use crate::config::{self, Count, OnBadImage, Pipeline};
 use crate::dataset::{Dataset, SplitName};
 use crate::stage_one::{self, Left, Settings, State, Summary, TunedTeacher, Tuner};
 use crate::store::{self, Manifest};
+use crate::support::context::Context;
 use crate::support::table::Table;
 use crate::support::text::count;
 use crate::teacher::{Description, OnnxModel, Teacher};

@@ -1,15 +1,16 @@
 //! `decant train-student`: stage two.
 
-use crate::support::context::Context;
 use std::path::PathBuf;
 
 use super::output::{fitted, percent, print_json, seconds};
 use super::pipeline::{PipelineArgs, check_teacher, shortcut};
 use super::{Failure, evaluate, measures, run_header, runs as runs_command};
+use crate::loss::Loss;
 use crate::runs::{self, Resume, warnings};
 use crate::student::hf::Head;
+use crate::support::context::Context;
 use crate::support::table::Table;
-use crate::support::text::{number_or_dash, percent_or_dash};
+use crate::support::text::{alternatives, number_or_dash, percent_or_dash};
 use crate::train::metrics::Metrics;
 use crate::train::{BEST, EpochRecord, Event, Outcome, RunResult, Seal, Setup, Timing, read_epochs};
 
@@ -29,8 +30,7 @@ pub struct Args {
     /// Weight of the distillation term; 0 trains from the labels only [train.lambda]
     #[arg(long, allow_negative_numbers = true)]
     lambda: Option<f32>,
-    /// Distillation loss: kd, std-kd, dkd, dist, mse or ce [train.loss]
-    #[arg(long)]
+    #[arg(long, help = format!("Distillation loss: {} [train.loss]", alternatives(Loss::NAMES)))]
     loss: Option<String>,
     /// Train a control: permuted-targets (each image with the targets of another) or labels-only [train.control]
     #[arg(long)]

@@ -12,7 +12,7 @@ pub enum Ramp {
     Cosine,
 }
 
-/// A run that shows what the teacher's targets are worth, beside one that uses them.
+/// A control: a run that shows what the teacher's targets add, beside one that uses them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Control {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::keys::Key;
 use crate::support::exit::{ExitKind, Kind};
 
-/// Each names the place (file and line, or the option), the offending text and what to write.
+/// An error of a pipeline file: the place (file and line, or the option), the offending text and what to write.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file is not there or can't be read.

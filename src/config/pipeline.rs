@@ -27,7 +27,7 @@ pub struct Pipeline {
     pub sweep: Sweep,
 }
 
-/// A run says nothing of the sweep that it came from, being the same by itself.
+/// Whether `[sweep]` is at its default; `run.json` never has it, since a run is the same in or out of a sweep.
 fn is_no_sweep(sweep: &Sweep) -> bool {
     *sweep == Sweep::default()
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::rule::{Invalid, within};
-use super::{Count, Provider, TeacherDevices};
+use super::{Count, Filter, Provider, TeacherDevices};
 
 /// `[teacher]`: the model that is run once.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -35,7 +35,7 @@ pub struct Teacher {
     pub image_size: Option<ImageSize>,
     /// How images are resized.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub resample: Option<Resample>,
+    pub resample: Option<Filter>,
     /// The share of the resized image's side that a central crop keeps, as timm and torchvision evaluate; no crop unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop_pct: Option<f64>,
@@ -184,36 +184,6 @@ impl fmt::Display for ImageSize {
         match self {
             Self::Square(side) => write!(formatter, "{side}"),
             Self::Rectangle([height, width]) => write!(formatter, "[{height}, {width}]"),
-        }
-    }
-}
-
-/// Pillow's resampling filters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the names are Pillow's")]
-pub enum Resample {
-    Nearest,
-    Lanczos,
-    Bilinear,
-    Bicubic,
-    Box,
-    Hamming,
-}
-
-impl Resample {
-    /// Their names in a pipeline file.
-    pub const NAMES: &[&str] = &["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"];
-
-    /// The name in a pipeline file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nearest => "nearest",
-            Self::Lanczos => "lanczos",
-            Self::Bilinear => "bilinear",
-            Self::Bicubic => "bicubic",
-            Self::Box => "box",
-            Self::Hamming => "hamming",
         }
     }
 }

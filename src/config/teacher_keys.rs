@@ -1,8 +1,9 @@
 //! The keys of `[teacher]`.
 
+use super::filter::Filter;
 use super::key::{Condition, Declared, Role};
 use super::kind::{Kind, parses};
-use super::teacher::{ImageSize, Resample, Teacher};
+use super::teacher::{ImageSize, Teacher};
 use super::{Provider, TeacherDevices};
 use crate::support::range::Range;
 
@@ -99,7 +100,7 @@ pub(super) const KEYS: &[Key] = &[
     )
     .read(NOT_EMBEDDED)
     .also(&["size", "img-size", "input-size", "resolution"]),
-    Key::new("teacher.resample", Kind::OneOf(Resample::NAMES), Role::Decides, "How images are resized, by Pillow's filters")
+    Key::new("teacher.resample", Kind::OneOf(Filter::NAMES), Role::Decides, "How images are resized, by Pillow's filters")
         .read(NOT_EMBEDDED)
         .also(&["interpolation"]),
     Key::new(

@@ -152,13 +152,13 @@ fn what_the_teachers_device_would_not_heed_is_refused() {
 
 #[test]
 fn a_bare_model_is_described_in_the_file() {
-    use crate::config::{ImageSize, Resample};
+    use crate::config::{Filter, ImageSize};
 
     let text = "[teacher]\nmodel = \"m.onnx\"\nclasses = [\"a\", \"b\"]\nmean = [0, 0.5, 0.5]\nstd = [1, 0.5, 0.5]\n\
                 resample = \"bicubic\"\nimage-size = [224, 192]\n";
     let teacher = load_text(text, &[]).unwrap().teacher;
     assert_eq!(teacher.mean, Some([0.0, 0.5, 0.5]));
-    assert_eq!(teacher.resample, Some(Resample::Bicubic));
+    assert_eq!(teacher.resample, Some(Filter::Bicubic));
     assert_eq!(teacher.image_size, Some(ImageSize::Rectangle([224, 192])));
     let square = load_text(text, &["teacher.image-size=224", "teacher.crop-pct=0.9"]).unwrap().teacher;
     assert_eq!((square.image_size, square.crop_pct), (Some(ImageSize::Square(224)), Some(0.9)));

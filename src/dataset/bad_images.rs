@@ -50,7 +50,7 @@ impl Dataset {
     /// The dataset without the images that can't be decoded, each named in the notes.
     ///
     /// # Errors
-    /// An image that can't be read at all, and a split of which nothing is left.
+    /// An image that can't be read at all, and a split that would be left without a sample.
     pub(super) fn without_bad_images(self, context: &Context) -> Result<Self, Error> {
         let bad: Vec<(SplitName, usize)> =
             self.bad_images(context)?.into_iter().map(|bad| (bad.split, bad.index)).collect();

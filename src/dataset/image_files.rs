@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(contents(), [Digest::of(b"a"), Digest::of(b"b")]);
         assert_eq!(open()[1].location.place(), "train/b");
 
-        // Digests that are no digests show which ones were taken.
+        // Made-up digests show which ones were taken.
         let stamp = |name: &str| Stamp::of(&folder.path().join(name)).unwrap();
         let hashed = ["a", "b"].map(|name| Hashed {
             path: Path::new(name),

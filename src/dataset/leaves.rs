@@ -44,7 +44,7 @@ const JPEG_QUALITY: u8 = 90;
 /// How many images are drawn between two looks at the progress bar and at Ctrl-C.
 const BATCH: usize = 64;
 
-/// Why the generated leaves were not written.
+/// An error of writing the generated leaves.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The target holds something already.
@@ -180,7 +180,7 @@ fn write(
                 progress.advance(batch.len() as u64);
             }
         }
-        // Where an empty folder stands at `out` some systems refuse the rename; a missing one is no news.
+        // Where an empty folder stands at `out` some systems refuse the rename; a missing one is fine.
         let _ = fs::remove_dir(out);
         fs::rename(&partial, out).map_err(|source| Error::Write { path: out.to_path_buf(), source })
     };

@@ -17,7 +17,7 @@ pub(super) trait Source: fmt::Debug + Send + Sync {
     /// An image's place below the dataset's source, with `/` between folders, the same on every machine.
     fn place(&self, index: usize) -> String;
 
-    /// Deletes the noted digests, of which one is wrong.
+    /// Deletes the cached digests, since one is wrong.
     fn forget_digests(&self);
 
     /// Whether the images are in memory.

@@ -315,7 +315,7 @@ fn mass_of_rest(logits: &[f32], kept: &[i32], temperature: f32) -> f32 {
     (rest / all) as f32
 }
 
-/// The KL of targets of which the classes `kept` are known, and of the others their mass `rest`, which is then spread evenly.
+/// The KL of targets where the classes `kept` are known, and of the others only their mass `rest`, which is spread evenly.
 fn kl(logits: &[f32], temperature: f32, kept: &[i32], rest: f32) -> f64 {
     let each = f64::from(rest) / (logits.len() - kept.len()) as f64;
     let log_each = libm::log(each.max(LEAST));

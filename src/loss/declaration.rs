@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor};
 
 use crate::support::range::Range;
 
-/// A distillation loss, as its file declares it. The key file's checks and reference, the loader, the head of a run and the reports all read
+/// A distillation loss, as its file declares it. The checks and the reference of pipeline files, the loader, the head of a run and the reports all read
 /// from here.
 #[derive(Debug)]
 pub struct Declaration {

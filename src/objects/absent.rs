@@ -1,4 +1,4 @@
-//! The bucket of a binary that was built without object stores: there is none.
+//! The bucket of a binary that was built without object stores: it can't be opened.
 
 use std::path::{Path, PathBuf};
 

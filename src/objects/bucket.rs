@@ -245,7 +245,7 @@ impl Bucket {
         }
     }
 
-    /// Deletes an object; that it is not there is no error.
+    /// Deletes an object; a missing one is not an error.
     ///
     /// # Errors
     /// The store can't be reached, or refuses.

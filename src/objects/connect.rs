@@ -14,7 +14,7 @@ use super::{Error, Url};
 
 const RETRIES: &str = "DECANT_OBJECTS_RETRIES";
 const DEFAULT_RETRIES: usize = 10;
-/// An answer may take as long as it keeps coming: a large range over a slow line is no failure.
+/// An answer may take as long as it keeps coming: a large range over a slow line is not a failure.
 const REQUEST_TIMEOUT: &str = "1 hour";
 /// A line that has said nothing for so long is dead.
 const READ_TIMEOUT: &str = "30 seconds";
@@ -111,7 +111,7 @@ fn is_loopback(endpoint: &str) -> bool {
 fn choose_tls() {
     static CHOSEN: Once = Once::new();
     CHOSEN.call_once(|| {
-        // Fails only when somebody has chosen already, which is as good.
+        // Fails only where a provider is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }

@@ -75,7 +75,7 @@ impl Bucket {
             let (file, found) = self.fetch(wanted, path)?;
             let is_right = match wanted.blake3 {
                 Some(expected) => found.blake3 == expected,
-                // The tag of an object that is encrypted with a key of its own looks like an MD5 and is none: there, twice the same
+                // The tag of an object that is encrypted with a key of its own looks like an MD5 and is not one: there, twice the same
                 // bytes must do.
                 None => found.md5.is_none_or(|md5| md5 == tag(wanted)) || before == Some(found.blake3),
             };

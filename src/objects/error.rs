@@ -7,7 +7,7 @@ use crate::support::exit::{ExitKind, Kind};
 use crate::support::hash::Digest;
 use crate::support::text::bytes;
 
-/// Each names the object or file, what was expected, what was found and what to do.
+/// An error of an object store: the object or file, what was expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A URL, in a binary without the feature.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::support::exit::{ExitKind, Kind};
 use crate::{stage_one, store, teacher};
 
-/// Each is one sentence that names the thing, what was expected and what to do.
+/// An error of a plan, as one sentence that names the thing, what was expected and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An error that would stop stage one.

@@ -4,7 +4,6 @@ mod cache;
 mod cost;
 mod encodings;
 mod error;
-mod folder;
 mod probe;
 mod units;
 

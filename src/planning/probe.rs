@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
+use tempfile::TempDir;
 
 use super::encodings::{encodings, level};
-use super::folder::Scratch;
 use super::{Error, PlannedCache};
 use crate::config::{self, Pipeline};
 use crate::dataset::{Dataset, Sample, Split, SplitName};
@@ -64,7 +64,7 @@ impl Probe {
         planned: &PlannedCache,
         context: &Context,
     ) -> Result<Self, Error> {
-        let scratch = Scratch::new()?;
+        let scratch = TempDir::new().map_err(|source| Error::Scratch { path: std::env::temp_dir(), source })?;
         let clock = Instant::now();
         let model = OnnxModel::read(&pipeline.teacher)?;
         let open = |tuning| model.open_team(tuning);

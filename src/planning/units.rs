@@ -155,7 +155,7 @@ fn stage_one(shards: &[PlannedShard], parts: Option<usize>, commands: &Commands)
         };
         return shards.iter().enumerate().map(unit).collect();
     };
-    // As `teacher-cache --shard` deals them out; a part without a shard is no unit.
+    // As `teacher-cache --shard` deals them out; a part without a shard is not a unit.
     let unit = |part: usize| {
         let own: Vec<&PlannedShard> = shards.iter().skip(part).step_by(parts).collect();
         StageOneUnit {

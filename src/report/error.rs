@@ -6,7 +6,7 @@ use crate::support::exit::{ExitKind, Kind};
 use crate::support::overwrite::Refused;
 use crate::{dataset, store, sweep, train, view};
 
-/// Each is one sentence that names the thing, what was expected and what to do.
+/// An error of a report, as one sentence that names the thing, what was expected and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A path that a report can't be about.
@@ -37,7 +37,7 @@ pub enum Error {
         /// Where they were looked for.
         dir: PathBuf,
     },
-    /// A sweep's list of runs can't be read or is none.
+    /// A sweep's list of runs can't be read or is malformed.
     #[error(transparent)]
     Sweep(#[from] sweep::Error),
     /// None of the runs has finished.

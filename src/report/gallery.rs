@@ -63,7 +63,7 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// For each class the image of which the teacher is least sure and one of which it is as sure as of most, at the
+    /// Two cards for each class: the image that the teacher is least sure of, and one that it is as sure of as of most, at the
     /// temperature nearest to `temperature`.
     ///
     /// # Errors

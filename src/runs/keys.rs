@@ -39,7 +39,7 @@ mod tests {
             mean: Some([0.5; 3]),
             std: Some([0.5; 3]),
             image_size: Some(config::ImageSize::Square(224)),
-            resample: Some(config::Resample::Bicubic),
+            resample: Some(config::Filter::Bicubic),
             crop_pct: Some(0.9),
             ..config::Teacher::default()
         };

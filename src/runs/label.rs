@@ -1,4 +1,4 @@
-//! A run's name and tags: what people call it. They stand beside the run's files and are no part of its key or its bytes.
+//! A run's name and tags: what people call it. They stand beside the run's files and are not part of its key or its bytes.
 
 use std::path::Path;
 

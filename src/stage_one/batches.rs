@@ -25,7 +25,7 @@ pub(super) struct Buffers {
 pub(super) struct Batch {
     /// Its place among all batches.
     pub number: u64,
-    /// Its pixels, of which the first `rows.len()` images count.
+    /// Its pixels; only the first `rows.len()` images count.
     pub buffers: Buffers,
 }
 
@@ -129,7 +129,7 @@ pub(super) struct Piece {
     batch: Arc<Open>,
 }
 
-/// A batch of which pieces are missing.
+/// A batch that still lacks pieces.
 struct Open {
     number: u64,
     filling: Mutex<Filling>,

@@ -8,7 +8,7 @@ use crate::support::exit::{ExitKind, Kind};
 use crate::support::hash::Digest;
 use crate::{dataset, store, teacher, view};
 
-/// Each names the file or image, what was expected, what was found and what to do.
+/// An error of stage one: the file or image, what was expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The teacher can't be had, does not fit the dataset, or fails.

@@ -21,7 +21,7 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// A shard of which nothing is known.
+    /// A shard without a known row.
     #[cfg(test)]
     pub fn whole(spec: ShardSpec) -> Self {
         Self { spec, rows: None, kept: BTreeMap::new() }

@@ -100,7 +100,7 @@ impl Pipeline<'_> {
                 let channels = channels.clone();
                 scope.spawn(move || self.teach(*teacher, &channels));
             }
-            // What the threads hold alone keeps the ways open.
+            // The channels stay open only while the threads hold their ends.
             drop((channels, fill));
             let mut answers = Answers {
                 next: 0,

@@ -1,4 +1,4 @@
-//! Does the teacher still say what the cache holds? A real drift is told from rounding by the teacher's own noise floor: how
+//! Checks that the teacher still gives the logits that a cache holds. Drift is told from rounding by the teacher's own noise floor: how
 //! far its logits for the same pixels differ between batch sizes.
 
 use rand::Rng;

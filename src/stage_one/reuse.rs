@@ -14,7 +14,7 @@ use crate::teacher::{Description, Identity};
 /// Classes that are not the dataset's; a cache that is damaged; a store that can't be reached.
 pub fn reuse(dataset: &Dataset, teacher: &Identity, settings: &Settings) -> Result<Option<Summary>, Error> {
     let order = teacher.class_order(&dataset.classes)?;
-    // What ran the teacher is no part of the key.
+    // The provider and runtime are not part of the key.
     let nothing = Description {
         model: teacher.model.clone(),
         device: ProviderDevice::CPU,

@@ -13,7 +13,7 @@ use crate::teacher::Teacher;
 /// manifest lists them. Gives the dataset that the cache is of as well.
 ///
 /// # Errors
-/// As [`run_all`]; a split of which nothing is left.
+/// As [`run_all`]; a split that would be left without a sample.
 pub fn run_all_skipping(
     mut dataset: Dataset,
     teachers: &mut [&mut dyn Teacher],

@@ -1,4 +1,4 @@
-//! Ways to run a teacher side by side: do they give the same bits, and how fast are they?
+//! A trial of several ways to run a teacher: whether they give the same bits, and how fast each is.
 
 use std::time::{Duration, Instant};
 

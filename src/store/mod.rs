@@ -4,7 +4,7 @@
 //! left, fills a [`ShardWriter`] for each and ends with [`CacheBuilder::complete`]; stage two calls [`pull`], [`Cache::open`],
 //! [`Cache::check_dataset`] and [`Cache::check_content`], and gathers batches from [`Cache::split`].
 //!
-//! The rooms, each of which imports from those before it only: `format` (what the files say), `read`, `write`, `tools`, `remote`.
+//! The submodules, each of which imports only from those before it: `format` (what the files say), `read`, `write`, `tools`, `remote`.
 
 mod cache_builder;
 mod error;

@@ -122,7 +122,7 @@ fn is_locked(file: &File) -> bool {
     matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
-/// Whether `path` still leads to the open `file`, which somebody may have removed before it was locked.
+/// Whether `path` still leads to the open `file`, which another process may have removed before it was locked.
 fn is_at(file: &File, path: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -147,7 +147,7 @@ pub fn is_temporary(path: &Path) -> bool {
 /// that dies.
 ///
 /// # Errors
-/// Whatever the file system says; that somebody else was first is no error.
+/// Whatever the file system says; a file that another process removed first is not an error.
 pub fn remove_if_abandoned(path: &Path) -> io::Result<bool> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let process = name.strip_suffix(TEMPORARY_SUFFIX).and_then(|rest| rest.rsplit('.').next());

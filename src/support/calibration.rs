@@ -1,4 +1,4 @@
-//! How often, how surely and how well calibrated a classifier is right, teacher or student.
+//! Accuracy, likelihood and calibration of a classifier, teacher or student.
 
 use super::exp::exp_of_negative;
 

@@ -21,7 +21,7 @@ const HALF_LN2: f64 = f64::from_bits(0x3fd6_2e42_ffff_ffff);
 const THREE_HALVES_LN2: f64 = f64::from_bits(0x3ff0_a2b1_ffff_ffff);
 const TINY: f64 = f64::from_bits(0x3e30_0000_ffff_ffff);
 
-/// `exp(x)` for `x <= 0`; 1 above, and 0 for what is no number.
+/// `exp(x)` for `x <= 0`; 1 above, and 0 for NaN.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "inlined into callers of several instruction sets")]
 pub(crate) fn exp_of_negative(x: f64) -> f64 {

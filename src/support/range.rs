@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Numbers between two bounds, each of which may be left out itself.
+/// Numbers between two bounds; either bound may be excluded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
     from: f64,

@@ -1,4 +1,4 @@
-//! Work on threads of its own.
+//! Work that runs side by side, each piece on its own thread.
 
 use std::thread::{ScopedJoinHandle, scope};
 

@@ -6,7 +6,7 @@ use crate::support::exit::{ExitKind, Kind};
 use crate::support::hash::Digest;
 use crate::{config, store, train};
 
-/// Each is one sentence that names the thing, what was expected and what to do.
+/// An error of a sweep, as one sentence that names the thing, what was expected and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The pipeline file, or a value of its `[sweep]`.
@@ -38,7 +38,7 @@ pub enum Error {
         /// How many there may be.
         most: usize,
     },
-    /// An axis or range that is none.
+    /// A value that is not an axis or a range.
     #[error("{place}: {key} = {value}, expected {expected}")]
     Axis {
         /// File and line.

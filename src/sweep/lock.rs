@@ -69,7 +69,7 @@ impl Lock {
     /// The lock of a sweep's results.
     ///
     /// # Panics
-    /// When a row's key is none.
+    /// When a row's key is not a digest.
     pub fn of(plan: &Plan, results: &Results) -> Self {
         let first = &plan.runs[0].setup;
         let mut caches: Vec<Digest> =
@@ -99,7 +99,7 @@ impl Lock {
     /// Reads a lockfile.
     ///
     /// # Errors
-    /// A file that can't be read or is none.
+    /// A file that can't be read or is not a lockfile.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = files::read_text(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         // Decant 0.1.0 wrote no checksum.

@@ -1,4 +1,4 @@
-//! A sweep: a grid of runs, of which those that exist are not trained again, and a table of their results.
+//! A sweep: a grid of runs and a table of their results. A run that exists is not trained again.
 //!
 //! [`expand`] makes [`Point`]s of a pipeline's `[sweep]`, [`Plan::new`] finds which of them are done, [`run`] trains the
 //! rest, and [`Results`] writes the results. A run of a sweep is a run of `train-student`: same key, same folder,

@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 use super::external::{Shapes, metadata, shapes};
 use super::location::{Location, read};
 use super::{Error, embedded};
-use crate::config::{self, Resample};
+use crate::config;
 use crate::support::files::TEXT_LIMIT;
 use crate::support::labels::class_names;
 use crate::support::python_json;
-use crate::view::{EvaluationTransform, Filter, Preprocess};
+use crate::view::{EvaluationTransform, Preprocess};
 
 /// The description of a model.
 #[derive(Clone, Debug)]
@@ -91,8 +91,9 @@ impl Described {
 /// The preprocessing that `[teacher]` describes; nothing where it describes none, or where nothing says the size.
 fn of_pipeline(teacher: &config::Teacher, shapes: &Shapes) -> Result<Option<Preprocess>, Error> {
     let size = teacher.image_size.map(config::ImageSize::height_and_width).or(shapes.image_size());
-    let filter = teacher.resample.map(Resample::name).and_then(Filter::from_name);
-    let (Some(size), Some(filter), Some(mean), Some(std)) = (size, filter, teacher.mean, teacher.std) else {
+    let (Some(size), Some(filter), Some(mean), Some(std)) =
+        (size, teacher.resample, teacher.mean, teacher.std)
+    else {
         return Ok(None);
     };
     let transform =

@@ -1,13 +1,13 @@
 //! Errors of a teacher and of the library that runs it.
 
-use crate::support::exit::{ExitKind, Kind};
-use crate::support::hub;
 use std::io;
 use std::path::PathBuf;
 
 use crate::config::ProviderDevice;
+use crate::support::exit::{ExitKind, Kind};
+use crate::support::hub;
 
-/// Each names the file, what was expected, what was found and what to do.
+/// An error of a teacher: the file, what was expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No ONNX Runtime library was found.
@@ -205,7 +205,7 @@ pub enum Error {
         /// The shape that preprocessing makes.
         found: String,
     },
-    /// The preprocessing is none that this program knows.
+    /// The preprocessing is not one that this program knows.
     #[error(transparent)]
     Preprocess(#[from] crate::view::Error),
     /// Teacher and dataset know different classes.

@@ -24,7 +24,7 @@ const DEEPEST: usize = 64;
 /// The file names that the tensors of `model` refer to, relative to its folder, sorted.
 ///
 /// # Errors
-/// The bytes are no protobuf message, or no `ModelProto`; the text says what is wrong.
+/// The bytes are not a protobuf message, or not a `ModelProto`; the text says what is wrong.
 pub(super) fn external_files(model: &[u8]) -> Result<BTreeSet<String>, String> {
     let mut files = BTreeSet::new();
     let mut has_graph = false;
@@ -42,7 +42,7 @@ pub(super) fn external_files(model: &[u8]) -> Result<BTreeSet<String>, String> {
 /// The `metadata_props` of `model`, key by key.
 ///
 /// # Errors
-/// The bytes are no protobuf message.
+/// The bytes are not a protobuf message.
 pub(super) fn metadata(model: &[u8]) -> Result<BTreeMap<String, String>, String> {
     let mut found = BTreeMap::new();
     for field in Fields(model) {

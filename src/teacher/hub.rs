@@ -19,7 +19,7 @@ const DESCRIPTIONS: [&str; 3] = ["config.json", "preprocessor_config.json", "pro
 /// Fetches the model, its external data and what describes it; the local cache is used for what it has.
 ///
 /// # Errors
-/// An id that is none, a hub that can't be reached, a repository without an ONNX file.
+/// A malformed id, a hub that can't be reached, a repository without an ONNX file.
 pub(super) fn fetch(id: &str) -> Result<Location, Error> {
     fetch_with(id, Settings::new(|name| std::env::var(name).ok(), user_cache::shared()))
 }

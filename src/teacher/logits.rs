@@ -38,7 +38,7 @@ pub(super) fn append(
     Err(format!("expected finite logits, found {value}"))
 }
 
-/// Takes the logarithm of probabilities. One of 0 becomes that of the least float; the text says what is no probability.
+/// Takes the logarithm of probabilities. One of 0 becomes that of the smallest float; the text names a value that is not a probability.
 pub(super) fn of_probabilities(values: &mut [f32]) -> Result<(), String> {
     // A half-precision softmax rounds.
     if let Some(value) = values.iter().find(|value| !(0.0..=1.001).contains(*value)) {

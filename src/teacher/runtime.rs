@@ -18,7 +18,7 @@ const TENSORRT_FOLDERS: [&str; 2] = ["tensorrt_libs", "tensorrt_cu13_libs"];
 /// TensorRT's libraries, each after what it needs.
 const TENSORRT_DYLIBS: [&str; 3] = ["libnvinfer.so.10", "libnvinfer_plugin.so.10", "libnvonnxparser.so.10"];
 
-/// The loaded library and its environment, of which a process has one.
+/// The loaded library and its environment; a process has one.
 pub struct Runtime {
     /// The library that was loaded.
     pub found: Found,

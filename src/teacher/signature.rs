@@ -96,7 +96,7 @@ fn pick<'a>(outlets: &'a [Outlet], name: &str, rank: usize) -> Option<Candidate<
     candidates.into_iter().nth(index)
 }
 
-/// A dimension of which the model states the size.
+/// A dimension whose size the model states.
 fn fixed(dimension: i64) -> Option<usize> {
     usize::try_from(dimension).ok()
 }

@@ -6,7 +6,7 @@ use super::layout::{BEST, TIMING_FILE};
 use crate::support::exit::{ExitKind, Kind};
 use crate::{dataset, store, student, view};
 
-/// Each is one sentence that names the thing, what was expected and what to do.
+/// An error of stage two, as one sentence that names the thing, what was expected and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The dataset can't be opened or read.

@@ -32,7 +32,7 @@ impl Pixels {
             images.fill(rows, &mut pixels)?;
             return Ok(Self::Host(pixels));
         };
-        // Whole words, of which the last may be longer than the pixels.
+        // Whole words; the last may be longer than the pixels.
         let mut bytes = vec![0; values.next_multiple_of(WORD)];
         images.fill_bytes(rows, &mut bytes[..values])?;
         let (height, width) = images.size();
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn bytes_become_the_bits_of_the_host_on_the_device() {
-        // 3 * 5 * 5 values are no whole words.
+        // 3 * 5 * 5 values do not fill whole words.
         let side = 5;
         let preprocess = Preprocess::for_student(side, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
         let image = |seed: u32| {

@@ -221,7 +221,7 @@ impl Setup {
     }
 }
 
-/// A pipeline without the name and tags of its run, which are no part of the run's files.
+/// A pipeline without the name and tags of its run, which the run's files leave out.
 fn unnamed(mut pipeline: Pipeline) -> Pipeline {
     pipeline.train.name = None;
     pipeline.train.tags = Vec::new();

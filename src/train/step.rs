@@ -318,7 +318,7 @@ mod tests {
         let (expected, expected_weights) = two_steps(&[8], &float32, Freeze::None);
         let bfloat16 = Train { precision: Precision::Bfloat16, ..float32 };
         let (found, found_weights) = two_steps(&[8], &bfloat16, Freeze::None);
-        // bfloat16 has 8 bits of precision, and BatchNorm over eight samples, of which this student's last layers see one pixel
+        // bfloat16 has 8 bits of precision, and BatchNorm over eight samples, where this student's last layers see one pixel
         // each, makes much of the last of them.
         for (found, expected) in found.iter().zip(&expected) {
             assert!((found.total / expected.total - 1.0).abs() < 0.4, "{found:?} is not near {expected:?}");

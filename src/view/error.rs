@@ -2,7 +2,7 @@
 
 use super::limits::{MAX_PIXELS, MAX_SIDE};
 
-/// The messages about an image say what it is and leave its name to the caller, who knows it:
+/// An error of an image or its preprocessing. The messages about an image leave its name to the caller, who knows it:
 /// `format!("{name} {error}")` reads as one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -1,43 +1,11 @@
-//! Pillow's resampling filters and the integer weights that it makes of them.
+//! The integer weights that Pillow makes of its resampling filters.
 
 use std::f64::consts::PI;
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
-
-/// A resampling filter, named and numbered as Pillow's `Resampling` does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Filter {
-    /// 0: the nearest pixel.
-    Nearest,
-    /// 1: a windowed sinc over three pixels.
-    Lanczos,
-    /// 2: a triangle, widened when shrinking.
-    Bilinear,
-    /// 3: Keys' cubic with a = -0.5.
-    Bicubic,
-    /// 4: the mean of the pixels under the target.
-    Box,
-    /// 5: a windowed sinc over one pixel.
-    Hamming,
-}
+pub use crate::config::Filter;
 
 impl Filter {
-    /// The filter of a `resample` number in `preprocessor_config.json`.
-    pub fn from_pillow(number: u64) -> Option<Self> {
-        let filters = [Self::Nearest, Self::Lanczos, Self::Bilinear, Self::Bicubic, Self::Box, Self::Hamming];
-        filters.get(usize::try_from(number).ok()?).copied()
-    }
-
-    /// The filter of a name in lower case, such as `bicubic`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        let number = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
-            .iter()
-            .position(|known| *known == name);
-        Self::from_pillow(number? as u64)
-    }
-
     /// How far it reaches at scale 1, in source pixels.
     fn support(self) -> f64 {
         match self {

@@ -17,7 +17,7 @@ use super::resample_plain::vertical_plain;
 
 /// Taps in one step.
 const TAPS: usize = 4;
-/// Bytes that one step reads, of which it uses 12.
+/// Bytes that one step reads; it uses 12 of them.
 const READ: usize = 16;
 const LOW_BITS: u32 = 11;
 

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{TINY, Workshop};
 use serde_json::Value;
+
+use crate::common::{TINY, Workshop};
 
 fn workshop(more: &str) -> Workshop {
     let workshop = Workshop::new();

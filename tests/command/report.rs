@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use crate::common::{TINY, Workshop, copy, reseal, unsealed};
 use serde_json::Value;
+
+use crate::common::{TINY, Workshop, copy, reseal, unsealed};
 
 /// A cache and four finished runs, made once for every test here.
 struct Made {

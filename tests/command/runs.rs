@@ -7,6 +7,8 @@ use decant::support::hash::FieldHasher;
 use decant::train::{Description, REVISION};
 use serde_json::Value;
 
+use crate::common::{TINY, Workshop};
+
 /// Two finished runs of [`TINY`], the first called `wide`.
 fn made() -> Workshop {
     let workshop = Workshop::new();

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::common::{TINY, Workshop};
 use serde_json::Value;
+
+use crate::common::{TINY, Workshop};
 
 const GRID: &str = "[sweep]\ntrain.temperature = [1, 5]\ntrain.lambda = [0, 0.5]\ntrain.seed = [0, 1]\n";
 

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::{fs, path::Path};
 
-use crate::uniform::uniform;
 use burn::{
     module::{Module, Param, ParamId},
     optim::GradientsParams,
@@ -16,6 +15,8 @@ use decant::{
     train::{ema::Ema, optimizer::optimizer},
 };
 use serde::Deserialize;
+
+use crate::uniform::uniform;
 
 const RATE: f64 = 0.05;
 

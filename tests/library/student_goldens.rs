@@ -4,7 +4,6 @@
 
 use std::{collections::BTreeMap, collections::HashMap, fs, path::Path};
 
-use crate::uniform::uniform;
 use burn::{
     module::{Module, ModuleVisitor, Param},
     optim::{AdamWConfig, GradientsParams},
@@ -21,6 +20,8 @@ use decant::{
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::Deserialize;
+
+use crate::uniform::uniform;
 
 pub(crate) const CLASSES: usize = 3;
 pub(crate) const BATCH: usize = 4;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use decant::config::{self, ClassMatching, ImageSize, Resample};
+use decant::config::{self, ClassMatching, Filter, ImageSize};
 use decant::teacher::{OnnxTeacher, Teacher, identify};
 
 use crate::teacher_support::{CLASSES, copy_of, golden, on_cpu};
@@ -179,7 +179,7 @@ pub(crate) fn bare(folder: &Path) -> config::Teacher {
         mean: Some([0.5; 3]),
         std: Some([0.5; 3]),
         image_size: Some(ImageSize::Square(32)),
-        resample: Some(Resample::Bilinear),
+        resample: Some(Filter::Bilinear),
         ..on_cpu(folder)
     }
 }
@@ -194,7 +194,7 @@ fn a_bare_model_is_described_in_the_pipeline_file() {
     let without_size = config::Teacher { image_size: None, ..teacher.clone() };
     assert_eq!(identify(&without_size).unwrap().fingerprint, expected.fingerprint);
     let cropped =
-        config::Teacher { crop_pct: Some(0.875), resample: Some(Resample::Bicubic), ..teacher.clone() };
+        config::Teacher { crop_pct: Some(0.875), resample: Some(Filter::Bicubic), ..teacher.clone() };
     let cropped = identify(&cropped).unwrap();
     assert_eq!(
         cropped.preprocess.resize().to_string(),

@@ -13,7 +13,7 @@ from datasets import load_dataset
 
 
 def main(cache: str) -> None:
-    # The folder alone is enough: train, validation and test are found by their names.
+    # The folder is enough: train, validation and test are found by their names.
     splits = load_dataset(cache)
     # A split by its shards.
     train = load_dataset("parquet", data_files=f"{cache}/train/*.parquet", split="train").with_format("numpy")

@@ -1,12 +1,11 @@
 //! `decant cache inspect`: what a cache holds, the teacher's quality, and what the encoding lost.
 
-use crate::cli::output::{fitted, out, outln};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::cli::Failure;
-use crate::cli::output::{bytes, numbers, percent, print_json};
+use crate::cli::output::{bytes, fitted, numbers, out, outln, percent, print_json};
 use crate::store::{self, Cache, Confusion, Entropy, Manifest, Summary, TeacherQuality};
 use crate::support::table::Table;
 

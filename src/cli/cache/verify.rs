@@ -1,15 +1,14 @@
-//! `decant cache verify`: is every byte what was written, and would the teacher say the same today?
+//! `decant cache verify`: every byte is compared with what was written and, on request, the logits with what the teacher gives today.
 
-use crate::cli::output::{fitted, out, outln};
-use crate::support::context::Context;
 use std::path::{Path, PathBuf};
 
 use crate::cli::Failure;
-use crate::cli::output::bytes;
+use crate::cli::output::{bytes, fitted, out, outln};
 use crate::config;
 use crate::dataset::Dataset;
 use crate::stage_one::{Recomputed, recompute};
 use crate::store::{self, Cache};
+use crate::support::context::Context;
 use crate::support::table::Table;
 use crate::teacher::{OnnxTeacher, Teacher};
 
@@ -18,7 +17,7 @@ use crate::teacher::{OnnxTeacher, Teacher};
 pub struct Args {
     /// The cache's folder
     cache: PathBuf,
-    /// Run the teacher on N random rows again, alone and in other batch sizes, and compare
+    /// Run the teacher on N random rows again, one by one and in other batch sizes, and compare
     #[arg(long, value_name = "N", requires = "pipeline")]
     recompute: Option<usize>,
     /// The pipeline file that the cache was made from, for --recompute

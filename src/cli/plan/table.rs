@@ -1,7 +1,6 @@
 //! A plan for people, in 80 columns.
 
-use crate::cli::output::{bytes, count, fitted, percent, seconds};
-use crate::cli::output::{out, outln};
+use crate::cli::output::{bytes, count, fitted, out, outln, percent, seconds};
 use crate::config::Pipeline;
 use crate::dataset::Dataset;
 use crate::planning::{Cost, EncodingCost, PlannedCache};

@@ -1,10 +1,9 @@
 //! The plan of a sweep, for people and programs.
 
-use crate::cli::output::{fitted, out, outln};
 use std::path::PathBuf;
 
 use crate::cli::Failure;
-use crate::cli::output::{numbers, seconds};
+use crate::cli::output::{fitted, numbers, out, outln, seconds};
 use crate::config::Pipeline;
 use crate::support::table::Table;
 use crate::sweep::{self, Plan, Points};

@@ -1,13 +1,12 @@
 //! `decant sweep --run ID` and `--part I/N`: some runs of a sweep that several processes share.
 
-use crate::cli::output::outln;
-use crate::support::context::Context;
 use std::sync::Arc;
 
 use super::Args;
 use crate::cli::Failure;
-use crate::cli::output::print_json;
+use crate::cli::output::{outln, print_json};
 use crate::config::Pipeline;
+use crate::support::context::Context;
 use crate::sweep::{self, Plan, Points, Selection, Trained, Units};
 use crate::train::Session;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::support::hub;
 
-/// Each names the dataset, what was expected, what was found and what to do.
+/// An error of a dataset on the hub: the dataset, what was expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
     /// `hub:` is not followed by a dataset's id.

@@ -12,7 +12,7 @@ use super::SplitName;
 use crate::objects;
 use crate::support::exit::{ExitKind, Kind};
 
-/// Each names the place, what was expected, what was found and what to do.
+/// An error of a dataset: the place, what was expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Parquet files.

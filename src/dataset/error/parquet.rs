@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Each names the file, what was expected, what was found and what to do.
+/// An error of a parquet file: the file, what was expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ParquetError {
     /// A parquet file can't be read.

@@ -195,7 +195,7 @@ pub enum Mismatch {
         found: usize,
     },
 
-    /// The teacher gave a logit that is no number.
+    /// The teacher gave a logit that is not finite.
     #[error(
         "the teacher's logit of class {class} for sample {sample} view {view} of split {split:?} is {value}; \
          such a target would ruin a student: check the model, and its precision if it runs in float16"
@@ -246,7 +246,7 @@ pub enum Mismatch {
         classes: usize,
     },
 
-    /// A label that is no class.
+    /// A label that is not a class.
     #[error("sample {sample} of split {split:?} has label {label}, expected -1 (unlabelled) or 0 to {last}")]
     LabelRange {
         /// The split.
@@ -259,7 +259,7 @@ pub enum Mismatch {
         last: usize,
     },
 
-    /// A crop that is no rectangle.
+    /// A crop that is not a rectangle.
     #[error(
         "sample {sample} view {view} of split {split:?} has crop {crop:?}, expected finite numbers and a width and height above 0"
     )]
@@ -322,7 +322,7 @@ pub enum Mismatch {
     OtherBytes {
         /// The URL that was committed.
         url: String,
-        /// The digest that this worker came to.
+        /// The digest of what this worker made.
         made: Digest,
         /// The digest that was committed.
         found: Digest,

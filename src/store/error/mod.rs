@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a cache. Which kind of trouble it is, is its type.
+//! Errors of a cache. The kind of an error is its type.
 
 mod damage;
 mod mismatch;
@@ -12,7 +12,7 @@ pub use mismatch::Mismatch;
 use crate::objects;
 use crate::support::exit::{ExitKind, Kind};
 
-/// Why a cache could not be written or is not used.
+/// An error of writing or using a cache.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

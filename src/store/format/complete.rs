@@ -1,4 +1,4 @@
-//! `complete.json`: written last, it says that a cache is whole, and what it is worth.
+//! `complete.json`: written last, it says that a cache is whole and states the teacher's quality.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub struct Complete {
     pub key: Digest,
     /// BLAKE3 of `manifest.json`.
     pub manifest_blake3: Digest,
-    /// The cache's content hash: over its key and the rows of every shard, in order. Soft columns are no part of it.
+    /// The cache's content hash: over its key and the rows of every shard, in order. Soft columns are not part of it.
     pub content: Digest,
     /// The temperatures that every shard has soft targets at, ascending.
     pub temperatures: Vec<f32>,

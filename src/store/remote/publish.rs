@@ -45,7 +45,7 @@ impl RemoteCache {
         Ok(missing)
     }
 
-    /// Uploads a finished shard of the local copy and commits its record. That somebody else has committed the same bytes is as good.
+    /// Uploads a finished shard of the local copy and commits its record. The same bytes committed by another process will do.
     pub fn commit(&self, manifest: &Manifest, spec: &ShardSpec, record: &ShardRecord) -> Result<(), Error> {
         let file = self.dir.join(&spec.path);
         let found = Digest::of_file(&file).map_err(Error::io("read", &file))?;
@@ -75,7 +75,7 @@ impl RemoteCache {
 
     /// Commits `complete.json` once every shard is committed, and removes what no record names.
     ///
-    /// Every shard is brought here first, for it says what the teacher is worth on all of them.
+    /// Every shard is downloaded first, since `complete.json` states the teacher's quality on all of them.
     pub fn complete(&self, manifest: &Manifest) -> Result<Complete, Error> {
         if let Some((_, Some(complete))) = self.refresh()? {
             return Ok(complete);

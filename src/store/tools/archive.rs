@@ -187,7 +187,7 @@ pub fn unpack(archive: &Path, root: &Path) -> Result<PathBuf, Error> {
     Ok(target)
 }
 
-/// An archive that is read entry by entry, each of which must be the expected one.
+/// An archive that is read entry by entry; each entry must be the expected one.
 struct Unpacking<'a, R: Read> {
     archive: &'a Path,
     entries: tar::Entries<'a, R>,

@@ -13,7 +13,7 @@ use crate::support::context::Context;
 /// read.
 ///
 /// # Errors
-/// A temperature that is none; [`Mismatch::RestUnknown`](crate::store::Mismatch::RestUnknown) for a cache of kept classes; [`Error::Stopped`]; whatever is damaged or can't be
+/// A value that is not a temperature; [`Mismatch::RestUnknown`](crate::store::Mismatch::RestUnknown) for a cache of kept classes; [`Error::Stopped`]; whatever is damaged or can't be
 /// written.
 pub fn add_temperatures(dir: &Path, temperatures: &[f32], context: &Context) -> Result<(), Error> {
     let manifest = Manifest::read(dir)?;

@@ -68,7 +68,7 @@ pub fn verify(dir: &Path) -> Result<Report, Error> {
     })
 }
 
-/// Works out again what the teacher is worth on each split, and compares it with `complete.json`.
+/// Computes the teacher's quality on each split again and compares it with `complete.json`.
 fn check_quality(dir: &Path, manifest: &Arc<Manifest>, complete: &Complete) -> Result<(), Error> {
     let splits = reader::open_splits(dir, manifest, &complete.shards)?;
     for (rows, recorded) in splits.iter().zip(&complete.teacher_quality) {

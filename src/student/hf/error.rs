@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-/// Why a student could not be read or written.
+/// An error of reading or writing a student.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file is not there or can't be read.

@@ -9,11 +9,11 @@ const FLOATS: [u64; 4] = [1, 10, 11, 16];
 /// UINT8 and INT8, the weights of a quantised model.
 const BYTES: [u64; 2] = [2, 3];
 
-/// The trained values among the initial values of `model`'s graph: tensors of floating-point numbers that are no scalars, and the
+/// The trained values among the initial values of `model`'s graph: tensors of floating-point numbers that are not scalars, and the
 /// matrices and kernels of a quantised model; BatchNorm's running mean and variance are not trained.
 ///
 /// # Errors
-/// The bytes are no protobuf message.
+/// The bytes are not a protobuf message.
 pub(super) fn count(model: &[u8]) -> Result<u64, String> {
     let malformed = |_: Malformed| "it is cut short or not in ONNX's format".to_owned();
     counted(model).map_err(malformed)

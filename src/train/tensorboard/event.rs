@@ -124,7 +124,7 @@ struct SessionEnd {
     status: i32,
 }
 
-/// `google.protobuf.Value`, of which exactly one field is set.
+/// `google.protobuf.Value`; exactly one field is set.
 #[derive(Clone, PartialEq, Message)]
 struct HParam {
     #[prost(double, optional, tag = "2")]

@@ -35,7 +35,7 @@ use crate::support::tfrecord::{Records, framed};
 const FOLDER: &str = "tensorboard";
 /// TensorBoard takes every file for one of events that has `tfevents` in its name.
 const FILE: &str = "events.out.tfevents.decant";
-/// Mistakes of which a picture is kept.
+/// How many mistakes are kept as pictures.
 pub const MISTAKES: usize = 8;
 /// The largest event file that is read, in bytes.
 const LIMIT: u64 = 4 << 30;

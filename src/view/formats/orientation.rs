@@ -83,7 +83,7 @@ pub(super) fn unit_size(kind: u16) -> Option<u64> {
     }
 }
 
-/// The first value as a small whole number. Bytes and text are none, because Pillow compares with numbers.
+/// The first value as a small whole number. Bytes and text give none, because Pillow compares with numbers.
 fn value(order: ByteOrder, kind: u16, data: &[u8]) -> Option<u8> {
     let real = match kind {
         3 => f64::from(order.u16(data, 0)?),

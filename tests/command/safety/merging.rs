@@ -14,7 +14,7 @@ fn alone(workshop: &Workshop) -> std::collections::BTreeMap<std::path::PathBuf, 
     files(&workshop.path().join("alone"), &[])
 }
 
-/// Runs several commands at once and gives what each came to.
+/// Runs several commands at once and gives the outcome of each.
 fn together(workshop: &Workshop, commands: &[&[&str]]) -> Vec<Output> {
     std::thread::scope(|scope| {
         let running: Vec<_> =

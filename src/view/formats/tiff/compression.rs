@@ -115,7 +115,7 @@ fn deflate(data: &[u8], length: usize) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// White is 0 and black is 1.
+/// Undoes CCITT group 4 fax: white is 0 and black is 1.
 fn fax(data: &[u8], length: usize, width: usize, rows: usize) -> Result<Vec<u8>, Error> {
     let columns = u16::try_from(width).map_err(|_| unsupported(FORMAT, "so wide in CCITT compression"))?;
     let mut out = Vec::with_capacity(length);
