@@ -14,7 +14,13 @@ use decant::support::hash::Digest;
 use decant::view::Preprocess;
 
 /// The manifest of a cache of one split that no teacher made.
-pub fn manifest(name: &str, rows: u64, classes: usize, temperatures: &[f32], shard_rows: u32) -> Manifest {
+pub(crate) fn manifest(
+    name: &str,
+    rows: u64,
+    classes: usize,
+    temperatures: &[f32],
+    shard_rows: u32,
+) -> Manifest {
     let dataset = DatasetIdentity {
         left_out: Vec::new(),
         name: "made up".to_owned(),
@@ -38,7 +44,7 @@ pub fn manifest(name: &str, rows: u64, classes: usize, temperatures: &[f32], sha
 }
 
 /// Logits of many rows, cheaply: a window into this slides on by a prime.
-pub fn noise(classes: usize) -> Vec<f32> {
+pub(crate) fn noise(classes: usize) -> Vec<f32> {
     let mut state = 1u32;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -48,7 +54,7 @@ pub fn noise(classes: usize) -> Vec<f32> {
 }
 
 /// Fills one shard as stage one does.
-pub fn fill(dir: &Path, manifest: &Manifest, spec: &ShardSpec, noise: &[f32]) -> ShardWriter {
+pub(crate) fn fill(dir: &Path, manifest: &Manifest, spec: &ShardSpec, noise: &[f32]) -> ShardWriter {
     let mut writer = ShardWriter::create(dir, manifest, spec);
     for row in 0..spec.rows {
         let (sample, view) = spec.identity(row);
@@ -70,7 +76,7 @@ pub fn fill(dir: &Path, manifest: &Manifest, spec: &ShardSpec, noise: &[f32]) ->
 }
 
 /// A complete cache under `root`.
-pub fn cache(root: &Path, manifest: &Manifest) -> PathBuf {
+pub(crate) fn cache(root: &Path, manifest: &Manifest) -> PathBuf {
     let (dir, manifest) = store::create_or_open(root, manifest).expect("a folder of its own");
     let noise = noise(manifest.classes());
     for spec in store::missing_shards(&dir, &manifest).expect("readable") {
@@ -81,20 +87,20 @@ pub fn cache(root: &Path, manifest: &Manifest) -> PathBuf {
 }
 
 /// Where made-up caches go: `DECANT_BENCH_DIR`, else a folder of the system's for temporary files.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     std::env::var_os("DECANT_BENCH_DIR")
         .map_or_else(|| std::env::temp_dir().join("decant-bench"), PathBuf::from)
 }
 
 /// Seconds that `work` takes.
-pub fn seconds(work: impl FnOnce()) -> f64 {
+pub(crate) fn seconds(work: impl FnOnce()) -> f64 {
     let started = Instant::now();
     work();
     started.elapsed().as_secs_f64()
 }
 
 /// The middle one.
-pub fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -7,7 +7,7 @@ use crate::{dataset, stage_one, teacher, train};
 
 /// An error of a benchmark, as one sentence that names the thing, what was expected and what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The device runs neither stage.
     #[error("nothing can be measured: {teacher}; {student}")]
     Nothing {

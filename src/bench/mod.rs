@@ -9,9 +9,8 @@ mod vit;
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-pub use error::Error;
-pub use report::{Check, Part, Report, StudentRate, TeacherRate};
-pub use vit::{Element, VitShape};
+pub(crate) use error::Error;
+pub use report::{Check, Part, Report};
 
 use crate::config::{StudentDevice, TeacherDevice};
 use crate::support::context::Context;
@@ -24,7 +23,7 @@ use crate::train;
 ///
 /// # Errors
 /// A device that runs neither stage; a teacher or student that fails on the way; Ctrl-C.
-pub fn run(device: StudentDevice, quick: bool, context: &Context) -> Result<Report, Error> {
+pub(crate) fn run(device: StudentDevice, quick: bool, context: &Context) -> Result<Report, Error> {
     let clock = Instant::now();
     let mut report = Report {
         decant: env!("CARGO_PKG_VERSION").to_owned(),

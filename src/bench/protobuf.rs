@@ -6,21 +6,21 @@ pub(super) struct Message(Vec<u8>);
 
 impl Message {
     /// A field of an integer or an enum.
-    pub fn int(&mut self, field: u64, value: i64) -> &mut Self {
+    pub(crate) fn int(&mut self, field: u64, value: i64) -> &mut Self {
         self.varint(field << 3);
         self.varint(value as u64);
         self
     }
 
     /// A field of a `float`.
-    pub fn float(&mut self, field: u64, value: f32) -> &mut Self {
+    pub(crate) fn float(&mut self, field: u64, value: f32) -> &mut Self {
         self.varint(field << 3 | 5);
         self.0.extend(value.to_le_bytes());
         self
     }
 
     /// A field of bytes.
-    pub fn bytes(&mut self, field: u64, value: &[u8]) -> &mut Self {
+    pub(crate) fn bytes(&mut self, field: u64, value: &[u8]) -> &mut Self {
         self.varint(field << 3 | 2);
         self.varint(value.len() as u64);
         self.0.extend_from_slice(value);
@@ -28,17 +28,17 @@ impl Message {
     }
 
     /// A field of text.
-    pub fn text(&mut self, field: u64, value: &str) -> &mut Self {
+    pub(crate) fn text(&mut self, field: u64, value: &str) -> &mut Self {
         self.bytes(field, value.as_bytes())
     }
 
     /// A field of another message.
-    pub fn message(&mut self, field: u64, value: &Self) -> &mut Self {
+    pub(crate) fn message(&mut self, field: u64, value: &Self) -> &mut Self {
         self.bytes(field, &value.0)
     }
 
     /// The bytes that were written.
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0
     }
 

@@ -45,7 +45,7 @@ impl Bench {
     ///
     /// # Errors
     /// No ONNX Runtime library, or a device that can't be had.
-    pub fn open(device: TeacherDevice, quick: bool) -> Result<Self, Error> {
+    pub(crate) fn open(device: TeacherDevice, quick: bool) -> Result<Self, Error> {
         let about = OnnxTeacher::open(&embedded(device, 1))?.describe();
         let provider = about.device.provider;
         let description = format!("{}, {}", about.device, about.runtime);
@@ -53,7 +53,7 @@ impl Bench {
     }
 
     /// The device and the library, in words.
-    pub fn device(&self) -> String {
+    pub(crate) fn device(&self) -> String {
         self.description.clone()
     }
 
@@ -61,7 +61,7 @@ impl Bench {
     ///
     /// # Errors
     /// A teacher that fails, a folder for temporary files that can't be written; Ctrl-C.
-    pub fn run(&self, report: &mut Report, context: &Context) -> Result<(), Error> {
+    pub(crate) fn run(&self, report: &mut Report, context: &Context) -> Result<(), Error> {
         let check = self.check()?;
         context.line(format!("{}: difference {:.1e}", check.what, check.difference));
         report.checks.push(check);

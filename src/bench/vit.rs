@@ -10,7 +10,7 @@ use crate::support::rng;
 
 /// The shape of a ViT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VitShape {
+pub(crate) struct VitShape {
     /// Its name for people.
     pub name: &'static str,
     /// Transformer blocks.
@@ -25,14 +25,15 @@ pub struct VitShape {
 
 impl VitShape {
     /// ViT-B/16 (arXiv 2010.11929): 86 million weights, 17.6 billion multiplications an image.
-    pub const BASE: Self = Self { name: "ViT-B/16", depth: 12, width: 768, heads: 12, side: 224 };
+    pub(crate) const BASE: Self = Self { name: "ViT-B/16", depth: 12, width: 768, heads: 12, side: 224 };
     /// A small one, for a test of the command.
-    pub const TINY: Self = Self { name: "ViT of 2 small blocks", depth: 2, width: 64, heads: 2, side: 64 };
+    pub(crate) const TINY: Self =
+        Self { name: "ViT of 2 small blocks", depth: 2, width: 64, heads: 2, side: 64 };
 }
 
 /// The element type of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Element {
+pub(crate) enum Element {
     /// float32.
     Fp32,
     /// float16.
@@ -41,7 +42,7 @@ pub enum Element {
 
 impl Element {
     /// As a manifest writes it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Fp32 => "fp32",
             Self::Fp16 => "fp16",
@@ -73,7 +74,7 @@ const IR_VERSION: i64 = 8;
 const INT64: i64 = 7;
 
 /// The bytes of `model.onnx`: input `pixel_values` `[batch_size, 3, side, side]`, output `logits` `[batch_size, classes]`.
-pub fn model(shape: VitShape, classes: usize, element: Element) -> Vec<u8> {
+pub(crate) fn model(shape: VitShape, classes: usize, element: Element) -> Vec<u8> {
     let mut graph = Graph { element, nodes: Vec::new(), weights: Vec::new(), seed: 0 };
     graph.classifier(shape, classes);
     let side = shape.side as i64;

@@ -17,7 +17,7 @@ const MARK: &[u8] = b"{\n  \"decant\": ";
 /// Needs no dataset: it draws its images, and makes a ViT-B/16 with random weights. On a GPU it takes up to eight minutes, on the
 /// CPU about two.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Device: auto, cpu, cuda:N, vulkan:N, metal:N or wgpu:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: StudentDevice,
@@ -35,7 +35,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if !args.force {
         overwrite::check_file(&args.output, |head| head.starts_with(MARK)).map_err(Failure::usage)?;
     }

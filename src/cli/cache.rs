@@ -17,7 +17,7 @@ use crate::support::overwrite;
 
 /// List, inspect, verify, merge, pack and delete caches.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -97,7 +97,7 @@ enum Command {
     },
 }
 
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.command {
         Command::Ls { cache_dir, json } => ls::run(cache_dir.as_deref(), json, context),
         Command::Inspect { cache, json } => inspect::run(&store::pull(&cache, context)?, json),

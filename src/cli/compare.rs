@@ -20,7 +20,7 @@ use crate::train::metrics::Metrics;
 /// resolve, and whether the difference is significant: a single seed never is. Without it, every configuration of a sweep or of several runs
 /// against the labels only, corrected for how many there are.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Finished runs of one configuration, each of another seed; or a sweep, or runs of several configurations
     #[arg(required = true, value_name = "SWEEP|RUN")]
     runs: Vec<PathBuf>,
@@ -48,7 +48,7 @@ struct Finished {
     metrics: Metrics,
 }
 
-pub fn run(args: Args) -> Result<(), Failure> {
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.against.is_empty() {
         return all(&args);
     }

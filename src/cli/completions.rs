@@ -9,12 +9,12 @@ use super::Cli;
 ///
 /// For bash: decant completions bash > ~/.local/share/bash-completion/completions/decant
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The shell
     shell: Shell,
 }
 
-pub fn run(args: &Args) {
+pub(crate) fn run(args: &Args) {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "decant", &mut script);
     crate::cli::output::out!("{}", String::from_utf8_lossy(&script));

@@ -15,7 +15,7 @@ use crate::teacher;
 ///
 /// # Errors
 /// As [`measure`].
-pub fn of(run: &FinishedRun) -> Result<Compression, String> {
+pub(crate) fn of(run: &FinishedRun) -> Result<Compression, String> {
     Compression::read(run).map_or_else(|| measure(run), Ok)
 }
 
@@ -23,7 +23,7 @@ pub fn of(run: &FinishedRun) -> Result<Compression, String> {
 ///
 /// # Errors
 /// The student can't be exported or run: no ONNX Runtime library, no room for a temporary file. The text says what is wrong.
-pub fn measure(run: &FinishedRun) -> Result<Compression, String> {
+pub(crate) fn measure(run: &FinishedRun) -> Result<Compression, String> {
     let student = of_student(&run.best())?;
     // Before batch normalisation is folded into the convolutions, as every other table counts.
     let student = Footprint { parameters: run.result.parameters as u64, ..student };
@@ -37,7 +37,7 @@ pub fn measure(run: &FinishedRun) -> Result<Compression, String> {
 ///
 /// # Errors
 /// As [`measure`].
-pub fn of_model(path: &Path, teacher: &config::Teacher) -> Result<Compression, String> {
+pub(crate) fn of_model(path: &Path, teacher: &config::Teacher) -> Result<Compression, String> {
     let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
     let is_onnx = path.extension().is_some_and(|extension| extension == "onnx");
     let is_student = !is_onnx && folder.join(hf::WEIGHTS).is_file();

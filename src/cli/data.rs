@@ -18,7 +18,7 @@ const LISTED: usize = 20;
 
 /// Inspect a dataset, or write the generated leaves.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -65,7 +65,7 @@ enum Command {
     },
 }
 
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.command {
         Command::Inspect { pipeline, no_decode, json } => inspect(&pipeline, !no_decode, json, context),
         Command::Synth { out, masks, seed, severity, train, validation, test, unlabelled } => {

@@ -27,7 +27,7 @@ use crate::train::{self, Session};
 /// them on test. After an interruption the same command resumes.
 #[derive(clap::Args)]
 #[command(mut_arg("pipeline", |pipeline| pipeline.required(false).default_value("leaves.toml")))]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
     /// Number of seeds of each student, from train.seed
@@ -44,7 +44,7 @@ const AXES: [&str; 2] = ["train.lambda", "train.seed"];
 /// How long the student's speed is measured for the estimate.
 const MEASURE: Duration = Duration::from_millis(500);
 
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut base = args.pipeline.load(Vec::new())?;
     if !base.train.is_taught() || base.train.control != Control::None {
         return Err(Failure::usage(

@@ -12,9 +12,9 @@ use crate::train;
 ///
 /// And what to do about those that were not.
 #[derive(clap::Args)]
-pub struct Args {}
+pub(crate) struct Args {}
 
-pub fn run(_: Args, _: &Context) -> Result<(), Failure> {
+pub(crate) fn run(_: Args, _: &Context) -> Result<(), Failure> {
     let students: Vec<&str> =
         [(true, "CPU"), (cfg!(feature = "cuda"), "CUDA"), (cfg!(feature = "wgpu"), "wgpu")]
             .into_iter()

@@ -15,22 +15,22 @@ pub struct Failure {
 
 impl Failure {
     /// The run failed.
-    pub fn run(message: impl fmt::Display) -> Self {
+    pub(crate) fn run(message: impl fmt::Display) -> Self {
         Self::new(message, Kind::Failed)
     }
 
     /// Bad usage, configuration or input that does not match.
-    pub fn usage(message: impl fmt::Display) -> Self {
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Self::new(message, Kind::Usage)
     }
 
     /// Stored data is damaged.
-    pub fn damage(message: impl fmt::Display) -> Self {
+    pub(crate) fn damage(message: impl fmt::Display) -> Self {
         Self::new(message, Kind::Damaged)
     }
 
     /// Stopped by the user; `message` says how to go on.
-    pub fn interrupted(message: impl fmt::Display) -> Self {
+    pub(crate) fn interrupted(message: impl fmt::Display) -> Self {
         Self::new(message, Kind::Interrupted)
     }
 

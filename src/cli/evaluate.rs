@@ -25,7 +25,7 @@ use crate::train::{self, BEST, Setup};
 /// Accuracy, macro F1, precision and recall of each class, confusion matrix, calibration, agreement with the teacher and
 /// KL to it; then parameters, multiply-accumulates, bytes and milliseconds an image of model and teacher. A run knows its dataset and cache; for any other model -p names the pipeline file that does.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     measured: Measured,
     #[command(flatten)]
@@ -78,7 +78,7 @@ impl Measured {
     }
 }
 
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let paths = args.measured.paths(&args.runs)?;
     if let [path] = paths.as_slice() {
         let mut measured = evaluate(&args, path, !args.json, context)?;

@@ -21,7 +21,7 @@ const LIMIT: u64 = 64 << 30;
 ///
 /// Weights or an ONNX file, with config.json, preprocessor_config.json and a model card.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// A run, by its folder, its name, the beginning of either, or latest
     #[arg(value_name = "RUN", required_unless_present = "run")]
     named: Option<PathBuf>,
@@ -52,7 +52,7 @@ enum To {
     Onnx,
 }
 
-pub fn run(args: Args) -> Result<(), Failure> {
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let named = args.named.or(args.run).ok_or_else(|| Failure::usage("name a run"))?;
     let folder = args.runs.find(&named)?;
     let run = FinishedRun::open(&folder)?;

@@ -20,7 +20,7 @@ const MARK: &str = "# Written by decant init";
 ///
 /// Reads both first: a dataset that can't be used, or a teacher with other classes, is an error before any file is written.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The images: a folder, or hub:ORG/NAME
     #[arg(value_name = "SOURCE")]
     source: String,
@@ -35,7 +35,7 @@ pub struct Args {
     force: bool,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let out = args.out.unwrap_or_else(|| PathBuf::from(format!("{}.toml", name_of(&args.source))));
     if !args.force {
         overwrite::check_file(&out, |head| head.starts_with(MARK.as_bytes())).map_err(Failure::usage)?;

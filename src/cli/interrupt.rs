@@ -7,7 +7,7 @@ use crate::support::context::Cancel;
 use crate::support::exit::Kind;
 
 /// From now on the first Ctrl-C or SIGTERM requests `cancel`, and a second one ends the process at once with 130.
-pub fn install(cancel: Cancel) {
+pub(crate) fn install(cancel: Cancel) {
     // Fails only when a handler is installed already, which is as good.
     let _ = ctrlc::set_handler(move || {
         if cancel.request() {

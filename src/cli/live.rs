@@ -57,14 +57,14 @@ impl Pace {
 
 /// Every piece of work that is under way, the outermost first.
 #[derive(Default)]
-pub struct Live {
+pub(crate) struct Live {
     works: Vec<Work>,
     begun: u64,
 }
 
 impl Live {
     /// Adds a piece of work over `total` things called `unit`, and gives its id.
-    pub fn begin(&mut self, label: &str, total: u64, unit: &'static str, now: Instant) -> u64 {
+    pub(crate) fn begin(&mut self, label: &str, total: u64, unit: &'static str, now: Instant) -> u64 {
         self.begun += 1;
         self.works.push(Work {
             id: self.begun,
@@ -79,7 +79,7 @@ impl Live {
     }
 
     /// `count` more things of a piece of work are done.
-    pub fn advance(&mut self, id: u64, count: u64, now: Instant) {
+    pub(crate) fn advance(&mut self, id: u64, count: u64, now: Instant) {
         if let Some(work) = self.works.iter_mut().find(|work| work.id == id) {
             work.done += count;
             let done = work.done as f64;
@@ -88,30 +88,30 @@ impl Live {
     }
 
     /// Replaces the text beside the counts.
-    pub fn message(&mut self, id: u64, text: &str) {
+    pub(crate) fn message(&mut self, id: u64, text: &str) {
         if let Some(work) = self.works.iter_mut().find(|work| work.id == id) {
             text.clone_into(&mut work.message);
         }
     }
 
     /// Takes a piece of work away.
-    pub fn end(&mut self, id: u64) {
+    pub(crate) fn end(&mut self, id: u64) {
         self.works.retain(|work| work.id != id);
     }
 
     /// Whether nothing is under way.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.works.is_empty()
     }
 
     /// One line of at most `width` characters: the whole with its time left, then the part that is in hand, then as much of the rest as
     /// fits.
-    pub fn line(&self, width: usize, now: Instant) -> String {
+    pub(crate) fn line(&self, width: usize, now: Instant) -> String {
         cut(&self.text(width >= BAR_FROM, now), width)
     }
 
     /// The same for a log: without a bar.
-    pub fn plain_line(&self, width: usize, now: Instant) -> String {
+    pub(crate) fn plain_line(&self, width: usize, now: Instant) -> String {
         cut(&self.text(false, now), width)
     }
 

@@ -17,7 +17,7 @@ use crate::view::Preprocess;
 /// Which classifier a command works with.
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
-pub struct ModelArgs {
+pub(crate) struct ModelArgs {
     /// A run, by its folder, its name, the beginning of either, or latest
     #[arg(long, value_name = "RUN")]
     run: Option<PathBuf>,
@@ -28,7 +28,7 @@ pub struct ModelArgs {
 
 impl ModelArgs {
     /// Opens what was named.
-    pub fn open(&self, runs: &RunsDir, device: config::StudentDevice) -> Result<Model, Failure> {
+    pub(crate) fn open(&self, runs: &RunsDir, device: config::StudentDevice) -> Result<Model, Failure> {
         match (&self.run, &self.model) {
             (Some(run), _) => Model::open(&runs.find(run)?, device),
             (None, Some(model)) => Model::open(model, device),
@@ -39,7 +39,7 @@ impl ModelArgs {
 
 /// The folder in which runs are looked for by their names.
 #[derive(clap::Args)]
-pub struct RunsDir {
+pub(crate) struct RunsDir {
     /// The folder that holds runs [default: runs]
     #[arg(long, value_name = "DIR", env = "DECANT_RUNS")]
     runs_dir: Option<PathBuf>,
@@ -47,12 +47,12 @@ pub struct RunsDir {
 
 impl RunsDir {
     /// The folder.
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.runs_dir.clone().unwrap_or_else(|| config::Train::default().dir)
     }
 
     /// Whether it was named.
-    pub fn given(&self) -> bool {
+    pub(crate) fn given(&self) -> bool {
         self.runs_dir.is_some()
     }
 
@@ -60,19 +60,19 @@ impl RunsDir {
     ///
     /// # Errors
     /// No run of that name, or several.
-    pub fn find(&self, named: &Path) -> Result<PathBuf, Failure> {
+    pub(crate) fn find(&self, named: &Path) -> Result<PathBuf, Failure> {
         let found = runs::find(named, &self.path())?;
         if is_run(&found) { Ok(found) } else { Err(train::Error::NoRun { path: found }.into()) }
     }
 }
 
 /// Whether a folder is a run's, which knows its dataset.
-pub fn is_run(path: &Path) -> bool {
+pub(crate) fn is_run(path: &Path) -> bool {
     may_be_there(&path.join(RUN_FILE))
 }
 
 /// A classifier that is ready.
-pub struct Model {
+pub(crate) struct Model {
     /// Class names in the order of the logits.
     pub classes: Vec<String>,
     /// How an image becomes its input.
@@ -89,7 +89,7 @@ enum Network {
 
 impl Model {
     /// Opens a run's folder, a Hugging Face folder, an ONNX file or the folder of one.
-    pub fn open(path: &Path, device: config::StudentDevice) -> Result<Self, Failure> {
+    pub(crate) fn open(path: &Path, device: config::StudentDevice) -> Result<Self, Failure> {
         if !may_be_there(path) {
             return Err(Failure::usage(format!("there is no {}", path.display())));
         }
@@ -147,13 +147,13 @@ impl Model {
     }
 
     /// Values of one preprocessed image: `3 * height * width`.
-    pub fn values(&self) -> usize {
+    pub(crate) fn values(&self) -> usize {
         let (height, width) = self.preprocess.size();
         3 * height as usize * width as usize
     }
 
     /// Logits `[batch, classes]` of preprocessed pixels `[batch, 3, height, width]`.
-    pub fn logits(&mut self, pixels: Vec<f32>, batch: usize) -> Result<Vec<f32>, Failure> {
+    pub(crate) fn logits(&mut self, pixels: Vec<f32>, batch: usize) -> Result<Vec<f32>, Failure> {
         let (height, width) = self.preprocess.size();
         match &mut self.network {
             Network::Onnx(model) => Ok(model.logits(&pixels, batch)?),

@@ -8,7 +8,7 @@ use clap::ColorChoice;
 
 use super::style;
 use crate::support::table::Table;
-pub use crate::support::text::{age, bytes, count, numbers, percent, percent_or_dash, seconds};
+pub(crate) use crate::support::text::{age, bytes, count, numbers, percent, percent_or_dash, seconds};
 
 /// [`println!`], but what can't be written ends the command with a sentence, not a panic.
 macro_rules! outln {
@@ -34,7 +34,7 @@ static CHOICE: OnceLock<ColorChoice> = OnceLock::new();
 static DRAWN: Mutex<usize> = Mutex::new(0);
 
 /// Says when lines are coloured, from the first line on.
-pub fn colour(choice: ColorChoice) {
+pub(crate) fn colour(choice: ColorChoice) {
     let _ = CHOICE.set(choice);
 }
 
@@ -55,12 +55,12 @@ fn is_dumb() -> bool {
 }
 
 /// Whether standard error can show a line and take it away again: a terminal that is not dumb, with a person before it.
-pub fn has_live_line() -> bool {
+pub(crate) fn has_live_line() -> bool {
     std::io::stderr().is_terminal() && !is_dumb() && std::env::var_os("CI").is_none()
 }
 
 /// Columns of the terminal behind standard output; nothing where there is none.
-pub fn width() -> Option<usize> {
+pub(crate) fn width() -> Option<usize> {
     columns(&std::io::stdout())
 }
 
@@ -75,7 +75,7 @@ fn columns(stream: &impl std::os::windows::io::AsHandle) -> Option<usize> {
 }
 
 /// A table that fits the terminal; as wide as it is elsewhere.
-pub fn fitted(table: &Table) -> String {
+pub(crate) fn fitted(table: &Table) -> String {
     match width() {
         Some(width) => table.fitted(width),
         None => table.to_string(),
@@ -83,7 +83,7 @@ pub fn fitted(table: &Table) -> String {
 }
 
 /// Draws the line of progress that `line` gives for a width, in the place of the one before.
-pub fn draw(line: impl FnOnce(usize) -> String) {
+pub(crate) fn draw(line: impl FnOnce(usize) -> String) {
     let mut drawn = drawn();
     let mut stream = std::io::stderr().lock();
     let width = columns(&stream).unwrap_or(80);
@@ -95,7 +95,7 @@ pub fn draw(line: impl FnOnce(usize) -> String) {
 }
 
 /// Takes the line of progress away.
-pub fn clear() {
+pub(crate) fn clear() {
     take_away(&mut drawn());
 }
 
@@ -122,7 +122,7 @@ fn back(drawn: usize, width: usize) -> String {
 }
 
 /// Writes to standard output, or ends the process with exit code 1 where that fails.
-pub fn write_out(text: Arguments<'_>) {
+pub(crate) fn write_out(text: Arguments<'_>) {
     let mut drawn = drawn();
     take_away(&mut drawn);
     let mut out = std::io::stdout().lock();
@@ -134,13 +134,13 @@ pub fn write_out(text: Arguments<'_>) {
 }
 
 /// Ends the process where standard output can't be written.
-pub fn no_room(error: &std::io::Error) -> ! {
+pub(crate) fn no_room(error: &std::io::Error) -> ! {
     errln!("decant: can't write to standard output: {error}");
     std::process::exit(1)
 }
 
 /// Writes one line to standard error.
-pub fn write_error(text: Arguments<'_>) {
+pub(crate) fn write_error(text: Arguments<'_>) {
     let mut drawn = drawn();
     take_away(&mut drawn);
     let mut stream = std::io::stderr().lock();
@@ -161,7 +161,7 @@ fn styled(text: &str, stream: &(impl IsTerminal + std::os::windows::io::AsHandle
 }
 
 /// One value as indented JSON on standard output.
-pub fn print_json(value: &impl serde::Serialize) {
+pub(crate) fn print_json(value: &impl serde::Serialize) {
     outln!("{}", serde_json::to_string_pretty(value).expect("plain data"));
 }
 

@@ -9,7 +9,7 @@ use crate::teacher;
 
 /// The pipeline file and what overrides it.
 #[derive(clap::Args)]
-pub struct PipelineArgs {
+pub(crate) struct PipelineArgs {
     /// The pipeline file: one experiment, from dataset to student
     #[arg(short, long = "pipeline", value_name = "FILE")]
     pub pipeline: PathBuf,
@@ -26,13 +26,13 @@ pub struct PipelineArgs {
 
 impl PipelineArgs {
     /// Reads and checks the file; `shortcuts` are a command's own options, as overrides.
-    pub fn load(&self, shortcuts: Vec<String>) -> Result<Pipeline, Failure> {
+    pub(crate) fn load(&self, shortcuts: Vec<String>) -> Result<Pipeline, Failure> {
         let source = self.read(shortcuts)?;
         Ok(self.with_folders(source.pipeline()?))
     }
 
     /// The arguments that say the same to another command.
-    pub fn again(&self) -> Vec<String> {
+    pub(crate) fn again(&self) -> Vec<String> {
         let mut arguments = vec!["-p".to_owned(), self.pipeline.display().to_string()];
         arguments.extend(self.sets.iter().flat_map(|set| ["--set".to_owned(), set.clone()]));
         for (option, dir) in [("--cache-dir", &self.cache_dir), ("--runs-dir", &self.runs_dir)] {
@@ -44,7 +44,7 @@ impl PipelineArgs {
     }
 
     /// The same for a sweep, with the file that variants of the pipeline can be made from.
-    pub fn source(&self, shortcuts: Vec<String>) -> Result<(Source, Pipeline), Failure> {
+    pub(crate) fn source(&self, shortcuts: Vec<String>) -> Result<(Source, Pipeline), Failure> {
         let source = self.read(shortcuts)?;
         let pipeline = self.with_folders(source.sweep_base()?);
         Ok((source, pipeline))
@@ -68,7 +68,7 @@ impl PipelineArgs {
 }
 
 /// Refuses a cache under another name that another teacher made, where the pipeline's teacher can be read; it may also be gone.
-pub fn check_teacher(pipeline: &Pipeline, cache: &Cache) -> Result<(), Failure> {
+pub(crate) fn check_teacher(pipeline: &Pipeline, cache: &Cache) -> Result<(), Failure> {
     let manifest = cache.manifest();
     if manifest.name == pipeline.cache.name {
         return Ok(());
@@ -87,6 +87,6 @@ pub fn check_teacher(pipeline: &Pipeline, cache: &Cache) -> Result<(), Failure> 
 }
 
 /// `--lr 3e-4` as the override `train.lr=3e-4`, where it was given.
-pub fn shortcut(key: &str, value: Option<&impl ToString>) -> Option<String> {
+pub(crate) fn shortcut(key: &str, value: Option<&impl ToString>) -> Option<String> {
     value.map(|value| format!("{key}={}", value.to_string()))
 }

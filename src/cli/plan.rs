@@ -21,7 +21,7 @@ use crate::train::{self, Session};
 ///
 /// Runs the teacher and a few steps of the student for about ten seconds, and keeps nothing.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
     /// The folder that holds results of sweeps [default: the file's sweep.dir, which is "sweeps"]
@@ -56,7 +56,7 @@ fn rate(text: &str) -> Result<f64, String> {
     rate.ok_or_else(|| "expected views a second, a number above 0".to_owned())
 }
 
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let (source, mut base) = args.pipeline.source(Vec::new())?;
     if let Some(dir) = &args.sweeps_dir {
         base.sweep.dir.clone_from(dir);

@@ -20,7 +20,7 @@ use crate::view::{self, Preprocess};
 /// Takes images, folders (with all images below them, sorted) and - for an image on standard input. An image that can't
 /// be read is named, the others are predicted nevertheless, and the exit code is 1.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -62,7 +62,7 @@ struct Prediction<'a> {
     probability: f64,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if let Some(run) = args.inputs.iter().find(|input| is_run(input)) {
         return Err(Failure::usage(format!(
             "{} is a run's folder, not an image; predict takes one model, by --run, and images",

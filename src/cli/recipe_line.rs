@@ -4,7 +4,7 @@ use super::output::numbers;
 use crate::config::{ClassWeights, Freeze, Schedule, Student, Train};
 
 /// Optimiser, learning rate, batches, and whatever else of the recipe was asked for.
-pub fn recipe(student: &Student, train: &Train) -> String {
+pub(crate) fn recipe(student: &Student, train: &Train) -> String {
     let mut parts = vec![optimizer(train), rate(train), batches(train), format!("{} epochs", train.epochs)];
     if train.max_grad_norm > 0.0 {
         parts.push(format!("gradient norm at most {}", numbers(&[train.max_grad_norm])));

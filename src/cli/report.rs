@@ -15,7 +15,7 @@ use crate::support::context::Context;
 ///
 /// Charts, images and everything needed to rerun it. Several runs are compared as a sweep.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// A cache's folder, a run's, several runs', or a sweep's
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -45,7 +45,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let dataset = match &args.pipeline {
         Some(file) => Some(config::load(file, &[])?.dataset),
         None => None,

@@ -18,7 +18,7 @@ use crate::runs::{self, Label};
 ///
 /// A run is named by its folder, its name, the beginning of either, the beginning of its key, or latest: the run that was finished last.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -83,7 +83,7 @@ enum Command {
     },
 }
 
-pub fn run(args: Args) -> Result<(), Failure> {
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Ls { dir, tags, json } => ls::run(dir.given(), &dir.path(), &tags, json),
         Command::Show { run, dir, json } => show::run(&runs::find(&run, &dir.path())?, json),

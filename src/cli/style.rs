@@ -19,7 +19,7 @@ const WORDS: [(&str, &str); 7] = [
 ];
 
 /// Text, every line wrapped to `width` where there is one, and coloured where that is asked for.
-pub fn styled(text: &str, width: Option<usize>, coloured: bool) -> String {
+pub(crate) fn styled(text: &str, width: Option<usize>, coloured: bool) -> String {
     if width.is_none() && !coloured {
         return text.to_owned();
     }

@@ -22,7 +22,7 @@ use plan::PlanReport;
 /// Prints the plan first. After an interruption the same command resumes; run again, it trains nothing and writes the
 /// same results. Several machines that share the folders each do a part, with --run or --part, and --collect writes the results.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
     /// Folder of the results of sweeps [default: the file's sweep.dir, which is "sweeps"]
@@ -88,7 +88,7 @@ struct Report<'a> {
     differs_from_lock: Vec<String>,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let (source, mut base) = args.pipeline.source(Vec::new())?;
     if let Some(dir) = &args.sweeps_dir {
         base.sweep.dir.clone_from(dir);

@@ -20,7 +20,7 @@ use crate::teacher::{Description, OnnxModel, Teacher};
 /// Writes the teacher's logits and soft targets to the cache. Interrupted or killed, the same command resumes. Rows that another
 /// cache of the same teacher holds are copied, not computed again.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
     /// auto, cpu, cuda:N, tensorrt:N or several GPUs, cuda:0,1 [teacher.device]
@@ -51,7 +51,7 @@ impl FromStr for Part {
     }
 }
 
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let shortcuts = shortcut("teacher.device", args.device.as_ref());
     let pipeline = args.pipeline.load(shortcuts.into_iter().collect())?;
     let context = &if args.json { context.without_lines() } else { context.clone() };

@@ -17,7 +17,7 @@ const REDRAW: Duration = Duration::from_millis(100);
 const PLAIN_WIDTH: usize = 200;
 
 /// Shows progress and lines to the person who runs a command.
-pub struct Terminal(Arc<Screen>);
+pub(crate) struct Terminal(Arc<Screen>);
 
 /// The work under way, and how it is shown.
 struct Screen {
@@ -37,7 +37,7 @@ struct State {
 
 impl Terminal {
     /// A context that shows progress and lines, and stops when `cancel` is requested.
-    pub fn context(cancel: Cancel) -> Context {
+    pub(crate) fn context(cancel: Cancel) -> Context {
         let now = Instant::now();
         let state = State {
             live: Live::default(),

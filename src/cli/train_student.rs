@@ -18,7 +18,7 @@ use crate::train::{BEST, EpochRecord, Event, Outcome, RunResult, Seal, Setup, Ti
 ///
 /// The teacher is neither opened nor needed. After an interruption the same command resumes, and ends with the same bytes.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
     /// Cache folder, if several match
@@ -64,7 +64,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let shortcuts = [
         shortcut("train.temperature", args.temperature.as_ref()),
         shortcut("train.lambda", args.lambda.as_ref()),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The facts of an architecture that hold for every student of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Traits {
+pub(crate) struct Traits {
     /// Its name for people.
     pub title: &'static str,
     /// The least and the largest `student.width`, where its layers can be scaled.
@@ -37,7 +37,7 @@ macro_rules! registry {
             }
 
             /// The facts that hold for every student of it.
-            pub const fn traits(self) -> Traits {
+            pub(crate) const fn traits(self) -> Traits {
                 match self { $(Self::$variant => $traits,)* }
             }
         }

@@ -14,7 +14,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// The first value that can't be, with what is allowed.
-    pub fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), String> {
         let values = Value::try_from(self).map_err(|error| error.to_string())?;
         for key in keys() {
             let value = key.name.split('.').try_fold(&values, |value, part| value.get(part));

@@ -16,7 +16,7 @@ pub enum Count {
 
 impl Count {
     /// The number, where there is one.
-    pub fn given(self) -> Option<usize> {
+    pub(crate) fn given(self) -> Option<usize> {
         match self {
             Self::Auto => None,
             Self::Is(number) => Some(number),

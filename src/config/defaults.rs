@@ -33,7 +33,7 @@ impl Pipeline {
     }
 
     /// Fills in what was left out and depends on the number of images in the train split.
-    pub fn settle_for(&mut self, images: usize) {
+    pub(crate) fn settle_for(&mut self, images: usize) {
         if self.train.epochs == 0 {
             self.train.epochs = epochs(&self.student, images);
         }

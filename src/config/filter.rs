@@ -22,7 +22,7 @@ pub enum Filter {
 
 impl Filter {
     /// The names in a pipeline file, in Pillow's order.
-    pub const NAMES: &[&str] = &["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"];
+    pub(crate) const NAMES: &[&str] = &["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"];
 
     /// The filter of a `resample` number in `preprocessor_config.json`.
     pub fn from_pillow(number: u64) -> Option<Self> {
@@ -31,7 +31,7 @@ impl Filter {
     }
 
     /// The filter of a name in lower case, such as `bicubic`.
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         let number = Self::NAMES.iter().position(|known| *known == name)?;
         Self::from_pillow(number as u64)
     }

@@ -6,7 +6,7 @@ use super::kind::Kind;
 
 /// The facts about a key, whatever its section.
 #[derive(Clone, Copy)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Its dotted name, such as `train.lr`.
     pub name: &'static str,
     /// The type and range of its value.
@@ -22,7 +22,7 @@ pub struct Facts {
 }
 
 /// A key of the section `S`.
-pub struct Declared<S> {
+pub(crate) struct Declared<S> {
     pub(super) facts: Facts,
     /// It is read only where all of them hold.
     pub conditions: [Option<Condition<S>>; 2],
@@ -30,7 +30,7 @@ pub struct Declared<S> {
 
 /// The part of a key in what makes two runs the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// It decides what a student learns.
     Decides,
     /// It decides the distillation term of the loss: a student that learns from the labels only does not depend on it.
@@ -44,7 +44,7 @@ pub enum Role {
 }
 
 /// Where a key is read.
-pub struct Condition<S> {
+pub(crate) struct Condition<S> {
     /// Whether it is read with these values of its section; the second argument is its name.
     pub holds: fn(&S, &str) -> bool,
     /// The end of `it is read only ...`.
@@ -57,26 +57,26 @@ pub struct Condition<S> {
 
 impl<S> Declared<S> {
     /// A key that is always read.
-    pub const fn new(name: &'static str, kind: Kind, role: Role, about: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static str, kind: Kind, role: Role, about: &'static str) -> Self {
         let facts = Facts { name, kind, role, about, hint: "", also: &[] };
         Self { facts, conditions: [None, None] }
     }
 
     /// The key, read only where `condition` holds as well.
-    pub const fn read(mut self, condition: Condition<S>) -> Self {
+    pub(crate) const fn read(mut self, condition: Condition<S>) -> Self {
         let free = self.conditions[0].is_some() as usize;
         self.conditions[free] = Some(condition);
         self
     }
 
     /// The key with the names that other programs have for it.
-    pub const fn also(mut self, names: &'static [&'static str]) -> Self {
+    pub(crate) const fn also(mut self, names: &'static [&'static str]) -> Self {
         self.facts.also = names;
         self
     }
 
     /// The key with words for a message.
-    pub const fn hint(mut self, hint: &'static str) -> Self {
+    pub(crate) const fn hint(mut self, hint: &'static str) -> Self {
         self.facts.hint = hint;
         self
     }

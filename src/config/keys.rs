@@ -11,18 +11,20 @@ use super::kind::shortest;
 use super::{cache, dataset, pipeline, student, sweep, teacher_keys, train_keys};
 
 /// A key of a pipeline file, as it is declared beside its field.
-pub struct Key {
+pub(crate) struct Key {
     facts: Facts,
     conditions: Vec<Reader>,
 }
 
 /// A condition under which a key is read.
-pub struct Reader {
+pub(crate) struct Reader {
     /// The end of `it is read only ...`.
     pub text: &'static str,
     /// Settings with which it holds, each `KEY=VALUE`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the tests of every key read it"))]
     pub with: &'static [&'static str],
     /// Settings with which it does not.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the tests of every key read it"))]
     pub without: &'static [&'static str],
     holds: Holds,
 }
@@ -51,27 +53,27 @@ impl Key {
     }
 
     /// The section that it stands in: `train` for `train.lr`; empty for a key outside of all sections.
-    pub fn section(&self) -> &'static str {
+    pub(crate) fn section(&self) -> &'static str {
         self.name.rsplit_once('.').map_or("", |(section, _)| section)
     }
 
     /// All that must hold so that it is read; nothing where it always is.
-    pub fn readers(&self) -> &[Reader] {
+    pub(crate) fn readers(&self) -> &[Reader] {
         &self.conditions
     }
 
     /// The condition under which it is read, where `pipeline` does not read it: the end of `it is read only ...`.
-    pub fn unread(&self, pipeline: &Pipeline) -> Option<&'static str> {
+    pub(crate) fn unread(&self, pipeline: &Pipeline) -> Option<&'static str> {
         self.conditions.iter().find(|reader| !(reader.holds)(pipeline)).map(|reader| reader.text)
     }
 
     /// Whether each condition holds with one of these pipelines at least.
-    pub fn can_be_read<'a>(&self, pipelines: impl Iterator<Item = &'a Pipeline> + Clone) -> bool {
+    pub(crate) fn can_be_read<'a>(&self, pipelines: impl Iterator<Item = &'a Pipeline> + Clone) -> bool {
         self.conditions.iter().all(|reader| pipelines.clone().any(&reader.holds))
     }
 
     /// Its default as a pipeline file has it; nothing where it has none.
-    pub fn default(&self) -> Option<Value> {
+    pub(crate) fn default(&self) -> Option<Value> {
         let defaults = Value::try_from(Pipeline::default()).ok()?;
         let default = self.name.split('.').try_fold(&defaults, |value, part| value.get(part))?;
         Some(shortest(default))
@@ -79,7 +81,7 @@ impl Key {
 }
 
 /// Every key, in the order of the sections.
-pub fn keys() -> &'static [Key] {
+pub(crate) fn keys() -> &'static [Key] {
     fn all<S: 'static>(section: fn(&Pipeline) -> &S, declared: &[Declared<S>]) -> Vec<Key> {
         declared.iter().map(|key| Key::new(section, *key)).collect()
     }
@@ -101,7 +103,7 @@ pub fn keys() -> &'static [Key] {
 }
 
 /// The key of this dotted name.
-pub fn find(name: &str) -> Option<&'static Key> {
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
     keys().iter().find(|key| key.name == name)
 }
 
@@ -190,6 +192,6 @@ fn last(name: &str) -> &str {
 }
 
 /// A name in the form in which keys are compared: `batch_size` and `Batch-Size` are `batch-size`.
-pub fn canonical(name: &str) -> String {
+pub(crate) fn canonical(name: &str) -> String {
     name.trim().to_lowercase().replace('_', "-")
 }

@@ -7,7 +7,7 @@ use crate::support::range::Range;
 
 /// The type and range of a key's value.
 #[derive(Clone, Copy, Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Text.
     Text,
     /// A file or folder; relative ones are taken from the working directory.
@@ -33,6 +33,7 @@ pub enum Kind {
         /// The end of `must be ...`.
         expected: &'static str,
         /// One of its values, as a pipeline file has it.
+        #[cfg_attr(not(test), expect(dead_code, reason = "the tests of every key read it"))]
         example: &'static str,
         /// Checks a value; the error says what is wrong with it.
         check: fn(&Value) -> Result<(), String>,
@@ -46,7 +47,7 @@ pub enum Kind {
 }
 
 /// No upper bound for a whole number.
-pub const ANY: u64 = i64::MAX as u64;
+pub(crate) const ANY: u64 = i64::MAX as u64;
 
 /// The fault of a value.
 #[derive(Debug, PartialEq)]
@@ -61,7 +62,7 @@ pub(super) enum Wrong {
 
 impl Kind {
     /// The end of `must be ...`.
-    pub fn expected(&self) -> String {
+    pub(crate) fn expected(&self) -> String {
         match self {
             Self::Text => "text in quotes".to_owned(),
             Self::Path => "a path in quotes".to_owned(),
@@ -136,7 +137,7 @@ pub(super) fn folded(name: &str) -> String {
 }
 
 /// A value in the least digits that tell single-precision numbers apart, as people write them.
-pub fn shortest(value: &Value) -> Value {
+pub(crate) fn shortest(value: &Value) -> Value {
     match value {
         Value::Float(number) if is_single(*number) => {
             Value::Float((*number as f32).to_string().parse().unwrap_or(*number))

@@ -18,7 +18,7 @@ use crate::support::files::read_text;
 ///
 /// # Errors
 /// A file that can't be read or is not TOML, an unknown key, a key that would do nothing, a value of the wrong type or out of range.
-pub fn load(path: &Path, overrides: &[String]) -> Result<Pipeline, Error> {
+pub(crate) fn load(path: &Path, overrides: &[String]) -> Result<Pipeline, Error> {
     Source::read(path, overrides)?.pipeline()
 }
 
@@ -32,7 +32,7 @@ pub fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Pipeline, 
 
 /// A pipeline file's values with their overrides, from which the pipeline and variants of it are made.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub(crate) struct Source {
     path: PathBuf,
     lines: BTreeMap<String, usize>,
     overrides: Vec<Override>,
@@ -49,7 +49,7 @@ struct Override {
 
 /// A dotted key and its value, with the place that it came from: file and line.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Assignment {
+pub(crate) struct Assignment {
     /// Such as `train.lr`.
     pub key: String,
     /// Its value.
@@ -63,7 +63,7 @@ impl Assignment {
     ///
     /// # Errors
     /// An unknown key, a value of the wrong type or out of range.
-    pub fn checked(self) -> Result<Self, Error> {
+    pub(crate) fn checked(self) -> Result<Self, Error> {
         let Self { key: written, value, place } = self;
         let Some(key) = find(&canonical(&written)) else {
             return Err(unknown_key(&canonical(&written), &written, place));
@@ -75,7 +75,7 @@ impl Assignment {
 
 /// A pipeline with other values than its file's.
 #[derive(Clone, Debug)]
-pub struct Variant {
+pub(crate) struct Variant {
     /// The pipeline, checked.
     pub pipeline: Pipeline,
     /// Those of the other values that it does not read: each dotted key, and what would read it.
@@ -87,7 +87,7 @@ impl Source {
     ///
     /// # Errors
     /// As [`load`], except for what one value asks of another.
-    pub fn read(path: &Path, overrides: &[String]) -> Result<Self, Error> {
+    pub(crate) fn read(path: &Path, overrides: &[String]) -> Result<Self, Error> {
         let text = match (read_text(path), shipped::find(path)) {
             (Ok(text), _) => text,
             (Err(error), Some(text)) if error.kind() == ErrorKind::NotFound => text.to_owned(),
@@ -127,7 +127,7 @@ impl Source {
     ///
     /// # Errors
     /// An override that the pipeline does not read, a value that does not fit another one.
-    pub fn pipeline(&self) -> Result<Pipeline, Error> {
+    pub(crate) fn pipeline(&self) -> Result<Pipeline, Error> {
         self.base(false)
     }
 
@@ -135,7 +135,7 @@ impl Source {
     ///
     /// # Errors
     /// As [`Source::pipeline`].
-    pub fn sweep_base(&self) -> Result<Pipeline, Error> {
+    pub(crate) fn sweep_base(&self) -> Result<Pipeline, Error> {
         self.base(true)
     }
 
@@ -154,7 +154,7 @@ impl Source {
     ///
     /// # Errors
     /// An unknown key, a value of the wrong type or out of range, each with its place.
-    pub fn variant(&self, given: &[Assignment]) -> Result<Variant, Error> {
+    pub(crate) fn variant(&self, given: &[Assignment]) -> Result<Variant, Error> {
         let mut values = self.values.clone();
         values.retain(|key, _| key != "sweep" && !key.starts_with("sweep."));
         let given = given.iter().map(|given| given.clone().checked()).collect::<Result<Vec<_>, _>>()?;
@@ -181,7 +181,7 @@ impl Source {
     }
 
     /// Where `key` was given: the `--set`, else its line in the file, else the file.
-    pub fn place(&self, key: &str) -> String {
+    pub(crate) fn place(&self, key: &str) -> String {
         let is_of = |given: &&Override| given.keys.iter().any(|name| name == key);
         if let Some(given) = self.overrides.iter().rev().find(is_of) {
             return format!("--set {}", given.text);

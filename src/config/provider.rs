@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// An execution provider of ONNX Runtime, written as in `teacher.device` and in a manifest: `cpu`, `cuda`, `tensorrt`.
 ///
-/// A new one takes a line in each method here, its registration in `teacher/provider.rs`, ort's feature in `Cargo.toml` and a
-/// row in `docs/gpu.md`.
+/// A new one takes a line in each method here, its registration in `teacher/provider.rs`, ort's feature in `Cargo.toml`, a row in
+/// `docs/gpu.md` and its name in `python/decant/manifest.py`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "&str")]
 pub enum Provider {
@@ -58,22 +58,22 @@ impl Provider {
     }
 
     /// Whether its devices are numbered, as in `cuda:1`.
-    pub fn is_numbered(self) -> bool {
+    pub(crate) fn is_numbered(self) -> bool {
         !matches!(self, Self::Cpu | Self::CoreMl | Self::OpenVino)
     }
 
     /// Whether it works in the memory of an NVIDIA GPU.
-    pub fn uses_cuda_memory(self) -> bool {
+    pub(crate) fn uses_cuda_memory(self) -> bool {
         matches!(self, Self::Cuda | Self::TensorRt)
     }
 
     /// Whether it compiles a model for one batch size, to which smaller batches are filled up.
-    pub fn compiles_for_one_batch_size(self) -> bool {
+    pub(crate) fn compiles_for_one_batch_size(self) -> bool {
         matches!(self, Self::TensorRt | Self::MiGraphX)
     }
 
     /// The usual batch size: a core works on a few images that fit its own caches, a GPU has thousands of cores for one call.
-    pub fn usual_batch_size(self) -> usize {
+    pub(crate) fn usual_batch_size(self) -> usize {
         match self {
             Self::Cpu => 4,
             _ => 64,
@@ -81,7 +81,7 @@ impl Provider {
     }
 
     /// The usual number of sessions on a device: two overlap copying with computing where both sides share page-locked memory.
-    pub fn usual_sessions(self) -> usize {
+    pub(crate) fn usual_sessions(self) -> usize {
         if self.uses_cuda_memory() { 2 } else { 1 }
     }
 }
@@ -137,5 +137,12 @@ mod tests {
             message.contains("cpu, cuda, tensorrt, directml, coreml, rocm, migraphx, openvino"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn the_python_reader_knows_every_provider() {
+        let names = Provider::ALL.map(|provider| format!("\"{provider}\"")).join(", ");
+        let reader = include_str!("../../python/decant/manifest.py");
+        assert!(reader.contains(&format!("PROVIDERS = ({names})")), "{names}");
     }
 }

@@ -25,10 +25,10 @@ pub enum Optimizer {
 
 impl Optimizer {
     /// The names in a pipeline file.
-    pub const NAMES: &[&str] = &["adamw", "adam", "sgd", "rmsprop", "lion", "lamb"];
+    pub(crate) const NAMES: &[&str] = &["adamw", "adam", "sgd", "rmsprop", "lion", "lamb"];
 
     /// Whether it keeps a velocity that `train.momentum` scales.
-    pub fn has_momentum(self) -> bool {
+    pub(crate) fn has_momentum(self) -> bool {
         matches!(self, Self::Sgd | Self::RmsProp)
     }
 
@@ -58,7 +58,7 @@ pub enum Precision {
 
 impl Precision {
     /// The names in a pipeline file.
-    pub const NAMES: &[&str] = &["float32", "bfloat16"];
+    pub(crate) const NAMES: &[&str] = &["float32", "bfloat16"];
 
     /// Its name in a pipeline file.
     pub fn name(self) -> &'static str {

@@ -9,7 +9,7 @@ pub(super) const TEMPERATURE: Range = Range::closed(0.01, 1000.0);
 
 /// A value that breaks a rule: its dotted key, the value as text, and the rule.
 #[derive(Debug)]
-pub struct Invalid {
+pub(crate) struct Invalid {
     /// Such as `train.lr`.
     pub key: &'static str,
     /// As a pipeline file has it.

@@ -75,7 +75,7 @@ impl Student {
     }
 
     /// Dropout before the classifier, in training.
-    pub fn dropout(&self) -> f64 {
+    pub(crate) fn dropout(&self) -> f64 {
         self.dropout.unwrap_or(self.architecture.traits().dropout)
     }
 

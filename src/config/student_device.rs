@@ -46,7 +46,7 @@ impl StudentDevice {
     }
 
     /// Whether a run that is repeated gives the same bytes.
-    pub fn repeats_exactly(self) -> bool {
+    pub(crate) fn repeats_exactly(self) -> bool {
         self == Self::Cpu
     }
 }

@@ -104,7 +104,7 @@ impl Teacher {
     }
 
     /// Whether the model is part of this program, with its classes and its preprocessing.
-    pub fn is_embedded(&self) -> bool {
+    pub(crate) fn is_embedded(&self) -> bool {
         self.model.starts_with("embedded:")
     }
 
@@ -171,7 +171,7 @@ impl ImageSize {
     }
 
     /// Height and width.
-    pub fn height_and_width(self) -> (u32, u32) {
+    pub(crate) fn height_and_width(self) -> (u32, u32) {
         match self {
             Self::Square(side) => (side, side),
             Self::Rectangle([height, width]) => (height, width),

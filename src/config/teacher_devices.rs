@@ -14,7 +14,7 @@ pub struct TeacherDevices(Vec<TeacherDevice>);
 
 impl TeacherDevices {
     /// Each device, none twice; one at least.
-    pub fn as_slice(&self) -> &[TeacherDevice] {
+    pub(crate) fn as_slice(&self) -> &[TeacherDevice] {
         &self.0
     }
 

@@ -173,11 +173,11 @@ impl Train {
 }
 
 /// The rule for a run's name or tag.
-pub const RUN_NAME: &str =
+pub(crate) const RUN_NAME: &str =
     "1 to 100 letters, digits, '-', '_', '.' and '=', the first a letter or digit, and not \"latest\"";
 
 /// Whether a run may have this name or tag.
-pub fn is_run_name(name: &str) -> bool {
+pub(crate) fn is_run_name(name: &str) -> bool {
     let plain = |letter: char| letter.is_alphanumeric() || "-_.=".contains(letter);
     name.chars().next().is_some_and(char::is_alphanumeric)
         && name.len() <= 100
@@ -199,12 +199,12 @@ pub enum Schedule {
 
 impl Train {
     /// The temperature in `epoch`, from 0.
-    pub fn temperature_at(&self, epoch: usize) -> f32 {
+    pub(crate) fn temperature_at(&self, epoch: usize) -> f32 {
         self.between(self.temperature, self.temperature_end, epoch)
     }
 
     /// The weight of the teacher's term in `epoch`, from 0; the labels' weight is one minus it.
-    pub fn lambda_at(&self, epoch: usize) -> f32 {
+    pub(crate) fn lambda_at(&self, epoch: usize) -> f32 {
         match (self.loss.declaration().reads, self.control) {
             (Reads::Nothing, _) | (_, Control::LabelsOnly) => 0.0,
             _ => self.between(self.lambda, self.lambda_end, epoch),
@@ -212,14 +212,14 @@ impl Train {
     }
 
     /// Whether any epoch looks at what the teacher said.
-    pub fn is_taught(&self) -> bool {
+    pub(crate) fn is_taught(&self) -> bool {
         let is_off = self.loss == Loss::Ce || self.control == Control::LabelsOnly;
         !is_off && (self.lambda > 0.0 || self.lambda_end.is_some_and(|end| end > 0.0))
     }
 
     /// The temperature whose soft targets are read from the cache, which must hold them. Whatever else is taught reads
     /// the logits.
-    pub fn cached_temperature(&self) -> Option<f32> {
+    pub(crate) fn cached_temperature(&self) -> Option<f32> {
         let cached = self.is_taught()
             && self.loss.declaration().reads == Reads::SoftTargets
             && self.temperature_end.is_none();

@@ -10,7 +10,7 @@ use crate::view;
 
 /// One image that can't be decoded.
 #[derive(Debug)]
-pub struct BadImage {
+pub(crate) struct BadImage {
     /// The split that it is in.
     pub split: SplitName,
     /// Its index in the split.
@@ -24,7 +24,7 @@ impl Dataset {
     ///
     /// # Errors
     /// An image that can't be read at all.
-    pub fn bad_images(&self, context: &Context) -> Result<Vec<BadImage>, Error> {
+    pub(crate) fn bad_images(&self, context: &Context) -> Result<Vec<BadImage>, Error> {
         let samples: Vec<(SplitName, usize)> = self
             .splits
             .iter()

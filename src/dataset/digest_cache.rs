@@ -41,7 +41,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub fn of(path: &Path) -> std::io::Result<Self> {
+    pub(crate) fn of(path: &Path) -> std::io::Result<Self> {
         let file = fs::metadata(path)?;
         let modified_ns = file.modified().map_or(i64::MAX, since_1970);
         Ok(Self { bytes: file.len(), modified_ns, changed_ns: changed(&file).unwrap_or(modified_ns) })
@@ -81,19 +81,19 @@ pub(super) struct DigestCache(PathBuf);
 
 impl DigestCache {
     /// The cache of the dataset in `folder`.
-    pub fn of(folder: &Path) -> Self {
+    pub(crate) fn of(folder: &Path) -> Self {
         Self::within(&user_cache::folder(), folder)
     }
 
     /// As [`DigestCache::of`], in another folder than the user's cache.
-    pub fn within(cache: &Path, folder: &Path) -> Self {
+    pub(crate) fn within(cache: &Path, folder: &Path) -> Self {
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
         let name = Digest::of(folder.as_os_str().as_encoded_bytes()).short(16);
         Self(cache.join("digests").join(format!("{name}.parquet")))
     }
 
     /// The cached digests: none where the file is absent or can't be read.
-    pub fn read(&self) -> CachedDigests {
+    pub(crate) fn read(&self) -> CachedDigests {
         self.columns().unwrap_or_default()
     }
 
@@ -120,7 +120,7 @@ impl DigestCache {
 
     /// Caches what was hashed, from `started` on, in place of what stands there. A file that can't be written costs the next run some
     /// time and is not an error.
-    pub fn write(&self, mut hashed: Vec<Hashed>, started: SystemTime) {
+    pub(crate) fn write(&self, mut hashed: Vec<Hashed>, started: SystemTime) {
         hashed.retain(|file| file.stamp.is_settled(since_1970(started)));
         hashed.sort_by_key(|file| file.path.as_os_str().as_encoded_bytes());
         let _ = self.put(&hashed);
@@ -150,7 +150,7 @@ impl DigestCache {
     }
 
     /// Deletes it, once something in it has turned out wrong.
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         let _ = fs::remove_file(&self.0);
     }
 }
@@ -178,7 +178,7 @@ impl Default for CachedDigests {
 
 impl CachedDigests {
     /// The digests of the images in the file at `path`, relative to the folder, if it is still as it was.
-    pub fn digests(&self, path: &Path, stamp: Stamp) -> Option<Vec<Digest>> {
+    pub(crate) fn digests(&self, path: &Path, stamp: Stamp) -> Option<Vec<Digest>> {
         let rows = self.rows(path.as_os_str().as_encoded_bytes());
         let cached = |row: usize| Stamp {
             bytes: self.bytes.value(row),

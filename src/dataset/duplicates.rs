@@ -20,7 +20,7 @@ pub struct Duplicates {
 }
 
 /// The digest that tells images apart, and the label of one.
-pub type Identity = ([u8; 16], i32);
+pub(crate) type Identity = ([u8; 16], i32);
 
 /// An image by the first 128 bits of its digest, its split's place in the list, its index and its label.
 type Entry = ([u8; 16], usize, usize, i32);
@@ -65,7 +65,7 @@ impl Duplicates {
     }
 
     /// The sentence for the user; `name` gives what messages call a sample.
-    pub fn sentence(&self, name: impl Fn(SplitName, usize) -> String) -> String {
+    pub(crate) fn sentence(&self, name: impl Fn(SplitName, usize) -> String) -> String {
         let Self { split, also_in, images, relabelled, example, example_there } = *self;
         let (plural, are) = if images == 1 { ("", "is") } else { ("s", "are") };
         let found = if split == also_in {

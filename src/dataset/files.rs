@@ -117,7 +117,7 @@ pub(super) struct Walk {
 
 impl Walk {
     /// A walk that begins at `start` and belongs to the dataset in `root`. The folders above both count as visited.
-    pub fn new(root: &Path, start: &Path) -> Result<Self, Error> {
+    pub(crate) fn new(root: &Path, start: &Path) -> Result<Self, Error> {
         let canonical = |path: &Path| {
             path.canonicalize().map_err(|source| Error::Read { path: path.to_path_buf(), source })
         };
@@ -132,7 +132,7 @@ impl Walk {
     ///
     /// # Errors
     /// It was visited before, under this name or another.
-    pub fn enter(&mut self, folder: &Path) -> Result<(), Error> {
+    pub(crate) fn enter(&mut self, folder: &Path) -> Result<(), Error> {
         let Some(id) = FolderId::of(folder) else { return Ok(()) };
         match self.visited.insert(id, folder.to_path_buf()) {
             None => Ok(()),
@@ -142,7 +142,7 @@ impl Walk {
     }
 
     /// Adds every image and every other file below `folder`, however deep.
-    pub fn images(&mut self, folder: &Path, found: &mut Found) -> Result<(), Error> {
+    pub(crate) fn images(&mut self, folder: &Path, found: &mut Found) -> Result<(), Error> {
         self.enter(folder)?;
         let (folders, files) = entries(folder)?;
         let (images, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| is_image(file));

@@ -44,7 +44,7 @@ fn key(config: &config::Leaves) -> Digest {
 }
 
 /// Seconds that drawing the leaves of `config` will take here, measured on one; nothing where they are drawn already.
-pub fn drawing_seconds(config: &config::Dataset) -> Option<f64> {
+pub(crate) fn drawing_seconds(config: &config::Dataset) -> Option<f64> {
     let leaves = &config.leaves;
     // The folder is named after the first leaf, which is drawn for it.
     let clock = std::time::Instant::now();

@@ -32,10 +32,10 @@ use math::Dice;
 pub const CLASSES: [&str; 3] = ["angular_leaf_spot", "bean_rust", "healthy"];
 
 /// Width and height of every image in pixels.
-pub const SIZE: u32 = 500;
+pub(crate) const SIZE: u32 = 500;
 
 /// The names of the parts, in the order of the numbers that [`render`] takes: the splits, and images without a label.
-pub const PARTS: [&str; 4] = ["train", "validation", "test", UNLABELLED];
+pub(crate) const PARTS: [&str; 4] = ["train", "validation", "test", UNLABELLED];
 
 const UNLABELLED: &str = "unlabelled";
 
@@ -65,7 +65,7 @@ pub enum Error {
 
 /// One image: its label and its number among its class's images in its split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Index into [`CLASSES`].
     pub label: usize,
     /// Number within split and class, from 0.
@@ -75,7 +75,7 @@ pub struct Entry {
 impl Entry {
     /// Path inside a part's folder: `bean_rust/bean_rust_train.00012.jpg` in the split `train`. One without a label does not say
     /// its class.
-    pub fn file_name(self, split: &str) -> String {
+    pub(crate) fn file_name(self, split: &str) -> String {
         if split == UNLABELLED {
             return format!("leaf.{:05}.jpg", self.index * CLASSES.len() as u64 + self.label as u64);
         }
@@ -87,7 +87,7 @@ impl Entry {
 /// The entries of a split of `count` images: classes in order and balanced to within one image.
 ///
 /// The order is that of the sorted file names, so a written folder reads back as the same data set.
-pub fn entries(count: usize) -> Vec<Entry> {
+pub(crate) fn entries(count: usize) -> Vec<Entry> {
     let classes = CLASSES.len();
     (0..classes)
         .flat_map(|label| {
@@ -99,12 +99,18 @@ pub fn entries(count: usize) -> Vec<Entry> {
 
 /// Draws one image of class `label`, [`SIZE`] pixels square; `split` is a position in [`PARTS`], and no ill leaf is
 /// less ill than `severity`, from 0 (the mildest cases are one to three spots) to 1.
-pub fn render(seed: u64, split: u64, index: u64, label: usize, severity: f32) -> RgbImage {
+pub(crate) fn render(seed: u64, split: u64, index: u64, label: usize, severity: f32) -> RgbImage {
     photograph(seed, split, index, label, severity).0
 }
 
 /// [`render`]'s image and its lesions: 255 where a pixel is all lesion, 0 where the leaf is sound or there is none.
-pub fn photograph(seed: u64, split: u64, index: u64, label: usize, severity: f32) -> (RgbImage, GrayImage) {
+pub(crate) fn photograph(
+    seed: u64,
+    split: u64,
+    index: u64,
+    label: usize,
+    severity: f32,
+) -> (RgbImage, GrayImage) {
     let mut dice = Dice(rng::keyed("leaves", &[seed, split, index, label as u64]));
     let (image, lesions) = scene::photograph(&mut dice, label, severity);
     let lesions = lesions.into_iter().map(|share| (share * 255.0 + 0.5) as u8).collect();
@@ -137,7 +143,7 @@ pub fn write_folder(out: &Path, leaves: &config::Leaves, context: &Context) -> R
 ///
 /// # Errors
 /// As [`write_folder`].
-pub fn write_masks(out: &Path, leaves: &config::Leaves, context: &Context) -> Result<usize, Error> {
+pub(crate) fn write_masks(out: &Path, leaves: &config::Leaves, context: &Context) -> Result<usize, Error> {
     write(out, leaves, ("drawing", context), |split, entry, path| {
         let (_, lesions) = photograph(leaves.seed, split, entry.index, entry.label, leaves.severity);
         lesions.save(path.with_extension("png")).map_err(io::Error::other)

@@ -35,12 +35,13 @@ use crate::objects::Url;
 use crate::support::context::Context;
 use crate::support::hash::{Digest, FieldHasher};
 
-pub use bad_images::BadImage;
-pub use duplicates::{Duplicates, Identity};
-pub use error::{Error, HubError, ParquetError};
+pub(crate) use bad_images::BadImage;
+pub use duplicates::Duplicates;
+pub use error::Error;
+pub(crate) use error::{HubError, ParquetError};
 pub use files::images_below;
-pub use generated::drawing_seconds;
-pub use sample::{Sample, Split};
+pub(crate) use generated::drawing_seconds;
+pub(crate) use sample::{Sample, Split};
 pub use split::SplitName;
 
 use sample::Opened;
@@ -153,7 +154,7 @@ impl Dataset {
     ///
     /// # Errors
     /// A split that would be left without a sample.
-    pub fn leaving_out(&self, contents: &[Digest]) -> Result<Self, Error> {
+    pub(crate) fn leaving_out(&self, contents: &[Digest]) -> Result<Self, Error> {
         let all = self.splits.iter().flat_map(|split| {
             let samples = split.samples.iter().enumerate();
             samples
@@ -166,7 +167,7 @@ impl Dataset {
     }
 
     /// The dataset as a cache has it that left these images out and has this fingerprint, if it is that.
-    pub fn as_cached(&self, left_out: &[Digest], fingerprint: Digest) -> Option<Self> {
+    pub(crate) fn as_cached(&self, left_out: &[Digest], fingerprint: Digest) -> Option<Self> {
         if left_out.is_empty() {
             return None;
         }

@@ -36,33 +36,33 @@ pub(super) struct Location {
 
 impl Location {
     /// Image `index` of `source`.
-    pub fn new(source: &Arc<dyn Source>, index: u32) -> Self {
+    pub(crate) fn new(source: &Arc<dyn Source>, index: u32) -> Self {
         Self { source: Arc::clone(source), index }
     }
 
     /// See [`Source::read`].
-    pub fn read(&self) -> Result<Cow<'_, [u8]>, Error> {
+    pub(crate) fn read(&self) -> Result<Cow<'_, [u8]>, Error> {
         self.source.read(self.index as usize)
     }
 
     /// See [`Source::name`].
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.source.name(self.index as usize)
     }
 
     /// See [`Source::place`].
-    pub fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         self.source.place(self.index as usize)
     }
 
     /// See [`Source::forget_digests`].
-    pub fn forget_digests(&self) {
+    pub(crate) fn forget_digests(&self) {
         self.source.forget_digests();
     }
 
     /// See [`Source::is_kept`].
     #[cfg(test)]
-    pub fn is_kept(&self) -> bool {
+    pub(crate) fn is_kept(&self) -> bool {
         self.source.is_kept()
     }
 }

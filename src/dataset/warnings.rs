@@ -21,7 +21,7 @@ impl Dataset {
     }
 
     /// The splits that are too small to tell two good students apart, a sentence each.
-    pub fn small_splits(&self) -> Vec<String> {
+    pub(crate) fn small_splits(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for split in [SplitName::Validation, SplitName::Test].into_iter().filter_map(|name| self.split(name))
         {

@@ -20,7 +20,7 @@ use std::sync::LazyLock;
 
 pub(crate) use codec::{At, Codec, Encoder, Parameter, RowLoss, StoredRow, Unfit, Wrong};
 pub(crate) use element::{Element, ValueColumn};
-pub use soften::{soft_column, soften};
+pub use soften::soften;
 
 /// Every encoding, in the order in which people see them.
 const REGISTRY: &[&dyn Codec] = &[&float32::Float32, &float16::Float16, &top_k::TopK];
@@ -35,18 +35,18 @@ pub struct Encoding {
 
 impl Encoding {
     /// The names of all encodings in manifests and pipeline files.
-    pub(crate) fn names() -> &'static [&'static str] {
+    pub fn names() -> &'static [&'static str] {
         static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| Encoding::all().map(Encoding::name).collect());
         &NAMES
     }
 
     /// Every encoding, their parameters not given.
-    pub(crate) fn all() -> impl Iterator<Item = Self> {
+    pub fn all() -> impl Iterator<Item = Self> {
         REGISTRY.iter().map(|&codec| Self { codec, parameter: 0 })
     }
 
     /// Every encoding as a plan compares them for this number of classes.
-    pub fn compared(classes: usize) -> impl Iterator<Item = Self> {
+    pub(crate) fn compared(classes: usize) -> impl Iterator<Item = Self> {
         Self::all().map(move |Self { codec, .. }| Self { codec, parameter: codec.compared(classes) })
     }
 
@@ -66,12 +66,12 @@ impl Encoding {
     }
 
     /// Whether every number is stored as the teacher gave it.
-    pub fn is_exact(self) -> bool {
+    pub(crate) fn is_exact(self) -> bool {
         self.codec.rounding() == Some(0.0)
     }
 
     /// The most that a logit is rounded by, as a share of it; nothing where not every logit is stored.
-    pub fn rounding(self) -> Option<f64> {
+    pub(crate) fn rounding(self) -> Option<f64> {
         self.codec.rounding()
     }
 
@@ -81,7 +81,7 @@ impl Encoding {
     }
 
     /// A warning about the targets that a run reads; `mass` is a temperature and the mass that the kept classes have at it.
-    pub fn warning(self, classes: usize, mass: Option<(f32, f64)>) -> Option<String> {
+    pub(crate) fn warning(self, classes: usize, mass: Option<(f32, f64)>) -> Option<String> {
         self.codec.warning(self.parameter, classes, mass)
     }
 

@@ -45,7 +45,7 @@ fn soften_in_order(logits: &[f32], temperature: f32, out: &mut [f32]) {
 }
 
 /// The name of the soft column at `temperature`: `soft_t5`, `soft_t2p5`.
-pub fn soft_column(temperature: f32) -> String {
+pub(crate) fn soft_column(temperature: f32) -> String {
     format!("soft_t{temperature}").replace('.', "p")
 }
 

@@ -26,7 +26,7 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f32) 
 
 /// [`cross_entropy`] where each class counts for its weight, `[classes]`: PyTorch's
 /// `CrossEntropyLoss(weight=class_weights, ignore_index=-1, label_smoothing=smoothing)`.
-pub fn weighted_cross_entropy(
+pub(crate) fn weighted_cross_entropy(
     logits: Tensor<2>,
     labels: Tensor<1, Int>,
     smoothing: f32,

@@ -7,7 +7,7 @@ use crate::support::range::Range;
 /// A distillation loss, as its file declares it. The checks and the reference of pipeline files, the loader, the head of a run and the reports all read
 /// from here.
 #[derive(Debug)]
-pub struct Declaration {
+pub(crate) struct Declaration {
     /// Its name in a pipeline file.
     pub name: &'static str,
     /// One line, with its paper.
@@ -26,7 +26,7 @@ pub struct Declaration {
 
 /// The part of the cache that a loss reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reads {
+pub(crate) enum Reads {
     /// Nothing: the labels are all that it learns from.
     Nothing,
     /// Probabilities at a temperature; a cache of the largest classes has them too. It takes the logits where the temperature moves.
@@ -37,7 +37,7 @@ pub enum Reads {
 
 /// A number that a loss takes.
 #[derive(Clone, Copy, Debug)]
-pub struct Parameter {
+pub(crate) struct Parameter {
     /// Its key, `train.<loss>.<parameter>`.
     pub key: &'static str,
     /// Its value where none is given.
@@ -50,19 +50,19 @@ pub struct Parameter {
 
 impl Parameter {
     /// A weight, from 0 to 1000.
-    pub const fn weight(key: &'static str, default: f32, about: &'static str) -> Self {
+    pub(crate) const fn weight(key: &'static str, default: f32, about: &'static str) -> Self {
         Self { key, default, range: Range::closed(0.0, 1000.0), about }
     }
 
     /// Its own name, `beta` of `train.dkd.beta`.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.key.rsplit('.').next().unwrap_or(self.key)
     }
 }
 
 /// A batch of images as a loss sees it.
 #[derive(Clone, Debug)]
-pub struct Batch<'a> {
+pub(crate) struct Batch<'a> {
     /// The student's logits, `[batch, classes]`.
     pub student_logits: Tensor<2>,
     /// The labels, `[batch]`, -1 for unlabelled.

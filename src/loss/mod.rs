@@ -14,13 +14,15 @@ mod std_kd;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-pub use cross_entropy::{cross_entropy, weighted_cross_entropy};
-pub use declaration::{Batch, Declaration, Parameter, Reads, Targets};
+pub use cross_entropy::cross_entropy;
+pub(crate) use cross_entropy::weighted_cross_entropy;
+pub use declaration::Targets;
+pub(crate) use declaration::{Batch, Declaration, Parameter, Reads};
 pub use dist::dist;
 pub use dkd::dkd;
 pub use kd::{kd, kd_top};
 pub use mse::mse;
-pub use parameters::LossParameters;
+pub(crate) use parameters::LossParameters;
 pub use std_kd::std_kd;
 
 macro_rules! registry {
@@ -38,7 +40,7 @@ macro_rules! registry {
             pub const NAMES: &[&str] = &[$($file::DECLARATION.name),*];
 
             /// Its declaration.
-            pub const fn declaration(self) -> &'static Declaration {
+            pub(crate) const fn declaration(self) -> &'static Declaration {
                 match self { $(Self::$variant => &$file::DECLARATION,)* }
             }
         }
@@ -56,7 +58,7 @@ registry! {
 
 impl Loss {
     /// Its name in a pipeline file.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         self.declaration().name
     }
 }

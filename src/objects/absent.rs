@@ -8,7 +8,7 @@ use crate::support::hash::Digest;
 
 /// A prefix of an object store, which this binary can't open.
 #[derive(Clone, Debug)]
-pub struct Bucket(Never);
+pub(crate) struct Bucket(Never);
 
 #[derive(Clone, Debug)]
 enum Never {}
@@ -18,23 +18,23 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::Feature`].
-    pub fn open(url: &Url, _: &Context) -> Result<Self, Error> {
+    pub(crate) fn open(url: &Url, _: &Context) -> Result<Self, Error> {
         Err(Error::Feature { url: url.to_string() })
     }
 
     /// No bucket, no context.
-    pub fn context(&self) -> &Context {
+    pub(crate) fn context(&self) -> &Context {
         match self.0 {}
     }
 
     /// No bucket, no folder.
     #[must_use]
-    pub fn within(&self, _: &str) -> Self {
+    pub(crate) fn within(&self, _: &str) -> Self {
         match self.0 {}
     }
 
     /// No bucket, no URL.
-    pub fn url(&self, _: &str) -> Url {
+    pub(crate) fn url(&self, _: &str) -> Url {
         match self.0 {}
     }
 
@@ -42,7 +42,7 @@ impl Bucket {
     ///
     /// # Errors
     /// None.
-    pub fn folders(&self) -> Result<Vec<String>, Error> {
+    pub(crate) fn folders(&self) -> Result<Vec<String>, Error> {
         match self.0 {}
     }
 
@@ -50,7 +50,7 @@ impl Bucket {
     ///
     /// # Errors
     /// None.
-    pub fn list(&self) -> Result<Vec<Object>, Error> {
+    pub(crate) fn list(&self) -> Result<Vec<Object>, Error> {
         match self.0 {}
     }
 
@@ -58,7 +58,7 @@ impl Bucket {
     ///
     /// # Errors
     /// None.
-    pub fn read(&self, _: &str) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) fn read(&self, _: &str) -> Result<Option<Vec<u8>>, Error> {
         match self.0 {}
     }
 
@@ -66,7 +66,7 @@ impl Bucket {
     ///
     /// # Errors
     /// None.
-    pub fn create(&self, _: &str, _: &[u8]) -> Result<Created, Error> {
+    pub(crate) fn create(&self, _: &str, _: &[u8]) -> Result<Created, Error> {
         match self.0 {}
     }
 
@@ -74,7 +74,7 @@ impl Bucket {
     ///
     /// # Errors
     /// None.
-    pub fn upload(&self, _: &Path, _: &str) -> Result<(), Error> {
+    pub(crate) fn upload(&self, _: &Path, _: &str) -> Result<(), Error> {
         match self.0 {}
     }
 
@@ -82,7 +82,7 @@ impl Bucket {
     ///
     /// # Errors
     /// None.
-    pub fn delete(&self, _: &str) -> Result<(), Error> {
+    pub(crate) fn delete(&self, _: &str) -> Result<(), Error> {
         match self.0 {}
     }
 
@@ -90,7 +90,7 @@ impl Bucket {
     ///
     /// # Errors
     /// None.
-    pub fn download<E: From<Error> + Send>(
+    pub(crate) fn download<E: From<Error> + Send>(
         &self,
         _: &str,
         _: &[(Wanted, PathBuf)],

@@ -29,7 +29,7 @@ const REASON_CHARACTERS: usize = 300;
 
 /// A prefix of an object store: names are below it.
 #[derive(Clone, Debug)]
-pub struct Bucket {
+pub(crate) struct Bucket {
     pub(super) store: Arc<dyn ObjectStore>,
     prefix: Path,
     url: Url,
@@ -43,7 +43,7 @@ impl Bucket {
     ///
     /// # Errors
     /// A URL without a bucket, credentials that can't be used.
-    pub fn open(url: &Url, context: &Context) -> Result<Self, Error> {
+    pub(crate) fn open(url: &Url, context: &Context) -> Result<Self, Error> {
         let (store, prefix) = connect(url)?;
         let part_bytes = match std::env::var(PART_BYTES) {
             Err(_) => DEFAULT_PART_BYTES,
@@ -57,13 +57,13 @@ impl Bucket {
     }
 
     /// Where the progress of downloads goes, and whether they are to stop.
-    pub fn context(&self) -> &Context {
+    pub(crate) fn context(&self) -> &Context {
         &self.context
     }
 
     /// The prefix `folder` below this one.
     #[must_use]
-    pub fn within(&self, folder: &str) -> Self {
+    pub(crate) fn within(&self, folder: &str) -> Self {
         let prefix = folder.split('/').fold(self.prefix.clone(), Path::join);
         Self {
             store: Arc::clone(&self.store),
@@ -75,7 +75,7 @@ impl Bucket {
     }
 
     /// The URL of an object for messages; that of the prefix where `name` is empty.
-    pub fn url(&self, name: &str) -> Url {
+    pub(crate) fn url(&self, name: &str) -> Url {
         self.url.join(name)
     }
 
@@ -83,7 +83,7 @@ impl Bucket {
     ///
     /// # Errors
     /// The store can't be reached, or refuses.
-    pub fn folders(&self) -> Result<Vec<String>, Error> {
+    pub(crate) fn folders(&self) -> Result<Vec<String>, Error> {
         let listing =
             again(|| runtime().block_on(self.store.list_with_delimiter(Some(&self.prefix))), broke_off);
         let listing = match listing {
@@ -103,7 +103,7 @@ impl Bucket {
     ///
     /// # Errors
     /// The store can't be reached, or refuses; a name that would lead out of a local copy.
-    pub fn list(&self) -> Result<Vec<Object>, Error> {
+    pub(crate) fn list(&self) -> Result<Vec<Object>, Error> {
         let listing = again(
             || runtime().block_on(self.store.list(Some(&self.prefix)).try_collect::<Vec<_>>()),
             broke_off,
@@ -130,7 +130,7 @@ impl Bucket {
     ///
     /// # Errors
     /// The store can't be reached, or refuses.
-    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let path = self.path(name);
         let read = async || {
             let answer = self.store.get_opts(&path, GetOptions::default()).await?;
@@ -152,7 +152,7 @@ impl Bucket {
     ///
     /// # Errors
     /// The store can't be reached, refuses, or knows no conditional writes.
-    pub fn create(&self, name: &str, bytes: &[u8]) -> Result<Created, Error> {
+    pub(crate) fn create(&self, name: &str, bytes: &[u8]) -> Result<Created, Error> {
         let path = self.path(name);
         let payload = PutPayload::from(bytes.to_vec());
         let mut attempt = 1;
@@ -188,7 +188,7 @@ impl Bucket {
     ///
     /// # Errors
     /// A file that can't be read; the store can't be reached, or refuses.
-    pub fn upload(&self, file: &path::Path, name: &str) -> Result<(), Error> {
+    pub(crate) fn upload(&self, file: &path::Path, name: &str) -> Result<(), Error> {
         again(|| self.upload_once(file, name), |error| matches!(error, Error::Store { .. }))
     }
 
@@ -249,7 +249,7 @@ impl Bucket {
     ///
     /// # Errors
     /// The store can't be reached, or refuses.
-    pub fn delete(&self, name: &str) -> Result<(), Error> {
+    pub(crate) fn delete(&self, name: &str) -> Result<(), Error> {
         match runtime().block_on(self.store.delete(&self.path(name))) {
             Err(object_store::Error::NotFound { .. }) | Ok(()) => Ok(()),
             Err(error) => Err(self.failed("deleted", name)(error)),

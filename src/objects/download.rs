@@ -41,7 +41,7 @@ impl Bucket {
     ///
     /// # Errors
     /// The first that failed; what is there by then stays.
-    pub fn download<E: From<Error> + Send>(
+    pub(crate) fn download<E: From<Error> + Send>(
         &self,
         label: &str,
         wanted: &[(Wanted, PathBuf)],

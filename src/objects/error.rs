@@ -122,23 +122,23 @@ const REMEDY: &str = "restore the object, or delete the cache and make it again"
 
 impl Error {
     /// Whether stored data is damaged.
-    pub fn is_damage(&self) -> bool {
+    pub(crate) fn is_damage(&self) -> bool {
         matches!(self, Self::Length { .. } | Self::Digest { .. })
     }
 
     /// Whether what was asked for does not fit, as opposed to what failed.
-    pub fn is_usage(&self) -> bool {
+    pub(crate) fn is_usage(&self) -> bool {
         use Error::{Feature, Gone, Name, Room, Setting, Url};
         matches!(self, Feature { .. } | Url { .. } | Gone { .. } | Name { .. } | Room { .. } | Setting { .. })
     }
 
     /// Whether the user asked to stop.
-    pub fn is_interrupted(&self) -> bool {
+    pub(crate) fn is_interrupted(&self) -> bool {
         matches!(self, Self::Interrupted)
     }
 
     /// An error of the local copy at `path`, for `map_err`.
-    pub fn local(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn local(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Local { action, path, source }
     }

@@ -29,14 +29,14 @@ static HELD: Mutex<Option<HashMap<PathBuf, File>>> = Mutex::new(None);
 
 /// The folder that holds the local copies of every store's prefixes.
 #[derive(Clone, Debug)]
-pub struct Mirror {
+pub(crate) struct Mirror {
     root: PathBuf,
     most: u64,
 }
 
 /// The lock of the one process that fills a copy, held until it is dropped.
 #[derive(Debug)]
-pub struct FillLock {
+pub(crate) struct FillLock {
     _lock: File,
 }
 
@@ -46,7 +46,7 @@ impl Mirror {
     ///
     /// # Errors
     /// A size that is not a number; a user without a home folder.
-    pub fn from_env() -> Result<Self, Error> {
+    pub(crate) fn from_env() -> Result<Self, Error> {
         Self::new(|name| std::env::var(name).ok())
     }
 
@@ -73,7 +73,7 @@ impl Mirror {
     ///
     /// # Errors
     /// It can't be made.
-    pub fn folder(&self, url: &Url) -> Result<PathBuf, Error> {
+    pub(crate) fn folder(&self, url: &Url) -> Result<PathBuf, Error> {
         let folder = self.root.join(Digest::of(url.as_str().as_bytes()).short(16));
         let origin = folder.join(ORIGIN_FILE);
         if read_regular(&origin, TEXT_LIMIT).ok().as_deref() != Some(url.as_str().as_bytes()) {
@@ -83,7 +83,7 @@ impl Mirror {
     }
 
     /// The prefix that `mirror` mirrors, if it is such a folder.
-    pub fn origin(mirror: &Path) -> Option<Url> {
+    pub(crate) fn origin(mirror: &Path) -> Option<Url> {
         Url::parse(&read_text(&mirror.join(ORIGIN_FILE)).ok()?)
     }
 
@@ -91,7 +91,7 @@ impl Mirror {
     ///
     /// # Errors
     /// It can't be made.
-    pub fn register(copy: &Path) -> Result<(), Error> {
+    pub(crate) fn register(copy: &Path) -> Result<(), Error> {
         open_lock(&beside(copy, "lock")).map(drop)
     }
 
@@ -99,7 +99,7 @@ impl Mirror {
     ///
     /// # Errors
     /// Its lock can't be made or taken.
-    pub fn hold(copy: &Path) -> Result<(), Error> {
+    pub(crate) fn hold(copy: &Path) -> Result<(), Error> {
         let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
         let held = held.get_or_insert_default();
         if !held.contains_key(copy) {
@@ -122,7 +122,7 @@ impl Mirror {
     ///
     /// # Errors
     /// [`Error::Interrupted`], or its lock can't be made.
-    pub fn fill_lock(copy: &Path, context: &Context) -> Result<FillLock, Error> {
+    pub(crate) fn fill_lock(copy: &Path, context: &Context) -> Result<FillLock, Error> {
         let lock = open_lock(&beside(copy, "pulling"))?;
         while let Err(TryLockError::WouldBlock) = lock.try_lock() {
             if context.is_cancelled() {
@@ -137,7 +137,7 @@ impl Mirror {
     ///
     /// # Errors
     /// [`Error::Room`] when what is in use leaves less.
-    pub fn make_room(&self, needed: u64) -> Result<(), Error> {
+    pub(crate) fn make_room(&self, needed: u64) -> Result<(), Error> {
         let mut copies = self.copies()?;
         let mut held: u64 = copies.iter().map(|copy| copy.bytes).sum();
         copies.sort_by_key(|copy| copy.used);

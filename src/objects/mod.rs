@@ -19,18 +19,18 @@ mod mirror;
 mod url;
 
 #[cfg(not(feature = "object-store"))]
-pub use absent::Bucket;
+pub(crate) use absent::Bucket;
 #[cfg(feature = "object-store")]
-pub use bucket::Bucket;
-pub use error::Error;
-pub use mirror::{FillLock, Mirror};
-pub use url::Url;
+pub(crate) use bucket::Bucket;
+pub(crate) use error::Error;
+pub(crate) use mirror::Mirror;
+pub(crate) use url::Url;
 
 use crate::support::hash::Digest;
 
 /// An object as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Object {
+pub(crate) struct Object {
     /// Its name below the bucket's prefix, with `/` between folders.
     pub name: String,
     /// Its length.
@@ -40,8 +40,12 @@ pub struct Object {
 }
 
 /// An object that is wanted here, and what is known of it.
+#[cfg_attr(
+    not(feature = "object-store"),
+    allow(dead_code, reason = "only a binary with object stores reads it")
+)]
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Which object.
     pub object: Object,
     /// BLAKE3 of its bytes, where it is known.
@@ -49,8 +53,12 @@ pub struct Wanted {
 }
 
 /// The outcome of a conditional write.
+#[cfg_attr(
+    not(feature = "object-store"),
+    allow(dead_code, reason = "only a binary with object stores makes it")
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Created {
+pub(crate) enum Created {
     /// The object was not there, and is now.
     New,
     /// The object was there, with these bytes, and stays.

@@ -7,39 +7,39 @@ const SCHEMES: [&str; 4] = ["s3://", "gs://", "az://", "file://"];
 
 /// `s3://bucket/prefix` and the like, without a slash at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Url(String);
+pub(crate) struct Url(String);
 
 impl Url {
     /// The URL that `text` is, if it begins as one of an object store.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let is_one = SCHEMES.iter().any(|scheme| text.starts_with(scheme));
         is_one.then(|| Self(text.trim_end_matches('/').to_owned()))
     }
 
     /// As [`Url::parse`], of what a user gave as a path.
-    pub fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         Self::parse(path.to_str()?)
     }
 
     /// The whole URL.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// `name` below this prefix; itself where `name` is empty.
     #[must_use]
-    pub fn join(&self, name: &str) -> Self {
+    pub(crate) fn join(&self, name: &str) -> Self {
         if name.is_empty() { self.clone() } else { Self(format!("{}/{name}", self.0)) }
     }
 
     /// The prefix that this one lies in and its own name there; none for a whole bucket.
-    pub fn split(&self) -> Option<(Self, &str)> {
+    pub(crate) fn split(&self) -> Option<(Self, &str)> {
         let (parent, name) = self.0.rsplit_once('/')?;
         (!parent.ends_with('/')).then(|| (Self(parent.to_owned()), name))
     }
 
     /// The last part of the prefix, or the bucket's name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 }

@@ -11,7 +11,7 @@ use crate::teacher::{Description, Identity};
 
 /// A shard, and whether it is there.
 #[derive(Clone, Debug)]
-pub struct PlannedShard {
+pub(crate) struct PlannedShard {
     /// Which rows it holds.
     pub spec: ShardSpec,
     /// Whether it is finished.
@@ -20,7 +20,7 @@ pub struct PlannedShard {
 
 /// The cache that stage one makes of a pipeline.
 #[derive(Clone, Debug)]
-pub struct PlannedCache {
+pub(crate) struct PlannedCache {
     /// The manifest of the cache that will be made. Provider, precision and runtime are guessed or not known, and not part of its key.
     pub manifest: Manifest,
     /// Its folder, whether it is there or not.
@@ -36,7 +36,7 @@ impl PlannedCache {
     ///
     /// # Errors
     /// Classes that are not the teacher's; a cache that is there and can't be read or is damaged.
-    pub fn find(
+    pub(crate) fn find(
         pipeline: &Pipeline,
         dataset: &Dataset,
         teacher: &Identity,
@@ -68,12 +68,12 @@ impl PlannedCache {
     }
 
     /// Rows of all shards: a view of an image each.
-    pub fn rows(&self) -> u64 {
+    pub(crate) fn rows(&self) -> u64 {
         self.shards.iter().map(|shard| shard.spec.rows).sum()
     }
 
     /// Rows of the shards that are not there.
-    pub fn rows_left(&self) -> u64 {
+    pub(crate) fn rows_left(&self) -> u64 {
         self.shards.iter().filter(|shard| !shard.done).map(|shard| shard.spec.rows).sum()
     }
 }

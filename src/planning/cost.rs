@@ -19,7 +19,7 @@ use crate::train::keeps_pixels;
 
 /// Everything that is known of a pipeline's cost. Times are in seconds, on this machine.
 #[derive(Clone, Debug, Serialize)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// Images of every split.
     pub images: u64,
     /// Images that students are trained on.
@@ -44,7 +44,7 @@ pub struct Cost {
 
 /// A cache under one encoding.
 #[derive(Clone, Debug, Serialize)]
-pub struct EncodingCost {
+pub(crate) struct EncodingCost {
     /// `float32`, `float16` or `top-50`.
     pub encoding: String,
     /// Whether it is the pipeline's.
@@ -65,7 +65,7 @@ pub struct EncodingCost {
 
 /// Stage one.
 #[derive(Clone, Debug, Serialize)]
-pub struct StageOneCost {
+pub(crate) struct StageOneCost {
     /// Rows that were measured; 0 where the rate was given.
     pub measured_rows: usize,
     /// Rows a second.
@@ -82,7 +82,7 @@ pub struct StageOneCost {
 
 /// One student.
 #[derive(Clone, Debug, Serialize)]
-pub struct StudentCost {
+pub(crate) struct StudentCost {
     /// Its epochs.
     pub epochs: usize,
     /// From the cache.
@@ -95,7 +95,7 @@ pub struct StudentCost {
 
 /// A whole sweep, one run after another.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct SweepCost {
+pub(crate) struct SweepCost {
     /// Runs that are known.
     pub runs: usize,
     /// Of those done.
@@ -112,7 +112,7 @@ pub struct SweepCost {
 
 impl Cost {
     /// The costs that follow from the sizes only.
-    pub fn of(pipeline: &Pipeline, dataset: &Dataset, cache: &PlannedCache) -> Self {
+    pub(crate) fn of(pipeline: &Pipeline, dataset: &Dataset, cache: &PlannedCache) -> Self {
         let images = |split| dataset.split(split).map_or(0, |split| split.samples.len()) as u64;
         let train_images = images(SplitName::Train);
         let (rows, manifest) = (cache.rows(), &cache.manifest);
@@ -149,7 +149,7 @@ impl Cost {
     }
 
     /// Adds what stage one takes at `rows_per_second`.
-    pub fn at_rate(&mut self, rows_per_second: f64, warm_seconds: Option<f64>) {
+    pub(crate) fn at_rate(&mut self, rows_per_second: f64, warm_seconds: Option<f64>) {
         self.stage_one = Some(StageOneCost {
             measured_rows: 0,
             rows_per_second,
@@ -161,7 +161,7 @@ impl Cost {
     }
 
     /// Adds what was measured of stage one; opening the dataset took `dataset_seconds`.
-    pub fn measured(&mut self, probe: &Probe, dataset_seconds: f64) {
+    pub(crate) fn measured(&mut self, probe: &Probe, dataset_seconds: f64) {
         self.at_rate(1.0 / probe.row_seconds, Some(dataset_seconds + probe.open_seconds));
         if let Some(stage_one) = &mut self.stage_one {
             stage_one.measured_rows = probe.rows;
@@ -178,7 +178,13 @@ impl Cost {
     }
 
     /// Adds a student whose steps and validation take `seconds`, and the runs of a sweep.
-    pub fn students(&mut self, pipeline: &Pipeline, seconds: f64, decoding: Decoding, sweep: Option<&[Run]>) {
+    pub(crate) fn students(
+        &mut self,
+        pipeline: &Pipeline,
+        seconds: f64,
+        decoding: Decoding,
+        sweep: Option<&[Run]>,
+    ) {
         let epochs = pipeline.train.epochs;
         let side = pipeline.student.image_size as u32;
         let train_rows = self.train_images * u64::from(pipeline.cache.views);
@@ -212,7 +218,7 @@ impl Cost {
 
 /// The cost of images to a student.
 #[derive(Clone, Copy, Debug)]
-pub struct Decoding {
+pub(crate) struct Decoding {
     /// Seconds for one to be read, decoded and resized, on every core; 0 where the runs' seconds have it in them.
     pub image_seconds: f64,
     /// Whether that goes on beside the steps, which another device takes.
@@ -221,7 +227,7 @@ pub struct Decoding {
 
 /// A run of a sweep, as its cost is added up.
 #[derive(Clone, Copy, Debug)]
-pub struct Run {
+pub(crate) struct Run {
     /// Seconds of its steps and validations.
     pub seconds: f64,
     /// Its epochs.

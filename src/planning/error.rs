@@ -7,7 +7,7 @@ use crate::{stage_one, store, teacher};
 
 /// An error of a plan, as one sentence that names the thing, what was expected and what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// An error that would stop stage one.
     #[error(transparent)]
     Caching(#[from] stage_one::Error),

@@ -7,8 +7,8 @@ mod error;
 mod probe;
 mod units;
 
-pub use cache::{PlannedCache, PlannedShard};
-pub use cost::{Cost, Decoding, EncodingCost, Run, StageOneCost, StudentCost, SweepCost};
-pub use error::Error;
-pub use probe::{Encoded, Probe};
-pub use units::{CacheState, Commands, StageOneUnit, SweepUnit, SweepUnits, Units};
+pub(crate) use cache::{PlannedCache, PlannedShard};
+pub(crate) use cost::{Cost, Decoding, EncodingCost, Run, SweepCost};
+pub(crate) use error::Error;
+pub(crate) use probe::Probe;
+pub(crate) use units::{Commands, Units};

@@ -26,7 +26,7 @@ const DECODED: usize = 64;
 
 /// The measurements of a probe.
 #[derive(Clone, Debug)]
-pub struct Probe {
+pub(crate) struct Probe {
     /// Seconds until the teacher could be run.
     pub open_seconds: f64,
     /// Rows of stage one that were made.
@@ -43,7 +43,7 @@ pub struct Probe {
 
 /// The measured rows under one encoding.
 #[derive(Clone, Debug)]
-pub struct Encoded {
+pub(crate) struct Encoded {
     /// Which.
     pub encoding: Encoding,
     /// Bytes of a row in columns that zstd compressed; none where the teacher's logits don't fit the encoding.
@@ -58,13 +58,14 @@ impl Probe {
     ///
     /// # Errors
     /// Whatever would stop stage one; [`Error::Interrupted`]; a temporary folder that can't be written.
-    pub fn take(
+    pub(crate) fn take(
         pipeline: &Pipeline,
         dataset: &Dataset,
         planned: &PlannedCache,
         context: &Context,
     ) -> Result<Self, Error> {
-        let scratch = TempDir::new().map_err(|source| Error::Scratch { path: std::env::temp_dir(), source })?;
+        let scratch =
+            TempDir::new().map_err(|source| Error::Scratch { path: std::env::temp_dir(), source })?;
         let clock = Instant::now();
         let model = OnnxModel::read(&pipeline.teacher)?;
         let open = |tuning| model.open_team(tuning);

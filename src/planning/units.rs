@@ -9,7 +9,7 @@ use crate::sweep::{self, State};
 
 /// The arguments that every command of a plan repeats.
 #[derive(Clone, Debug)]
-pub struct Commands {
+pub(crate) struct Commands {
     /// Those of the pipeline: its file and what overrides it.
     pub pipeline: Vec<String>,
     /// Those of `decant sweep` besides.
@@ -31,7 +31,7 @@ impl Commands {
 
 /// Everything that a pipeline's stage one and sweep come to. Commands are arguments of `decant`.
 #[derive(Clone, Debug, Serialize)]
-pub struct Units {
+pub(crate) struct Units {
     /// The pipeline file.
     pub pipeline: PathBuf,
     /// The cache that stage one makes.
@@ -47,7 +47,7 @@ pub struct Units {
 
 /// A cache, as units see it.
 #[derive(Clone, Debug, Serialize)]
-pub struct CacheState {
+pub(crate) struct CacheState {
     /// Its folder.
     pub dir: PathBuf,
     /// Its key.
@@ -58,7 +58,7 @@ pub struct CacheState {
 
 /// One or more shards.
 #[derive(Clone, Debug, Serialize)]
-pub struct StageOneUnit {
+pub(crate) struct StageOneUnit {
     /// `train/part-00003`, or `part-00003-of-00064` for a unit of several shards.
     pub id: String,
     /// Its place in the order.
@@ -79,7 +79,7 @@ pub struct StageOneUnit {
 
 /// The runs of a sweep.
 #[derive(Clone, Debug, Serialize)]
-pub struct SweepUnits {
+pub(crate) struct SweepUnits {
     /// Those that are known, in their order.
     pub runs: Vec<SweepUnit>,
     /// Rungs of successive halving whose runs are known once these are done: plan again then.
@@ -90,7 +90,7 @@ pub struct SweepUnits {
 
 /// One run.
 #[derive(Clone, Debug, Serialize)]
-pub struct SweepUnit {
+pub(crate) struct SweepUnit {
     /// Over its settings; the same before and after the cache is there.
     pub id: String,
     /// Its place in the order.
@@ -110,7 +110,7 @@ pub struct SweepUnit {
 impl Units {
     /// The units of a cache, `parts` of them or one a shard, and of a sweep. `row_seconds` is what a row of the cache takes, and
     /// `run_seconds` what each run does, where that is known.
-    pub fn new(
+    pub(crate) fn new(
         pipeline: PathBuf,
         cache: &PlannedCache,
         parts: Option<usize>,

@@ -13,7 +13,7 @@ const LAMBDA: &str = "train.lambda";
 
 /// Finished runs, configuration by configuration.
 #[derive(Clone, Debug, Serialize)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// The measure by which configurations are ordered.
     pub measure: Criterion,
     /// The keys in which the runs differ, the seed left out.
@@ -30,7 +30,7 @@ pub struct Comparison {
 
 /// Runs that differ in their seed only.
 #[derive(Clone, Debug, Serialize)]
-pub struct Group {
+pub(crate) struct Group {
     /// The settings that tell it from the others.
     pub label: String,
     /// The temperature; nothing for students from the labels only, which don't depend on it.
@@ -53,29 +53,29 @@ pub struct Group {
 
 impl Group {
     /// The value of each of `axes`; nothing where its runs do not depend on it.
-    pub fn values(&self, axes: &[String]) -> Vec<Option<String>> {
+    pub(crate) fn values(&self, axes: &[String]) -> Vec<Option<String>> {
         axes.iter().map(|key| self.recipe.get(key).map(shown)).collect()
     }
 
     /// Whether it learns from the labels only.
-    pub fn is_scratch(&self) -> bool {
+    pub(crate) fn is_scratch(&self) -> bool {
         self.temperature.is_none()
     }
 
     /// Whether it is the same student as `group`'s, but from the labels only.
-    pub fn is_scratch_of(&self, group: &Self) -> bool {
+    pub(crate) fn is_scratch_of(&self, group: &Self) -> bool {
         self.recipe.is_baseline_of(&group.recipe)
     }
 
     /// The measure on test, or on validation where not every run has it.
-    pub fn final_measure(&self) -> &Spread {
+    pub(crate) fn final_measure(&self) -> &Spread {
         self.test.as_ref().unwrap_or(&self.validation)
     }
 }
 
 impl Comparison {
     /// Groups the finished ones of `runs`; nothing when no run has finished.
-    pub fn of(runs: &[Run]) -> Option<Self> {
+    pub(crate) fn of(runs: &[Run]) -> Option<Self> {
         let finished: Vec<usize> = (0..runs.len()).filter(|&index| runs[index].result.is_some()).collect();
         let entries: Vec<Entry<'_>> = finished.iter().map(|&index| entry(&runs[index])).collect();
         let all = Configurations::of(&entries);
@@ -94,17 +94,17 @@ impl Comparison {
     }
 
     /// The best group that learns from the teacher, if any does.
-    pub fn best_distilled(&self) -> Option<&Group> {
+    pub(crate) fn best_distilled(&self) -> Option<&Group> {
         self.groups.iter().find(|group| !group.is_scratch())
     }
 
     /// The group from the labels only that `group` is compared with.
-    pub fn scratch_of(&self, group: &Group) -> Option<&Group> {
+    pub(crate) fn scratch_of(&self, group: &Group) -> Option<&Group> {
         self.groups.iter().find(|other| other.is_scratch_of(group))
     }
 
     /// The name of the measure in a title: `Accuracy`.
-    pub fn measured(&self) -> &'static str {
+    pub(crate) fn measured(&self) -> &'static str {
         match self.measure {
             Criterion::Accuracy => "Accuracy",
             Criterion::TeacherAgreement => "Agreement with the teacher",
@@ -199,7 +199,7 @@ fn shorten(groups: &mut [Group], axes: &[String]) -> Vec<String> {
 }
 
 /// The name of a key in charts and tables: without its section, where that is `[train]`.
-pub fn short(key: &str) -> &str {
+pub(crate) fn short(key: &str) -> &str {
     match key {
         TEMPERATURE => "T",
         key => key.strip_prefix("train.").unwrap_or(key),

@@ -17,11 +17,11 @@ use crate::support::context::Context;
 use crate::support::exit::{self, ExitKind};
 
 /// Measures a student and its teacher; the text of an error is a reason.
-pub type MeasureCompression = fn(&FinishedRun) -> Result<Compression, String>;
+pub(crate) type MeasureCompression = fn(&FinishedRun) -> Result<Compression, String>;
 
 /// The choices of a caller.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub(crate) struct Options {
     /// The split that students and teachers are measured on: test, or else validation, unless given.
     pub split: Option<SplitName>,
     /// Where a student is evaluated.
@@ -39,7 +39,7 @@ pub struct Options {
 /// The subject of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A teacher's cache.
     Cache,
     /// One student.
@@ -50,7 +50,7 @@ pub enum Kind {
 
 /// Everything that a report says.
 #[derive(Clone, Debug, Serialize)]
-pub struct Contents {
+pub(crate) struct Contents {
     /// The version that made the report.
     pub decant: &'static str,
     /// The subject of the report.
@@ -84,7 +84,7 @@ impl Contents {
     ///
     /// # Errors
     /// As [`super::Report::of`].
-    pub fn read(paths: &[PathBuf], options: &Options) -> Result<Self, Error> {
+    pub(crate) fn read(paths: &[PathBuf], options: &Options) -> Result<Self, Error> {
         let mut contents = match Input::read(paths, &options.runs_dir)? {
             Input::Cache(folder) => Self::of_cache(&folder, options)?,
             Input::Run(run) => Self::of_runs(Kind::Run, vec![*run], Vec::new(), options)?,
@@ -95,7 +95,7 @@ impl Contents {
     }
 
     /// The run that the student is of.
-    pub fn shown_run(&self) -> Option<&Run> {
+    pub(crate) fn shown_run(&self) -> Option<&Run> {
         let index = self.comparison.as_ref().map_or(0, |comparison| comparison.best_run);
         self.runs.get(index)
     }

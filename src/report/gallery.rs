@@ -17,7 +17,7 @@ const MOST_CLASSES: usize = 5;
 
 /// One image with the probabilities of teacher and student.
 #[derive(Clone, Debug, Serialize)]
-pub struct Card {
+pub(crate) struct Card {
     /// Its index in the split.
     pub sample: usize,
     /// Its file, or file and row.
@@ -37,7 +37,7 @@ pub struct Card {
 
 /// The probabilities of one class.
 #[derive(Clone, Debug, Serialize)]
-pub struct Class {
+pub(crate) struct Class {
     /// Its name.
     pub name: String,
     /// Whether it is the label.
@@ -49,7 +49,7 @@ pub struct Class {
 }
 
 /// The source of cards: one split of a cache, its images, and a student's logits, where there are any.
-pub struct Source<'a> {
+pub(crate) struct Source<'a> {
     /// The cache's rows.
     pub rows: &'a SplitRows,
     /// The split.
@@ -68,7 +68,7 @@ impl Source<'_> {
     ///
     /// # Errors
     /// An image or a cache that can't be read.
-    pub fn gallery(&self, temperature: f32) -> Result<Vec<Card>, Error> {
+    pub(crate) fn gallery(&self, temperature: f32) -> Result<Vec<Card>, Error> {
         let distance = |other: f32| (other - temperature).abs();
         let temperatures = self.rows.temperatures();
         let nearest = temperatures.iter().copied().min_by(|&a, &b| distance(a).total_cmp(&distance(b)));
@@ -97,7 +97,7 @@ impl Source<'_> {
     ///
     /// # Errors
     /// An image or a cache that can't be read.
-    pub fn mistakes(&self) -> Result<Vec<Card>, Error> {
+    pub(crate) fn mistakes(&self) -> Result<Vec<Card>, Error> {
         let mut wrong = Vec::new();
         for sample in 0..self.rows.samples() as usize {
             let (Some(student), Ok(label)) =

@@ -15,7 +15,7 @@ use crate::train::RUN_FILE;
 const KEY_DIGITS: usize = 12;
 
 /// The subject of a report.
-pub enum Input {
+pub(crate) enum Input {
     /// One cache.
     Cache(PathBuf),
     /// One run.
@@ -35,7 +35,7 @@ impl Input {
     ///
     /// # Errors
     /// A folder that is none of the three, a run that is damaged, a cache beside other paths.
-    pub fn read(paths: &[PathBuf], runs_dir: &Path) -> Result<Self, Error> {
+    pub(crate) fn read(paths: &[PathBuf], runs_dir: &Path) -> Result<Self, Error> {
         let mut folders = Vec::new();
         let mut notes = Vec::new();
         let mut is_sweep = false;
@@ -74,7 +74,7 @@ impl Input {
 ///
 /// # Errors
 /// A folder that is none of these, a cache, or a run that is damaged.
-pub fn runs_of(paths: &[PathBuf], runs_dir: &Path) -> Result<(Vec<Run>, Vec<String>), Error> {
+pub(crate) fn runs_of(paths: &[PathBuf], runs_dir: &Path) -> Result<(Vec<Run>, Vec<String>), Error> {
     match Input::read(paths, runs_dir)? {
         Input::Run(run) => Ok((vec![*run], Vec::new())),
         Input::Sweep { runs, notes } => Ok((runs, notes)),

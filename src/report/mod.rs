@@ -3,7 +3,7 @@
 //! [`Contents::read`] gathers what is on disk, `plots::charts` draws it, `page::render` writes the page. Nothing in a
 //! page depends on when or where it was made: the same folders give the same bytes.
 
-pub mod chart;
+pub(crate) mod chart;
 mod comparison;
 mod contents;
 mod error;
@@ -19,13 +19,10 @@ mod teacher;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use comparison::{Comparison, Group, short};
-pub use contents::{Contents, Kind, MeasureCompression, Options};
-pub use error::Error;
-pub use gallery::{Card, Class};
-pub use input::runs_of;
-pub use reliability::Bin;
-pub use student::Student;
+pub(crate) use comparison::Comparison;
+pub(crate) use contents::{Contents, Options};
+pub(crate) use error::Error;
+pub(crate) use input::runs_of;
 pub use teacher::Teacher;
 
 use crate::support::atomic;
@@ -34,7 +31,7 @@ use crate::support::overwrite::{self, Refused};
 use chart::Chart;
 
 /// A report: what it is about, its charts and its page.
-pub struct Report {
+pub(crate) struct Report {
     /// Every number of it.
     pub contents: Contents,
     /// Every chart of it.
@@ -49,7 +46,7 @@ impl Report {
     /// # Errors
     /// Folders that are none of these, and stored data that is damaged. What is only missing, a dataset that has moved or a
     /// run that has not finished, leaves a section out, and [`Contents::notes`] says so.
-    pub fn of(paths: &[PathBuf], options: &Options) -> Result<Self, Error> {
+    pub(crate) fn of(paths: &[PathBuf], options: &Options) -> Result<Self, Error> {
         let contents = Contents::read(paths, options)?;
         check_stop(&options.context)?;
         let charts = plots::charts(&contents);
@@ -61,7 +58,7 @@ impl Report {
     ///
     /// # Errors
     /// [`Error::Foreign`] with the first such file.
-    pub fn check_places(page: &Path, charts: Option<&Path>) -> Result<(), Error> {
+    pub(crate) fn check_places(page: &Path, charts: Option<&Path>) -> Result<(), Error> {
         overwrite::check_file(page, page::is_page)?;
         let files =
             charts.map(fs::read_dir).into_iter().flatten().flatten().flatten().map(|entry| entry.path());
@@ -79,7 +76,7 @@ impl Report {
     ///
     /// # Errors
     /// A file that can't be written.
-    pub fn write(&self, path: &Path) -> Result<(), Error> {
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Error> {
         write(path, self.html.as_bytes())
     }
 
@@ -87,7 +84,7 @@ impl Report {
     ///
     /// # Errors
     /// A file that can't be written; a request to stop.
-    pub fn write_charts(&self, folder: &Path, context: &Context) -> Result<(), Error> {
+    pub(crate) fn write_charts(&self, folder: &Path, context: &Context) -> Result<(), Error> {
         for chart in &self.charts {
             check_stop(context)?;
             write(&folder.join(chart.name).with_extension("svg"), chart.svg().as_bytes())?;

@@ -14,7 +14,7 @@ const JPEG_QUALITY: u8 = 80;
 
 /// One image as the page holds it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
+pub(crate) struct Picture {
     /// A `data:` address with the whole image, as JPEG.
     pub data: String,
     /// In pixels.
@@ -27,7 +27,7 @@ pub struct Picture {
 ///
 /// # Errors
 /// An image that can't be read or decoded.
-pub fn picture(dataset: &Dataset, split: SplitName, sample: usize) -> Result<Picture, Error> {
+pub(crate) fn picture(dataset: &Dataset, split: SplitName, sample: usize) -> Result<Picture, Error> {
     let bytes = dataset.read(split, sample)?;
     let shown = |source| Error::Image { image: dataset.sample_name(split, sample), source };
     let small = view::thumbnail(&bytes, SIDE).map_err(shown)?;

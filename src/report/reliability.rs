@@ -17,7 +17,7 @@ pub struct Bin {
 }
 
 /// Sorts answers, each a confidence and whether it is right, into 15 bins.
-pub fn bins(answers: impl IntoIterator<Item = (f64, bool)>) -> Vec<Bin> {
+pub(crate) fn bins(answers: impl IntoIterator<Item = (f64, bool)>) -> Vec<Bin> {
     let mut bins = vec![Bin::default(); BINS];
     for (confidence, right) in answers {
         let bin = &mut bins[((confidence * BINS as f64) as usize).min(BINS - 1)];
@@ -33,7 +33,7 @@ pub fn bins(answers: impl IntoIterator<Item = (f64, bool)>) -> Vec<Bin> {
 }
 
 /// The expected calibration error: the bins' gaps between confidence and accuracy, weighted by their answers.
-pub fn calibration_error(bins: &[Bin]) -> f64 {
+pub(crate) fn calibration_error(bins: &[Bin]) -> f64 {
     let all: u64 = bins.iter().map(|bin| bin.count).sum();
     let gaps = bins.iter().map(|bin| bin.count as f64 * (bin.confidence - bin.accuracy).abs());
     gaps.sum::<f64>() / all.max(1) as f64

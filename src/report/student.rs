@@ -16,7 +16,7 @@ use crate::train::{Answers, Setup};
 
 /// A student on one split.
 #[derive(Clone, Debug, Serialize)]
-pub struct Student {
+pub(crate) struct Student {
     /// The run that it is of.
     pub run: String,
     /// The split.
@@ -30,7 +30,7 @@ pub struct Student {
 }
 
 /// The evaluation of a run, for a report.
-pub struct Evaluated {
+pub(crate) struct Evaluated {
     /// The student.
     pub student: Student,
     /// The teacher, on the same split.
@@ -45,7 +45,7 @@ pub struct Evaluated {
 ///
 /// # Errors
 /// A run that has not finished, a dataset or cache that is gone, damaged or another.
-pub fn evaluate(
+pub(crate) fn evaluate(
     run: &Run,
     split: Option<SplitName>,
     device: StudentDevice,

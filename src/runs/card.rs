@@ -15,7 +15,7 @@ use crate::train::metrics::Metrics;
 
 /// The files that a card lies beside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Weights that `transformers` loads.
     HuggingFace,
     /// An ONNX file.
@@ -24,7 +24,7 @@ pub enum Kind {
 
 /// The card of `run`'s student. `classes` are its class names in the order of the logits, and `cache` is the one it was
 /// trained from, where it is still there: it knows the data and the teacher best. `license` is as the hub names it.
-pub fn model_card(
+pub(crate) fn model_card(
     run: &FinishedRun,
     classes: &[String],
     cache: Option<&Cache>,
@@ -48,7 +48,7 @@ pub fn model_card(
 }
 
 /// Whether a file that begins with these bytes is a card that decant wrote.
-pub fn is_card(head: &[u8]) -> bool {
+pub(crate) fn is_card(head: &[u8]) -> bool {
     let mark = b"\n- knowledge-distillation\n- decant\n";
     head.starts_with(b"---\n") && head.windows(mark.len()).any(|window| window == mark)
 }

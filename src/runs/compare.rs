@@ -9,11 +9,11 @@ use crate::support::statistics::{self, Paired, paired};
 const LEVEL: f64 = 0.05;
 
 /// A configuration's runs: the seed of each and its accuracy on the same images.
-pub type Measured = (u64, f64);
+pub(crate) type Measured = (u64, f64);
 
 /// The accuracy of a configuration beside that of another one, seed by seed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// The first configuration, over all its seeds.
     pub a: Option<Spread>,
     /// The second.
@@ -40,7 +40,7 @@ pub struct Comparison {
 
 /// A p among others.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Corrected {
+pub(crate) struct Corrected {
     /// The p by Holm's method.
     pub p: f64,
     /// How many comparisons were made.
@@ -50,7 +50,7 @@ pub struct Corrected {
 /// Whether a difference is significant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It is not: too few seeds, or a spread that explains it.
     NotSignificant,
     /// It is on these images; on others it need not be.
@@ -62,7 +62,7 @@ pub enum Verdict {
 impl Comparison {
     /// Compares the accuracies of `a` with those of `b`, paired by seed: the first run of each seed counts. Both are over the same
     /// `images` images.
-    pub fn new(a: &[Measured], b: &[Measured], images: usize) -> Self {
+    pub(crate) fn new(a: &[Measured], b: &[Measured], images: usize) -> Self {
         let of = |runs: &[Measured], seed: u64| {
             runs.iter().find(|(other, _)| *other == seed).map(|(_, accuracy)| *accuracy)
         };
@@ -96,13 +96,13 @@ impl Comparison {
     }
 
     /// The same as one of `comparisons`, whose p by Holm's method is `p`.
-    pub fn correct(&mut self, p: f64, comparisons: usize) {
+    pub(crate) fn correct(&mut self, p: f64, comparisons: usize) {
         self.corrected = Some(Corrected { p, comparisons });
         self.verdict = verdict(self.paired, self.corrected, self.resolution);
     }
 
     /// The comparison in one sentence.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let by_chance = format!(
             "on {} images two equally good students may differ by {:.1} points by chance",
             self.images,
@@ -146,12 +146,12 @@ fn verdict(paired: Option<Paired>, corrected: Option<Corrected>, resolution: f64
 }
 
 /// `p = 0.031`, or `p < 0.001`.
-pub fn probability(p: f64) -> String {
+pub(crate) fn probability(p: f64) -> String {
     if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
 }
 
 /// A p in a table: `0.031` or `<0.001`.
-pub fn probability_cell(p: f64) -> String {
+pub(crate) fn probability_cell(p: f64) -> String {
     if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") }
 }
 

@@ -9,12 +9,12 @@ use crate::support::text::{bytes, magnitude};
 use crate::train::{self, Seal};
 
 /// The file of a run's folder that keeps what was measured, so that cards and reports give the same bytes again.
-pub const COMPRESSION_FILE: &str = "compression.json";
+pub(crate) const COMPRESSION_FILE: &str = "compression.json";
 
 /// The measurements of a student and its teacher, on one machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Compression {
+pub(crate) struct Compression {
     /// The processor and its cores that took part.
     pub machine: String,
     /// The student, exported.
@@ -27,7 +27,7 @@ pub struct Compression {
 
 impl Compression {
     /// The measurement that an earlier command left in the run's folder. A damaged file of times costs a second to make again.
-    pub fn read(run: &FinishedRun) -> Option<Self> {
+    pub(crate) fn read(run: &FinishedRun) -> Option<Self> {
         train::read_json(&run.folder, COMPRESSION_FILE, Seal::Required).ok().flatten()
     }
 
@@ -35,18 +35,18 @@ impl Compression {
     ///
     /// # Errors
     /// A file that can't be written.
-    pub fn write(&self, run: &FinishedRun) -> Result<(), train::Error> {
+    pub(crate) fn write(&self, run: &FinishedRun) -> Result<(), train::Error> {
         train::write_json(&run.folder, COMPRESSION_FILE, self)
     }
 
     /// The heads of [`Compression::rows`].
-    pub fn head() -> [String; 6] {
+    pub(crate) fn head() -> [String; 6] {
         let [one, many] = BATCHES.map(|batch| format!("ms/image, batch {batch}"));
         [String::new(), "parameters".to_owned(), "MACs".to_owned(), "ONNX file".to_owned(), one, many]
     }
 
     /// Teacher, student, and how many times smaller the student is.
-    pub fn rows(&self) -> Vec<[String; 6]> {
+    pub(crate) fn rows(&self) -> Vec<[String; 6]> {
         let row = |name: &str, one: &Footprint| {
             let [first, second] = one.milliseconds.map(|time| format!("{time:.2}"));
             let (height, width) = one.image_size;
@@ -72,7 +72,7 @@ impl Compression {
     }
 
     /// The rows as a table.
-    pub fn table(&self) -> Table {
+    pub(crate) fn table(&self) -> Table {
         let mut table = Table::new(Self::head());
         for row in self.rows() {
             table.row(row);
@@ -81,7 +81,7 @@ impl Compression {
     }
 
     /// The conditions of the measurement, and the parts that are missing.
-    pub fn measured_with(&self) -> String {
+    pub(crate) fn measured_with(&self) -> String {
         let note = self.note.as_ref().map_or_else(String::new, |note| format!("; {note}"));
         format!("ONNX Runtime on {}; MACs of convolutions and matrix products{note}", self.machine)
     }

@@ -96,7 +96,7 @@ impl FinishedRun {
     }
 
     /// The folder of the kept weights, as Hugging Face tools open it.
-    pub fn best(&self) -> PathBuf {
+    pub(crate) fn best(&self) -> PathBuf {
         self.folder.join(BEST)
     }
 
@@ -104,7 +104,7 @@ impl FinishedRun {
     ///
     /// # Errors
     /// A dataset or cache that is gone or differs, a device that is not available.
-    pub fn setup(&self, device: config::StudentDevice, context: &Context) -> Result<Setup, Error> {
+    pub(crate) fn setup(&self, device: config::StudentDevice, context: &Context) -> Result<Setup, Error> {
         let mut pipeline = self.description.pipeline.clone();
         pipeline.train.device = device;
         let mut setup = Setup::new(pipeline, Some(&self.description.cache), &self.folder, context)?;
@@ -116,7 +116,12 @@ impl FinishedRun {
     ///
     /// # Errors
     /// Weights that are damaged, a split that is not there, an image that can't be read; a request to stop.
-    pub fn answers(&self, setup: &Setup, split: SplitName, context: &Context) -> Result<Answers, Error> {
+    pub(crate) fn answers(
+        &self,
+        setup: &Setup,
+        split: SplitName,
+        context: &Context,
+    ) -> Result<Answers, Error> {
         let device = &setup.device.device;
         let model = hf::open_folder(&self.best(), device)?.model;
         answers(&model, &setup.images(split)?, setup.pipeline.train.temperature, device, context)

@@ -18,7 +18,7 @@ use crate::train::{
 };
 
 /// The state of a run's folder.
-pub enum State {
+pub(crate) enum State {
     /// Nothing of any run.
     Fresh,
     /// The run was begun; these are its checkpoints, oldest first.
@@ -30,7 +30,7 @@ pub enum State {
 }
 
 /// A run's folder, and the right to write into it.
-pub struct RunFolder {
+pub(crate) struct RunFolder {
     /// Its state.
     pub state: State,
     /// None where another process has it.
@@ -42,7 +42,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// A file that can't be read or is damaged; another process that trains the run.
-    pub fn open(setup: &Setup) -> Result<Self, Error> {
+    pub(crate) fn open(setup: &Setup) -> Result<Self, Error> {
         let (lock, busy) = match RunLock::take(&setup.folder) {
             Ok(lock) => (Some(lock), None),
             Err(busy) => (None, Some(busy)),
@@ -103,7 +103,7 @@ pub fn train(setup: &Setup, context: &Context, watch: &mut dyn FnMut(Event<'_>))
 ///
 /// # Errors
 /// As [`train()`]; a checkpoint that is not there, or a run that was begun before where `from` forbids it.
-pub fn resume(
+pub(crate) fn resume(
     setup: &Setup,
     from: &Resume,
     context: &Context,

@@ -10,7 +10,7 @@ use crate::train::RunResult;
 use crate::train::metrics::{Criterion, Metrics};
 
 /// A run that is to be grouped.
-pub struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// The keys that decide it.
     pub recipe: Recipe,
     /// Its seed.
@@ -21,7 +21,7 @@ pub struct Entry<'a> {
 
 /// The runs of one configuration.
 #[derive(Clone, Debug)]
-pub struct Configuration {
+pub(crate) struct Configuration {
     /// The keys that decide it.
     pub recipe: Recipe,
     /// Its runs as indices into the entries, by seed.
@@ -40,7 +40,7 @@ pub struct Configuration {
 
 /// A configuration against its baseline from the labels only.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Gain {
+pub(crate) struct Gain {
     /// The split that it was measured on.
     pub split: &'static str,
     /// The comparison, the configuration first.
@@ -50,7 +50,7 @@ pub struct Gain {
 
 /// Every configuration of some runs.
 #[derive(Clone, Debug)]
-pub struct Configurations {
+pub(crate) struct Configurations {
     /// The measure that orders them: accuracy, or agreement with the teacher where validation has no labels.
     pub criterion: Criterion,
     /// The best first by the mean over its seeds on validation; those without a finished run last. Test orders nothing.
@@ -59,7 +59,7 @@ pub struct Configurations {
 
 impl Configurations {
     /// Groups the entries by their recipes.
-    pub fn of(entries: &[Entry<'_>]) -> Self {
+    pub(crate) fn of(entries: &[Entry<'_>]) -> Self {
         let results = || entries.iter().filter_map(|entry| entry.result);
         let is_labelled = results().all(|result| result.validation.accuracy.is_some());
         let criterion = if is_labelled { Criterion::Accuracy } else { Criterion::TeacherAgreement };
@@ -85,12 +85,12 @@ impl Configurations {
     }
 
     /// The best configuration, if a run is finished.
-    pub fn best(&self) -> Option<&Configuration> {
+    pub(crate) fn best(&self) -> Option<&Configuration> {
         self.configurations.first().filter(|best| !best.finished.is_empty())
     }
 
     /// The run of the best configuration to take: its best seed on validation, as an index into `entries`.
-    pub fn run_to_take(&self, entries: &[Entry<'_>]) -> Option<usize> {
+    pub(crate) fn run_to_take(&self, entries: &[Entry<'_>]) -> Option<usize> {
         let validation = |index: usize| entries[index].result.map(|result| &result.validation);
         let measure = |index: usize| validation(index).and_then(|metrics| self.criterion.measure(metrics));
         let tie_breaker =
@@ -109,13 +109,8 @@ impl Configurations {
     }
 
     /// The best configuration that hears the teacher, if one is finished.
-    pub fn best_taught(&self) -> Option<&Configuration> {
+    pub(crate) fn best_taught(&self) -> Option<&Configuration> {
         self.configurations.iter().find(|one| one.recipe.is_taught() && !one.finished.is_empty())
-    }
-
-    /// The configuration from the labels only that `configuration` is compared with.
-    pub fn baseline_of(&self, configuration: &Configuration) -> Option<&Configuration> {
-        self.configurations.iter().find(|other| other.recipe.is_baseline_of(&configuration.recipe))
     }
 }
 
@@ -182,7 +177,7 @@ fn images(metrics: &Metrics) -> usize {
 }
 
 /// Orders configurations, the better one first; of equal ones by their recipes, so that the order never depends on that of the runs.
-pub fn better(a: &Configuration, b: &Configuration) -> Ordering {
+pub(crate) fn better(a: &Configuration, b: &Configuration) -> Ordering {
     let mean = |one: &Configuration| one.validation.as_ref().map_or(f64::NAN, |validation| validation.mean);
     descending(mean(a), mean(b))
         .then(descending(b.tie_breaker, a.tie_breaker))
@@ -275,10 +270,6 @@ pub(crate) mod tests {
         assert_eq!((gain.comparison.pairs, gain.split), (2, "test"));
         assert!((gain.comparison.accuracy.as_ref().unwrap().mean - 0.02).abs() < 1e-12);
         assert!(gain.comparison.paired.is_some() && found.configurations[1].gain.is_none());
-        assert!(std::ptr::eq(
-            found.baseline_of(&found.configurations[0]).unwrap(),
-            &raw const found.configurations[1]
-        ));
     }
 
     #[test]

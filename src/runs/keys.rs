@@ -2,25 +2,25 @@
 
 use crate::config;
 
-pub use crate::config::Role;
+pub(crate) use crate::config::Role;
 
 /// The role of a dotted key; nothing for one that is not declared.
-pub fn role(key: &str) -> Option<Role> {
+pub(crate) fn role(key: &str) -> Option<Role> {
     config::keys().iter().find(|known| is_of(key, known.name)).map(|known| known.role)
 }
 
 /// Whether `key` belongs to the teacher's term of the loss.
-pub fn is_teachers(key: &str) -> bool {
+pub(crate) fn is_teachers(key: &str) -> bool {
     role(key) == Some(Role::TeacherTerm)
 }
 
 /// The keys of the teacher's term.
-pub fn teacher_term() -> impl Iterator<Item = &'static str> {
+pub(crate) fn teacher_term() -> impl Iterator<Item = &'static str> {
     config::keys().iter().filter(|key| key.role == Role::TeacherTerm).map(|key| key.name)
 }
 
 /// Whether `key` is `name`, or in the section of that name.
-pub fn is_of(key: &str, name: &str) -> bool {
+pub(crate) fn is_of(key: &str, name: &str) -> bool {
     key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 

@@ -8,7 +8,7 @@ use crate::config::Train;
 use crate::train::{self, Error, Seal};
 
 /// The file of a run's name and tags in its folder.
-pub const LABEL_FILE: &str = "label.json";
+pub(crate) const LABEL_FILE: &str = "label.json";
 
 /// The name of a run for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ impl Label {
 
     /// The same with these tags as well.
     #[must_use]
-    pub fn with_tags(mut self, tags: &[String]) -> Self {
+    pub(crate) fn with_tags(mut self, tags: &[String]) -> Self {
         self.tags.extend_from_slice(tags);
         self.tags.sort();
         self.tags.dedup();
@@ -58,7 +58,7 @@ impl Label {
 
     /// Adds what `other` says: its name, where it has one, and its tags.
     #[must_use]
-    pub fn joined(self, other: Self) -> Self {
+    pub(crate) fn joined(self, other: Self) -> Self {
         let tags = other.tags;
         Self { name: other.name.or(self.name), tags: self.tags }.with_tags(&tags)
     }

@@ -13,7 +13,7 @@ use crate::train::{Error, RUN_FILE};
 
 /// One run of a folder, as far as it can be read.
 #[derive(Debug, Serialize)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Its folder.
     pub folder: PathBuf,
     /// Its name and tags.
@@ -31,7 +31,7 @@ pub struct Listed {
 /// How far a run is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub(crate) enum State {
     /// It is finished.
     Done,
     /// It was begun: epochs that are done, and all of them.
@@ -67,7 +67,7 @@ impl Listed {
     }
 
     /// The name of its folder.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 }
@@ -76,7 +76,7 @@ impl Listed {
 ///
 /// # Errors
 /// A folder that can't be listed.
-pub fn list(runs_dir: &Path) -> Result<Vec<Listed>, Error> {
+pub(crate) fn list(runs_dir: &Path) -> Result<Vec<Listed>, Error> {
     let mut runs: Vec<Listed> = folders(runs_dir)?.into_iter().map(Listed::read).collect();
     runs.sort_by_key(|run| run.age_seconds.unwrap_or(u64::MAX));
     Ok(runs)
@@ -86,7 +86,7 @@ pub fn list(runs_dir: &Path) -> Result<Vec<Listed>, Error> {
 ///
 /// # Errors
 /// A folder that is not a run's, or that another process trains in; a file that can't be deleted.
-pub fn remove(folder: &Path) -> Result<(), Error> {
+pub(crate) fn remove(folder: &Path) -> Result<(), Error> {
     if !may_be_there(&folder.join(RUN_FILE)) {
         return Err(Error::NotARun { path: folder.to_owned() });
     }

@@ -7,7 +7,7 @@ use crate::train::Error;
 
 /// The right to write into a run's folder, until it is dropped or its process ends, however it ends.
 #[derive(Debug)]
-pub struct RunLock {
+pub(crate) struct RunLock {
     /// The folder itself is locked, so that no file for it is left behind.
     _folder: Option<File>,
 }
@@ -18,7 +18,7 @@ impl RunLock {
     ///
     /// # Errors
     /// Another process has it.
-    pub fn take(run: &Path) -> Result<Self, Error> {
+    pub(crate) fn take(run: &Path) -> Result<Self, Error> {
         let Ok(folder) = File::open(run) else { return Ok(Self { _folder: None }) };
         match folder.try_lock() {
             Err(TryLockError::WouldBlock) => Err(Error::Busy { run: run.to_owned() }),

@@ -1,14 +1,14 @@
 //! Runs: a run's folder and its state, the keys that decide a run, configurations over seeds, their comparison and the best, and warnings.
 
-pub mod card;
+pub(crate) mod card;
 mod checks;
-pub mod compare;
-pub mod compression;
+pub(crate) mod compare;
+pub(crate) mod compression;
 mod finished;
 mod folder;
 mod group;
 mod import;
-pub mod keys;
+pub(crate) mod keys;
 mod label;
 mod list;
 mod lock;
@@ -17,21 +17,24 @@ mod recipe;
 mod record;
 mod resume;
 mod spread;
-pub mod warnings;
+pub(crate) mod warnings;
 
-pub use compare::Comparison;
-pub use compression::Compression;
+pub(crate) use compare::Comparison;
+pub(crate) use compression::Compression;
 pub use finished::FinishedRun;
-pub use folder::{RunFolder, State, resume, train};
-pub use group::{Configuration, Configurations, Entry, Gain, better};
-pub use import::{ImportError, import};
-pub use label::{LABEL_FILE, Label};
-pub use list::{Listed, State as RunState, list, remove};
-pub use named::{LATEST, find, folders, last_written};
-pub use recipe::{Recipe, flatten, shown};
+pub(crate) use folder::resume;
+pub use folder::train;
+pub(crate) use group::{Configuration, Configurations, Entry, Gain};
+pub(crate) use import::import;
+pub(crate) use label::Label;
+pub(crate) use list::{Listed, State as RunState, list, remove};
+pub(crate) use named::{find, folders};
+pub(crate) use recipe::{Recipe, shown};
 pub use record::Run;
-pub use resume::Resume;
-pub use spread::Spread;
+pub(crate) use resume::Resume;
+pub(crate) use spread::Spread;
 
 #[cfg(test)]
 pub(crate) use group::tests::result as example_result;
+#[cfg(test)]
+pub(crate) use recipe::flatten;

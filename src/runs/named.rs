@@ -10,7 +10,7 @@ use crate::support::files::may_be_there;
 use crate::train::{Error, METRICS_FILE, RESULT_FILE, RUN_FILE};
 
 /// The word for the newest run.
-pub const LATEST: &str = "latest";
+pub(crate) const LATEST: &str = "latest";
 /// Names that a message suggests at most.
 const SUGGESTED: usize = 3;
 
@@ -21,7 +21,7 @@ const SUGGESTED: usize = 3;
 /// # Errors
 /// [`Error::NoSuchRun`] with the runs whose names are nearest; [`Error::SeveralRuns`] where more than one fits; a folder that can't
 /// be read.
-pub fn find(named: &Path, runs_dir: &Path) -> Result<PathBuf, Error> {
+pub(crate) fn find(named: &Path, runs_dir: &Path) -> Result<PathBuf, Error> {
     if let Some(found) = path(named, runs_dir)? {
         return readable(found);
     }
@@ -126,7 +126,7 @@ fn readable(folder: PathBuf) -> Result<PathBuf, Error> {
 ///
 /// # Errors
 /// A folder that can't be listed.
-pub fn folders(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn folders(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries.flatten().map(|entry| entry.path()),
         Err(source) if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -140,7 +140,7 @@ pub fn folders(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 /// When the run in `folder` last wrote a result, an epoch, or what it is.
-pub fn last_written(folder: &Path) -> Option<SystemTime> {
+pub(crate) fn last_written(folder: &Path) -> Option<SystemTime> {
     let written = |name: &str| fs::metadata(folder.join(name)).and_then(|file| file.modified()).ok();
     [RUN_FILE, METRICS_FILE, RESULT_FILE].into_iter().filter_map(written).max()
 }

@@ -15,7 +15,7 @@ const SWITCHES: [&str; 4] = ["train.control", "train.lambda", "train.lambda-end"
 
 /// The deciding values of a pipeline, as JSON text by dotted key. Runs with equal recipes differ in their seed only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Recipe {
+pub(crate) struct Recipe {
     values: BTreeMap<String, String>,
     /// The setting that turned the teacher's term off, where nothing of it is in `values`.
     off: BTreeMap<String, String>,
@@ -24,7 +24,7 @@ pub struct Recipe {
 
 impl Recipe {
     /// The recipe of a pipeline. `init` is the digest of the file that `student.init` names, whose place decides nothing.
-    pub fn of(pipeline: &Pipeline, init: Option<Digest>) -> Self {
+    pub(crate) fn of(pipeline: &Pipeline, init: Option<Digest>) -> Self {
         let is_taught = pipeline.train.is_taught();
         let mut values = flatten(pipeline);
         if let Some(init) = init {
@@ -45,7 +45,7 @@ impl Recipe {
     }
 
     /// The recipe of a run. Of one that another tool trained, student and settings stand for the pipeline.
-    pub fn of_run(run: &Description) -> Self {
+    pub(crate) fn of_run(run: &Description) -> Self {
         let Some(imported) = &run.imported else { return Self::of(&run.pipeline, run.init) };
         let is_taught = run.pipeline.train.lambda > 0.0;
         let student = ("student.architecture".to_owned(), Value::from(run.student()).to_string());
@@ -63,34 +63,34 @@ impl Recipe {
     }
 
     /// Whether the student hears the teacher; else it learns from the labels only.
-    pub fn is_taught(&self) -> bool {
+    pub(crate) fn is_taught(&self) -> bool {
         self.is_taught
     }
 
     /// Whether two runs differ in nothing that decides, the seed left out.
-    pub fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.is_taught == other.is_taught && self.values == other.values
     }
 
     /// Whether it is `other` from the labels only, with all else equal.
-    pub fn is_baseline_of(&self, other: &Self) -> bool {
+    pub(crate) fn is_baseline_of(&self, other: &Self) -> bool {
         let shared = other.values.iter().filter(|(key, _)| role(key) != Some(Role::TeacherTerm));
         !self.is_taught && other.is_taught && self.values.iter().eq(shared)
     }
 
     /// The value of a key as JSON text; nothing where the run does not depend on it.
-    pub fn get(&self, key: &str) -> Option<&str> {
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str)
     }
 
     /// Its deciding keys.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str)
     }
 
     /// The keys in which two recipes differ, each with both values as JSON text. Keys of the teacher's term are left out where one of the
     /// two does not hear the teacher, but for those that can turn it off.
-    pub fn differences(&self, other: &Self) -> Vec<(String, String, String)> {
+    pub(crate) fn differences(&self, other: &Self) -> Vec<(String, String, String)> {
         let all = |recipe: &Self| -> BTreeMap<String, String> {
             let mut values = recipe.values.clone();
             if self.is_taught != other.is_taught {
@@ -114,7 +114,7 @@ impl Recipe {
 }
 
 /// The dotted keys of a configuration and their values as JSON text.
-pub fn flatten(value: &impl Serialize) -> BTreeMap<String, String> {
+pub(crate) fn flatten(value: &impl Serialize) -> BTreeMap<String, String> {
     // By way of text, where a float32 is as short as it was written.
     let text = serde_json::to_string(value).expect("a configuration is plain data");
     let value: Value = serde_json::from_str(&text).expect("it was just written");
@@ -135,7 +135,7 @@ fn collect(key: String, value: &Value, out: &mut BTreeMap<String, String>) {
 }
 
 /// A value of a recipe as people write it: `5`, `0.9`, `cosine`, `none`.
-pub fn shown(json: &str) -> String {
+pub(crate) fn shown(json: &str) -> String {
     match serde_json::from_str(json) {
         Ok(Value::String(text)) => text,
         Ok(Value::Null) => "none".to_owned(),

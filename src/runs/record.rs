@@ -66,7 +66,7 @@ impl Run {
     }
 
     /// The name for people: its own, or that of its folder.
-    pub fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         self.label.name.clone().unwrap_or_else(|| self.name())
     }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// The treatment of a run that was begun before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resume {
+pub(crate) enum Resume {
     /// Resume from the newest checkpoint; a finished run stays as it is.
     Auto,
     /// Refuse: nothing that is there is used, and nothing of it is deleted.

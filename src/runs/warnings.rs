@@ -16,7 +16,7 @@ const HARDLY: f64 = 0.05;
 const ABOVE_CHANCE: f64 = 1.645;
 
 /// Warnings before training, one sentence each. Those about the dataset come once for all its runs in a folder.
-pub fn before(setup: &Setup) -> Vec<String> {
+pub(crate) fn before(setup: &Setup) -> Vec<String> {
     let mut warnings = if is_first_of_its_cache(setup) { of_dataset(setup) } else { Vec::new() };
     warnings.extend(lossy(setup));
     let samples = setup.dataset.split(SplitName::Train).map_or(0, |split| split.samples.len());
@@ -26,7 +26,7 @@ pub fn before(setup: &Setup) -> Vec<String> {
 }
 
 /// Warnings about a student that learned nothing, one sentence each.
-pub fn after(result: &RunResult, epochs: &[EpochRecord]) -> Vec<String> {
+pub(crate) fn after(result: &RunResult, epochs: &[EpochRecord]) -> Vec<String> {
     let (split, metrics) =
         result.test.as_ref().map_or(("validation", &result.validation), |test| ("test", test));
     at_chance(split, metrics).or_else(|| hardly_moved(epochs, metrics)).into_iter().collect()

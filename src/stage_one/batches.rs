@@ -45,13 +45,13 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    pub fn new(shards: &'a [Task], batch_size: usize, image: usize) -> Self {
+    pub(crate) fn new(shards: &'a [Task], batch_size: usize, image: usize) -> Self {
         let (pieces, last) = (VecDeque::new(), None);
         Self { shards, batch_size, image, next_row: 0, next_number: 0, pieces, last }
     }
 
     /// The next piece; `buffers` is asked for those of a new batch, and says when to stop. None once all are given out.
-    pub fn next(&mut self, buffers: impl FnOnce() -> Option<Buffers>) -> Option<Piece> {
+    pub(crate) fn next(&mut self, buffers: impl FnOnce() -> Option<Buffers>) -> Option<Piece> {
         if self.pieces.is_empty() {
             while self.shards.first()?.asked() == 0 {
                 self.shards = &self.shards[1..];
@@ -108,7 +108,10 @@ pub(super) struct Sample {
 
 impl Sample {
     /// The image, from `decode` if it is not decoded yet; other threads that want it wait.
-    pub fn decoded(&self, decode: impl FnOnce() -> Result<RgbImage, Error>) -> Result<Arc<RgbImage>, Error> {
+    pub(crate) fn decoded(
+        &self,
+        decode: impl FnOnce() -> Result<RgbImage, Error>,
+    ) -> Result<Arc<RgbImage>, Error> {
         let mut decoded = lock(&self.decoded);
         if let Some(image) = &*decoded {
             return Ok(Arc::clone(image));
@@ -151,7 +154,7 @@ pub(super) struct Filled {
 
 impl Piece {
     /// Says what the rows of this piece are; the last piece of a batch makes it ready.
-    pub fn finish(self, seen: Result<Vec<ViewRow>, Error>) -> Option<Filled> {
+    pub(crate) fn finish(self, seen: Result<Vec<ViewRow>, Error>) -> Option<Filled> {
         let Self { pixels, rows, batch, .. } = self;
         drop(pixels);
         let mut filling = lock(&batch.filling);

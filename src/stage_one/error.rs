@@ -113,7 +113,7 @@ fn listed(first: &[String], count: usize) -> String {
 impl Error {
     /// The same error, or where an image can't be decoded, one that names all such images, so that they can be repaired at once.
     #[must_use]
-    pub fn with_all_bad_images(self, dataset: &Dataset, context: &Context) -> Self {
+    pub(crate) fn with_all_bad_images(self, dataset: &Dataset, context: &Context) -> Self {
         if !matches!(self, Self::Image { .. }) {
             return self;
         }

@@ -107,7 +107,7 @@ pub(super) fn of_part(
 }
 
 /// Every shard of the manifest in order, and whether it is done: not among the `missing` ones, which stand in that order too.
-pub fn done_or_missing(
+pub(crate) fn done_or_missing(
     manifest: &Manifest,
     missing: Vec<ShardSpec>,
 ) -> impl Iterator<Item = (ShardSpec, bool)> {
@@ -119,7 +119,7 @@ pub fn done_or_missing(
 }
 
 /// The views that a pipeline asks for of images that are resized so.
-pub fn view_identity(cache: &config::Cache, resize: &Resize) -> ViewIdentity {
+pub(crate) fn view_identity(cache: &config::Cache, resize: &Resize) -> ViewIdentity {
     let &config::View { scale, ratio, flip } = &cache.view;
     ViewIdentity::new(cache.views, resize.clone(), RandomCrops { seed: cache.seed, scale, ratio, flip })
 }

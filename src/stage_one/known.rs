@@ -23,17 +23,17 @@ pub(super) struct Task {
 impl Task {
     /// A shard without a known row.
     #[cfg(test)]
-    pub fn whole(spec: ShardSpec) -> Self {
+    pub(crate) fn whole(spec: ShardSpec) -> Self {
         Self { spec, rows: None, kept: BTreeMap::new() }
     }
 
     /// How many rows the teacher is asked for.
-    pub fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.rows.as_ref().map_or(self.spec.rows as usize, Vec::len)
     }
 
     /// The place in the shard of one of these rows.
-    pub fn row(&self, index: usize) -> u64 {
+    pub(crate) fn row(&self, index: usize) -> u64 {
         self.rows.as_ref().map_or(index as u64, |rows| rows[index].into())
     }
 }
@@ -46,7 +46,7 @@ pub(super) struct Known {
 
 impl Known {
     /// Looks for rows of the shards `to_do` beside them and in the other caches of the folder.
-    pub fn find(
+    pub(crate) fn find(
         site: &CacheBuilder,
         dataset: &Dataset,
         to_do: Vec<ShardSpec>,
@@ -71,7 +71,7 @@ impl Known {
     }
 
     /// A row that is known.
-    pub fn row(
+    pub(crate) fn row(
         &self,
         task: &Task,
         position: u64,

@@ -34,15 +34,16 @@ use crate::support::context::Context;
 use crate::support::progress::Progress;
 use crate::teacher::Teacher;
 
-pub use error::Error;
-pub use identity::{Left, done_or_missing, left, manifest};
-pub use pipeline::batches_alive;
-pub use recompute::{Difference, Recomputed, recompute};
-pub use reuse::reuse;
+pub(crate) use error::Error;
+pub(crate) use identity::done_or_missing;
+pub use identity::{Left, left, manifest};
+pub(crate) use recompute::{Recomputed, recompute};
+pub(crate) use reuse::reuse;
 pub use skip::{run_all_skipping, without_left_out};
-pub use summary::{State, Summary, at_chance};
-pub use tune::{Open, Tuner};
-pub use tuned::{MeasuredCandidate, Sessions, TunedTeacher};
+pub(crate) use summary::at_chance;
+pub use summary::{State, Summary};
+pub use tune::Tuner;
+pub use tuned::{Sessions, TunedTeacher};
 
 use known::{Known, Task};
 use partial::Partial;

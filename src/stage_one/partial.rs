@@ -39,7 +39,7 @@ pub(super) struct Partial {
 
 impl Partial {
     /// Nothing is written before there is something to keep.
-    pub fn new(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> Self {
+    pub(crate) fn new(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> Self {
         Self {
             path: path(dir, spec),
             seal: seal(manifest, spec),
@@ -51,7 +51,7 @@ impl Partial {
     }
 
     /// The rows of a shard that were kept, by their place in it; none while another process is filling it.
-    pub fn read(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> BTreeMap<u64, KnownRow> {
+    pub(crate) fn read(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> BTreeMap<u64, KnownRow> {
         let read = || -> io::Result<Vec<u8>> {
             let mut file = files::open_regular(&path(dir, spec))?;
             if file.try_lock_shared().is_err() {
@@ -68,7 +68,7 @@ impl Partial {
     }
 
     /// Notes a row.
-    pub fn add(&mut self, position: u64, row: &ViewRow, logits: &[f32]) {
+    pub(crate) fn add(&mut self, position: u64, row: &ViewRow, logits: &[f32]) {
         self.rows.extend_from_slice(&(position as u32).to_le_bytes());
         for value in &row.crop {
             self.rows.extend_from_slice(&value.to_le_bytes());
@@ -81,14 +81,14 @@ impl Partial {
     }
 
     /// Keeps the rows since the last time, where that is a while ago.
-    pub fn keep_now_and_then(&mut self) {
+    pub(crate) fn keep_now_and_then(&mut self) {
         if self.kept.elapsed() >= EVERY {
             self.keep();
         }
     }
 
     /// Keeps the rows since the last time.
-    pub fn keep(&mut self) {
+    pub(crate) fn keep(&mut self) {
         self.kept = Instant::now();
         if !self.rows.is_empty() && !self.given_up {
             self.given_up = self.append().is_err();
@@ -127,7 +127,7 @@ impl Partial {
     }
 
     /// Removes the file, once the shard is safe on disk.
-    pub fn remove(self) {
+    pub(crate) fn remove(self) {
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn lend(
 
 impl LentBuffer {
     /// The whole buffer, or none while a part is still lent.
-    pub fn whole(self) -> Option<Vec<f32>> {
+    pub(crate) fn whole(self) -> Option<Vec<f32>> {
         Arc::into_inner(self.0)
     }
 }

@@ -25,7 +25,7 @@ const BATCHES_AHEAD: usize = 2;
 const WINDOW: usize = 16;
 
 /// How many batches of pixels `teachers` teachers have at most: what bounds the memory.
-pub fn batches_alive(teachers: usize) -> usize {
+pub(crate) fn batches_alive(teachers: usize) -> usize {
     2 * teachers + BATCHES_AHEAD
 }
 
@@ -70,7 +70,7 @@ impl Pipeline<'_> {
     ///
     /// # Errors
     /// The errors of `consume`.
-    pub fn run<T>(
+    pub(crate) fn run<T>(
         &self,
         teachers: &mut [&mut dyn Teacher],
         consume: impl FnOnce(&mut Answers) -> Result<T, Error>,
@@ -242,7 +242,7 @@ impl Answers {
     ///
     /// # Errors
     /// An image of it can't be prepared, or the teacher failed on it.
-    pub fn next(&mut self) -> Result<Option<Answer>, Error> {
+    pub(crate) fn next(&mut self) -> Result<Option<Answer>, Error> {
         while !self.early.contains_key(&self.next) {
             match self.messages.recv() {
                 Ok(Message::Answer(number, answer)) => self.early.insert(number, answer),
@@ -255,7 +255,7 @@ impl Answers {
     }
 
     /// Gives back what a written answer needs no more.
-    pub fn give_back(&self, answer: Answer) {
+    pub(crate) fn give_back(&self, answer: Answer) {
         let (rows, logits) = &self.give_back;
         give(rows, answer.rows);
         // A teacher may have taken new memory before this came back: then it is one too many.

@@ -39,7 +39,7 @@ pub(super) struct ViewRow {
 
 impl ViewRow {
     /// The row of a sample that lies at `path` and has these logits.
-    pub fn row<'a>(&self, path: &'a str, logits: &'a [f32]) -> Row<'a> {
+    pub(crate) fn row<'a>(&self, path: &'a str, logits: &'a [f32]) -> Row<'a> {
         let &Self { sample, image_hash, label, view, crop, flip, input_hash } = self;
         Row { sample, path, image_hash, label, view, crop, flip, input_hash, logits }
     }
@@ -54,7 +54,7 @@ pub(super) struct Recipe<'a> {
 }
 
 impl<'a> Recipe<'a> {
-    pub fn new(dataset: &'a Dataset, preprocess: &Preprocess, settings: &Settings) -> Self {
+    pub(crate) fn new(dataset: &'a Dataset, preprocess: &Preprocess, settings: &Settings) -> Self {
         let policy = Policy::from(&settings.cache.view);
         Self { dataset, preprocess: preprocess.clone(), policy, seed: settings.cache.seed }
     }

@@ -28,7 +28,7 @@ const ROWS_AT_ONCE: usize = 64;
 
 /// Absolute differences between two sets of logits.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// The largest.
     pub max: f64,
     sum: f64,
@@ -37,7 +37,7 @@ pub struct Difference {
 
 impl Difference {
     /// The mean.
-    pub fn mean(&self) -> f64 {
+    pub(crate) fn mean(&self) -> f64 {
         self.sum / self.count.max(1) as f64
     }
 
@@ -53,7 +53,7 @@ impl Difference {
 
 /// The findings of [`recompute`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct Recomputed {
+pub(crate) struct Recomputed {
     /// Rows that were compared.
     pub rows: usize,
     /// For each batch size: the stored logits against those that the teacher gives in such batches.
@@ -70,23 +70,23 @@ pub struct Recomputed {
 
 impl Recomputed {
     /// The largest difference at the batch size that fits best.
-    pub fn least_drift(&self) -> f64 {
+    pub(crate) fn least_drift(&self) -> f64 {
         self.stored.iter().map(|(_, difference)| difference.max).fold(f64::INFINITY, f64::min)
     }
 
     /// The largest difference that rounding explains.
-    pub fn allowed(&self) -> f64 {
+    pub(crate) fn allowed(&self) -> f64 {
         let runtime = (MARGIN * self.floor.max).max(LAST_PLACES * f64::from(f32::EPSILON) * self.largest);
         runtime + self.encoding * self.largest
     }
 
     /// Whether the teacher differs from itself by more than rounding explains, so that no cache of it can be verified.
-    pub fn is_noise(&self) -> bool {
+    pub(crate) fn is_noise(&self) -> bool {
         self.floor.max > MOST_NOISE * self.largest
     }
 
     /// Whether the cache is further from the teacher than rounding explains.
-    pub fn drifted(&self) -> bool {
+    pub(crate) fn drifted(&self) -> bool {
         self.least_drift() > self.allowed()
     }
 }
@@ -96,7 +96,7 @@ impl Recomputed {
 ///
 /// # Errors
 /// A dataset or teacher that the cache was not made from; a cache of top-k logits; an image that can't be read; a teacher that fails.
-pub fn recompute(
+pub(crate) fn recompute(
     dataset: &Dataset,
     teacher: &mut dyn Teacher,
     cache: &Cache,

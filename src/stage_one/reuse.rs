@@ -12,7 +12,11 @@ use crate::teacher::{Description, Identity};
 ///
 /// # Errors
 /// Classes that are not the dataset's; a cache that is damaged; a store that can't be reached.
-pub fn reuse(dataset: &Dataset, teacher: &Identity, settings: &Settings) -> Result<Option<Summary>, Error> {
+pub(crate) fn reuse(
+    dataset: &Dataset,
+    teacher: &Identity,
+    settings: &Settings,
+) -> Result<Option<Summary>, Error> {
     let order = teacher.class_order(&dataset.classes)?;
     // The provider and runtime are not part of the key.
     let nothing = Description {

@@ -78,7 +78,7 @@ impl Summary {
 
 /// A warning when the teacher is right no more often than a guess: pooled over the labelled splits, its accuracy is
 /// within two standard errors of always answering the commonest class.
-pub fn at_chance(dataset: &Dataset, quality: &[TeacherQuality]) -> Option<String> {
+pub(crate) fn at_chance(dataset: &Dataset, quality: &[TeacherQuality]) -> Option<String> {
     let labelled: u64 = quality.iter().map(|split| split.labelled).sum();
     if labelled == 0 {
         return None;

@@ -44,13 +44,13 @@ struct TriedCandidate {
 
 impl TuningTrial {
     /// The usual way: this team, and batches of this size.
-    pub fn new(team: Sessions, batch_size: usize) -> Self {
+    pub(crate) fn new(team: Sessions, batch_size: usize) -> Self {
         let images = noise(&*team[0]);
         Self { team, alone: Sessions::new(), batch_size, images, tried: Vec::new() }
     }
 
     /// How long the team's first session takes for a batch.
-    pub fn first_call(&mut self) -> Result<Duration, Error> {
+    pub(crate) fn first_call(&mut self) -> Result<Duration, Error> {
         let batch = filled(&self.images, self.batch_size);
         let started = Instant::now();
         self.team[0].logits(&batch, self.batch_size)?;
@@ -58,28 +58,31 @@ impl TuningTrial {
     }
 
     /// More sessions for the team.
-    pub fn extend(&mut self, sessions: Sessions) {
+    pub(crate) fn extend(&mut self, sessions: Sessions) {
         self.team.extend(sessions);
     }
 
     /// Another team, opened once there is room for it.
-    pub fn replace(&mut self, open: impl FnOnce() -> Result<Sessions, teacher::Error>) -> Result<(), Error> {
+    pub(crate) fn replace(
+        &mut self,
+        open: impl FnOnce() -> Result<Sessions, teacher::Error>,
+    ) -> Result<(), Error> {
         self.team.clear();
         self.team = open()?;
         Ok(())
     }
 
-    pub fn add_alone(&mut self, session: Sessions) {
+    pub(crate) fn add_alone(&mut self, session: Sessions) {
         self.alone = session;
     }
 
     /// The usual way, whatever was measured.
-    pub fn usual(self) -> TunedTeacher {
+    pub(crate) fn usual(self) -> TunedTeacher {
         TunedTeacher { teachers: self.team, batch_size: self.batch_size, measured: Vec::new() }
     }
 
     /// Compares the logits of the usual way and of `ways`, as far as the budget goes, and then their speed, in turn.
-    pub fn measure(&mut self, ways: Vec<Candidate>, budget: Duration) -> Result<(), Error> {
+    pub(crate) fn measure(&mut self, ways: Vec<Candidate>, budget: Duration) -> Result<(), Error> {
         let usual = Candidate { alone: false, batch_size: self.batch_size };
         let expected = self.answers(usual)?.swap_remove(0);
         self.tried.push(TriedCandidate { way: usual, same_bits: true, rates: Vec::new() });
@@ -128,7 +131,7 @@ impl TuningTrial {
     }
 
     /// The fastest of the ways that give the usual bits, if it is ahead of the usual one.
-    pub fn choose(self) -> TunedTeacher {
+    pub(crate) fn choose(self) -> TunedTeacher {
         let measured: Vec<MeasuredCandidate> = self
             .tried
             .iter()

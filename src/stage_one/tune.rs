@@ -25,7 +25,7 @@ const CHECK: f64 = 0.005;
 const MOST_SESSIONS: usize = 16;
 
 /// Opens the teacher in as many sessions as the tuning says, on each device: one at least, all of one model.
-pub type Open<'a> = dyn Fn(Tuning) -> Result<Sessions, teacher::Error> + 'a;
+pub(crate) type Open<'a> = dyn Fn(Tuning) -> Result<Sessions, teacher::Error> + 'a;
 
 /// A teacher that is open, before it is known how much there is to do.
 pub struct Tuner<'a> {

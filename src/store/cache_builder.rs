@@ -16,7 +16,7 @@ use crate::store::write::committer::Committer;
 use crate::support::context::Context;
 
 /// A cache that is being made.
-pub struct CacheBuilder {
+pub(crate) struct CacheBuilder {
     dir: PathBuf,
     manifest: Arc<Manifest>,
     remote: Option<Arc<RemoteCache>>,
@@ -28,7 +28,7 @@ impl CacheBuilder {
     ///
     /// # Errors
     /// As [`super::create_or_open`]; a store that can't be reached.
-    pub fn create_or_open(root: &Path, manifest: &Manifest, context: &Context) -> Result<Self, Error> {
+    pub(crate) fn create_or_open(root: &Path, manifest: &Manifest, context: &Context) -> Result<Self, Error> {
         let Some(url) = Url::of(root) else {
             let (dir, manifest) = folder::create_or_open(root, manifest)?;
             return Ok(Self { dir, manifest: Arc::new(manifest), remote: None, context: context.clone() });
@@ -49,7 +49,7 @@ impl CacheBuilder {
     ///
     /// # Errors
     /// [`Mismatch::NoCache`]; a store that can't be reached.
-    pub fn open(dir: &Path, context: &Context) -> Result<Self, Error> {
+    pub(crate) fn open(dir: &Path, context: &Context) -> Result<Self, Error> {
         let Some((root, name)) =
             Url::of(dir).as_ref().and_then(Url::split).map(|(root, name)| (root, name.to_owned()))
         else {
@@ -74,12 +74,12 @@ impl CacheBuilder {
     }
 
     /// The folder that shards are written to.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// The manifest of the cache; shards are written with it.
-    pub fn manifest(&self) -> &Manifest {
+    pub(crate) fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
@@ -87,7 +87,7 @@ impl CacheBuilder {
     ///
     /// # Errors
     /// A file that can't be read; a store that can't be reached.
-    pub fn missing_shards(&self) -> Result<Vec<ShardSpec>, Error> {
+    pub(crate) fn missing_shards(&self) -> Result<Vec<ShardSpec>, Error> {
         match &self.remote {
             None => resume::missing_shards(&self.dir, &self.manifest),
             Some(remote) => remote.missing_shards(&self.manifest),
@@ -95,7 +95,7 @@ impl CacheBuilder {
     }
 
     /// Commits shards beside the filling of the next ones.
-    pub fn committer(&self) -> Committer {
+    pub(crate) fn committer(&self) -> Committer {
         let remote = self.remote.clone();
         let manifest = Arc::clone(&self.manifest);
         Committer::new(move |spec, record| match &remote {
@@ -108,7 +108,7 @@ impl CacheBuilder {
     ///
     /// # Errors
     /// As [`crate::store::complete()`]; a store that can't be reached; another `complete.json`.
-    pub fn complete(&self) -> Result<Complete, Error> {
+    pub(crate) fn complete(&self) -> Result<Complete, Error> {
         match &self.remote {
             None => close(&self.dir, &self.manifest, &self.context),
             Some(remote) => remote.complete(&self.manifest),

@@ -155,7 +155,7 @@ pub(super) fn inside(dir: &Path, root: &Path, relative: &Path) -> Result<PathBuf
 ///
 /// # Errors
 /// [`Error::Io`] when a folder can't be listed or a leftover not removed.
-pub fn clean_leftovers(dir: &Path) -> Result<usize, Error> {
+pub(crate) fn clean_leftovers(dir: &Path) -> Result<usize, Error> {
     let mut removed = 0;
     for entry in list(dir)? {
         let inner = if entry.is_dir() { list(&entry)? } else { vec![entry] };

@@ -35,7 +35,7 @@ pub(super) enum Ending<'a> {
 impl Block<'_> {
     /// Runs the block: `[batch, height, width, channels]`, channels last, in and out; in is `[batch, 3, height, width]`
     /// where the first layer is the network's.
-    pub fn forward(&self, input: Tensor<4>, phase: Phase) -> Tensor<4> {
+    pub(crate) fn forward(&self, input: Tensor<4>, phase: Phase) -> Tensor<4> {
         let layers: Vec<&ConvLayer> = self.layers.iter().map(|(_, layer)| *layer).collect();
         let (residual, pool) = (matches!(self.ending, Ending::Residual), matches!(self.ending, Ending::Pool));
         match self.ending {
@@ -52,23 +52,9 @@ impl Block<'_> {
     }
 
     /// Every layer of the block.
-    pub fn all_layers(&self) -> impl Iterator<Item = Named<'_>> {
+    pub(crate) fn all_layers(&self) -> impl Iterator<Item = Named<'_>> {
         let shortcut = if let Ending::Shortcut(layer) = self.ending { layer } else { None };
         self.layers.iter().copied().chain(shortcut)
-    }
-
-    /// Multiplications for one image of `size`, height and width in pixels, which becomes that of the output.
-    pub fn multiplications(&self, size: &mut [usize; 2]) -> usize {
-        let mut shortcut_size = *size;
-        let count: usize = self.layers.iter().map(|(_, layer)| layer.multiplications(size)).sum();
-        match self.ending {
-            Ending::Shortcut(Some((_, layer))) => count + layer.multiplications(&mut shortcut_size),
-            Ending::MaxPool => {
-                *size = size.map(|side| side.div_ceil(2));
-                count
-            }
-            _ => count,
-        }
     }
 }
 

@@ -17,25 +17,25 @@ pub(super) struct Classifier {
 }
 
 impl Classifier {
-    pub fn new(features: usize, classes: usize, slots: &mut Slots) -> Self {
+    pub(crate) fn new(features: usize, classes: usize, slots: &mut Slots) -> Self {
         Self { weight: slots.parameter([classes, features]), bias: slots.parameter([classes]) }
     }
 
-    pub fn features(&self) -> usize {
+    pub(crate) fn features(&self) -> usize {
         self.weight.dims()[1]
     }
 
-    pub fn is_autodiff(&self) -> bool {
+    pub(crate) fn is_autodiff(&self) -> bool {
         self.weight.val().is_autodiff()
     }
 
     /// From `[batch, features]` to `[batch, classes]`.
-    pub fn forward(&self, features: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn forward(&self, features: Tensor<2>) -> Tensor<2> {
         features.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze()
     }
 
     /// Weight and bias.
-    pub fn values(&self) -> (TensorData, TensorData) {
+    pub(crate) fn values(&self) -> (TensorData, TensorData) {
         (self.weight.val().into_data(), self.bias.val().into_data())
     }
 }

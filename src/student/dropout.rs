@@ -7,7 +7,7 @@ use crate::support::rng;
 
 /// A mask `[batch, features]` for one training step: 0 with `probability`, else `1 / (1 - probability)`. It depends on
 /// only `seed` and `step`. None where nothing is dropped.
-pub fn mask(
+pub(crate) fn mask(
     probability: f64,
     [batch, features]: [usize; 2],
     seed: u64,

@@ -28,7 +28,7 @@ pub(super) struct Slots<'a> {
 }
 
 impl<'a> Slots<'a> {
-    pub fn new(device: &'a Device) -> Self {
+    pub(crate) fn new(device: &'a Device) -> Self {
         Self { device, used: 0 }
     }
 
@@ -37,7 +37,7 @@ impl<'a> Slots<'a> {
         ParamId::from(self.used)
     }
 
-    pub fn parameter<const D: usize>(&mut self, dims: [usize; D]) -> Param<Tensor<D>> {
+    pub(crate) fn parameter<const D: usize>(&mut self, dims: [usize; D]) -> Param<Tensor<D>> {
         let mut parameter = Param::from_tensor(Tensor::zeros(dims, self.device));
         parameter.id = self.next_id();
         parameter
@@ -80,7 +80,7 @@ pub(super) struct ConvLayer {
 }
 
 impl ConvLayer {
-    pub fn new(spec: LayerSpec, style: Style, slots: &mut Slots) -> Self {
+    pub(crate) fn new(spec: LayerSpec, style: Style, slots: &mut Slots) -> Self {
         Self {
             convolution: Convolution::new(spec, slots),
             normalization: BatchNorm::new(spec.channels_out, style, slots),
@@ -90,27 +90,20 @@ impl ConvLayer {
     }
 
     /// The layer as the kernels run it.
-    pub fn kind(&self) -> Layer {
+    pub(crate) fn kind(&self) -> Layer {
         Layer { conv: self.convolution.conv, activation: self.activation }
     }
 
-    pub fn padding(&self) -> Padding {
+    pub(crate) fn padding(&self) -> Padding {
         self.padding
     }
 
-    pub fn epsilon(&self) -> f64 {
+    pub(crate) fn epsilon(&self) -> f64 {
         self.normalization.epsilon
     }
 
-    /// Multiplications for one image of `size`, height and width in pixels, which becomes that of the output.
-    pub fn multiplications(&self, size: &mut [usize; 2]) -> usize {
-        let Convolution { weight, conv } = &self.convolution;
-        *size = size.map(|side| self.padding.along(side, conv.kernel(), conv.stride()).1);
-        size[0] * size[1] * weight.dims().iter().product::<usize>()
-    }
-
     /// The layer as one convolution with a bias: batch normalisation of the running statistics is put into it.
-    pub fn folded(&self) -> Folded {
+    pub(crate) fn folded(&self) -> Folded {
         let Convolution { weight, conv } = &self.convolution;
         let weight_dims = weight.dims();
         let weight = weight.val().into_data();
@@ -144,7 +137,7 @@ impl ConvLayer {
     }
 
     /// The layer's tensors, with running statistics unless it trains.
-    pub fn tensors(&self, phase: Phase) -> LayerTensors {
+    pub(crate) fn tensors(&self, phase: Phase) -> LayerTensors {
         let norm = &self.normalization;
         let tensors = LayerTensors {
             weight: self.convolution.weight.val(),
@@ -157,7 +150,7 @@ impl ConvLayer {
     }
 
     /// Moves the running statistics towards those of a batch of `phase`.
-    pub fn update_running(&self, batch: BatchStatistics, phase: Phase) {
+    pub(crate) fn update_running(&self, batch: BatchStatistics, phase: Phase) {
         let share = match phase {
             // The first batch replaces what was there.
             Phase::Measure { batch } => 1.0 / batch as f64,

@@ -11,7 +11,7 @@
 
 mod block;
 mod classifier;
-pub mod dropout;
+pub(crate) mod dropout;
 pub mod hf;
 mod initial;
 pub mod kernels;
@@ -26,7 +26,8 @@ mod shape;
 use burn::module::{Module, ModuleMapper, ModuleVisitor};
 use burn::tensor::{DType, Device, Tensor};
 
-pub use parameters::{parameter_count, visit_parameters};
+pub(crate) use parameters::parameter_count;
+pub use parameters::visit_parameters;
 pub use shape::StudentShape;
 
 use crate::config::{Architecture, Freeze, Initializer};
@@ -63,16 +64,8 @@ impl Student {
     }
 
     /// Number of features that the classifier and its dropout see.
-    pub fn features(&self) -> usize {
+    pub(crate) fn features(&self) -> usize {
         self.layers().classifier().features()
-    }
-
-    /// Multiplications of one forward pass of one image of the shape's size.
-    pub fn multiplications(&self) -> usize {
-        let side = self.shape().image_size;
-        let blocks = self.layers().blocks();
-        let backbone = blocks.iter().scan([side; 2], |size, block| Some(block.multiplications(size)));
-        backbone.sum::<usize>() + self.features() * self.shape().classes
     }
 
     /// Logits `[batch, classes]` of `pixels` `[batch, 3, height, width]`, with the running statistics and no dropout.
@@ -98,7 +91,7 @@ impl Student {
     /// Makes the running statistics those of the batches that are given one after another: `batch` is the number of this one,
     /// `pixels` `[batch, 3, height, width]`, from 1. After the last one they are the mean over all batches, as
     /// `torch.optim.swa_utils.update_bn` leaves them. Layers that the shape has frozen keep theirs.
-    pub fn measure_statistics(&self, pixels: Tensor<4>, batch: usize) {
+    pub(crate) fn measure_statistics(&self, pixels: Tensor<4>, batch: usize) {
         self.backbone(pixels, self.unless_frozen(Phase::Measure { batch }));
     }
 
@@ -124,7 +117,7 @@ impl Student {
 }
 
 /// The name that the Hugging Face hub has for an architecture: `mobilenet_v2`.
-pub fn model_type(architecture: Architecture) -> &'static str {
+pub(crate) fn model_type(architecture: Architecture) -> &'static str {
     format(architecture).model_type
 }
 

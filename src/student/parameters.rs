@@ -11,7 +11,7 @@ pub fn visit_parameters<M: Module>(module: &M, each: impl FnMut(&str, TensorData
 }
 
 /// Number of trained values: weights and biases, without the running statistics.
-pub fn parameter_count<M: Module>(module: &M) -> usize {
+pub(crate) fn parameter_count<M: Module>(module: &M) -> usize {
     let mut count = 0;
     visit_parameters(module, |name, data| {
         if !name.contains(".running_") {

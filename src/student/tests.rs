@@ -167,16 +167,12 @@ fn frozen_blocks_of_a_resnet_keep_their_statistics_and_get_no_gradient() {
 }
 
 #[test]
-fn parameters_and_multiplications_are_those_that_pytorch_counts() {
-    for (architecture, parameters, at_224, at_75) in [
-        (Architecture::MobileNetV2, 3_504_872, 300_774_272, 42_825_328),
-        (Architecture::ResNet18, 11_689_512, 1_814_073_344, 247_683_840),
-    ] {
-        for (size, multiplications) in [(224, at_224), (75, at_75)] {
-            let shape = StudentShape::new(architecture, 1000, size);
-            let model = Student::zeros(&shape, &mut Slots::new(&Device::flex()));
-            assert_eq!(model.multiplications(), multiplications, "{architecture:?} at {size}");
-            assert_eq!(parameter_count(&model), parameters);
-        }
+fn parameters_are_those_that_pytorch_counts() {
+    for (architecture, parameters) in
+        [(Architecture::MobileNetV2, 3_504_872), (Architecture::ResNet18, 11_689_512)]
+    {
+        let shape = StudentShape::new(architecture, 1000, 224);
+        let model = Student::zeros(&shape, &mut Slots::new(&Device::flex()));
+        assert_eq!(parameter_count(&model), parameters);
     }
 }

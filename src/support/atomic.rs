@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 /// The suffix of a file that is being written; one that is left after a crash may be deleted.
-pub const TEMPORARY_SUFFIX: &str = ".tmp";
+pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
 
 /// Where a file system knows no locks, a temporary file that is older than this is taken as abandoned.
 const LEFTOVER_AGE: Duration = Duration::from_hours(1);
@@ -57,7 +57,7 @@ impl AtomicFile {
     ///
     /// # Errors
     /// Whatever the file system says.
-    pub fn handle(&self) -> io::Result<File> {
+    pub(crate) fn handle(&self) -> io::Result<File> {
         self.file.as_ref().expect("open until committed").try_clone()
     }
 
@@ -97,7 +97,7 @@ impl Drop for AtomicFile {
 ///
 /// # Errors
 /// Whatever the file system says; `target` is then what it was before.
-pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = AtomicFile::create(target)?;
     file.write_all(bytes)?;
     file.commit()
@@ -137,7 +137,7 @@ fn is_at(file: &File, path: &Path) -> bool {
 }
 
 /// Whether a file name is that of a file that is being written, or was when its process died.
-pub fn is_temporary(path: &Path) -> bool {
+pub(crate) fn is_temporary(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(TEMPORARY_SUFFIX))
 }
 
@@ -148,7 +148,7 @@ pub fn is_temporary(path: &Path) -> bool {
 ///
 /// # Errors
 /// Whatever the file system says; a file that another process removed first is not an error.
-pub fn remove_if_abandoned(path: &Path) -> io::Result<bool> {
+pub(crate) fn remove_if_abandoned(path: &Path) -> io::Result<bool> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let process = name.strip_suffix(TEMPORARY_SUFFIX).and_then(|rest| rest.rsplit('.').next());
     let ours = |process: &str| process.split('-').all(|part| part.parse::<u32>().is_ok());
@@ -182,7 +182,7 @@ pub fn remove_if_abandoned(path: &Path) -> io::Result<bool> {
 ///
 /// # Errors
 /// Whatever the file system says.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     match File::open(folder) {
         Ok(handle) => handle.sync_all(),

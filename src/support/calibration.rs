@@ -7,7 +7,7 @@ const BINS: usize = 15;
 
 /// Gathers labelled samples one by one. The numbers are the same on every machine.
 #[derive(Clone, Debug, Default)]
-pub struct Calibration {
+pub(crate) struct Calibration {
     labelled: u64,
     correct: u64,
     nll: f64,
@@ -22,7 +22,7 @@ struct Bin {
 
 impl Calibration {
     /// Adds one sample: its logits `[classes]`, and its label, a class index.
-    pub fn add(&mut self, logits: &[f32], label: usize) {
+    pub(crate) fn add(&mut self, logits: &[f32], label: usize) {
         let predicted = argmax(logits);
         let largest = f64::from(logits[predicted]);
         let sum: f64 = logits.iter().map(|&logit| exp_of_negative(f64::from(logit) - largest)).sum();
@@ -37,22 +37,22 @@ impl Calibration {
     }
 
     /// How many samples were added.
-    pub fn labelled(&self) -> u64 {
+    pub(crate) fn labelled(&self) -> u64 {
         self.labelled
     }
 
     /// Share of samples whose largest logit is at the label; 0 of none, as all below.
-    pub fn accuracy(&self) -> f64 {
+    pub(crate) fn accuracy(&self) -> f64 {
         self.mean(self.correct as f64)
     }
 
     /// Mean negative log-likelihood of the labels, in nats.
-    pub fn negative_log_likelihood(&self) -> f64 {
+    pub(crate) fn negative_log_likelihood(&self) -> f64 {
         self.mean(self.nll)
     }
 
     /// Expected calibration error over 15 equal bins of confidence.
-    pub fn expected_calibration_error(&self) -> f64 {
+    pub(crate) fn expected_calibration_error(&self) -> f64 {
         // A bin's count times the gap between its accuracy and its mean confidence.
         self.mean(self.bins.iter().map(|bin| (bin.confidence - bin.correct as f64).abs()).sum())
     }
@@ -63,7 +63,7 @@ impl Calibration {
 }
 
 /// The index of the largest value, the first of equals.
-pub fn argmax(values: &[f32]) -> usize {
+pub(crate) fn argmax(values: &[f32]) -> usize {
     let best = values.iter().enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best });
     best.map_or(0, |(index, _)| index)
 }

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::hash::Digest;
 
 /// The largest sealed file that is read, in bytes.
-pub const LIMIT: u64 = 256 << 20;
+pub(crate) const LIMIT: u64 = 256 << 20;
 
 const HEX_DIGITS: usize = 64;
 
@@ -27,7 +27,7 @@ const LINE: Layout = Layout { end: "}", before: ",\"checksum\":\"", after: "\"}"
 
 /// Why sealed bytes are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Damage {
+pub(crate) enum Damage {
     /// There is no checksum at their end.
     Unsealed,
     /// The checksum is that of other bytes.
@@ -71,7 +71,7 @@ pub fn to_line<T: Serialize>(value: &T) -> Vec<u8> {
 ///
 /// # Errors
 /// No checksum, another one, or content of another type.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Damage> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Damage> {
     value(unseal(bytes)?, &FILE)
 }
 
@@ -79,7 +79,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Damage> {
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, Damage> {
+pub(crate) fn parse_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, Damage> {
     value(open(line, &LINE)?, &LINE)
 }
 
@@ -87,7 +87,7 @@ pub fn parse_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, Damage> {
 ///
 /// # Errors
 /// No checksum, or another one.
-pub fn unseal(bytes: &[u8]) -> Result<&[u8], Damage> {
+pub(crate) fn unseal(bytes: &[u8]) -> Result<&[u8], Damage> {
     open(bytes, &FILE)
 }
 

@@ -20,7 +20,7 @@ pub struct Confusion {
 
 /// A model's results on the images of one class.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ClassMeasures {
+pub(crate) struct ClassMeasures {
     /// Images with this label.
     pub images: u64,
     /// Share of the images taken for this class that belong to it; nothing where none is taken for it.
@@ -38,7 +38,7 @@ impl Confusion {
     }
 
     /// Adds one image.
-    pub fn add(&mut self, label: usize, predicted: usize) {
+    pub(crate) fn add(&mut self, label: usize, predicted: usize) {
         *self.counts.entry((label, predicted)).or_default() += 1;
     }
 
@@ -63,7 +63,7 @@ impl Confusion {
     }
 
     /// Labelled images that were taken for their own class.
-    pub fn correct(&self) -> u64 {
+    pub(crate) fn correct(&self) -> u64 {
         let right = self.counts.iter().filter(|((label, predicted), _)| label == predicted);
         right.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
@@ -78,7 +78,7 @@ impl Confusion {
     }
 
     /// Precision, recall and F1 of each class.
-    pub fn per_class(&self) -> Vec<ClassMeasures> {
+    pub(crate) fn per_class(&self) -> Vec<ClassMeasures> {
         let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         let labelled = self.images();
         let mut predicted = vec![0u64; self.classes];
@@ -98,13 +98,13 @@ impl Confusion {
     }
 
     /// The mean of the F1 of the classes that have one, as scikit-learn takes it; nothing without a labelled image.
-    pub fn macro_f1(&self) -> Option<f64> {
+    pub(crate) fn macro_f1(&self) -> Option<f64> {
         let measured: Vec<f64> = self.per_class().iter().filter_map(|class| class.f1).collect();
         (!measured.is_empty()).then(|| measured.iter().sum::<f64>() / measured.len() as f64)
     }
 
     /// The other class that each class is most often taken for, the last of equals, with how many images.
-    pub fn most_often_taken_for(&self) -> Vec<Option<(usize, u64)>> {
+    pub(crate) fn most_often_taken_for(&self) -> Vec<Option<(usize, u64)>> {
         let mut most: Vec<Option<(usize, u64)>> = vec![None; self.classes];
         for (&(label, predicted), &count) in self.counts.iter().filter(|((label, other), _)| label != other) {
             if most[label].is_none_or(|(_, best)| count >= best) {
@@ -115,7 +115,7 @@ impl Confusion {
     }
 
     /// Count, label and predicted class of what was taken for another class, the most frequent first.
-    pub fn mistakes(&self) -> Vec<(u64, usize, usize)> {
+    pub(crate) fn mistakes(&self) -> Vec<(u64, usize, usize)> {
         let wrong = self.counts.iter().filter(|((label, predicted), _)| label != predicted);
         let mut wrong: Vec<_> =
             wrong.map(|(&(label, predicted), &count)| (count, label, predicted)).collect();

@@ -14,12 +14,12 @@ pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
     /// Asks all work under this request to stop; returns whether it was asked before.
-    pub fn request(&self) -> bool {
+    pub(crate) fn request(&self) -> bool {
         self.0.swap(true, Ordering::SeqCst)
     }
 
     /// Whether the work is to stop.
-    pub fn is_requested(&self) -> bool {
+    pub(crate) fn is_requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }
@@ -53,13 +53,13 @@ impl Context {
 
     /// The same context, showing nothing.
     #[must_use]
-    pub fn silenced(&self) -> Self {
+    pub(crate) fn silenced(&self) -> Self {
         Self { reporter: Arc::new(Silent), is_cancelled: Arc::clone(&self.is_cancelled) }
     }
 
     /// The same context, showing progress and no lines.
     #[must_use]
-    pub fn without_lines(&self) -> Self {
+    pub(crate) fn without_lines(&self) -> Self {
         Self {
             reporter: Arc::new(WithoutLines(Arc::clone(&self.reporter))),
             is_cancelled: Arc::clone(&self.is_cancelled),
@@ -68,7 +68,7 @@ impl Context {
 
     /// The same context, with the progress of all work shown in `task` only.
     #[must_use]
-    pub fn within(&self, task: Box<dyn Task>) -> Self {
+    pub(crate) fn within(&self, task: Box<dyn Task>) -> Self {
         let inner = Within { task: Arc::new(Mutex::new(task)), outer: Arc::clone(&self.reporter) };
         Self { reporter: Arc::new(inner), is_cancelled: Arc::clone(&self.is_cancelled) }
     }
@@ -80,22 +80,22 @@ impl Context {
     }
 
     /// Begins progress over `total` things called `unit`, headed by `label`.
-    pub fn progress(&self, label: impl AsRef<str>, total: u64, unit: &'static str) -> Progress {
-        Progress::new(self.task(label, total, unit), total)
+    pub(crate) fn progress(&self, label: impl AsRef<str>, total: u64, unit: &'static str) -> Progress {
+        Progress::new(self.task(label, total, unit))
     }
 
     /// Begins a task without a clock of its own.
-    pub fn task(&self, label: impl AsRef<str>, total: u64, unit: &'static str) -> Box<dyn Task> {
+    pub(crate) fn task(&self, label: impl AsRef<str>, total: u64, unit: &'static str) -> Box<dyn Task> {
         self.reporter.begin(label.as_ref(), total, unit)
     }
 
     /// Shows one line.
-    pub fn line(&self, text: impl AsRef<str>) {
+    pub(crate) fn line(&self, text: impl AsRef<str>) {
         self.reporter.line(text.as_ref());
     }
 
     /// Whether the work is to stop at the next point where nothing is lost.
-    pub fn is_cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         (self.is_cancelled)()
     }
 }

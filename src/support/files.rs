@@ -5,15 +5,15 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// The most bytes that a JSON or TOML file may have.
-pub const TEXT_LIMIT: u64 = 256 << 20;
+pub(crate) const TEXT_LIMIT: u64 = 256 << 20;
 /// The most bytes that one image file may have.
-pub const IMAGE_LIMIT: u64 = 512 << 20;
+pub(crate) const IMAGE_LIMIT: u64 = 512 << 20;
 
 /// Opens a regular file. A pipe, a device or a folder is refused at once, and never waited for.
 ///
 /// # Errors
 /// Those of the system; [`io::ErrorKind::InvalidInput`] for what is not a regular file.
-pub fn open_regular(path: &Path) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true);
     #[cfg(unix)]
@@ -29,14 +29,14 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 }
 
 /// Whether something is at `path`. What can't be looked at, for want of a permission, counts as there: reading it says why.
-pub fn may_be_there(path: &Path) -> bool {
+pub(crate) fn may_be_there(path: &Path) -> bool {
     use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
     let absent = [NotFound, NotADirectory, InvalidFilename, InvalidInput];
     std::fs::metadata(path).map_or_else(|error| !absent.contains(&error.kind()), |_| true)
 }
 
 /// Whether an error is that of links which lead to each other.
-pub fn is_link_loop(error: &io::Error) -> bool {
+pub(crate) fn is_link_loop(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
         error.raw_os_error() == Some(libc::ELOOP)
@@ -52,7 +52,7 @@ pub fn is_link_loop(error: &io::Error) -> bool {
 ///
 /// # Errors
 /// As [`open_regular`]; [`io::ErrorKind::FileTooLarge`] for a longer file.
-pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = open_regular(path)?;
     let length = file.metadata()?.len();
     let too_large = |found: u64| {
@@ -75,7 +75,7 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// As [`read_regular`]; [`io::ErrorKind::InvalidData`] for what is not UTF-8.
-pub fn read_text(path: &Path) -> io::Result<String> {
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     let bytes = read_regular(path, TEXT_LIMIT)?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 /// The batch sizes at which the speed is measured.
-pub const BATCHES: [usize; 2] = [1, 32];
+pub(crate) const BATCHES: [usize; 2] = [1, 32];
 
 /// The size and the speed of one classifier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Footprint {
+pub(crate) struct Footprint {
     /// Trained values: its floating-point tensors but for scalars and BatchNorm's running statistics.
     pub parameters: u64,
     /// Multiply-accumulates for one image in convolutions and matrix products; none where an operator hides some.

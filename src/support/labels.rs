@@ -13,7 +13,7 @@ type Names = BTreeMap<usize, String>;
 ///
 /// # Errors
 /// Ids that are not 0, 1, 2 and so on, and lists that contradict each other; the text says which.
-pub fn class_names(config: &Value) -> Result<Option<Vec<String>>, String> {
+pub(crate) fn class_names(config: &Value) -> Result<Option<Vec<String>>, String> {
     let given = |key: &str| config.get(key).filter(|value| !value.is_null());
     let id2label = given("id2label").map(|value| names_by_id("id2label", value)).transpose()?;
     let label2id = given("label2id").map(ids_by_name).transpose()?;
@@ -40,7 +40,7 @@ pub fn class_names(config: &Value) -> Result<Option<Vec<String>>, String> {
 }
 
 /// Whether `names` are those that `transformers` makes up for classes without names.
-pub fn are_placeholders(names: &[String]) -> bool {
+pub(crate) fn are_placeholders(names: &[String]) -> bool {
     names.iter().enumerate().all(|(id, name)| is_placeholder(name, id))
 }
 

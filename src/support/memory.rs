@@ -3,13 +3,13 @@
 #![expect(unsafe_code, reason = "asks the system for the size of a page")]
 
 /// Bytes that this process holds in memory.
-pub fn resident_bytes() -> Option<u64> {
+pub(crate) fn resident_bytes() -> Option<u64> {
     let pages = field("/proc/self/statm", |text| text.split_whitespace().nth(1)?.parse().ok())?;
     Some(pages * page_bytes())
 }
 
 /// The most bytes that this process has held in memory so far.
-pub fn peak_bytes() -> Option<u64> {
+pub(crate) fn peak_bytes() -> Option<u64> {
     let line = |text: &str| text.lines().find_map(|line| line.strip_prefix("VmHWM:").map(str::to_owned));
     field("/proc/self/status", |text| {
         Some(line(text)?.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
@@ -17,7 +17,7 @@ pub fn peak_bytes() -> Option<u64> {
 }
 
 /// Bytes that can be had without swapping, by what Linux estimates.
-pub fn available_bytes() -> Option<u64> {
+pub(crate) fn available_bytes() -> Option<u64> {
     let line =
         |text: &str| text.lines().find_map(|line| line.strip_prefix("MemAvailable:").map(str::to_owned));
     field("/proc/meminfo", |text| Some(line(text)?.split_whitespace().next()?.parse::<u64>().ok()? * 1024))

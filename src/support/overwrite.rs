@@ -21,7 +21,7 @@ pub struct Refused {
 ///
 /// # Errors
 /// [`Refused`] with the path. What can't be read is refused as well; a folder is left to the write that fails on it.
-pub fn check_file(path: &Path, is_ours: impl Fn(&[u8]) -> bool) -> Result<(), Refused> {
+pub(crate) fn check_file(path: &Path, is_ours: impl Fn(&[u8]) -> bool) -> Result<(), Refused> {
     if path.symlink_metadata().is_err() || path.is_dir() {
         return Ok(());
     }
@@ -39,7 +39,11 @@ pub fn check_file(path: &Path, is_ours: impl Fn(&[u8]) -> bool) -> Result<(), Re
 ///
 /// # Errors
 /// [`Refused`] with the folder.
-pub fn check_folder(folder: &Path, marked: &str, is_ours: impl Fn(&[u8]) -> bool) -> Result<(), Refused> {
+pub(crate) fn check_folder(
+    folder: &Path,
+    marked: &str,
+    is_ours: impl Fn(&[u8]) -> bool,
+) -> Result<(), Refused> {
     let is_empty = fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
     let mark = folder.join(marked);
     if is_empty || mark.is_file() && check_file(&mark, is_ours).is_ok() {

@@ -4,7 +4,7 @@
 
 /// From now on this thread gets what the process's other threads leave, where the system has priorities for threads.
 #[cfg(target_os = "linux")]
-pub fn lower() {
+pub(crate) fn lower() {
     /// About a tenth of what the process's other threads get beside it.
     const NICER: libc::c_int = 10;
     const NICEST: libc::c_int = 19;
@@ -18,4 +18,4 @@ pub fn lower() {
 
 /// Other systems have no priority that means the same.
 #[cfg(not(target_os = "linux"))]
-pub fn lower() {}
+pub(crate) fn lower() {}

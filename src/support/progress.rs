@@ -12,48 +12,42 @@ pub trait Task: Send {
 }
 
 /// Progress over a known number of things. [`Context::progress`](super::context::Context::progress) makes it.
-pub struct Progress {
+pub(crate) struct Progress {
     task: Box<dyn Task>,
-    total: u64,
     done: u64,
     started: Instant,
 }
 
 impl Progress {
-    /// Progress over `total` things, shown in `task`.
-    pub(super) fn new(task: Box<dyn Task>, total: u64) -> Self {
-        Self { task, total, done: 0, started: Instant::now() }
+    /// Progress that is shown in `task`.
+    pub(super) fn new(task: Box<dyn Task>) -> Self {
+        Self { task, done: 0, started: Instant::now() }
     }
 
     /// `count` more are done.
-    pub fn advance(&mut self, count: u64) {
+    pub(crate) fn advance(&mut self, count: u64) {
         self.done += count;
         self.task.advance(count);
     }
 
     /// Shows `message` beside the counts.
-    pub fn message(&mut self, message: impl AsRef<str>) {
+    pub(crate) fn message(&mut self, message: impl AsRef<str>) {
         self.task.message(message.as_ref());
     }
 
-    /// How many there are to do.
-    pub fn total(&self) -> u64 {
-        self.total
-    }
-
     /// Seconds since the start.
-    pub fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
     }
 
     /// How many were done each second so far.
-    pub fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.done as f64 / self.seconds().max(1e-9)
     }
 }
 
 /// Seconds as a clock shows them: `0:42`, `12:05`, `1:02:05`.
-pub fn clock_time(seconds: f64) -> String {
+pub(crate) fn clock_time(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     let (hours, minutes, seconds) = (whole / 3600, whole % 3600 / 60, whole % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }

@@ -8,11 +8,11 @@ const FIXED32: u64 = 5;
 
 /// The bytes are not a protobuf message, or not a whole one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
+pub(crate) struct Malformed;
 
 /// A field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// A varint: an integer, an enum or a `bool`.
     Int(u64),
     /// A `fixed32` or `fixed64`, a `float` or `double`: its bytes, little-endian.
@@ -23,14 +23,14 @@ pub enum Value<'a> {
 
 impl<'a> Value<'a> {
     /// The bytes of a length-delimited field; empty for a number.
-    pub fn bytes(self) -> &'a [u8] {
+    pub(crate) fn bytes(self) -> &'a [u8] {
         if let Self::Bytes(bytes) = self { bytes } else { &[] }
     }
 }
 
 /// The fields of a message, each with its number, in the order in which they are stored.
 #[derive(Debug)]
-pub struct Fields<'a>(pub &'a [u8]);
+pub(crate) struct Fields<'a>(pub &'a [u8]);
 
 impl<'a> Fields<'a> {
     fn varint(&mut self) -> Option<u64> {
@@ -49,7 +49,7 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// Bytes that end within one.
-    pub fn varints(mut self) -> Result<Vec<u64>, Malformed> {
+    pub(crate) fn varints(mut self) -> Result<Vec<u64>, Malformed> {
         let mut values = Vec::new();
         while !self.0.is_empty() {
             values.push(self.varint().ok_or(Malformed)?);

@@ -9,7 +9,7 @@ use serde_json::Value;
 ///
 /// # Errors
 /// Text that is not JSON, or not UTF-8; the text of the error says where.
-pub fn parse(bytes: &[u8]) -> Result<Value, String> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err("it is UTF-16 text, expected UTF-8".to_owned());
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Numbers between two bounds; either bound may be excluded.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Range {
+pub(crate) struct Range {
     from: f64,
     to: f64,
     with_from: bool,
@@ -13,30 +13,30 @@ pub struct Range {
 
 impl Range {
     /// Any finite number.
-    pub const FINITE: Self = Self::closed(f64::MIN, f64::MAX);
+    pub(crate) const FINITE: Self = Self::closed(f64::MIN, f64::MAX);
 
     /// Both bounds included.
-    pub const fn closed(from: f64, to: f64) -> Self {
+    pub(crate) const fn closed(from: f64, to: f64) -> Self {
         Self { from, to, with_from: true, with_to: true }
     }
 
     /// Without the lower bound itself.
-    pub const fn above(from: f64, to: f64) -> Self {
+    pub(crate) const fn above(from: f64, to: f64) -> Self {
         Self { from, to, with_from: false, with_to: true }
     }
 
     /// Without the upper bound itself.
-    pub const fn below(from: f64, to: f64) -> Self {
+    pub(crate) const fn below(from: f64, to: f64) -> Self {
         Self { from, to, with_from: true, with_to: false }
     }
 
     /// Without both bounds.
-    pub const fn between(from: f64, to: f64) -> Self {
+    pub(crate) const fn between(from: f64, to: f64) -> Self {
         Self { from, to, with_from: false, with_to: false }
     }
 
     /// Whether `number` is inside.
-    pub fn contains(self, number: f64) -> bool {
+    pub(crate) fn contains(self, number: f64) -> bool {
         let above = if self.with_from { self.from <= number } else { self.from < number };
         let below = if self.with_to { number <= self.to } else { number < self.to };
         above && below

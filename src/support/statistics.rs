@@ -4,7 +4,7 @@ use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// The mean and the sample standard deviation (0 of a single value, and both NaN of none).
-pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+pub(crate) fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
@@ -13,7 +13,7 @@ pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
 
 /// The difference of two series of measurements that belong together, one pair a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Paired {
+pub(crate) struct Paired {
     /// Mean of `a - b`.
     pub mean: f64,
     /// Sample standard deviation of `a - b`.
@@ -30,7 +30,7 @@ pub struct Paired {
 ///
 /// `None` of fewer than two pairs, which have no spread to compare with, and of series of different lengths. Where every
 /// pair differs by the same there is no t, and p is the sign test's, `2^(1 - pairs)`, or 1 where that is nothing.
-pub fn paired(a: &[f64], b: &[f64]) -> Option<Paired> {
+pub(crate) fn paired(a: &[f64], b: &[f64]) -> Option<Paired> {
     if a.len() != b.len() || a.len() < 2 {
         return None;
     }
@@ -54,7 +54,7 @@ pub fn paired(a: &[f64], b: &[f64]) -> Option<Paired> {
 }
 
 /// The p values corrected for how many they are (Holm, Scand. J. Statist. 6, 1979): what each is below keeps the chance of any false one.
-pub fn holm(ps: &[f64]) -> Vec<f64> {
+pub(crate) fn holm(ps: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..ps.len()).collect();
     order.sort_by(|&a, &b| ps[a].total_cmp(&ps[b]));
     let mut corrected = vec![1.0; ps.len()];
@@ -67,7 +67,7 @@ pub fn holm(ps: &[f64]) -> Vec<f64> {
 }
 
 /// The 95 % interval of a share of `images` images by Wilson's score (J. Am. Stat. Assoc. 22, 1927), lower end first.
-pub fn wilson(share: f64, images: usize) -> [f64; 2] {
+pub(crate) fn wilson(share: f64, images: usize) -> [f64; 2] {
     const Z: f64 = 1.959_963_984_540_054;
     let n = images.max(1) as f64;
     let middle = share + Z * Z / (2.0 * n);
@@ -78,7 +78,7 @@ pub fn wilson(share: f64, images: usize) -> [f64; 2] {
 
 /// The most that two accuracies, shares of the same `images` images, differ by at 95 % where only the images make the difference:
 /// the normal approximation of two binomials. It is an upper bound, since students tend to fail on the same images.
-pub fn resolution(a: f64, b: f64, images: usize) -> f64 {
+pub(crate) fn resolution(a: f64, b: f64, images: usize) -> f64 {
     1.96 * ((a * (1.0 - a) + b * (1.0 - b)) / images as f64).sqrt()
 }
 

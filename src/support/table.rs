@@ -28,7 +28,7 @@ const LEAST: usize = 8;
 impl Table {
     /// The table no wider than `width`: heads of several words go on several lines, and then columns of words are cut, the widest first.
     /// Numbers are never cut.
-    pub fn fitted(&self, width: usize) -> String {
+    pub(crate) fn fitted(&self, width: usize) -> String {
         let mut widths = self.widths();
         let total = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
         for column in 1..widths.len() {

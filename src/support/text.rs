@@ -1,7 +1,7 @@
 //! How numbers are written for people.
 
 /// `0.8281` as `82.8 %`.
-pub fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     if share.is_nan() {
         return "-".to_owned();
     }
@@ -9,17 +9,17 @@ pub fn percent(share: f64) -> String {
 }
 
 /// `82.8 %`, or `-` for what was not measured.
-pub fn percent_or_dash(share: Option<f64>) -> String {
+pub(crate) fn percent_or_dash(share: Option<f64>) -> String {
     share.map_or("-".to_owned(), percent)
 }
 
 /// A number with three digits, or `-` for what was not measured.
-pub fn number_or_dash(value: Option<f64>) -> String {
+pub(crate) fn number_or_dash(value: Option<f64>) -> String {
     value.map_or("-".to_owned(), |value| format!("{value:.3}"))
 }
 
 /// Bytes with a unit, in powers of 1000.
-pub fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"];
     let mut value = count as f64;
     let mut unit = 0;
@@ -31,7 +31,7 @@ pub fn bytes(count: u64) -> String {
 }
 
 /// A large number in three digits: `812`, `700 k`, `3.40 M`, `16.9 G`.
-pub fn magnitude(number: f64) -> String {
+pub(crate) fn magnitude(number: f64) -> String {
     let (value, unit) = match number {
         number if number < 1e3 => return format!("{number:.0}"),
         number if number < 0.9995e6 => (number / 1e3, "k"),
@@ -43,7 +43,7 @@ pub fn magnitude(number: f64) -> String {
 }
 
 /// Seconds as `4.2 s`, `3 min 20 s` or `2 h 05 min`.
-pub fn seconds(seconds: f64) -> String {
+pub(crate) fn seconds(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
         0..60 => format!("{seconds:.1} s"),
@@ -53,7 +53,7 @@ pub fn seconds(seconds: f64) -> String {
 }
 
 /// How long ago: `12 s`, `5 min`, `3 h`, `20 d`.
-pub fn age(seconds: u64) -> String {
+pub(crate) fn age(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min", seconds / 60),
@@ -63,17 +63,17 @@ pub fn age(seconds: u64) -> String {
 }
 
 /// A number with its sign, a real minus: `+1.2`, `−0.4`.
-pub fn signed(value: f64) -> String {
+pub(crate) fn signed(value: f64) -> String {
     format!("{value:+.1}").replace('-', "−")
 }
 
 /// `1 seed`, `3 seeds`.
-pub fn count(number: usize, thing: &str) -> String {
+pub(crate) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
 /// `kd, dkd or ce`.
-pub fn alternatives(names: &[impl AsRef<str>]) -> String {
+pub(crate) fn alternatives(names: &[impl AsRef<str>]) -> String {
     let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     match names.split_last() {
         Some((last, [])) => (*last).to_owned(),
@@ -83,7 +83,7 @@ pub fn alternatives(names: &[impl AsRef<str>]) -> String {
 }
 
 /// A whole number with its thousands apart: `399,971`.
-pub fn grouped(number: usize) -> String {
+pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -96,7 +96,7 @@ pub fn grouped(number: usize) -> String {
 }
 
 /// The text with its absolute paths cut to their last two parts, `…/beans/train`: what a page shows is for others to read.
-pub fn without_absolute_paths(text: &str) -> String {
+pub(crate) fn without_absolute_paths(text: &str) -> String {
     let is_part = |letter: char| !letter.is_whitespace() && !"\"'`,;()<>".contains(letter);
     let (mut out, mut rest, mut before) = (String::with_capacity(text.len()), text, ' ');
     while let Some(letter) = rest.chars().next() {
@@ -120,7 +120,7 @@ pub fn without_absolute_paths(text: &str) -> String {
 }
 
 /// Temperatures and weights as people write them: `5`, `2.5`.
-pub fn numbers(values: &[f32]) -> String {
+pub(crate) fn numbers(values: &[f32]) -> String {
     values.iter().map(f32::to_string).collect::<Vec<_>>().join(", ")
 }
 

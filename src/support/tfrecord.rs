@@ -3,7 +3,7 @@
 //! A record is its length (`uint64`), the masked CRC-32C of those eight bytes, the bytes, and theirs; all little-endian.
 
 /// One record as it is stored.
-pub fn framed(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn framed(bytes: &[u8]) -> Vec<u8> {
     let length = (bytes.len() as u64).to_le_bytes();
     let mut record = Vec::with_capacity(bytes.len() + OVERHEAD);
     record.extend(length);
@@ -17,7 +17,7 @@ pub fn framed(bytes: &[u8]) -> Vec<u8> {
 const OVERHEAD: usize = 16;
 
 /// The records at the beginning of a file, up to one that is cut short or damaged.
-pub struct Records<'a> {
+pub(crate) struct Records<'a> {
     rest: &'a [u8],
     /// Where the next record begins.
     at: usize,
@@ -25,7 +25,7 @@ pub struct Records<'a> {
 
 impl<'a> Records<'a> {
     /// The records of a whole file.
-    pub fn new(file: &'a [u8]) -> Self {
+    pub(crate) fn new(file: &'a [u8]) -> Self {
         Self { rest: file, at: 0 }
     }
 }

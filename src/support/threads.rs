@@ -4,7 +4,7 @@ use std::thread::{ScopedJoinHandle, scope};
 
 /// The results of `work` for each of `items`, all at the same time, each on a thread of its own; of several errors the first in the
 /// order of the items. A thread's panic goes on in the caller.
-pub fn side_by_side<I: Send, T: Send, E: Send>(
+pub(crate) fn side_by_side<I: Send, T: Send, E: Send>(
     items: impl IntoIterator<Item = I>,
     work: impl Fn(I) -> Result<T, E> + Sync,
 ) -> Result<Vec<T>, E> {

@@ -11,7 +11,7 @@ use crate::train::metrics::Criterion;
 
 /// The runs that have one value of an axis.
 #[derive(Clone, Debug, Serialize)]
-pub struct Marginal {
+pub(crate) struct Marginal {
     /// The axis.
     pub axis: String,
     /// The value.
@@ -26,7 +26,7 @@ pub struct Marginal {
 
 /// Mean measures by temperature and lambda.
 #[derive(Clone, Debug)]
-pub struct Grid {
+pub(crate) struct Grid {
     /// The columns.
     pub temperatures: Vec<String>,
     /// Each lambda with its cells.
@@ -41,7 +41,7 @@ fn done_in_last_rung(results: &Results) -> impl Iterator<Item = (&Row, &RunResul
 }
 
 /// One entry for each value of each axis, over the runs that were trained to the end.
-pub fn marginals(results: &Results, criterion: Criterion) -> Vec<Marginal> {
+pub(crate) fn marginals(results: &Results, criterion: Criterion) -> Vec<Marginal> {
     let mut marginals = Vec::new();
     for (index, axis) in results.axes.iter().enumerate() {
         for value in distinct(done_in_last_rung(results).filter_map(|(row, _)| row.values[index].as_ref())) {
@@ -58,7 +58,7 @@ pub fn marginals(results: &Results, criterion: Criterion) -> Vec<Marginal> {
 }
 
 /// The mean measure on test, else on validation, by temperature and lambda where both are axes.
-pub fn grid(results: &Results, criterion: Criterion) -> Option<Grid> {
+pub(crate) fn grid(results: &Results, criterion: Criterion) -> Option<Grid> {
     let position = |key: &str| results.axes.iter().position(|axis| axis == key);
     let (temperature, lambda) = (position(TEMPERATURE)?, position(LAMBDA)?);
     let runs = || done_in_last_rung(results);

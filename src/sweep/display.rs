@@ -13,7 +13,7 @@ use crate::train::metrics::Criterion;
 const NAME: usize = 34;
 
 /// Shows the runs of a sweep through a context.
-pub struct Display<'a> {
+pub(crate) struct Display<'a> {
     context: &'a Context,
     total: usize,
     /// The whole sweep, and how many runs have ended.
@@ -22,23 +22,23 @@ pub struct Display<'a> {
 
 impl<'a> Display<'a> {
     /// A display for `total` runs.
-    pub fn new(context: &'a Context, total: usize) -> Self {
+    pub(crate) fn new(context: &'a Context, total: usize) -> Self {
         let whole = context.progress("sweep", total as u64, "runs");
         Self { context, total, whole: Mutex::new((whole, 0)) }
     }
 
     /// The context that the display shows itself through.
-    pub fn context(&self) -> &Context {
+    pub(crate) fn context(&self) -> &Context {
         self.context
     }
 
     /// The context of a run of `steps` steps: all its progress is shown under `name`.
-    pub fn start(&self, name: &str, steps: u64) -> Context {
+    pub(crate) fn start(&self, name: &str, steps: u64) -> Context {
         self.context.within(self.context.task(cut(name), steps, "steps"))
     }
 
     /// Writes the line of a run that ended.
-    pub fn end(&self, name: &str, outcome: &str) {
+    pub(crate) fn end(&self, name: &str, outcome: &str) {
         let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
         whole.1 += 1;
         let digits = self.total.to_string().len();
@@ -47,7 +47,7 @@ impl<'a> Display<'a> {
     }
 
     /// Writes one line.
-    pub fn line(&self, text: &str) {
+    pub(crate) fn line(&self, text: &str) {
         self.context.line(text);
     }
 }

@@ -41,7 +41,7 @@ impl Shape {
 
 /// Seconds of a run for each train image of each epoch, validation included, by the run's shape.
 #[derive(Clone, Debug, Default)]
-pub struct Estimator {
+pub(crate) struct Estimator {
     known: Vec<(Shape, f64)>,
 }
 
@@ -50,7 +50,7 @@ impl Estimator {
     ///
     /// # Errors
     /// A time that can't be read.
-    pub fn of_runs<'a>(runs: impl IntoIterator<Item = &'a Planned>) -> Result<Self, Error> {
+    pub(crate) fn of_runs<'a>(runs: impl IntoIterator<Item = &'a Planned>) -> Result<Self, Error> {
         let mut estimator = Self::default();
         for run in runs {
             let shape = Shape::of(&run.setup.pipeline);
@@ -66,13 +66,13 @@ impl Estimator {
     }
 
     /// Whether no run has told anything.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
 
     /// Takes a few steps of this pipeline's student, unless a run of its shape is known or enough others are. One that can't be
     /// measured can't be trained, which is reported when it is trained.
-    pub fn measure(&mut self, pipeline: &Pipeline, dataset: &Dataset, device: &TrainDevice) {
+    pub(crate) fn measure(&mut self, pipeline: &Pipeline, dataset: &Dataset, device: &TrainDevice) {
         let shape = Shape::of(pipeline);
         if self.of_shape(shape).is_some() || self.of_architecture(shape).count() >= MEASURED {
             return;
@@ -85,7 +85,7 @@ impl Estimator {
     }
 
     /// Seconds of a whole run of this pipeline; none where nothing is known.
-    pub fn seconds(&self, pipeline: &Pipeline, dataset: &Dataset) -> Option<f64> {
+    pub(crate) fn seconds(&self, pipeline: &Pipeline, dataset: &Dataset) -> Option<f64> {
         let shape = Shape::of(pipeline);
         let scaled = || {
             self.of_architecture(shape).last().map(|(other, seconds)| seconds * shape.work() / other.work())
@@ -110,7 +110,7 @@ impl Estimator {
 ///
 /// # Errors
 /// A time that can't be read.
-pub fn estimate(todo: &[&Planned], done: &[&Planned]) -> Result<f64, Error> {
+pub(crate) fn estimate(todo: &[&Planned], done: &[&Planned]) -> Result<f64, Error> {
     let mut estimator = Estimator::of_runs(done.iter().copied())?;
     let seconds = todo.iter().map(|run| {
         let setup = &run.setup;

@@ -16,7 +16,7 @@ pub(super) struct Axis {
 
 impl Axis {
     /// One of its values.
-    pub fn at(&self, index: usize) -> Assignment {
+    pub(crate) fn at(&self, index: usize) -> Assignment {
         Assignment { key: self.key.clone(), value: self.values[index].clone(), place: self.place.clone() }
     }
 }
@@ -30,7 +30,7 @@ pub(super) struct Grid {
 
 impl Grid {
     /// Reads the axes and fixed values of `[sweep]`.
-    pub fn read(source: &Source, base: &Pipeline) -> Result<Self, Error> {
+    pub(crate) fn read(source: &Source, base: &Pipeline) -> Result<Self, Error> {
         let values = Values::of(base);
         let mut grid = Self::default();
         for (section, table) in [("student", &base.sweep.student), ("train", &base.sweep.train)] {

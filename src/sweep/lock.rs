@@ -14,7 +14,7 @@ use crate::support::hash::Digest;
 use crate::train::RunResult;
 
 /// Its name in the folder of results.
-pub const LOCK_FILE: &str = "sweep.lock.toml";
+pub(crate) const LOCK_FILE: &str = "sweep.lock.toml";
 
 /// The line before the checksum of the lines above it.
 const SEAL: &str = "# BLAKE3 of the lines above: ";
@@ -22,7 +22,7 @@ const SEAL: &str = "# BLAKE3 of the lines above: ";
 /// The origin of a sweep, and its results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Lock {
+pub(crate) struct Lock {
     /// The sweep's name.
     pub name: String,
     /// The version of decant.
@@ -44,7 +44,7 @@ pub struct Lock {
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct LockedRun {
+pub(crate) struct LockedRun {
     /// Its values, such as `T=5 lambda=0.9 seed=0`.
     pub run: String,
     /// Rung of successive halving.
@@ -70,7 +70,7 @@ impl Lock {
     ///
     /// # Panics
     /// When a row's key is not a digest.
-    pub fn of(plan: &Plan, results: &Results) -> Self {
+    pub(crate) fn of(plan: &Plan, results: &Results) -> Self {
         let first = &plan.runs[0].setup;
         let mut caches: Vec<Digest> =
             plan.runs.iter().map(|run| run.setup.cache.complete().content).collect();
@@ -100,7 +100,7 @@ impl Lock {
     ///
     /// # Errors
     /// A file that can't be read or is not a lockfile.
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let text = files::read_text(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         // Decant 0.1.0 wrote no checksum.
         if let Some((content, expected)) = text.trim_end().rsplit_once(SEAL) {
@@ -121,7 +121,7 @@ impl Lock {
     ///
     /// # Errors
     /// A file that can't be written.
-    pub fn write(&self, folder: &Path) -> Result<(), Error> {
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), Error> {
         put(&folder.join(LOCK_FILE), self.text().as_bytes())
     }
 
@@ -139,7 +139,7 @@ impl Lock {
     ///
     /// # Errors
     /// [`Error::OtherLock`] with the first difference.
-    pub fn check(&self, path: &Path, plan: &Plan) -> Result<(), Error> {
+    pub(crate) fn check(&self, path: &Path, plan: &Plan) -> Result<(), Error> {
         let first = &plan.runs[0].setup;
         let refuse = |difference: String| Err(Error::OtherLock { path: path.to_owned(), difference });
         let (dataset, teacher) = (first.dataset.fingerprint(), first.cache.manifest().teacher.fingerprint);
@@ -163,7 +163,7 @@ impl Lock {
     }
 
     /// The differences from where `self` was made, apart from the data and the runs: `here` is this machine's lock.
-    pub fn circumstances(&self, here: &Self) -> Vec<String> {
+    pub(crate) fn circumstances(&self, here: &Self) -> Vec<String> {
         let mut differences = Vec::new();
         let mut differs = |what: &str, there: &str, here: &str| {
             if there != here {
@@ -186,7 +186,7 @@ impl Lock {
     }
 
     /// The runs whose result differs here, each with both accuracies.
-    pub fn differences(&self, here: &Self) -> Vec<String> {
+    pub(crate) fn differences(&self, here: &Self) -> Vec<String> {
         let mut found = Vec::new();
         for there in &self.runs {
             let other = here.runs.iter().find(|run| run.run == there.run && run.rung == there.rung);

@@ -17,7 +17,7 @@ use crate::support::hash::{Digest, FieldHasher};
 use crate::train::{RESULT_FILE, RunResult, Seal, Session, Setup, read_json, write_json};
 
 /// One run of a sweep.
-pub struct Planned {
+pub(crate) struct Planned {
     /// The run, ready to be trained.
     pub setup: Setup,
     /// The value of each of [`Plan::axes`]; `None` where the run does not depend on it.
@@ -33,7 +33,7 @@ impl Planned {
     ///
     /// # Errors
     /// A result that can't be read.
-    pub fn result(&self) -> Result<Option<RunResult>, Error> {
+    pub(crate) fn result(&self) -> Result<Option<RunResult>, Error> {
         let folder = &self.setup.folder;
         if std::fs::symlink_metadata(folder.join(RESULT_FILE)).is_err() {
             return Ok(None);
@@ -47,7 +47,7 @@ impl Planned {
     ///
     /// # Errors
     /// A result that can't be read.
-    pub fn row(&self, error: Option<String>) -> Result<Row, Error> {
+    pub(crate) fn row(&self, error: Option<String>) -> Result<Row, Error> {
         let state = match (self.result()?, error) {
             (Some(result), _) => State::Done(Box::new(result)),
             (None, Some(error)) => State::Failed(error),
@@ -82,7 +82,7 @@ struct Failed {
 }
 
 /// The runs of a sweep, whose cache is there.
-pub struct Plan {
+pub(crate) struct Plan {
     /// The keys in which the runs differ, the seed last.
     pub axes: Vec<String>,
     /// Every run at its full length.
@@ -105,7 +105,7 @@ impl Plan {
     ///
     /// # Errors
     /// No cache, or a device that is not available; rungs that don't fit the epochs.
-    pub fn new(
+    pub(crate) fn new(
         points: &Points,
         base: &Pipeline,
         shared: Arc<Session>,
@@ -132,7 +132,7 @@ impl Plan {
     ///
     /// # Errors
     /// The errors of [`Session::setup`].
-    pub fn rung(&self, rung: usize, full: &[usize]) -> Result<Vec<Planned>, Error> {
+    pub(crate) fn rung(&self, rung: usize, full: &[usize]) -> Result<Vec<Planned>, Error> {
         let shorter = |&index: &usize| {
             let run = &self.runs[index];
             let mut pipeline = run.setup.pipeline.clone();
@@ -151,7 +151,7 @@ impl Plan {
     }
 
     /// The name of a run in lines.
-    pub fn label(&self, run: &Planned) -> String {
+    pub(crate) fn label(&self, run: &Planned) -> String {
         let label = label(&self.axes, &run.values);
         match self.halving {
             Some(_) => format!("{label} {}={}", short(EPOCHS), run.setup.pipeline.train.epochs),
@@ -160,7 +160,7 @@ impl Plan {
     }
 
     /// Over every run's key and how they are halved: what these results are results of.
-    pub fn key(&self) -> Digest {
+    pub(crate) fn key(&self) -> Digest {
         let mut hasher = FieldHasher::new("decant sweep");
         for run in &self.runs {
             hasher.field("run", run.setup.key.0);
@@ -172,25 +172,25 @@ impl Plan {
     }
 
     /// `<dir>/<name>-<first 12 digits of the key>`.
-    pub fn folder(&self, base: &Pipeline) -> PathBuf {
-        base.sweep.dir.join(format!("{}-{}", self.name(base), self.key().short(12)))
-    }
-
-    /// The sweep's readable name.
-    pub fn name<'a>(&self, base: &'a Pipeline) -> &'a str {
-        if base.sweep.name.is_empty() { &base.name } else { &base.sweep.name }
+    pub(crate) fn folder(&self, base: &Pipeline) -> PathBuf {
+        base.sweep.dir.join(format!("{}-{}", name(base), self.key().short(12)))
     }
 
     /// Reads every byte of the caches, before any run does.
     ///
     /// # Errors
     /// The first damage.
-    pub fn check_content(&self) -> Result<(), Error> {
+    pub(crate) fn check_content(&self) -> Result<(), Error> {
         Ok(self.runs.iter().try_for_each(|run| run.setup.check_content())?)
     }
 
     /// Results of `rows`.
-    pub fn results(&self, base: &Pipeline, rows: Vec<Row>) -> Results {
-        Results { name: self.name(base).to_owned(), axes: self.axes.clone(), rungs: self.rungs.len(), rows }
+    pub(crate) fn results(&self, base: &Pipeline, rows: Vec<Row>) -> Results {
+        Results { name: name(base).to_owned(), axes: self.axes.clone(), rungs: self.rungs.len(), rows }
     }
+}
+
+/// The readable name of a pipeline's sweep.
+pub(crate) fn name(base: &Pipeline) -> &str {
+    if base.sweep.name.is_empty() { &base.name } else { &base.sweep.name }
 }

@@ -21,7 +21,7 @@ const SWITCHES: [&str; 4] = ["train.loss", "train.control", "train.lambda-end", 
 
 /// One run that a sweep asks for.
 #[derive(Clone, Debug)]
-pub struct Point {
+pub(crate) struct Point {
     /// The pipeline, checked.
     pub pipeline: Pipeline,
     /// The value of each of [`Points::axes`]; `None` where the run does not depend on it.
@@ -30,7 +30,8 @@ pub struct Point {
 
 /// Every run that a sweep asks for.
 #[derive(Clone, Debug)]
-pub struct Points {
+#[expect(clippy::struct_field_names, reason = "they are its points")]
+pub(crate) struct Points {
     /// The keys in which the runs differ, the seed last.
     pub axes: Vec<String>,
     /// The runs, in the order of the grid.
@@ -43,14 +44,14 @@ pub struct Points {
 
 impl Points {
     /// Fills in what each run leaves to the number of images that are trained on.
-    pub fn settle_for(&mut self, images: usize) {
+    pub(crate) fn settle_for(&mut self, images: usize) {
         for point in &mut self.points {
             point.pipeline.settle_for(images);
         }
     }
 
     /// Each axis with its values, such as `T: 1, 2, 5`, in 80 columns.
-    pub fn describe_axes(&self) -> Vec<String> {
+    pub(crate) fn describe_axes(&self) -> Vec<String> {
         let describe = |(index, axis): (usize, &String)| {
             let mut texts: Vec<String> = Vec::new();
             for value in self.points.iter().filter_map(|point| point.values[index].as_ref()) {
@@ -80,7 +81,7 @@ pub(super) fn label(axes: &[String], values: &[Option<Value>]) -> String {
 ///
 /// # Errors
 /// An unknown key, a value of the wrong type or out of range, a sweep without runs.
-pub fn expand(source: &Source, base: &Pipeline) -> Result<Points, Error> {
+pub(crate) fn expand(source: &Source, base: &Pipeline) -> Result<Points, Error> {
     train::check_paths([&base.train.dir, &base.cache.dir, &base.sweep.dir].map(PathBuf::as_path))?;
     let grid = Grid::read(source, base)?;
     let draws = search::draws(source, base)?;

@@ -20,7 +20,7 @@ type Measure = fn(&Metrics) -> Option<f64>;
 
 /// How far a run is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum State {
+pub(crate) enum State {
     /// It is done.
     Done(Box<RunResult>),
     /// It failed, with this error.
@@ -31,7 +31,7 @@ pub enum State {
 
 /// One run.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// The run's key.
     pub key: String,
     /// Its folder's name under the folder of runs.
@@ -74,7 +74,7 @@ impl Row {
     }
 
     /// Its result, if it is done.
-    pub fn result(&self) -> Option<&RunResult> {
+    pub(crate) fn result(&self) -> Option<&RunResult> {
         match &self.state {
             State::Done(result) => Some(result),
             _ => None,
@@ -84,7 +84,7 @@ impl Row {
 
 /// Every run of a sweep.
 #[derive(Clone, Debug)]
-pub struct Results {
+pub(crate) struct Results {
     /// The sweep's name.
     pub name: String,
     /// The keys in which the runs differ, the seed last.
@@ -96,7 +96,7 @@ pub struct Results {
 }
 
 /// The runs of one rung, by configuration.
-pub struct Rung<'a> {
+pub(crate) struct Rung<'a> {
     results: &'a Results,
     rows: Vec<&'a Row>,
     /// The configurations, the best first; their members count the rung's rows.
@@ -105,7 +105,7 @@ pub struct Rung<'a> {
 
 impl Rung<'_> {
     /// The name of a configuration in lines.
-    pub fn label(&self, configuration: &Configuration) -> String {
+    pub(crate) fn label(&self, configuration: &Configuration) -> String {
         let row = self.rows[configuration.members[0]];
         let named = self.results.axes.iter().zip(&row.values).filter(|(axis, _)| *axis != SEED);
         let (axes, values): (Vec<String>, Vec<Option<Value>>) =
@@ -114,25 +114,25 @@ impl Rung<'_> {
     }
 
     /// The results of a configuration's finished runs, by seed.
-    pub fn finished(&self, configuration: &Configuration) -> impl Iterator<Item = &RunResult> {
+    pub(crate) fn finished(&self, configuration: &Configuration) -> impl Iterator<Item = &RunResult> {
         configuration.finished.iter().filter_map(|&index| self.rows[index].result())
     }
 
     /// The configurations in the plan's order.
-    pub fn in_order(&self) -> Vec<&Configuration> {
+    pub(crate) fn in_order(&self) -> Vec<&Configuration> {
         let mut all: Vec<&Configuration> = self.configurations.configurations.iter().collect();
         all.sort_by_key(|configuration| configuration.members.iter().min());
         all
     }
 
     /// The run of the best configuration to take: its best seed on validation.
-    pub fn run_to_take(&self) -> Option<&Row> {
+    pub(crate) fn run_to_take(&self) -> Option<&Row> {
         self.configurations.run_to_take(&self.entries()).map(|index| self.rows[index])
     }
 
     /// The rows of the configurations that are promoted to the next rung, one configuration in `factor` and at least one, as indices into the
     /// rung's rows. One with a run that failed comes last.
-    pub fn promoted(&self, factor: usize) -> Vec<usize> {
+    pub(crate) fn promoted(&self, factor: usize) -> Vec<usize> {
         let mut all: Vec<&Configuration> = self.configurations.configurations.iter().collect();
         let failed = |configuration: &Configuration| {
             configuration.members.iter().any(|&index| matches!(self.rows[index].state, State::Failed(_)))
@@ -152,19 +152,19 @@ impl Rung<'_> {
 
 impl Results {
     /// The runs of a rung, from 0, by configuration.
-    pub fn rung(&self, rung: usize) -> Rung<'_> {
+    pub(crate) fn rung(&self, rung: usize) -> Rung<'_> {
         let rows: Vec<&Row> = self.rows.iter().filter(|row| row.rung == rung).collect();
         let entries: Vec<Entry<'_>> = rows.iter().map(|row| row.entry()).collect();
         Rung { results: self, configurations: Configurations::of(&entries), rows }
     }
 
     /// The runs that were trained to the end.
-    pub fn last_rung(&self) -> Rung<'_> {
+    pub(crate) fn last_rung(&self) -> Rung<'_> {
         self.rung(self.rungs - 1)
     }
 
     /// Runs that failed, with their errors.
-    pub fn failures(&self) -> impl Iterator<Item = (&Row, &str)> {
+    pub(crate) fn failures(&self) -> impl Iterator<Item = (&Row, &str)> {
         self.rows.iter().filter_map(|row| match &row.state {
             State::Failed(error) => Some((row, error.as_str())),
             _ => None,
@@ -176,7 +176,7 @@ impl Results {
     ///
     /// # Errors
     /// A file that can't be written.
-    pub fn write(&self, folder: &Path, runs: &Path) -> Result<(), Error> {
+    pub(crate) fn write(&self, folder: &Path, runs: &Path) -> Result<(), Error> {
         let columns = self.columns();
         parquet::write(&folder.join("results.parquet"), &columns)?;
         put(&folder.join("results.csv"), &csv(&columns))?;

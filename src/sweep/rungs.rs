@@ -10,7 +10,7 @@ use crate::config::Halving;
 ///
 /// # Errors
 /// Runs that differ in their epochs, or have too few for a first rung.
-pub fn rungs(halving: &Halving, points: &Points, file: &Path) -> Result<Vec<usize>, Error> {
+pub(crate) fn rungs(halving: &Halving, points: &Points, file: &Path) -> Result<Vec<usize>, Error> {
     let epochs = points.points[0].pipeline.train.epochs;
     let refuse = |reason| {
         let place = file.display().to_string();

@@ -7,7 +7,7 @@ use crate::config::Pipeline;
 use crate::support::context::Context;
 
 /// How far a sweep is.
-pub struct SweepProgress {
+pub(crate) struct SweepProgress {
     /// Every run that is known, rung by rung.
     pub runs: Vec<Planned>,
     /// Their results.
@@ -23,7 +23,12 @@ pub struct SweepProgress {
 ///
 /// # Errors
 /// A cache that is damaged, before any run; a result that can't be read.
-pub fn run(plan: &Plan, base: &Pipeline, jobs: usize, context: &Context) -> Result<SweepProgress, Error> {
+pub(crate) fn run(
+    plan: &Plan,
+    base: &Pipeline,
+    jobs: usize,
+    context: &Context,
+) -> Result<SweepProgress, Error> {
     plan.check_content()?;
     walk(plan, base, |runs| train(plan, runs, jobs, context))
 }
@@ -32,7 +37,7 @@ pub fn run(plan: &Plan, base: &Pipeline, jobs: usize, context: &Context) -> Resu
 ///
 /// # Errors
 /// A result that can't be read.
-pub fn standing(plan: &Plan, base: &Pipeline) -> Result<SweepProgress, Error> {
+pub(crate) fn standing(plan: &Plan, base: &Pipeline) -> Result<SweepProgress, Error> {
     walk(plan, base, |runs| Ok(RungOutcome { errors: vec![None; runs.len()], interrupted: false }))
 }
 

@@ -11,7 +11,7 @@ use crate::train::metrics::Criterion;
 
 /// One configuration over its seeds.
 #[derive(Clone, Debug, Serialize)]
-pub struct Configuration {
+pub(crate) struct Configuration {
     /// Its values, such as `T=5 lambda=0.9`.
     pub values: String,
     /// Runs that are done.
@@ -28,7 +28,7 @@ pub struct Configuration {
 
 /// The best configuration, and which of its runs to take.
 #[derive(Clone, Debug, Serialize)]
-pub struct Best {
+pub(crate) struct Best {
     /// Its values.
     pub values: String,
     /// The measure on validation over its seeds.
@@ -41,7 +41,7 @@ pub struct Best {
 
 /// The run to take of the best configuration.
 #[derive(Clone, Debug, Serialize)]
-pub struct BestRun {
+pub(crate) struct BestRun {
     /// Its folder's name.
     pub run: String,
     /// Its seed.
@@ -54,7 +54,7 @@ pub struct BestRun {
 
 /// A sweep's results, summed up. Test is reported and never chosen by.
 #[derive(Clone, Debug, Serialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// The sweep's name.
     pub name: String,
     /// Runs in all.
@@ -81,7 +81,7 @@ pub struct Summary {
 
 impl Summary {
     /// Sums results up; `teacher` is the quality of the teacher on each split.
-    pub fn of(results: &Results, teacher: &[TeacherQuality]) -> Self {
+    pub(crate) fn of(results: &Results, teacher: &[TeacherQuality]) -> Self {
         let rung = results.last_rung();
         let measure = rung.configurations.criterion;
         let configurations = rung.configurations.configurations.iter().filter_map(|configuration| {

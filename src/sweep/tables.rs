@@ -19,7 +19,7 @@ const SHOWN: usize = 12;
 
 impl Summary {
     /// The tables for a terminal of 80 columns.
-    pub fn tables(&self) -> String {
+    pub(crate) fn tables(&self) -> String {
         let mut out = String::new();
         let mut table = Table::new(["configuration", "runs", "validation", "test", "gain", "p"]);
         for configuration in self.configurations.iter().take(SHOWN) {
@@ -69,7 +69,7 @@ impl Summary {
     }
 
     /// The best configuration and the run to take, in lines for a terminal.
-    pub fn best_lines(&self) -> String {
+    pub(crate) fn best_lines(&self) -> String {
         let Some(Best { values, validation, test, run }) = &self.best else { return String::new() };
         let on_test = test.as_ref().map_or(String::new(), |test| format!(", {} % on test", test.percents()));
         let mut out = format!(
@@ -96,7 +96,7 @@ impl Summary {
     ///
     /// # Errors
     /// A file that can't be written.
-    pub fn write(&self, folder: &Path, plan: &Plan) -> Result<(), Error> {
+    pub(crate) fn write(&self, folder: &Path, plan: &Plan) -> Result<(), Error> {
         put(&folder.join("summary.md"), self.markdown(plan).as_bytes())?;
         put(&folder.join("summary.json"), &checksummed_json::to_bytes(self))
     }

@@ -20,7 +20,7 @@ use crate::support::hash::FieldHasher;
 const ID_DIGITS: usize = 12;
 
 /// The id of the run of `pipeline`: the same for the same `[student]` and `[train]`, whatever the cache and the device.
-pub fn id(pipeline: &Pipeline) -> String {
+pub(crate) fn id(pipeline: &Pipeline) -> String {
     let student = serde_json::to_vec(&pipeline.student).expect("plain data");
     let train = serde_json::to_vec(&pipeline.train.deciding()).expect("plain data");
     let mut hasher = FieldHasher::new("decant sweep unit");
@@ -29,7 +29,7 @@ pub fn id(pipeline: &Pipeline) -> String {
 
 /// Which runs of a sweep are to be trained here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selection {
+pub(crate) enum Selection {
     /// The one with this id.
     Run(String),
     /// Part I of N, from 0: of the runs those with `index % N == I`.
@@ -38,7 +38,7 @@ pub enum Selection {
 
 /// One run, as something that a scheduler hands out.
 #[derive(Clone, Debug)]
-pub struct Unit {
+pub(crate) struct Unit {
     /// [`id`] of its pipeline.
     pub id: String,
     /// Its place in the order of the grid, rung after rung.
@@ -54,7 +54,7 @@ pub struct Unit {
 
 /// The runs of a sweep that are known so far.
 #[derive(Clone, Debug)]
-pub struct Units {
+pub(crate) struct Units {
     /// In their order.
     pub units: Vec<Unit>,
     /// Rungs of successive halving whose runs are not known yet, since the runs before them are not done.
@@ -66,7 +66,7 @@ impl Units {
     ///
     /// # Errors
     /// Rungs that don't fit the epochs.
-    pub fn before_cache(points: &Points, base: &Pipeline, file: &Path) -> Result<Self, Error> {
+    pub(crate) fn before_cache(points: &Points, base: &Pipeline, file: &Path) -> Result<Self, Error> {
         let rungs = base.sweep.halving.as_ref();
         let rungs = rungs.map(|halving| rungs::rungs(halving, points, file)).transpose()?;
         let units = points.points.iter().enumerate().map(|(index, point)| {
@@ -84,7 +84,7 @@ impl Units {
     ///
     /// # Errors
     /// A result that can't be read.
-    pub fn known(plan: &Plan, base: &Pipeline) -> Result<Self, Error> {
+    pub(crate) fn known(plan: &Plan, base: &Pipeline) -> Result<Self, Error> {
         let SweepProgress { runs, results, rungs_left, .. } = runner::standing(plan, base)?;
         let units = runs.into_iter().zip(results.rows).enumerate().map(|(index, (run, row))| {
             let (pipeline, values, rung) = (run.setup.pipeline, run.values, run.rung);
@@ -97,7 +97,7 @@ impl Units {
     ///
     /// # Errors
     /// [`Error::NotDone`] names the runs that were neither done nor tried; `axes` are the points'.
-    pub fn check_done(&self, axes: &[String]) -> Result<(), Error> {
+    pub(crate) fn check_done(&self, axes: &[String]) -> Result<(), Error> {
         let missing: Vec<String> = self
             .units
             .iter()
@@ -114,7 +114,7 @@ impl Units {
     ///
     /// # Errors
     /// [`Error::NoUnit`] for an id that no known run has.
-    pub fn select(&self, selection: &Selection, file: &Path) -> Result<Vec<&Unit>, Error> {
+    pub(crate) fn select(&self, selection: &Selection, file: &Path) -> Result<Vec<&Unit>, Error> {
         match selection {
             Selection::Part(part, parts) => {
                 Ok(self.units.iter().filter(|unit| unit.index % parts == *part).collect())
@@ -133,7 +133,7 @@ impl Units {
 
 /// A unit that was trained here, or found trained.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct Trained {
+pub(crate) struct Trained {
     /// The unit's id.
     pub id: String,
     /// Its folder's name under the folder of runs.
@@ -147,7 +147,12 @@ pub struct Trained {
 ///
 /// # Errors
 /// [`Error::Interrupted`]; a cache that is gone.
-pub fn train(plan: &Plan, units: &[&Unit], jobs: usize, context: &Context) -> Result<Vec<Trained>, Error> {
+pub(crate) fn train(
+    plan: &Plan,
+    units: &[&Unit],
+    jobs: usize,
+    context: &Context,
+) -> Result<Vec<Trained>, Error> {
     let runs: Vec<Planned> = units.iter().map(|unit| plan.planned(unit)).collect::<Result<_, _>>()?;
     let names: Vec<String> = runs.iter().map(|run| plan.label(run)).collect();
     let open: Vec<&Planned> = runs.iter().collect();

@@ -14,12 +14,12 @@ pub(super) const EPOCHS: &str = "train.epochs";
 pub(super) struct Values(Table);
 
 impl Values {
-    pub fn of(pipeline: &Pipeline) -> Self {
+    pub(crate) fn of(pipeline: &Pipeline) -> Self {
         Self(Table::try_from(pipeline).expect("a pipeline was TOML once"))
     }
 
     /// The value at a dotted key; `None` where there is none, as with an option that is not set.
-    pub fn get(&self, key: &str) -> Option<Value> {
+    pub(crate) fn get(&self, key: &str) -> Option<Value> {
         let mut parts = key.split('.');
         let mut value = self.0.get(parts.next()?)?;
         for part in parts {

@@ -23,7 +23,7 @@ pub(super) const CUDA_TOLERANCE: f64 = 0.03;
 
 /// A run that was trained again.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verified {
+pub(crate) struct Verified {
     /// The run's folder.
     pub folder: PathBuf,
     /// The differences; nothing when the run was reproduced.
@@ -34,7 +34,7 @@ pub struct Verified {
 ///
 /// # Errors
 /// [`Error::Interrupted`], a run that fails, a file that can't be read.
-pub fn verify(
+pub(crate) fn verify(
     plan: &Plan,
     runs: &[Planned],
     count: usize,

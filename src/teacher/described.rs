@@ -28,7 +28,7 @@ pub(super) struct Described {
 }
 
 impl Described {
-    pub fn embedded() -> Result<Self, Error> {
+    pub(crate) fn embedded() -> Result<Self, Error> {
         let named = |file: &str| PathBuf::from(format!("{}/{file}", embedded::NAME));
         let config = Config::parse(named("config.json"), embedded::CONFIG.as_bytes())?;
         let path = named("preprocessor_config.json").display().to_string();
@@ -43,7 +43,7 @@ impl Described {
     ///
     /// # Errors
     /// Files that are damaged or can't be followed; one error that lists all that is missing.
-    pub fn read(location: &Location, bytes: &[u8], teacher: &config::Teacher) -> Result<Self, Error> {
+    pub(crate) fn read(location: &Location, bytes: &[u8], teacher: &config::Teacher) -> Result<Self, Error> {
         let malformed = |reason: String| Error::Malformed { path: location.model.clone(), reason };
         let shapes = shapes(bytes).map_err(malformed)?;
         let own = OwnMetadata::read(&location.model, bytes).map_err(malformed)?;

@@ -67,7 +67,7 @@ pub(super) struct Shapes {
 
 impl Shapes {
     /// Height and width, where the model fixes both.
-    pub fn image_size(&self) -> Option<(u32, u32)> {
+    pub(crate) fn image_size(&self) -> Option<(u32, u32)> {
         self.height.zip(self.width)
     }
 }

@@ -37,7 +37,7 @@ pub(super) enum Model {
 
 impl Model {
     /// How messages name it.
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
             Self::Embedded(_) => PathBuf::from(embedded::NAME),
@@ -47,7 +47,7 @@ impl Model {
 
 impl Files {
     /// Reads what a pipeline's `[teacher]` names.
-    pub fn read(teacher: &config::Teacher) -> Result<Self, Error> {
+    pub(crate) fn read(teacher: &config::Teacher) -> Result<Self, Error> {
         if teacher.model == embedded::NAME {
             let described = Described::embedded()?;
             return Ok(Self::new(

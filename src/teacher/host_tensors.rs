@@ -20,12 +20,12 @@ pub(super) struct HostSession {
 }
 
 impl HostSession {
-    pub fn new(session: Session, signature: Signature) -> Self {
+    pub(crate) fn new(session: Session, signature: Signature) -> Self {
         Self { session, signature, halves: Vec::new() }
     }
 
     /// Appends the logits of `pixels`, of the shape `[batch, 3, height, width]`, to `out`; the text of an error is the reason.
-    pub fn run(
+    pub(crate) fn run(
         &mut self,
         pixels: &[f32],
         shape: [usize; 4],
@@ -47,7 +47,7 @@ impl HostSession {
     }
 
     /// The file of the profile of the calls so far, of a session that writes one.
-    pub fn end_profiling(&mut self) -> Result<PathBuf, String> {
+    pub(crate) fn end_profiling(&mut self) -> Result<PathBuf, String> {
         self.session.end_profiling().map(PathBuf::from).map_err(|error| plain_reason(&error))
     }
 }

@@ -50,7 +50,7 @@ struct Buffers {
 impl BoundSession {
     /// # Errors
     /// Memory of the device that the session does not give.
-    pub fn new(
+    pub(crate) fn new(
         session: Session,
         signature: Signature,
         device: ProviderDevice,
@@ -78,7 +78,7 @@ impl BoundSession {
     }
 
     /// Appends the logits of `pixels`, of the shape `[batch, 3, height, width]`, to `out`; the text of an error is the reason.
-    pub fn run(
+    pub(crate) fn run(
         &mut self,
         pixels: &[f32],
         shape: [usize; 4],

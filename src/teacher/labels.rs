@@ -11,7 +11,7 @@ use crate::support::labels::are_placeholders;
 ///
 /// # Errors
 /// A class that only one side has, a name that occurs twice, or another number of classes.
-pub fn class_order(
+pub(crate) fn class_order(
     teacher: &[String],
     dataset: &[String],
     matching: ClassMatching,

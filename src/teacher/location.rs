@@ -19,7 +19,7 @@ pub(super) struct Location {
 
 impl Location {
     /// Finds a model file, or the model of a folder.
-    pub fn on_disk(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn on_disk(path: &Path) -> Result<Self, Error> {
         let missing = |found: String| Error::NoModel { path: path.to_path_buf(), found };
         if path.is_dir() {
             return Ok(Self::of(in_folder(path)?));
@@ -41,7 +41,7 @@ impl Location {
     }
 
     /// The first file called `name` in its folders.
-    pub fn file(&self, name: &str) -> Option<PathBuf> {
+    pub(crate) fn file(&self, name: &str) -> Option<PathBuf> {
         self.folders.iter().map(|folder| folder.join(name)).find(|path| path.exists())
     }
 }

@@ -34,9 +34,10 @@ use crate::support::hash::Digest;
 use crate::view::Preprocess;
 
 pub use error::Error;
-pub use footprint::footprint;
-pub use identity::{Identity, identify};
-pub use labels::class_order;
+pub(crate) use footprint::footprint;
+pub(crate) use identity::Identity;
+pub use identity::identify;
+pub(crate) use labels::class_order;
 pub use model::OnnxModel;
 pub use onnx::OnnxTeacher;
 pub use tuning::Tuning;

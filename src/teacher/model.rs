@@ -41,7 +41,7 @@ impl OnnxModel {
     ///
     /// # Errors
     /// As [`OnnxModel::open`].
-    pub fn open_team(&self, tuning: Tuning) -> Result<Vec<Box<dyn Teacher>>, Error> {
+    pub(crate) fn open_team(&self, tuning: Tuning) -> Result<Vec<Box<dyn Teacher>>, Error> {
         Ok(self.open(tuning)?.into_iter().map(|session| Box::new(session) as Box<dyn Teacher>).collect())
     }
 

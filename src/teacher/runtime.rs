@@ -8,8 +8,8 @@ use ort::ep::cuda::{CUDA_DYLIBS, CUDNN_DYLIBS};
 use ort::logging::LogLevel;
 
 use super::Error;
-pub use super::library::{Found, Origin};
-pub use super::library_name::{LIBRARY, OLDEST_MINOR};
+pub(crate) use super::library::Found;
+pub use super::library::Origin;
 pub use super::search::Search;
 
 /// Where TensorRT's wheels keep their libraries.

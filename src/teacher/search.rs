@@ -106,7 +106,7 @@ impl Search {
     }
 
     /// The contents of each place, in words, in the order in which they are looked at.
-    pub fn looked(&self) -> Vec<String> {
+    pub(crate) fn looked(&self) -> Vec<String> {
         let variable = match &self.variable {
             Some(path) => format!("{VARIABLE} names {}", path.display()),
             None => format!("{VARIABLE} is not set"),

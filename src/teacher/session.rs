@@ -39,7 +39,7 @@ pub(super) struct OpenSession {
 impl SessionOpener<'_> {
     /// Every session that the pipeline asks for: some for each of its devices, in their order, the sessions of a device
     /// after one another. There is one at least.
-    pub fn all(&self) -> Result<Vec<OpenSession>, Error> {
+    pub(crate) fn all(&self) -> Result<Vec<OpenSession>, Error> {
         let mut all = Vec::new();
         for &device in self.config.device.as_slice() {
             let first = self.on(device)?;
@@ -59,7 +59,7 @@ impl SessionOpener<'_> {
     }
 
     /// One session on `device`; `auto` takes CUDA where it can be had.
-    pub fn on(&self, device: TeacherDevice) -> Result<OpenSession, Error> {
+    pub(crate) fn on(&self, device: TeacherDevice) -> Result<OpenSession, Error> {
         match device {
             TeacherDevice::On(device) => self.open(device),
             TeacherDevice::Auto if provider::is_built_in(Provider::Cuda) => {
@@ -87,7 +87,7 @@ impl SessionOpener<'_> {
     }
 
     /// The batch size that a device's calls are recorded or built for.
-    pub fn fixed_batch(&self, provider: Provider) -> Option<usize> {
+    pub(crate) fn fixed_batch(&self, provider: Provider) -> Option<usize> {
         // Without it TensorRT would build another engine, for minutes, at the first batch of another size.
         (self.config.gpu.graph || provider.compiles_for_one_batch_size()).then_some(self.tuning.batch)
     }
@@ -143,7 +143,7 @@ impl SessionOpener<'_> {
     }
 
     /// A session on the CPU that runs the graph as it stands and writes a profile to a file whose name begins with `prefix`.
-    pub fn profiled(&self, prefix: &Path) -> ort::Result<Session> {
+    pub(crate) fn profiled(&self, prefix: &Path) -> ort::Result<Session> {
         let builder = Session::builder(&self.runtime.environment)?
             .with_optimization_level(GraphOptimizationLevel::Disable)?
             .with_inter_threads(1)?

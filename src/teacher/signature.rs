@@ -11,7 +11,7 @@ pub(super) enum Precision {
 }
 
 impl Precision {
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Fp32 => "fp32",
             Self::Fp16 => "fp16",
@@ -42,7 +42,7 @@ pub(super) type Mismatch = (&'static str, String);
 
 impl Signature {
     /// Finds `pixel_values` `[batch, 3, height, width]` and `logits` `[batch, classes]`, or the only ones of such shapes.
-    pub fn of(session: &Session) -> Result<Self, Mismatch> {
+    pub(crate) fn of(session: &Session) -> Result<Self, Mismatch> {
         const INPUT: &str = "one input pixel_values [batch, 3, height, width] of float or float16";
         const OUTPUT: &str = "an output logits [batch, classes] of float or float16";
 

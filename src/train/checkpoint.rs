@@ -17,7 +17,7 @@ use crate::support::hash::Digest;
 use crate::support::{atomic, files};
 
 /// The file of a checkpoint that holds the state.
-pub const STATE: &str = "state.json";
+pub(crate) const STATE: &str = "state.json";
 const MODEL: &str = "model.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const EMA: &str = "ema.bpk";
@@ -34,7 +34,7 @@ const LIMIT: u64 = 64 << 30;
 /// and the step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct State {
+pub(crate) struct State {
     /// The run's key.
     pub run: Digest,
     /// The epoch in which training resumes, from 0.
@@ -51,7 +51,7 @@ pub struct State {
 
 impl State {
     /// Before the first step of the run with this key.
-    pub fn new(run: Digest) -> Self {
+    pub(crate) fn new(run: Digest) -> Self {
         Self { run, epoch: 0, step: 0, sums: LossSums::default(), log: Vec::new(), best: None }
     }
 
@@ -113,7 +113,7 @@ struct Stored {
 /// Sums of the losses over the samples of an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LossSums {
+pub(crate) struct LossSums {
     /// Samples so far.
     pub samples: usize,
     /// Of the whole loss.
@@ -133,7 +133,7 @@ pub struct LossSums {
 ///
 /// # Errors
 /// A file that can't be written; the checkpoints before are then still there.
-pub fn save(run: &Path, state: &State, learner: &Learner, best: &Path) -> Result<(), Error> {
+pub(crate) fn save(run: &Path, state: &State, learner: &Learner, best: &Path) -> Result<(), Error> {
     let folder = run.join(state.name());
     if folder.exists() {
         return Ok(());
@@ -174,7 +174,7 @@ pub fn save(run: &Path, state: &State, learner: &Learner, best: &Path) -> Result
 ///
 /// # Errors
 /// A checkpoint that can't be read, is damaged, or belongs to another run.
-pub fn load(
+pub(crate) fn load(
     folder: &Path,
     run: Digest,
     (plan, epochs): (&Plan, usize),
@@ -243,7 +243,7 @@ pub fn load(
 ///
 /// # Errors
 /// A folder that can't be read, or a file that can't be deleted.
-pub fn prune(run: &Path, state: &State, keep: usize) -> Result<(), Error> {
+pub(crate) fn prune(run: &Path, state: &State, keep: usize) -> Result<(), Error> {
     let best = state.best_name().filter(|_| keep > 0).map(|name| run.join(name));
     let mut old = folders(run)?;
     let last = if keep == 0 { 2 } else { keep };
@@ -255,7 +255,7 @@ pub fn prune(run: &Path, state: &State, keep: usize) -> Result<(), Error> {
 ///
 /// # Errors
 /// A folder that can't be read, or a file that can't be deleted.
-pub fn clear(run: &Path, keep: usize) -> Result<(), Error> {
+pub(crate) fn clear(run: &Path, keep: usize) -> Result<(), Error> {
     if keep == 0 {
         folders(run)?.iter().try_for_each(|folder| discard(folder))?;
     }
@@ -276,7 +276,7 @@ pub fn clear(run: &Path, keep: usize) -> Result<(), Error> {
 ///
 /// # Errors
 /// A folder that can't be read.
-pub fn folders(run: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn folders(run: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut folders: Vec<((usize, usize), PathBuf)> = entries(run)?
         .into_iter()
         .filter_map(|path| Some((position(&path)?, path)))
@@ -299,7 +299,7 @@ fn position(folder: &Path) -> Option<(usize, usize)> {
 ///
 /// # Errors
 /// A folder that can't be renamed.
-pub fn set_aside(folder: &Path) -> Result<(), Error> {
+pub(crate) fn set_aside(folder: &Path) -> Result<(), Error> {
     let aside = folder.with_extension(DAMAGED);
     delete(&aside)?;
     fs::rename(folder, &aside).map_err(Error::file("rename", folder))
@@ -338,7 +338,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 
 impl LossSums {
     /// Adds the mean losses of a batch of `samples`, of which `labelled` have a label.
-    pub fn add(&mut self, loss: StepLoss, samples: usize, labelled: usize) {
+    pub(crate) fn add(&mut self, loss: StepLoss, samples: usize, labelled: usize) {
         self.labelled += labelled;
         self.correct += loss.correct as usize;
         self.samples += samples;
@@ -348,12 +348,12 @@ impl LossSums {
     }
 
     /// Share of the labelled samples that were classified correctly; nothing where none has a label.
-    pub fn accuracy(&self) -> Option<f64> {
+    pub(crate) fn accuracy(&self) -> Option<f64> {
         (self.labelled > 0).then(|| self.correct as f64 / self.labelled as f64)
     }
 
     /// The mean of one of the sums over the samples.
-    pub fn mean(&self, sum: f64) -> f64 {
+    pub(crate) fn mean(&self, sum: f64) -> f64 {
         sum / self.samples.max(1) as f64
     }
 }

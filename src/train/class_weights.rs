@@ -7,7 +7,7 @@ use crate::config::{ClassRule, ClassWeights};
 ///
 /// # Errors
 /// A list of another length than there are classes.
-pub fn class_weights(
+pub(crate) fn class_weights(
     asked: Option<&ClassWeights>,
     classes: &[String],
     labels: impl Iterator<Item = i32>,

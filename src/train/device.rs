@@ -116,7 +116,7 @@ fn devices(asked: StudentDevice) -> Result<Vec<Device>, String> {
 
 /// The report of `decant doctor` about a device of students, or about a kind that has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeviceHealth {
+pub(crate) struct DeviceHealth {
     /// The device as `train.device` takes it, or its kind.
     pub name: String,
     /// Its name for people; or what is missing, with what to do.
@@ -124,7 +124,7 @@ pub struct DeviceHealth {
 }
 
 /// Looks for GPUs, and computes something on each.
-pub fn examine() -> Vec<DeviceHealth> {
+pub(crate) fn examine() -> Vec<DeviceHealth> {
     let kinds = [StudentDevice::Cuda(0), StudentDevice::Vulkan(0), StudentDevice::Metal(0)];
     let here = |kind: &StudentDevice| cfg!(target_os = "macos") == (*kind == StudentDevice::Metal(0));
     kinds.into_iter().filter(here).flat_map(examine_kind).collect()

@@ -288,7 +288,7 @@ pub enum Error {
 
 impl Error {
     /// An error from reading a whole file of a run: damage where what is there is not a regular file, or too large for one.
-    pub(crate) fn read(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+    pub fn read(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         use std::io::ErrorKind;
         let path = path.into();
         match source.kind() {
@@ -303,10 +303,7 @@ impl Error {
     }
 
     /// Wraps an I/O error with what was tried on which file.
-    pub(crate) fn file(
-        action: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(std::io::Error) -> Self {
+    pub fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }
     }

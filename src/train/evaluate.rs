@@ -17,7 +17,7 @@ const BATCHES_A_READ: usize = 16;
 
 /// The logits of a student and its teacher for the plain view of every sample of a split, in the order of the samples.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Answers {
+pub(crate) struct Answers {
     /// Class indices `[samples]`, -1 for an unlabelled sample.
     pub labels: Vec<i32>,
     /// The student's logits, `[samples, classes]`.
@@ -30,7 +30,7 @@ pub struct Answers {
 ///
 /// # Errors
 /// As [`evaluate`].
-pub fn answers(
+pub(crate) fn answers(
     model: &Student,
     images: &Images<'_>,
     temperature: f32,
@@ -73,7 +73,7 @@ pub fn evaluate(
 ///
 /// # Errors
 /// As [`evaluate`], and whatever `logits` fails with.
-pub fn measure<E: From<Error>>(
+pub(crate) fn measure<E: From<Error>>(
     images: &Images<'_>,
     temperature: f32,
     mut logits: impl FnMut(Vec<f32>, usize) -> Result<Vec<f32>, E>,
@@ -106,7 +106,7 @@ fn add(
 
 /// A labelled sample that a model classifies wrongly.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mistake {
+pub(crate) struct Mistake {
     /// The cache row of its plain view.
     pub row: usize,
     /// Its class.
@@ -123,7 +123,7 @@ pub struct Mistake {
 ///
 /// # Errors
 /// As [`evaluate`].
-pub fn examine(
+pub(crate) fn examine(
     model: &Student,
     images: &Images<'_>,
     temperature: f32,

@@ -15,7 +15,7 @@ pub const REVISION: u32 = 1;
 
 /// A digest over everything that decides the run's bytes: the revision of this program, the student, the content of its initial
 /// weights, its training, the cache's content, and the kind of device.
-pub fn key(
+pub(crate) fn key(
     pipeline: &Pipeline,
     init: Option<Digest>,
     cache_content: Digest,
@@ -32,7 +32,7 @@ pub fn key(
 }
 
 /// The run's folder: its readable name, its control if it has one, and the first 12 digits of its key.
-pub fn folder(train: &config::Train, name: &str, key: &Digest) -> PathBuf {
+pub(crate) fn folder(train: &config::Train, name: &str, key: &Digest) -> PathBuf {
     let control = match train.control {
         Control::None => String::new(),
         control => format!("-{}", control.as_str()),
@@ -44,7 +44,7 @@ pub fn folder(train: &config::Train, name: &str, key: &Digest) -> PathBuf {
 ///
 /// # Errors
 /// [`Error::NotUnicode`] with the first of them.
-pub fn check_paths<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(), Error> {
+pub(crate) fn check_paths<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(), Error> {
     match paths.into_iter().find(|path| path.to_str().is_none()) {
         Some(path) => Err(Error::NotUnicode { path: path.to_owned() }),
         None => Ok(()),

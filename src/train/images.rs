@@ -69,8 +69,8 @@ impl<'a> Images<'a> {
     ///
     /// # Errors
     /// As [`Images::fill`].
-    pub fn fill_bytes(&self, rows: &[usize], out: &mut [u8]) -> Result<(), Error> {
-        self.fill_with(rows, out, |pixels, out| self.preprocess.planes(pixels, out))
+    pub(crate) fn fill_bytes(&self, rows: &[usize], out: &mut [u8]) -> Result<(), Error> {
+        self.fill_with(rows, out, Preprocess::planes)
     }
 
     /// How the pixels are normalised.
@@ -105,7 +105,7 @@ impl<'a> Images<'a> {
     ///
     /// # Errors
     /// As [`Images::fill`].
-    pub fn resized(&self, row: usize) -> Result<RgbImage, Error> {
+    pub(crate) fn resized(&self, row: usize) -> Result<RgbImage, Error> {
         let (sample, _) = self.rows.identity(row);
         let sample = sample as usize;
         let name = || self.dataset.sample_name(self.split, sample);

@@ -1,12 +1,12 @@
 //! The names of the files in a run's folder.
 
 /// The file of what a run is.
-pub const RUN_FILE: &str = "run.json";
+pub(crate) const RUN_FILE: &str = "run.json";
 /// The file of its results, once it is finished.
-pub const RESULT_FILE: &str = "result.json";
+pub(crate) const RESULT_FILE: &str = "result.json";
 /// The file of its epochs.
-pub const METRICS_FILE: &str = "metrics.jsonl";
+pub(crate) const METRICS_FILE: &str = "metrics.jsonl";
 /// The file of its times.
-pub const TIMING_FILE: &str = "timing.json";
+pub(crate) const TIMING_FILE: &str = "timing.json";
 /// The folder of the kept weights, as Hugging Face tools open it.
 pub const BEST: &str = "best";

@@ -18,7 +18,7 @@ const LOOKED: &str = "looked below CUDA_PATH, /usr/local/cuda, /opt/cuda, /usr/l
 ///
 /// # Errors
 /// The missing thing, with what to do.
-pub fn provide() -> Result<PathBuf, String> {
+pub(crate) fn provide() -> Result<PathBuf, String> {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     FOUND.get_or_init(find_and_tell).clone()
 }

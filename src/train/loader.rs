@@ -48,7 +48,7 @@ impl Source<'_> {
     }
 
     /// The cache rows of an epoch, in its order.
-    pub fn epoch_rows(&self, epoch: usize) -> Vec<usize> {
+    pub(crate) fn epoch_rows(&self, epoch: usize) -> Vec<usize> {
         self.rows(&self.epoch(epoch))
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::support::calibration::Calibration;
-pub use crate::support::calibration::argmax;
+pub(crate) use crate::support::calibration::argmax;
 use crate::support::confusion::Confusion;
 
 /// A student's measures on one split. Measures of labels are missing where no image has one.
@@ -47,7 +47,7 @@ impl Metrics {
 
     /// The measures without the confusion matrix, which don't grow with the classes.
     #[must_use]
-    pub fn without_confusion(&self) -> Self {
+    pub(crate) fn without_confusion(&self) -> Self {
         Self { confusion: Confusion::default(), ..self.clone() }
     }
 }
@@ -70,7 +70,8 @@ impl Criterion {
     }
 
     /// Whether it is accuracy, which files need not say.
-    pub fn is_accuracy(&self) -> bool {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(crate) fn is_accuracy(&self) -> bool {
         *self == Self::Accuracy
     }
 
@@ -83,7 +84,7 @@ impl Criterion {
     }
 
     /// The measure, larger for the better student; nothing where it can't be told.
-    pub fn measure(self, metrics: &Metrics) -> Option<f64> {
+    pub(crate) fn measure(self, metrics: &Metrics) -> Option<f64> {
         match self {
             Self::Accuracy => metrics.accuracy,
             Self::TeacherAgreement => Some(metrics.teacher_agreement),
@@ -91,7 +92,7 @@ impl Criterion {
     }
 
     /// The measure that decides between students of the same accuracy, smaller for the better one.
-    pub fn tie_breaker(self, metrics: &Metrics) -> Option<f64> {
+    pub(crate) fn tie_breaker(self, metrics: &Metrics) -> Option<f64> {
         match self {
             Self::Accuracy => metrics.negative_log_likelihood,
             Self::TeacherAgreement => Some(metrics.teacher_kl),
@@ -100,7 +101,7 @@ impl Criterion {
 
     /// Whether an epoch with the measures `new` is better than one with `old`. Between epochs, an accuracy that ties keeps the earlier
     /// one.
-    pub fn is_better(self, new: &Metrics, old: &Metrics) -> bool {
+    pub(crate) fn is_better(self, new: &Metrics, old: &Metrics) -> bool {
         let (better, worse) = (self.measure(new), self.measure(old));
         match self {
             Self::Accuracy => better > worse,
@@ -110,7 +111,7 @@ impl Criterion {
 }
 
 /// Gathers a split batch by batch.
-pub struct Meter {
+pub(crate) struct Meter {
     temperature: f64,
     samples: usize,
     agreed: usize,
@@ -121,7 +122,7 @@ pub struct Meter {
 
 impl Meter {
     /// An empty meter for `classes` classes that compares with the teacher at `temperature`.
-    pub fn new(classes: usize, temperature: f32) -> Self {
+    pub(crate) fn new(classes: usize, temperature: f32) -> Self {
         Self {
             temperature: f64::from(temperature),
             samples: 0,
@@ -133,7 +134,7 @@ impl Meter {
     }
 
     /// Adds a batch: `student` and `teacher` logits `[batch, classes]`, `labels` `[batch]` with -1 for none.
-    pub fn add(&mut self, student: &[f32], teacher: &[f32], labels: &[i32]) {
+    pub(crate) fn add(&mut self, student: &[f32], teacher: &[f32], labels: &[i32]) {
         let classes = self.confusion.classes();
         let rows = student.chunks_exact(classes).zip(teacher.chunks_exact(classes));
         for ((student, teacher), &label) in rows.zip(labels) {
@@ -155,7 +156,7 @@ impl Meter {
     }
 
     /// The measures over everything added.
-    pub fn finish(self) -> Metrics {
+    pub(crate) fn finish(self) -> Metrics {
         let over_samples = |value: f64| if self.samples == 0 { 0.0 } else { value / self.samples as f64 };
         let is_labelled = self.calibration.labelled() > 0;
         let of_labels = |value: f64| is_labelled.then_some(value);
@@ -173,7 +174,7 @@ impl Meter {
 }
 
 /// The probability of each class of a row of logits.
-pub fn softmax(logits: &[f32]) -> Vec<f64> {
+pub(crate) fn softmax(logits: &[f32]) -> Vec<f64> {
     log_softmax(logits, 1.0).into_iter().map(f64::exp).collect()
 }
 

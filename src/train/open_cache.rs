@@ -13,12 +13,12 @@ pub(super) struct OpenCache {
 
 impl OpenCache {
     /// Nothing of `cache` was read yet.
-    pub fn new(cache: Cache) -> Self {
+    pub(crate) fn new(cache: Cache) -> Self {
         Self { cache: Arc::new(cache), sound: OnceLock::new() }
     }
 
     /// Reads every byte, unless that was done before.
-    pub fn check_content(&self) -> Result<(), Error> {
+    pub(crate) fn check_content(&self) -> Result<(), Error> {
         if self.sound.get().is_none() {
             self.cache.check_content()?;
             self.sound.get_or_init(|| ());

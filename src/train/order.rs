@@ -15,7 +15,12 @@ pub fn epoch_order(seed: u64, epoch: usize, samples: usize) -> Vec<usize> {
 /// The samples of one epoch of `length`, each with the pass that it belongs to: passes over `samples`, each in an order of its own,
 /// follow each other and are cut into epochs. Where all samples are trained on, a pass is an epoch; where there are fewer, since the
 /// only labels are learnt from and some samples have none, an epoch has as many steps as with all of them.
-pub fn epoch_samples(seed: u64, epoch: usize, length: usize, samples: &[usize]) -> Vec<(usize, usize)> {
+pub(crate) fn epoch_samples(
+    seed: u64,
+    epoch: usize,
+    length: usize,
+    samples: &[usize],
+) -> Vec<(usize, usize)> {
     let (mut begin, end) = (epoch * length, (epoch + 1) * length);
     let mut taken = Vec::with_capacity(length);
     while begin < end {

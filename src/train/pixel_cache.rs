@@ -28,7 +28,7 @@ pub(super) struct PixelKey {
 }
 
 /// Whether the pixels of a split of `images` cached rows are kept once they are decoded, at this height and width.
-pub fn keeps(images: usize, size: (u32, u32)) -> bool {
+pub(crate) fn keeps(images: usize, size: (u32, u32)) -> bool {
     bytes(images, size) <= SPLIT_BYTES
 }
 
@@ -48,7 +48,7 @@ pub(super) struct PixelCache(Mutex<HashMap<PixelKey, Arc<Pixels>>>);
 impl PixelCache {
     /// The pixels of `key`, a split of `images` images. Where all would be too many, those that no run uses any more
     /// go first, and with too many in use there are none.
-    pub fn get(&self, key: PixelKey, images: usize) -> Option<Arc<Pixels>> {
+    pub(crate) fn get(&self, key: PixelKey, images: usize) -> Option<Arc<Pixels>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pixels) = kept.get(&key) {
             return Some(Arc::clone(pixels));

@@ -60,7 +60,7 @@ pub(super) struct DevicePixels {
 }
 
 impl DevicePixels {
-    pub fn new(preprocess: &Preprocess, device: &Device) -> Self {
+    pub(crate) fn new(preprocess: &Preprocess, device: &Device) -> Self {
         Self { levels: Tensor::from_data(preprocess.levels().as_flattened(), device), device: device.clone() }
     }
 
@@ -105,7 +105,7 @@ mod tests {
         let mut bytes = vec![0; (3 * values).next_multiple_of(WORD)];
         for (index, image) in images.iter().enumerate() {
             preprocess.normalise(image, &mut expected[index * values..][..values]);
-            preprocess.planes(image, &mut bytes[index * values..][..values]);
+            Preprocess::planes(image, &mut bytes[index * values..][..values]);
         }
         let device = Device::flex();
         let found = DevicePixels::new(&preprocess, &device).normalised(&bytes, [3, 5, 5]);

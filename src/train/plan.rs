@@ -4,7 +4,7 @@ use crate::config::Train;
 
 /// The sizes of one epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub(crate) struct Plan {
     samples: usize,
     batch: usize,
     /// Samples of a full step.
@@ -14,39 +14,39 @@ pub struct Plan {
 
 impl Plan {
     /// An epoch of `samples` images.
-    pub fn new(train: &Train, samples: usize) -> Self {
+    pub(crate) fn new(train: &Train, samples: usize) -> Self {
         let step = train.batch_size * train.accumulate;
         Self { samples, batch: train.batch_size, step, drop_last: train.drop_last }
     }
 
     /// Steps in an epoch.
-    pub fn steps(&self) -> usize {
+    pub(crate) fn steps(&self) -> usize {
         if self.drop_last { self.samples / self.step } else { self.samples.div_ceil(self.step) }
     }
 
     /// Samples that an epoch uses, the first of its order.
-    pub fn samples(&self) -> usize {
+    pub(crate) fn samples(&self) -> usize {
         self.samples.min(self.steps() * self.step)
     }
 
     /// Samples of a full step.
-    pub fn step_samples(&self) -> usize {
+    pub(crate) fn step_samples(&self) -> usize {
         self.step
     }
 
     /// Batches of step `step` of an epoch, counted from 0.
-    pub fn batches(&self, step: usize) -> usize {
+    pub(crate) fn batches(&self, step: usize) -> usize {
         let left = self.samples().saturating_sub(step * self.step);
         left.min(self.step).div_ceil(self.batch)
     }
 
     /// Samples before step `step` of an epoch.
-    pub fn samples_before(&self, step: usize) -> usize {
+    pub(crate) fn samples_before(&self, step: usize) -> usize {
         self.samples().min(step.saturating_mul(self.step))
     }
 
     /// Batches before step `step`.
-    pub fn batches_before(&self, step: usize) -> usize {
+    pub(crate) fn batches_before(&self, step: usize) -> usize {
         step * (self.step / self.batch)
     }
 }

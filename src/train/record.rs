@@ -45,7 +45,7 @@ pub struct EpochRecord {
 
 impl EpochRecord {
     /// Marks each epoch of `log` that is better than all before it.
-    pub fn best_of(log: &[Self]) -> Vec<bool> {
+    pub(crate) fn best_of(log: &[Self]) -> Vec<bool> {
         let mut best: Option<&Self> = None;
         let mut marks = Vec::with_capacity(log.len());
         for record in log {
@@ -59,7 +59,7 @@ impl EpochRecord {
     }
 
     /// Whether it is better on validation than the best epoch before it.
-    pub fn is_better_than(&self, best: Option<&Self>) -> bool {
+    pub(crate) fn is_better_than(&self, best: Option<&Self>) -> bool {
         let criterion = Criterion::of(&self.validation);
         best.is_none_or(|best| criterion.is_better(&self.validation, &best.validation))
     }
@@ -115,7 +115,7 @@ impl Timing {
     }
 
     /// The times of a run; zeros where they are missing or damaged, since times never decide anything.
-    pub fn read_or_default(run: &Path) -> Self {
+    pub(crate) fn read_or_default(run: &Path) -> Self {
         read_json(run, TIMING_FILE, Seal::Optional).ok().flatten().unwrap_or_default()
     }
 }
@@ -133,7 +133,7 @@ pub enum Seal {
 ///
 /// # Errors
 /// A file that can't be written.
-pub fn write_epochs(run: &Path, log: &[EpochRecord]) -> Result<(), Error> {
+pub(crate) fn write_epochs(run: &Path, log: &[EpochRecord]) -> Result<(), Error> {
     let mut text = Vec::new();
     for record in log {
         text.extend(checksummed_json::to_line(record));
@@ -170,7 +170,7 @@ pub fn read_epochs(run: &Path, seal: Seal) -> Result<Vec<EpochRecord>, Error> {
 ///
 /// # Errors
 /// A file that can't be written.
-pub fn write_json(run: &Path, name: &str, value: &impl Serialize) -> Result<(), Error> {
+pub(crate) fn write_json(run: &Path, name: &str, value: &impl Serialize) -> Result<(), Error> {
     let path = run.join(name);
     atomic::write(&path, &checksummed_json::to_bytes(value)).map_err(Error::file("write", path))
 }
@@ -179,7 +179,7 @@ pub fn write_json(run: &Path, name: &str, value: &impl Serialize) -> Result<(), 
 ///
 /// # Errors
 /// A file that can't be read, or that is damaged.
-pub fn read_json<T: DeserializeOwned>(run: &Path, name: &str, seal: Seal) -> Result<Option<T>, Error> {
+pub(crate) fn read_json<T: DeserializeOwned>(run: &Path, name: &str, seal: Seal) -> Result<Option<T>, Error> {
     Ok(read_sealed(&run.join(name), seal)?.map(|(value, _)| value))
 }
 
@@ -187,7 +187,7 @@ pub fn read_json<T: DeserializeOwned>(run: &Path, name: &str, seal: Seal) -> Res
 ///
 /// # Errors
 /// A file that can't be read, or that is damaged.
-pub fn read_sealed<T: DeserializeOwned>(path: &Path, seal: Seal) -> Result<Option<(T, bool)>, Error> {
+pub(crate) fn read_sealed<T: DeserializeOwned>(path: &Path, seal: Seal) -> Result<Option<(T, bool)>, Error> {
     let Some(bytes) = read_bytes(path)? else { return Ok(None) };
     let parsed = match checksummed_json::parse(&bytes) {
         Err(Damage::Unsealed) if seal == Seal::Optional => unsealed(&bytes).map(|value| (value, false)),

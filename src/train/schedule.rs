@@ -8,7 +8,7 @@ use crate::config::{Schedule, Train};
 ///
 /// Rises from 0 to `lr` over the warm-up, then falls to `min-lr` as the schedule says: `transformers`'
 /// `get_{linear,cosine,constant}_schedule_with_warmup`, whose rates end at 0, and timm's `min_lr`.
-pub fn learning_rate(train: &Train, step: usize, steps: usize) -> f64 {
+pub(crate) fn learning_rate(train: &Train, step: usize, steps: usize) -> f64 {
     let warmup = warmup(train, steps);
     if step < warmup {
         return train.lr * step as f64 / warmup as f64;

@@ -16,7 +16,7 @@ use crate::support::context::Context;
 /// The dataset of many runs, with the caches and the pixels that they have used so far.
 ///
 /// Opening it hashes every image; a [`Setup`] made from it costs next to nothing. Runs on several threads may share it.
-pub struct Session {
+pub(crate) struct Session {
     config: config::Dataset,
     context: Context,
     dataset: Arc<Dataset>,
@@ -30,7 +30,7 @@ impl Session {
     ///
     /// # Errors
     /// A dataset that can't be opened.
-    pub fn open(config: &config::Dataset, context: &Context) -> Result<Arc<Self>, Error> {
+    pub(crate) fn open(config: &config::Dataset, context: &Context) -> Result<Arc<Self>, Error> {
         let dataset = Dataset::open(config, context)?;
         Ok(Arc::new(Self {
             config: config.clone(),
@@ -43,17 +43,17 @@ impl Session {
     }
 
     /// Where the progress of the runs goes, and whether they are to stop.
-    pub fn context(&self) -> &Context {
+    pub(crate) fn context(&self) -> &Context {
         &self.context
     }
 
     /// The images.
-    pub fn dataset(&self) -> &Arc<Dataset> {
+    pub(crate) fn dataset(&self) -> &Arc<Dataset> {
         &self.dataset
     }
 
     /// How many images are trained on, which `Pipeline::settle_for` asks for.
-    pub fn train_images(&self) -> usize {
+    pub(crate) fn train_images(&self) -> usize {
         self.dataset.split(SplitName::Train).map_or(0, |split| split.samples.len())
     }
 
@@ -67,7 +67,7 @@ impl Session {
     ///
     /// # Panics
     /// When the pipeline is one of another dataset.
-    pub fn setup(
+    pub(crate) fn setup(
         self: &Arc<Self>,
         mut pipeline: Pipeline,
         cache: Option<&Path>,

@@ -116,7 +116,7 @@ fn first_format() -> u32 {
 
 impl Description {
     /// The format that is written today: every file is sealed.
-    pub const FORMAT: u32 = 2;
+    pub(crate) const FORMAT: u32 = 2;
 
     /// The student in words.
     pub fn student(&self) -> String {
@@ -158,7 +158,7 @@ impl Setup {
     ///
     /// # Errors
     /// A file that changed.
-    pub fn recheck(&self) -> Result<(), Error> {
+    pub(crate) fn recheck(&self) -> Result<(), Error> {
         Ok(self.cache.recheck()?)
     }
 
@@ -166,7 +166,7 @@ impl Setup {
     ///
     /// # Errors
     /// The first damage.
-    pub fn recheck_content(&self) -> Result<(), Error> {
+    pub(crate) fn recheck_content(&self) -> Result<(), Error> {
         self.recheck()?;
         Ok(self.cache.check_content()?)
     }
@@ -204,7 +204,7 @@ impl Setup {
     }
 
     /// The content of `run.json`.
-    pub fn description(&self) -> Description {
+    pub(crate) fn description(&self) -> Description {
         Description {
             format: Description::FORMAT,
             revision: identity::REVISION,
@@ -250,21 +250,21 @@ pub(super) struct Wanted<'a> {
 
 impl Wanted<'_> {
     /// Everything that the choice of the cache depends on, as text.
-    pub fn question(&self) -> String {
+    pub(crate) fn question(&self) -> String {
         let train = &self.pipeline.train;
         let temperature = train.cached_temperature();
         format!("{:?} {temperature:?}", self.pipeline.cache)
     }
 
     /// The dataset without the images that a cache left out, where the pipeline lets it.
-    pub fn kept(&self, manifest: &Manifest) -> Option<Dataset> {
+    pub(crate) fn kept(&self, manifest: &Manifest) -> Option<Dataset> {
         let cached = &manifest.dataset;
         let is_skipping = self.pipeline.dataset.on_bad_image == OnBadImage::Skip;
         self.dataset.as_cached(&cached.left_out, cached.fingerprint).filter(|_| is_skipping)
     }
 
     /// Refuses a cache that does not fit.
-    pub fn check(&self, cache: &Cache) -> Result<(), Error> {
+    pub(crate) fn check(&self, cache: &Cache) -> Result<(), Error> {
         match self.difference(cache.dir(), cache.manifest())? {
             Some(difference) => Err(Error::OtherCache {
                 path: cache.dir().to_owned(),
@@ -276,7 +276,7 @@ impl Wanted<'_> {
 
     /// The complete cache that fits, whatever it is called: a pipeline file under another name has the same cache. Of several, one
     /// under the pipeline's own name comes first.
-    pub fn find(&self, file: &Path) -> Result<PathBuf, Error> {
+    pub(crate) fn find(&self, file: &Path) -> Result<PathBuf, Error> {
         let cache = &self.pipeline.cache;
         let root = &cache.dir;
         let (mut own, mut others): (Vec<PathBuf>, Vec<(Digest, PathBuf)>) = Default::default();

@@ -16,7 +16,7 @@ use crate::student::Student;
 ///
 /// # Errors
 /// An image that can't be read or is not the one in the cache.
-pub fn measure(
+pub(crate) fn measure(
     model: &Student,
     images: &Images<'_>,
     rows: &[usize],

@@ -92,7 +92,7 @@ impl Learner {
     /// The same whose steps don't wait for the device, if `deferred`: [`Learner::begin`] then updates the weights whatever the
     /// gradient's norm is, which is known only when the losses are read.
     #[must_use]
-    pub fn deferring(self, deferred: bool) -> Self {
+    pub(crate) fn deferring(self, deferred: bool) -> Self {
         Self { deferred, ..self }
     }
 
@@ -104,7 +104,7 @@ impl Learner {
     }
 
     /// [`Learner::step`], whose losses stay on the device.
-    pub fn begin(&mut self, batches: Vec<Batch>, step: usize, steps: usize) -> Pending {
+    pub(crate) fn begin(&mut self, batches: Vec<Batch>, step: usize, steps: usize) -> Pending {
         let shares = shares(&batches, self.class_weights.as_deref());
         let samples = batches.iter().map(|batch| batch.labels.len()).sum();
         let probability = self.model.shape().dropout;
@@ -171,7 +171,7 @@ impl Learner {
     }
 
     /// A weight or running statistic that is not a number any more, if there is one.
-    pub fn not_finite(&self) -> Option<f32> {
+    pub(crate) fn not_finite(&self) -> Option<f32> {
         let mut found = None;
         visit_parameters(&self.model, |_, data| {
             found = found.or_else(|| data.iter::<f32>().find(|value| !value.is_finite()));
@@ -180,7 +180,7 @@ impl Learner {
     }
 
     /// The student as it evaluates: the moving average, where there is one.
-    pub fn evaluating(&self) -> Student {
+    pub(crate) fn evaluating(&self) -> Student {
         self.ema.as_ref().map_or_else(|| self.model.valid(), Ema::model)
     }
 }

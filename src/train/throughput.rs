@@ -19,7 +19,7 @@ const READY: usize = 8;
 
 /// The cost of one image.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pace {
+pub(crate) struct Pace {
     /// Seconds of a training step for each of its images: forward, loss, backward, optimiser.
     pub step_seconds: f64,
     /// Seconds of a forward pass, as on validation, for each of its images.
@@ -31,7 +31,7 @@ pub struct Pace {
 ///
 /// # Errors
 /// Weights of `student.init` that can't be loaded.
-pub fn pace(
+pub(crate) fn pace(
     pipeline: &Pipeline,
     classes: usize,
     device: &TrainDevice,
@@ -72,7 +72,7 @@ pub fn pace(
 ///
 /// # Errors
 /// Weights of `student.init` that can't be loaded, a device that fails.
-pub fn step_seconds(
+pub(crate) fn step_seconds(
     pipeline: &Pipeline,
     classes: usize,
     device: &TrainDevice,

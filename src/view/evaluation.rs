@@ -8,7 +8,7 @@ use super::{Error, Filter, Preprocess};
 
 /// An evaluation transform.
 #[derive(Clone, Debug, PartialEq)]
-pub struct EvaluationTransform {
+pub(crate) struct EvaluationTransform {
     /// Height and width of the model's input.
     pub size: (u32, u32),
     /// The share of the resized image's side that the central crop keeps; nothing resizes to `size` itself, without a crop.
@@ -36,7 +36,7 @@ impl EvaluationTransform {
     ///
     /// # Errors
     /// Values that can't be followed to the pixel.
-    pub fn from_timm(path: &str, pretrained_cfg: &Value) -> Result<Self, Error> {
+    pub(crate) fn from_timm(path: &str, pretrained_cfg: &Value) -> Result<Self, Error> {
         let given = |key: &str| pretrained_cfg.get(key).filter(|value| !value.is_null());
         let bad = |key: &'static str, value: &Value, expected: &'static str| Error::Value {
             path: path.to_owned(),
@@ -96,12 +96,12 @@ impl EvaluationTransform {
     }
 
     /// Whether the shorter side is resized for a crop that is not square, which this program does not do.
-    pub fn needs_a_square(&self) -> bool {
+    pub(crate) fn needs_a_square(&self) -> bool {
         self.crop_pct.is_some() && !self.squash && self.size.0 != self.size.1
     }
 
     /// The preprocessing.
-    pub fn preprocess(&self) -> Preprocess {
+    pub(crate) fn preprocess(&self) -> Preprocess {
         let (height, width) = self.size;
         let exact = |height, width| Size::Exact { height, width };
         let (size, center_crop) = match self.crop_pct {

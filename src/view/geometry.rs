@@ -24,7 +24,7 @@ impl Geometry {
 
 /// How views other than view 0 are drawn: torchvision's `RandomResizedCrop` and `RandomHorizontalFlip`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// The least and the largest share of the image's area.
     pub scale: [f64; 2],
     /// The least and the largest ratio of width to height.
@@ -40,24 +40,18 @@ impl From<&config::View> for Policy {
     }
 }
 
-impl Policy {
-    /// How `views` views are drawn, in words that two different policies never share.
-    pub fn describe(&self, views: u16) -> String {
-        if views == 1 {
-            return "whole image".to_owned();
-        }
-        let Self { scale: [least, most], ratio: [narrow, wide], flip } = self;
-        format!(
-            "view 0 whole image, others RandomResizedCrop scale {least} to {most} ratio {narrow} to {wide}, flip {flip}"
-        )
-    }
-}
-
 /// The geometry of one view of one image: the same for the same arguments, whatever was drawn before.
 ///
 /// View 0 is the whole image, not mirrored. `image` is the first 8 bytes of the BLAKE3 of its file, little-endian; `width` and
 /// `height` are the source's, in pixels.
-pub fn geometry(policy: &Policy, seed: u64, image: u64, view: u16, width: u32, height: u32) -> Geometry {
+pub(crate) fn geometry(
+    policy: &Policy,
+    seed: u64,
+    image: u64,
+    view: u16,
+    width: u32,
+    height: u32,
+) -> Geometry {
     if view == 0 {
         return Geometry::whole(width, height);
     }
@@ -98,21 +92,6 @@ mod tests {
 
     fn torchvision() -> Policy {
         Policy::from(&config::View::default())
-    }
-
-    #[test]
-    fn two_policies_never_share_their_words() {
-        let base = torchvision();
-        let others = [
-            Policy { scale: [0.081, 1.0], ..base },
-            Policy { scale: [0.08, 0.9], ..base },
-            Policy { ratio: [0.7, 4.0 / 3.0], ..base },
-            Policy { ratio: [3.0 / 4.0, 1.4], ..base },
-            Policy { flip: 0.25, ..base },
-        ];
-        let words: std::collections::BTreeSet<String> =
-            others.iter().chain([&base]).map(|policy| policy.describe(3)).collect();
-        assert_eq!(words.len(), 6);
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl Preprocess {
     ///
     /// # Panics
     /// `out` must have `3 * height * width` values.
-    pub fn planes(&self, pixels: &RgbImage, out: &mut [u8]) {
+    pub(crate) fn planes(pixels: &RgbImage, out: &mut [u8]) {
         let (pixels, _) = pixels.as_raw().as_chunks::<3>();
         assert_eq!(out.len(), pixels.len() * 3, "one byte for each channel of each pixel");
         for (channel, plane) in out.chunks_exact_mut(pixels.len()).enumerate() {
@@ -186,7 +186,7 @@ impl Preprocess {
     }
 
     /// The value of each 8-bit level, `[channel][level]`.
-    pub fn levels(&self) -> &[[f32; 256]; 3] {
+    pub(crate) fn levels(&self) -> &[[f32; 256]; 3] {
         &self.levels
     }
 

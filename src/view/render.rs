@@ -7,16 +7,14 @@ use crate::support::hash::Digest;
 
 /// One view of an image at a model's size.
 #[derive(Clone, Debug)]
-pub struct Rendered {
-    /// The part of the image that the view shows.
-    pub geometry: Geometry,
+pub(crate) struct Rendered {
     /// The 8-bit pixels, after crop, resizing and flip.
     pub pixels: RgbImage,
 }
 
 impl Rendered {
     /// The hash of the pixels as a cache stores it in `input_hash`.
-    pub fn hash(&self) -> [u8; 8] {
+    pub(crate) fn hash(&self) -> [u8; 8] {
         Digest::of(self.pixels.as_raw()).0.first_chunk().copied().expect("a digest has 32 bytes")
     }
 }
@@ -25,7 +23,11 @@ impl Rendered {
 ///
 /// # Errors
 /// The errors of [`decode`] and [`Preprocess::pixels`].
-pub fn render(bytes: &[u8], geometry: Option<Geometry>, preprocess: &Preprocess) -> Result<Rendered, Error> {
+pub(crate) fn render(
+    bytes: &[u8],
+    geometry: Option<Geometry>,
+    preprocess: &Preprocess,
+) -> Result<Rendered, Error> {
     let image = decode(bytes)?;
     let geometry = geometry.unwrap_or_else(|| Geometry::whole(image.width(), image.height()));
     render_decoded(&image, geometry, preprocess)
@@ -35,20 +37,20 @@ pub fn render(bytes: &[u8], geometry: Option<Geometry>, preprocess: &Preprocess)
 ///
 /// # Errors
 /// The errors of [`Preprocess::pixels`].
-pub fn render_decoded(
+pub(crate) fn render_decoded(
     image: &RgbImage,
     geometry: Geometry,
     preprocess: &Preprocess,
 ) -> Result<Rendered, Error> {
     let pixels = preprocess.pixels(image, &geometry)?;
-    Ok(Rendered { geometry, pixels })
+    Ok(Rendered { pixels })
 }
 
 /// The whole image, made so small that its longer side has `side` pixels; a smaller image stays as it is.
 ///
 /// # Errors
 /// The errors of [`decode`].
-pub fn thumbnail(bytes: &[u8], side: u32) -> Result<RgbImage, Error> {
+pub(crate) fn thumbnail(bytes: &[u8], side: u32) -> Result<RgbImage, Error> {
     let image = decode(bytes)?;
     let (width, height) = image.dimensions();
     let scale = (side as f32 / width.max(height) as f32).min(1.0);

@@ -35,7 +35,7 @@ pub(super) struct Steps {
 
 impl Steps {
     /// None where the processor has no AVX2, or a weight is too large to be cut.
-    pub fn new(weights: &Weights) -> Option<Self> {
+    pub(crate) fn new(weights: &Weights) -> Option<Self> {
         if !is_x86_feature_detected!("avx2") {
             return None;
         }
@@ -62,7 +62,7 @@ impl Steps {
     }
 
     /// Writes `rows` of `stride` bytes as rows of as many pixels as there are weights.
-    pub fn run(&self, rows: &[u8], stride: usize, out: &mut [u8]) {
+    pub(crate) fn run(&self, rows: &[u8], stride: usize, out: &mut [u8]) {
         let width = self.pixels.len() * 3;
         let count = rows.len() / stride;
         // The last rows are read beyond the end of the pixels, so they are read from a longer copy.

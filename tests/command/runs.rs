@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use crate::common::{TINY, Workshop};
 use decant::support::hash::FieldHasher;
 use decant::train::{Description, REVISION};
 use serde_json::Value;

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A folder with pipelines, caches and runs that is gone after the test.
-pub struct Workshop {
+pub(crate) struct Workshop {
     pub folder: tempfile::TempDir,
 }
 
 /// A pipeline that stage one and stage two finish in a few seconds.
-pub const TINY: &str = r#"
+pub(crate) const TINY: &str = r#"
 [dataset.leaves]
 train = 24
 validation = 9
@@ -35,16 +35,16 @@ device = "cpu"
 "#;
 
 impl Workshop {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// Writes a file and gives its path.
-    pub fn file(&self, name: &str, content: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
@@ -52,7 +52,7 @@ impl Workshop {
     }
 
     /// The binary, working in the folder, with nothing of the tester's environment that would change what it does.
-    pub fn decant(&self) -> Command {
+    pub(crate) fn decant(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_decant"));
         command.current_dir(self.path()).env("ORT_DYLIB_PATH", runtime());
         for variable in
@@ -63,19 +63,19 @@ impl Workshop {
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.decant().args(args).output().unwrap()
     }
 
     /// Runs a command that must end well, and gives its standard output.
-    pub fn done(&self, args: &[&str]) -> String {
+    pub(crate) fn done(&self, args: &[&str]) -> String {
         let output = self.run(args);
         assert!(output.status.success(), "decant {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// Runs a command that must fail, and gives its exit code and what it said.
-    pub fn refused(&self, args: &[&str]) -> (i32, String) {
+    pub(crate) fn refused(&self, args: &[&str]) -> (i32, String) {
         let output = self.run(args);
         let said =
             String::from_utf8(output.stderr).unwrap().replace(&self.path().display().to_string(), "DIR");
@@ -83,7 +83,7 @@ impl Workshop {
     }
 
     /// The only folder under `root` whose name begins with `prefix`.
-    pub fn only(&self, root: &str, prefix: &str) -> PathBuf {
+    pub(crate) fn only(&self, root: &str, prefix: &str) -> PathBuf {
         let entries = std::fs::read_dir(self.path().join(root)).unwrap().map(|entry| entry.unwrap().path());
         let mut found: Vec<PathBuf> =
             entries.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(prefix)).collect();
@@ -93,21 +93,21 @@ impl Workshop {
 }
 
 /// A sealed JSON file without its checksum.
-pub fn unsealed(path: &Path) -> serde_json::Value {
+pub(crate) fn unsealed(path: &Path) -> serde_json::Value {
     let mut value: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     value.as_object_mut().unwrap().remove("checksum").expect("it is sealed");
     value
 }
 
 /// Changes a sealed JSON file, and seals it again.
-pub fn reseal(path: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+pub(crate) fn reseal(path: &Path, change: impl FnOnce(&mut serde_json::Value)) {
     let mut value = unsealed(path);
     change(&mut value);
     std::fs::write(path, decant::support::checksummed_json::to_bytes(&value)).unwrap();
 }
 
 /// A copy of a folder.
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
         let to = to.join(entry.file_name().unwrap());
@@ -116,7 +116,7 @@ pub fn copy(from: &Path, to: &Path) {
 }
 
 /// The ONNX Runtime library that `make runtime` installed, or that the tester names.
-pub fn runtime() -> PathBuf {
+pub(crate) fn runtime() -> PathBuf {
     if let Some(path) = std::env::var_os("ORT_DYLIB_PATH") {
         return path.into();
     }

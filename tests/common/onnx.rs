@@ -2,10 +2,10 @@
 
 /// A protobuf message, written field by field.
 #[derive(Default)]
-pub struct Message(pub Vec<u8>);
+pub(crate) struct Message(pub Vec<u8>);
 
 impl Message {
-    pub fn varint(mut self, mut value: u64) -> Self {
+    pub(crate) fn varint(mut self, mut value: u64) -> Self {
         while value >= 0x80 {
             self.0.push(value as u8 | 0x80);
             value >>= 7;
@@ -14,18 +14,18 @@ impl Message {
         self
     }
 
-    pub fn int(self, field: u64, value: u64) -> Self {
+    pub(crate) fn int(self, field: u64, value: u64) -> Self {
         self.varint(field << 3).varint(value)
     }
 
-    pub fn bytes(self, field: u64, value: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn bytes(self, field: u64, value: impl AsRef<[u8]>) -> Self {
         let value = value.as_ref();
         let mut message = self.varint(field << 3 | 2).varint(value.len() as u64);
         message.0.extend_from_slice(value);
         message
     }
 
-    pub fn all<T: AsRef<[u8]>>(self, field: u64, values: impl IntoIterator<Item = T>) -> Self {
+    pub(crate) fn all<T: AsRef<[u8]>>(self, field: u64, values: impl IntoIterator<Item = T>) -> Self {
         values.into_iter().fold(self, |message, value| message.bytes(field, value))
     }
 }
@@ -37,12 +37,12 @@ impl AsRef<[u8]> for Message {
 }
 
 /// A node of the default or another operator set.
-pub fn node(inputs: &[&str], output: &str, operator: &str, domain: &str) -> Message {
+pub(crate) fn node(inputs: &[&str], output: &str, operator: &str, domain: &str) -> Message {
     Message::default().all(1, inputs).bytes(2, output).bytes(4, operator).bytes(7, domain)
 }
 
 /// A float32 input or output; a size of none is free.
-pub fn value(name: &str, sizes: &[Option<u64>]) -> Message {
+pub(crate) fn value(name: &str, sizes: &[Option<u64>]) -> Message {
     let dimension = |size: &Option<u64>| match size {
         Some(size) => Message::default().int(1, *size),
         None => Message::default().bytes(2, "N"),
@@ -53,6 +53,6 @@ pub fn value(name: &str, sizes: &[Option<u64>]) -> Message {
 }
 
 /// A model of one graph.
-pub fn model(graph: Message, opset: u64) -> Message {
+pub(crate) fn model(graph: Message, opset: u64) -> Message {
     Message::default().int(1, 8).bytes(7, graph).bytes(8, Message::default().int(2, opset))
 }

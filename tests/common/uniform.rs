@@ -1,7 +1,7 @@
 //! The values that goldens are made of, on both sides.
 
 /// `uniform` of `goldens/student/make.py`: `SplitMix64` over the index, keyed by FNV-1a of the name.
-pub fn uniform(name: &str, count: usize) -> Vec<f32> {
+pub(crate) fn uniform(name: &str, count: usize) -> Vec<f32> {
     let key = name
         .bytes()
         .fold(0xCBF2_9CE4_8422_2325_u64, |key, byte| (key ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));

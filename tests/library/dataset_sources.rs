@@ -15,7 +15,7 @@ use parquet::file::properties::WriterProperties;
 use tempfile::{TempDir, tempdir};
 
 /// Empty files are as good as images to a dataset, which does not decode them; their content is their name.
-pub fn folder(files: &[&str]) -> TempDir {
+pub(crate) fn folder(files: &[&str]) -> TempDir {
     let root = tempdir().unwrap();
     for file in files {
         let path = root.path().join(file);
@@ -25,21 +25,21 @@ pub fn folder(files: &[&str]) -> TempDir {
     root
 }
 
-pub fn source(path: &Path) -> config::Dataset {
+pub(crate) fn source(path: &Path) -> config::Dataset {
     config::Dataset { source: path.display().to_string(), ..config::Dataset::default() }
 }
 
-pub fn open(root: &TempDir) -> Result<Dataset, Error> {
+pub(crate) fn open(root: &TempDir) -> Result<Dataset, Error> {
     Dataset::open(&source(root.path()), &Context::silent())
 }
 
 /// The error's message, with the temporary folder's path replaced.
-pub fn message(root: &TempDir) -> String {
+pub(crate) fn message(root: &TempDir) -> String {
     open(root).unwrap_err().to_string().replace(&root.path().display().to_string(), "ROOT")
 }
 
 /// Each sample's name below the folder, and its label.
-pub fn samples(dataset: &Dataset, split: SplitName, root: &TempDir) -> Vec<(String, i32)> {
+pub(crate) fn samples(dataset: &Dataset, split: SplitName, root: &TempDir) -> Vec<(String, i32)> {
     let samples = &dataset.split(split).unwrap().samples;
     let name = |index| dataset.sample_name(split, index);
     let short = |name: String| name.replace(&format!("{}/", root.path().display()), "");
@@ -221,12 +221,12 @@ fn parquet_that_datasets_wrote_is_read() {
     assert_eq!(pixels.dimensions(), (6, 5));
 }
 
-pub const FEATURES: &str = r#"{"info": {"features": {"image": {"_type": "Image"}, "label": {"names": ["a", "b"], "_type": "ClassLabel"}}}}"#;
+pub(crate) const FEATURES: &str = r#"{"info": {"features": {"image": {"_type": "Image"}, "label": {"names": ["a", "b"], "_type": "ClassLabel"}}}}"#;
 
-pub type Columns = Vec<(&'static str, ArrayRef)>;
+pub(crate) type Columns = Vec<(&'static str, ArrayRef)>;
 
 /// The columns of `rows` images: a struct around bytes that name the row, and labels.
-pub fn columns(rows: &[Option<&str>], labels: &[Option<i64>]) -> Columns {
+pub(crate) fn columns(rows: &[Option<&str>], labels: &[Option<i64>]) -> Columns {
     let bytes: ArrayRef = Arc::new(rows.iter().map(|row| row.map(str::as_bytes)).collect::<BinaryArray>());
     let path: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>; rows.len()]));
     let fields = [("bytes", DataType::Binary, bytes), ("path", DataType::Utf8, path)];
@@ -235,7 +235,7 @@ pub fn columns(rows: &[Option<&str>], labels: &[Option<i64>]) -> Columns {
     vec![("image", image), ("label", Arc::new(Int64Array::from(labels.to_vec())))]
 }
 
-pub fn write(root: &TempDir, file: &str, features: Option<&str>, columns: Columns) {
+pub(crate) fn write(root: &TempDir, file: &str, features: Option<&str>, columns: Columns) {
     let path = root.path().join(file);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let metadata =

@@ -38,7 +38,7 @@ struct Targets {
     confusions: Vec<Confusion>,
 }
 
-pub fn run(dir: &Path, json: bool) -> Result<(), Failure> {
+pub(crate) fn run(dir: &Path, json: bool) -> Result<(), Failure> {
     let summary = Summary::read(dir)?;
     let class_names = Manifest::read(dir)?.dataset.classes;
     let targets = if summary.complete { read_targets(dir, &summary)? } else { Vec::new() };

@@ -64,7 +64,7 @@ impl Found {
     }
 }
 
-pub fn run(root: Option<&Path>, json: bool, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(root: Option<&Path>, json: bool, context: &Context) -> Result<(), Failure> {
     // The folder that caches are made in by default need not be there yet; one that was named must be.
     let named = root.is_some();
     let root = root.unwrap_or(Path::new(super::DEFAULT_ROOT));

@@ -14,7 +14,7 @@ use crate::teacher::{OnnxTeacher, Teacher};
 
 /// The arguments of `verify`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The cache's folder
     cache: PathBuf,
     /// Run the teacher on N random rows again, one by one and in other batch sizes, and compare
@@ -31,7 +31,7 @@ pub struct Args {
     seed: u64,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let cache = store::pull(&args.cache, context)?;
     bytes_are_sound(&cache)?;
     match (args.recompute, &args.pipeline) {

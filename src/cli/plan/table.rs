@@ -7,7 +7,7 @@ use crate::planning::{Cost, EncodingCost, PlannedCache};
 use crate::support::table::Table;
 
 /// Prints it.
-pub fn print(cost: &Cost, cache: &PlannedCache, pipeline: &Pipeline, dataset: &Dataset) {
+pub(crate) fn print(cost: &Cost, cache: &PlannedCache, pipeline: &Pipeline, dataset: &Dataset) {
     outln!("plan  {}", pipeline.name);
     let splits: Vec<String> =
         dataset.splits.iter().map(|split| format!("{} {}", split.name, split.samples.len())).collect();

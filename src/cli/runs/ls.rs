@@ -23,7 +23,7 @@ struct Entry<'a> {
     seconds: Option<f64>,
 }
 
-pub fn run(is_named: bool, runs_dir: &Path, tags: &[String], json: bool) -> Result<(), Failure> {
+pub(crate) fn run(is_named: bool, runs_dir: &Path, tags: &[String], json: bool) -> Result<(), Failure> {
     if is_named && !runs_dir.try_exists().unwrap_or(true) {
         return Err(Failure::usage(format!("there is no folder {}; check --runs-dir", runs_dir.display())));
     }

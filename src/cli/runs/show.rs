@@ -11,7 +11,7 @@ use crate::runs::{Label, Run};
 use crate::support::text::grouped;
 use crate::train::Imported;
 
-pub fn run(folder: &Path, json: bool) -> Result<(), Failure> {
+pub(crate) fn run(folder: &Path, json: bool) -> Result<(), Failure> {
     let run = Run::read(folder)?;
     if json {
         print_json(&run);

@@ -13,7 +13,7 @@ const LISTED: usize = 40;
 
 /// The plan.
 #[derive(serde::Serialize)]
-pub struct PlanReport {
+pub(crate) struct PlanReport {
     name: String,
     /// Known once every cache is there.
     results: PathBuf,
@@ -29,7 +29,7 @@ pub struct PlanReport {
 }
 
 impl PlanReport {
-    pub fn new(plan: &Plan, points: &Points, base: &Pipeline) -> Result<Self, Failure> {
+    pub(crate) fn new(plan: &Plan, points: &Points, base: &Pipeline) -> Result<Self, Failure> {
         let all: Vec<usize> = (0..plan.runs.len()).collect();
         let first = plan.rung(0, &all)?;
         let (mut done, mut todo, mut rows) = (Vec::new(), Vec::new(), Vec::new());
@@ -52,7 +52,7 @@ impl PlanReport {
         // Later rungs are fewer and longer in the same measure.
         let rungs = plan.rungs.len() as f64;
         Ok(Self {
-            name: plan.name(base).to_owned(),
+            name: sweep::name(base).to_owned(),
             results: plan.folder(base),
             cache: plan.own.dir().to_owned(),
             runs: points.points.len(),
@@ -65,7 +65,7 @@ impl PlanReport {
         })
     }
 
-    pub fn print(&self, plan: &Plan, points: &Points) {
+    pub(crate) fn print(&self, plan: &Plan, points: &Points) {
         outln!("sweep  {}", self.name);
         outln!("  data     {}, {} classes", plan.shared.dataset().name, plan.shared.dataset().classes.len());
         outln!("  cache    {} (T = {})", self.cache.display(), numbers(&plan.own.manifest().temperatures));

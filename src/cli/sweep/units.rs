@@ -19,7 +19,7 @@ struct Report<'a> {
 }
 
 /// Trains the runs of a selection. `--collect` writes the sweep's results.
-pub fn run(
+pub(crate) fn run(
     args: &Args,
     selection: &Selection,
     points: &Points,

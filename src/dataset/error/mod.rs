@@ -5,8 +5,8 @@ mod parquet;
 
 use std::path::PathBuf;
 
-pub use hub::HubError;
-pub use parquet::ParquetError;
+pub(crate) use hub::HubError;
+pub(crate) use parquet::ParquetError;
 
 use super::SplitName;
 use crate::objects;

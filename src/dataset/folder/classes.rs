@@ -25,7 +25,7 @@ pub(super) struct Classes<'a> {
 
 impl Classes<'_> {
     /// The label of a class, -1 of none.
-    pub fn label(&self, class: Option<&str>) -> i32 {
+    pub(crate) fn label(&self, class: Option<&str>) -> i32 {
         let order = |name: &String, class: &str| {
             if self.numbers { number(name).cmp(&number(class)) } else { name.as_str().cmp(class) }
         };

@@ -25,7 +25,7 @@ fn is_pool(folder: &Path) -> bool {
 }
 
 impl Layout {
-    pub fn of(root: &Path) -> Result<Self, Error> {
+    pub(crate) fn of(root: &Path) -> Result<Self, Error> {
         let (folders, files) = entries(root)?;
         let has_images = files.iter().any(|file| is_image(file));
         let mut layout = Self {

@@ -67,12 +67,12 @@ struct Row {
 }
 
 impl Tables {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.tables.is_empty()
     }
 
     /// Reads a table; false if it lacks a column of files or one of classes.
-    pub fn add(&mut self, path: &Path, label_column: Option<&str>) -> Result<bool, Error> {
+    pub(crate) fn add(&mut self, path: &Path, label_column: Option<&str>) -> Result<bool, Error> {
         let bad = |reason: String| Error::Table { path: path.to_path_buf(), reason };
         let bytes = read_regular(path, TEXT_LIMIT)
             .map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
@@ -122,7 +122,11 @@ impl Tables {
     }
 
     /// The images of the split in `split`, each with the class that the nearest table gives it.
-    pub fn label_all<'a>(&mut self, split: &Path, images: impl Iterator<Item = &'a PathBuf>) -> Vec<Image> {
+    pub(crate) fn label_all<'a>(
+        &mut self,
+        split: &Path,
+        images: impl Iterator<Item = &'a PathBuf>,
+    ) -> Vec<Image> {
         let counts = |table: &&mut Table| table.folder.starts_with(split) || table.counts_for(split);
         let mut tables: Vec<&mut Table> = self.tables.iter_mut().filter(counts).collect();
         tables.sort_by_key(|table| std::cmp::Reverse(table.folder.components().count()));
@@ -138,7 +142,7 @@ impl Tables {
     ///
     /// # Errors
     /// Of another one, a row whose file is not there.
-    pub fn check(&self) -> Result<Vec<PathBuf>, Error> {
+    pub(crate) fn check(&self) -> Result<Vec<PathBuf>, Error> {
         for table in self.tables.iter().filter(|table| table.is_read) {
             let is_missing = |name: &str, row: &Row| !row.used && !table.folder.join(name).exists();
             let missing: Vec<&String> =
@@ -156,7 +160,7 @@ impl Tables {
     }
 
     /// The error of a `dataset.label-column` that no table has.
-    pub fn lacks_column(&self, root: &Path, column: &str) -> Error {
+    pub(crate) fn lacks_column(&self, root: &Path, column: &str) -> Error {
         let found = self.hint().unwrap_or_else(|| {
             "there is no metadata.csv, metadata.jsonl or labels.csv beside the images".to_owned()
         });
@@ -164,7 +168,7 @@ impl Tables {
     }
 
     /// The columns of the tables of which it is not clear what holds the class.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         let (path, columns) = self.unclear.first()?;
         Some(format!("{} has the columns {}", path.display(), columns.join(", ")))
     }

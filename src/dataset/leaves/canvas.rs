@@ -5,7 +5,7 @@ use image::RgbImage;
 use super::math::{Dice, Rgb, cos, fraction, hash, mix, sin, smoothstep};
 
 /// An image of `width * height` colours, row by row.
-pub struct Canvas {
+pub(crate) struct Canvas {
     pub width: usize,
     pub height: usize,
     pub pixels: Vec<Rgb>,
@@ -15,13 +15,13 @@ pub struct Canvas {
 
 impl Canvas {
     /// An image whose pixel at (x, y) is `colour(x, y)`.
-    pub fn paint(width: usize, height: usize, colour: impl Fn(f32, f32) -> Rgb) -> Self {
+    pub(crate) fn paint(width: usize, height: usize, colour: impl Fn(f32, f32) -> Rgb) -> Self {
         let pixels = (0..width * height).map(|i| colour((i % width) as f32, (i / width) as f32)).collect();
         Self { width, height, pixels, lesions: vec![0.0; width * height] }
     }
 
     /// Darkens or colours a soft-edged stroke from `from` to `to`, `half_width` pixels to either side.
-    pub fn stroke(&mut self, from: [f32; 2], to: [f32; 2], half_width: f32, colour: Rgb) {
+    pub(crate) fn stroke(&mut self, from: [f32; 2], to: [f32; 2], half_width: f32, colour: Rgb) {
         let (dx, dy) = (to[0] - from[0], to[1] - from[1]);
         let squared = (dx * dx + dy * dy).max(1e-3);
         let reach = half_width + 1.0;
@@ -47,7 +47,7 @@ impl Canvas {
     }
 
     /// Averages over a box of `2 * radius + 1` pixels, `passes` times; three passes look like a Gaussian.
-    pub fn blur(&mut self, radius: usize, passes: usize) {
+    pub(crate) fn blur(&mut self, radius: usize, passes: usize) {
         if radius == 0 {
             return;
         }
@@ -89,7 +89,7 @@ impl Canvas {
     }
 
     /// Twice the size, bilinear.
-    pub fn doubled(&self) -> Self {
+    pub(crate) fn doubled(&self) -> Self {
         let (width, height) = (self.width * 2, self.height * 2);
         let mut pixels = Vec::with_capacity(width * height);
         for y in 0..height {
@@ -110,7 +110,7 @@ impl Canvas {
     }
 
     /// The picture as a camera records it: white balance, exposure, contrast, vignette, haze and sensor noise.
-    pub fn develop(&self, dice: &mut Dice) -> RgbImage {
+    pub(crate) fn develop(&self, dice: &mut Dice) -> RgbImage {
         let exposure = dice.between(0.72, 1.28);
         let warmth = dice.between(-0.10, 0.10);
         let tint = dice.between(-0.05, 0.05);

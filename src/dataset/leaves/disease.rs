@@ -9,7 +9,7 @@ const SOILS: [Rgb; 4] = [[0.26, 0.17, 0.11], [0.48, 0.34, 0.22], [0.42, 0.24, 0.
 const YELLOW: Rgb = [0.82, 0.76, 0.22];
 
 /// Angular leaf spot: brown cells that the veins bound, with `severity` from 0 (three spots) to 1.
-pub fn angular_leaf_spot(dice: &mut Dice, surface: &mut Surface, severity: f32) {
+pub(crate) fn angular_leaf_spot(dice: &mut Dice, surface: &mut Surface, severity: f32) {
     let leaf = surface.leaf;
     let patches = 3 + (severity * severity * 24.0 + severity * 4.0 * dice.unit()) as u32;
     let mut cells = Vec::new();
@@ -50,7 +50,7 @@ pub fn angular_leaf_spot(dice: &mut Dice, surface: &mut Surface, severity: f32) 
 }
 
 /// Bean rust: raised reddish pustules, each in a yellow halo, with `severity` from 0 (a handful) to 1.
-pub fn bean_rust(dice: &mut Dice, surface: &mut Surface, severity: f32) {
+pub(crate) fn bean_rust(dice: &mut Dice, surface: &mut Surface, severity: f32) {
     let leaf = surface.leaf;
     let pustules = 6 + (severity * severity * 110.0 + severity * 10.0) as u32;
     let size = dice.between(0.0075, 0.0135) * leaf.length;
@@ -82,7 +82,7 @@ pub fn bean_rust(dice: &mut Dice, surface: &mut Surface, severity: f32) {
 }
 
 /// The marks that any leaf may carry: soil, yellowing, burnt margins, bruises, holes, pale flecks and drops of water.
-pub fn distractors(dice: &mut Dice, surface: &mut Surface) {
+pub(crate) fn distractors(dice: &mut Dice, surface: &mut Surface) {
     if dice.chance(0.45) {
         yellowing(dice, surface);
     }

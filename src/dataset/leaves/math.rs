@@ -4,39 +4,39 @@ use rand::RngCore;
 use rand_chacha::ChaCha8Rng;
 
 /// Red, green and blue, 0 to 1, display-referred.
-pub type Rgb = [f32; 3];
+pub(crate) type Rgb = [f32; 3];
 
 /// The random decisions of one image.
-pub struct Dice(pub ChaCha8Rng);
+pub(crate) struct Dice(pub ChaCha8Rng);
 
 impl Dice {
     /// Uniform in `[0, 1)`.
-    pub fn unit(&mut self) -> f32 {
+    pub(crate) fn unit(&mut self) -> f32 {
         fraction(self.0.next_u32())
     }
 
     /// Uniform in `[low, high)`.
-    pub fn between(&mut self, low: f32, high: f32) -> f32 {
+    pub(crate) fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.unit()
     }
 
     /// True with probability `p`.
-    pub fn chance(&mut self, p: f32) -> bool {
+    pub(crate) fn chance(&mut self, p: f32) -> bool {
         self.unit() < p
     }
 
     /// Uniform in `low..=high`.
-    pub fn count(&mut self, low: u32, high: u32) -> u32 {
+    pub(crate) fn count(&mut self, low: u32, high: u32) -> u32 {
         low + (self.unit() * (high - low + 1) as f32) as u32
     }
 
     /// A seed for [`hash`].
-    pub fn seed(&mut self) -> u32 {
+    pub(crate) fn seed(&mut self) -> u32 {
         self.0.next_u32()
     }
 
     /// A blend of two random colours of `palette`.
-    pub fn blend(&mut self, palette: &[Rgb]) -> Rgb {
+    pub(crate) fn blend(&mut self, palette: &[Rgb]) -> Rgb {
         let last = palette.len() as u32 - 1;
         let (a, b) = (self.count(0, last), self.count(0, last));
         mix(palette[a as usize], palette[b as usize], self.unit())
@@ -44,12 +44,12 @@ impl Dice {
 }
 
 /// The top 24 bits as a number in `[0, 1)`.
-pub fn fraction(bits: u32) -> f32 {
+pub(crate) fn fraction(bits: u32) -> f32 {
     (bits >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
 /// Well-mixed bits for a lattice point.
-pub fn hash(seed: u32, x: i32, y: i32) -> u32 {
+pub(crate) fn hash(seed: u32, x: i32, y: i32) -> u32 {
     let mut h =
         seed ^ (x as u32).wrapping_mul(0x9E37_79B1) ^ (y as u32).wrapping_mul(0x85EB_CA77).rotate_left(13);
     h = (h ^ (h >> 15)).wrapping_mul(0x2C1B_3C6D);
@@ -58,41 +58,41 @@ pub fn hash(seed: u32, x: i32, y: i32) -> u32 {
 }
 
 /// The largest integer not above `x`.
-pub fn floor(x: f32) -> i32 {
+pub(crate) fn floor(x: f32) -> i32 {
     let whole = x as i32;
     whole - i32::from(whole as f32 > x)
 }
 
 /// Sine of an angle in turns, to 0.001: a parabola and one refinement.
-pub fn sin(turns: f32) -> f32 {
+pub(crate) fn sin(turns: f32) -> f32 {
     let x = turns - floor(turns + 0.5) as f32;
     let y = 8.0 * x - 16.0 * x * x.abs();
     y + 0.225 * (y * y.abs() - y)
 }
 
 /// Cosine of an angle in turns, to 0.001.
-pub fn cos(turns: f32) -> f32 {
+pub(crate) fn cos(turns: f32) -> f32 {
     sin(turns + 0.25)
 }
 
 /// 0 below `low`, 1 above `high`, smooth between.
-pub fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
+pub(crate) fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
     let t = ((x - low) / (high - low)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }
 
 /// `a` at `t = 0`, `b` at `t = 1`.
-pub fn mix(a: Rgb, b: Rgb, t: f32) -> Rgb {
+pub(crate) fn mix(a: Rgb, b: Rgb, t: f32) -> Rgb {
     [a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t, a[2] + (b[2] - a[2]) * t]
 }
 
 /// Every channel times `factor`.
-pub fn scale(a: Rgb, factor: f32) -> Rgb {
+pub(crate) fn scale(a: Rgb, factor: f32) -> Rgb {
     a.map(|channel| channel * factor)
 }
 
 /// Smooth noise in `[0, 1)` that varies over a distance of 1.
-pub fn noise(seed: u32, x: f32, y: f32) -> f32 {
+pub(crate) fn noise(seed: u32, x: f32, y: f32) -> f32 {
     let (column, row) = (floor(x), floor(y));
     let (fx, fy) = (x - column as f32, y - row as f32);
     let (sx, sy) = (fx * fx * (3.0 - 2.0 * fx), fy * fy * (3.0 - 2.0 * fy));
@@ -103,7 +103,7 @@ pub fn noise(seed: u32, x: f32, y: f32) -> f32 {
 }
 
 /// `octaves` of [`noise`], each twice as fine and half as strong, about 0 to 1.
-pub fn fractal(seed: u32, mut x: f32, mut y: f32, octaves: u32) -> f32 {
+pub(crate) fn fractal(seed: u32, mut x: f32, mut y: f32, octaves: u32) -> f32 {
     let (mut sum, mut weight, mut total) = (0.0, 1.0, 0.0);
     for octave in 0..octaves {
         sum += weight * noise(seed.wrapping_add(octave), x, y);

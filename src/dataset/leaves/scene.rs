@@ -21,7 +21,7 @@ const STRAW: [Rgb; 3] = [[0.70, 0.60, 0.40], [0.48, 0.36, 0.22], [0.40, 0.50, 0.
 
 /// A picture of a leaf with the class `label`, 0 angular leaf spot, 1 bean rust, any other healthy, and the share of
 /// each of its pixels that is a lesion, row by row. No ill leaf is less ill than `least_severity`, from 0 to 1.
-pub fn photograph(dice: &mut Dice, label: usize, least_severity: f32) -> (RgbImage, Vec<f32>) {
+pub(crate) fn photograph(dice: &mut Dice, label: usize, least_severity: f32) -> (RgbImage, Vec<f32>) {
     let light = Light::new(dice);
     let mut canvas = background(dice, &light);
     // Mild cases are common and severe ones are not, as in a field that is scouted every week.

@@ -10,7 +10,7 @@ const PROFILE_STEPS: usize = 128;
 const ROWS: i32 = 3;
 
 /// Pose, outline and venation of a leaflet.
-pub struct Leaf {
+pub(crate) struct Leaf {
     /// Where the petiole meets the blade, in pixels.
     pub base: [f32; 2],
     /// From petiole to tip, in pixels.
@@ -27,7 +27,7 @@ pub struct Leaf {
 }
 
 /// A point of the blade in relation to the two lateral veins it lies between.
-pub struct Panel {
+pub(crate) struct Panel {
     /// From one vein, 0, to the next, 1.
     pub position: f32,
     /// Distance from the nearer of the two in leaf lengths.
@@ -37,7 +37,7 @@ pub struct Panel {
 }
 
 /// A point of the blade in relation to the smallest cell that veins bound.
-pub struct Cell {
+pub(crate) struct Cell {
     /// The cell's number.
     pub id: u32,
     /// Distance from its border, 0 there to about 1.
@@ -46,7 +46,7 @@ pub struct Cell {
 
 impl Panel {
     /// How much of a vein is here, at `(u, v)`: 0 to 1 for the midrib and the laterals, both thinner outwards.
-    pub fn vein(&self, u: f32, v: f32) -> f32 {
+    pub(crate) fn vein(&self, u: f32, v: f32) -> f32 {
         let midrib = 0.011 * (1.15 - u);
         let lateral = 0.006 * (1.1 - v.abs() * 2.0).max(0.3);
         let on_midrib = 1.0 - smoothstep(midrib * 0.4, midrib * 1.3, v.abs());
@@ -57,7 +57,7 @@ impl Panel {
 
 impl Leaf {
     /// A leaflet that points along `turns` (0 is right, 0.25 is down), `length` pixels long, based at `base`.
-    pub fn new(dice: &mut Dice, base: [f32; 2], length: f32, turns: f32) -> Self {
+    pub(crate) fn new(dice: &mut Dice, base: [f32; 2], length: f32, turns: f32) -> Self {
         let direction = [cos(turns), sin(turns)];
         let shear = dice.between(-0.18, 0.18);
         let narrowing = dice.between(0.68, 1.08);
@@ -106,13 +106,13 @@ impl Leaf {
     }
 
     /// Leaf coordinates to pixels.
-    pub fn place(&self, u: f32, v: f32) -> [f32; 2] {
+    pub(crate) fn place(&self, u: f32, v: f32) -> [f32; 2] {
         let v = v + self.bend * 4.0 * u * (1.0 - u);
         [0, 1].map(|i| self.base[i] + u * self.axis[i] + v * self.across[i])
     }
 
     /// Pixels to leaf coordinates.
-    pub fn locate(&self, x: f32, y: f32) -> (f32, f32) {
+    pub(crate) fn locate(&self, x: f32, y: f32) -> (f32, f32) {
         let (dx, dy) = (x - self.base[0], y - self.base[1]);
         let determinant = self.axis[0] * self.across[1] - self.axis[1] * self.across[0];
         let u = (dx * self.across[1] - dy * self.across[0]) / determinant;
@@ -121,7 +121,7 @@ impl Leaf {
     }
 
     /// Distance of `(u, v)` from the margin in leaf lengths, positive inside the blade.
-    pub fn margin(&self, u: f32, v: f32) -> f32 {
+    pub(crate) fn margin(&self, u: f32, v: f32) -> f32 {
         if !(0.0..1.0).contains(&u) {
             return -1.0;
         }
@@ -132,7 +132,7 @@ impl Leaf {
     }
 
     /// The lateral veins around `(u, v)`.
-    pub fn panel(&self, u: f32, v: f32) -> Panel {
+    pub(crate) fn panel(&self, u: f32, v: f32) -> Panel {
         let side = usize::from(v < 0.0);
         let reach = v.abs();
         // A lateral vein leaves the midrib forwards and curls towards the tip: along it, `along` is constant.
@@ -146,7 +146,7 @@ impl Leaf {
     }
 
     /// The cell around a point of `panel`: between two laterals, smaller veins border a jittered lattice.
-    pub fn cell(&self, panel: &Panel) -> Cell {
+    pub(crate) fn cell(&self, panel: &Panel) -> Cell {
         let (x, y) = (panel.reach / self.cell, panel.position * ROWS as f32);
         let (column, row) = (x as i32, y as i32);
         let (mut first, mut second, mut id) = (f32::MAX, f32::MAX, 0);
@@ -168,7 +168,7 @@ impl Leaf {
     }
 
     /// Corners of a box in pixels that holds the blade: left, top, right, bottom.
-    pub fn bounds(&self) -> [f32; 4] {
+    pub(crate) fn bounds(&self) -> [f32; 4] {
         let mut bounds = [f32::MAX, f32::MAX, f32::MIN, f32::MIN];
         for step in 0..=16 {
             let u = step as f32 / 16.0;
@@ -181,7 +181,7 @@ impl Leaf {
     }
 
     /// A random point of the blade, at least `margin` leaf lengths from its edge.
-    pub fn point(&self, dice: &mut Dice, margin: f32) -> (f32, f32) {
+    pub(crate) fn point(&self, dice: &mut Dice, margin: f32) -> (f32, f32) {
         for _ in 0..64 {
             let (u, v) = (dice.between(0.03, 0.95), dice.between(-0.45, 0.45));
             if self.margin(u, v) > margin {

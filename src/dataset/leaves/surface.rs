@@ -6,7 +6,7 @@ use super::shape::Leaf;
 
 /// The colours of one pixel of the blade.
 #[derive(Clone, Copy, Default)]
-pub struct Texel {
+pub(crate) struct Texel {
     pub albedo: Rgb,
     /// Relief in pixels.
     pub height: f32,
@@ -22,7 +22,7 @@ pub struct Texel {
 }
 
 /// A leaf's texels over its box in the picture.
-pub struct Surface<'a> {
+pub(crate) struct Surface<'a> {
     pub leaf: &'a Leaf,
     left: usize,
     top: usize,
@@ -32,7 +32,7 @@ pub struct Surface<'a> {
 }
 
 /// The direction and hardness of the light of one picture.
-pub struct Light {
+pub(crate) struct Light {
     direction: [f32; 2],
     relief: f32,
     gloss: f32,
@@ -40,7 +40,7 @@ pub struct Light {
 
 impl Light {
     /// Light from a random side.
-    pub fn new(dice: &mut Dice) -> Self {
+    pub(crate) fn new(dice: &mut Dice) -> Self {
         let turns = dice.unit();
         Self {
             direction: [cos(turns), sin(turns)],
@@ -51,7 +51,7 @@ impl Light {
 }
 
 /// The greens of bean leaves, from a dry field's to a wet one's.
-pub const GREENS: [Rgb; 6] = [
+pub(crate) const GREENS: [Rgb; 6] = [
     [0.20, 0.40, 0.13],
     [0.33, 0.54, 0.14],
     [0.52, 0.66, 0.15],
@@ -64,7 +64,13 @@ impl<'a> Surface<'a> {
     /// A sound blade: colour, veins and the bulges between them; `None` if it is not in the picture.
     ///
     /// `fine` draws the smallest veins too, which an unsharp leaf does not show.
-    pub fn new(dice: &mut Dice, leaf: &'a Leaf, canvas: &Canvas, green: Rgb, fine: bool) -> Option<Self> {
+    pub(crate) fn new(
+        dice: &mut Dice,
+        leaf: &'a Leaf,
+        canvas: &Canvas,
+        green: Rgb,
+        fine: bool,
+    ) -> Option<Self> {
         let [left, top, right, bottom] = leaf.bounds();
         let (left, top) = (left.max(0.0) as usize, top.max(0.0) as usize);
         let right = right.clamp(0.0, canvas.width as f32) as usize;
@@ -108,7 +114,7 @@ impl<'a> Surface<'a> {
     }
 
     /// Calls `change(texel, u, v, x, y)` on every covered texel.
-    pub fn each(&mut self, mut change: impl FnMut(&mut Texel, f32, f32, f32, f32)) {
+    pub(crate) fn each(&mut self, mut change: impl FnMut(&mut Texel, f32, f32, f32, f32)) {
         for (index, texel) in self.texels.iter_mut().enumerate() {
             if texel.cover > 0.0 {
                 let (x, y) =
@@ -122,7 +128,7 @@ impl<'a> Surface<'a> {
     /// Calls `change(texel, distance, dx, dy)` within `reach` radii of a spot of `radius` pixels.
     ///
     /// `distance` is in radii, and `ragged` (0 to 1) is how far the outline departs from a circle.
-    pub fn stamp(
+    pub(crate) fn stamp(
         &mut self,
         centre: [f32; 2],
         radius: f32,
@@ -156,7 +162,7 @@ impl<'a> Surface<'a> {
     }
 
     /// Lights the blade and lays it over `canvas`.
-    pub fn composite(&self, canvas: &mut Canvas, light: &Light) {
+    pub(crate) fn composite(&self, canvas: &mut Canvas, light: &Light) {
         for y in 0..self.height {
             for x in 0..self.width {
                 let texel = self.texels[y * self.width + x];

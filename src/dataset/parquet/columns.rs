@@ -28,7 +28,7 @@ pub(super) struct LabelColumn {
 
 impl Columns {
     /// Finds the columns that `config` names, or else those that the file's metadata or their names and types tell.
-    pub fn find(
+    pub(crate) fn find(
         path: &Path,
         schema: &SchemaDescriptor,
         metadata: &FileMetaData,
@@ -40,7 +40,7 @@ impl Columns {
     }
 
     /// The error of a file without a column of labels.
-    pub fn lack_label(path: &Path, schema: &SchemaDescriptor) -> Error {
+    pub(crate) fn lack_label(path: &Path, schema: &SchemaDescriptor) -> Error {
         let found = describe(schema.root_schema().get_fields());
         Error::Parquet(ParquetError::Column {
             path: path.to_path_buf(),

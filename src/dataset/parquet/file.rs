@@ -30,7 +30,7 @@ pub(super) struct File {
 
 impl File {
     /// Opens the file at `path`, below the dataset's folder `root`.
-    pub fn open(
+    pub(crate) fn open(
         root: &Path,
         path: &Path,
         config: &config::Dataset,
@@ -78,17 +78,17 @@ impl File {
     }
 
     /// The error of a file that should have labels.
-    pub fn lacks_label(&self) -> Error {
+    pub(crate) fn lacks_label(&self) -> Error {
         Columns::lack_label(&self.path, &self.schema)
     }
 
     /// The column of labels as it stands there; empty where the file has none.
-    pub fn label_values(&self) -> Result<Labels<'_>, Error> {
+    pub(crate) fn label_values(&self) -> Result<Labels<'_>, Error> {
         Ok(Labels::new(&self.path, self.groups.labels()?.unwrap_or_default()))
     }
 
     /// The label of every row, -1 where the file or the row has none.
-    pub fn labels(&self, classes: &[String]) -> Result<Vec<i32>, Error> {
+    pub(crate) fn labels(&self, classes: &[String]) -> Result<Vec<i32>, Error> {
         match &self.columns.label {
             None => Ok(vec![-1; self.rows]),
             Some(label) if label.names.is_some() => self.label_values()?.by_number(classes.len()),
@@ -97,7 +97,7 @@ impl File {
     }
 
     /// The digest of every image; keeps them in memory if `keep`.
-    pub fn hash(
+    pub(crate) fn hash(
         &mut self,
         split: SplitName,
         keep: bool,

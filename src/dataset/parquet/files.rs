@@ -38,7 +38,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Split(split) => split.as_str(),
             Self::Unlabelled => "unlabelled",

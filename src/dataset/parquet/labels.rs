@@ -18,12 +18,12 @@ pub(super) struct Labels<'a> {
 }
 
 impl<'a> Labels<'a> {
-    pub fn new(path: &'a Path, columns: Vec<ArrayRef>) -> Self {
+    pub(crate) fn new(path: &'a Path, columns: Vec<ArrayRef>) -> Self {
         Self { path, columns }
     }
 
     /// The names of classes that occur, of a column that holds names.
-    pub fn names(&self) -> Result<BTreeSet<String>, Error> {
+    pub(crate) fn names(&self) -> Result<BTreeSet<String>, Error> {
         let mut names = BTreeSet::new();
         self.visit(|_, label| {
             names.extend(label.map(Cow::into_owned));
@@ -34,7 +34,7 @@ impl<'a> Labels<'a> {
     }
 
     /// The class of each row by its name, -1 where the name is null or empty.
-    pub fn by_name(&self, classes: &[String]) -> Result<Vec<i32>, Error> {
+    pub(crate) fn by_name(&self, classes: &[String]) -> Result<Vec<i32>, Error> {
         let known: HashMap<&str, i32> =
             (0..).zip(classes).map(|(label, name)| (name.as_str(), label)).collect();
         let mut labels = Vec::new();
@@ -46,7 +46,7 @@ impl<'a> Labels<'a> {
     }
 
     /// The class of each row by its number, -1 where that is null or -1.
-    pub fn by_number(&self, classes: usize) -> Result<Vec<i32>, Error> {
+    pub(crate) fn by_number(&self, classes: usize) -> Result<Vec<i32>, Error> {
         let mut labels = Vec::new();
         self.visit(|row, label| {
             let number = label.as_ref().map_or(Some(-1), |text| text.parse::<i32>().ok());

@@ -44,12 +44,12 @@ pub(super) struct Images {
 }
 
 impl Images {
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// None where the row holds no bytes.
-    pub fn image(&self, row: usize) -> Option<&[u8]> {
+    pub(crate) fn image(&self, row: usize) -> Option<&[u8]> {
         let null = self.outer.as_ref().is_some_and(|outer| outer.is_null(row)) || self.bytes.is_null(row);
         (!null).then(|| self.bytes.value(row))
     }
@@ -99,7 +99,13 @@ struct Kept {
 
 impl RowGroups {
     /// The file at `path`, below the dataset's folder `root`, with these numbers of rows in its groups.
-    pub fn new(root: &Path, path: &Path, columns: Columns, groups: &[usize], recent: &Arc<Recent>) -> Self {
+    pub(crate) fn new(
+        root: &Path,
+        path: &Path,
+        columns: Columns,
+        groups: &[usize],
+        recent: &Arc<Recent>,
+    ) -> Self {
         let starts = groups.iter().scan(0, |next, rows| {
             let start = *next;
             *next += rows;
@@ -116,7 +122,7 @@ impl RowGroups {
     }
 
     /// The column of labels, without a look at an image; none where the file has no such column.
-    pub fn labels(&self) -> Result<Option<Vec<ArrayRef>>, Error> {
+    pub(crate) fn labels(&self) -> Result<Option<Vec<ArrayRef>>, Error> {
         let Some(label) = &self.columns.label else { return Ok(None) };
         let reader = self.open()?;
         let mask = ProjectionMask::roots(reader.parquet_schema(), [label.index]);
@@ -133,7 +139,7 @@ impl RowGroups {
     }
 
     /// Keeps the next group, in which no row lacks its image.
-    pub fn keep(&mut self, batches: &[Images]) {
+    pub(crate) fn keep(&mut self, batches: &[Images]) {
         let images =
             || batches.iter().flat_map(|images| (0..images.len()).filter_map(|row| images.image(row)));
         let mut bytes = Vec::with_capacity(images().map(<[u8]>::len).sum());
@@ -146,7 +152,7 @@ impl RowGroups {
     }
 
     /// Reads the images of a row group, in batches of at most [`BATCH_ROWS`].
-    pub fn batches(&self, group: usize) -> Result<Vec<Images>, Error> {
+    pub(crate) fn batches(&self, group: usize) -> Result<Vec<Images>, Error> {
         let builder = self.open()?;
         let mask = ProjectionMask::roots(builder.parquet_schema(), [self.columns.image]);
         let reader = builder

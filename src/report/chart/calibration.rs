@@ -11,7 +11,7 @@ use crate::report::reliability::Bin;
 const STRIP: f64 = 62.0;
 
 /// Bins of one model as bars, and of another as marks.
-pub struct Calibration {
+pub(crate) struct Calibration {
     /// The name of the bars.
     pub name: String,
     /// Bins of equal width from 0 to 1.

@@ -10,25 +10,25 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::theme::{Colour, FONT_FILE};
 
 /// Plotters counts in whole units; at four to the pixel, curves are smooth.
-pub const SCALE: u32 = 4;
+pub(crate) const SCALE: u32 = 4;
 /// Width of a chart, in pixels: what a phone shows at nearly its own size.
-pub const WIDTH: f64 = 420.0;
+pub(crate) const WIDTH: f64 = 420.0;
 /// The font's size, in pixels.
-pub const FONT: f64 = 13.0;
+pub(crate) const FONT: f64 = 13.0;
 /// Height of a line of text, in pixels.
-pub const LINE: f64 = 18.0;
+pub(crate) const LINE: f64 = 18.0;
 
 const FAMILY: &str = "sans-serif";
 /// Plotters' SVG divides a font's size by this, and calls the rest one em.
 const PLOTTERS_EM: f64 = 1.24;
 
 /// Where a chart is drawn.
-pub type Canvas<DB> = DrawingArea<DB, Shift>;
+pub(crate) type Canvas<DB> = DrawingArea<DB, Shift>;
 /// How drawing ends.
-pub type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
+pub(crate) type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
 /// Gives plotters the font, before anything is measured or drawn.
-pub fn prepare() {
+pub(crate) fn prepare() {
     static FONT_IS_THERE: Once = Once::new();
     FONT_IS_THERE.call_once(|| {
         let registered = plotters::style::register_font(FAMILY, FontStyle::Normal, FONT_FILE);
@@ -37,24 +37,24 @@ pub fn prepare() {
 }
 
 /// Pixels in the canvas's units.
-pub fn px(pixels: f64) -> i32 {
+pub(crate) fn px(pixels: f64) -> i32 {
     (pixels * f64::from(SCALE)).round() as i32
 }
 
 /// Text of `size` pixels, which its place is the `across` and `down` of.
-pub fn text(size: f64, colour: &Colour, across: HPos, down: VPos) -> TextStyle<'static> {
+pub(crate) fn text(size: f64, colour: &Colour, across: HPos, down: VPos) -> TextStyle<'static> {
     let font: FontDesc<'static> = (FAMILY, size * PLOTTERS_EM * f64::from(SCALE)).into_font();
     font.color(&colour.rgb()).pos(Pos::new(across, down))
 }
 
 /// The width of a text, in pixels.
-pub fn width(content: &str, size: f64) -> f64 {
+pub(crate) fn width(content: &str, size: f64) -> f64 {
     let font: FontDesc<'static> = (FAMILY, size * PLOTTERS_EM * f64::from(SCALE)).into_font();
     font.box_size(content).map_or(0.0, |(width, _)| f64::from(width) / f64::from(SCALE))
 }
 
 /// The text, cut off so that it is at most `most` pixels wide.
-pub fn shorten(content: &str, size: f64, most: f64) -> String {
+pub(crate) fn shorten(content: &str, size: f64, most: f64) -> String {
     if width(content, size) <= most {
         return content.to_owned();
     }
@@ -69,7 +69,7 @@ pub fn shorten(content: &str, size: f64, most: f64) -> String {
 }
 
 /// The text in one line, or in two where a word ends, each at most `most` pixels wide.
-pub fn broken(content: &str, size: f64, most: f64) -> Vec<String> {
+pub(crate) fn broken(content: &str, size: f64, most: f64) -> Vec<String> {
     let ends = content.char_indices().filter(|(_, letter)| "_- /".contains(*letter));
     let halves = ends.map(|(at, letter)| content.split_at(at + letter.len_utf8()));
     let widest = |(a, b): &(&str, &str)| width(a, size).max(width(b, size));
@@ -83,12 +83,12 @@ pub fn broken(content: &str, size: f64, most: f64) -> Vec<String> {
 }
 
 /// A line of `width` pixels.
-pub fn stroke(colour: &Colour, width: f64) -> ShapeStyle {
+pub(crate) fn stroke(colour: &Colour, width: f64) -> ShapeStyle {
     ShapeStyle::from(colour.rgb()).stroke_width(px(width) as u32)
 }
 
 /// A number without the zeros that binary fractions leave: `0.3`, `12`.
-pub fn plain(value: f64) -> String {
+pub(crate) fn plain(value: f64) -> String {
     let text = format!("{value:.4}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
@@ -98,12 +98,12 @@ pub fn plain(value: f64) -> String {
 const FAR: f64 = 1e300;
 
 /// The nearest value that an axis can show.
-pub fn clamped(value: f64) -> f64 {
+pub(crate) fn clamped(value: f64) -> f64 {
     value.clamp(-FAR, FAR)
 }
 
 /// A range that holds every finite value as [`clamped`], with some air, and is never empty.
-pub fn range(values: impl IntoIterator<Item = f64>, from: Option<f64>, to: Option<f64>) -> (f64, f64) {
+pub(crate) fn range(values: impl IntoIterator<Item = f64>, from: Option<f64>, to: Option<f64>) -> (f64, f64) {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for value in values.into_iter().filter(|value| value.is_finite()) {
         (low, high) = (low.min(clamped(value)), high.max(clamped(value)));
@@ -118,7 +118,7 @@ pub fn range(values: impl IntoIterator<Item = f64>, from: Option<f64>, to: Optio
 }
 
 /// The head of a plot: what its vertical axis shows, then a legend in as many lines as it needs.
-pub struct Head<'a> {
+pub(crate) struct Head<'a> {
     /// The axis.
     pub axis: &'a str,
     /// Name, colour and whether the line is dashed, of each series.
@@ -127,7 +127,7 @@ pub struct Head<'a> {
 
 impl Head<'_> {
     /// Draws it and gives its height, in pixels.
-    pub fn draw<DB: DrawingBackend>(
+    pub(crate) fn draw<DB: DrawingBackend>(
         self,
         canvas: &Canvas<DB>,
     ) -> Result<f64, DrawingAreaErrorKind<DB::ErrorType>> {
@@ -154,7 +154,7 @@ impl Head<'_> {
     }
 
     /// The height that [`Head::draw`] will give.
-    pub fn lines(legend: &[String]) -> usize {
+    pub(crate) fn lines(legend: &[String]) -> usize {
         let mut at = 4.0;
         let mut lines = usize::from(!legend.is_empty());
         for name in legend {

@@ -14,7 +14,7 @@ const NAMES: f64 = 158.0;
 const SMALL: f64 = 10.5;
 
 /// One cell.
-pub struct Cell {
+pub(crate) struct Cell {
     /// How deep in colour, 0 to 1.
     pub depth: f64,
     /// The text in it, line by line.
@@ -22,7 +22,7 @@ pub struct Cell {
 }
 
 /// A matrix with named rows and columns.
-pub struct Heat {
+pub(crate) struct Heat {
     /// The name of the rows.
     pub rows_title: String,
     /// The name of the columns.

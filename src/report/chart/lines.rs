@@ -11,7 +11,7 @@ use super::theme::{self, GRID, MUTED};
 use plotters::style::text_anchor::{HPos, VPos};
 
 /// One curve.
-pub struct Series {
+pub(crate) struct Series {
     /// The name in the legend; none leaves it out of the legend.
     pub name: Option<String>,
     /// `(x, y)`, from left to right.
@@ -24,7 +24,7 @@ pub struct Series {
 
 /// How a curve is drawn.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Line {
+pub(crate) enum Line {
     /// The line that the chart is about.
     Solid,
     /// One of several behind a mean.
@@ -44,7 +44,7 @@ impl Line {
 }
 
 /// Curves over one axis.
-pub struct Lines {
+pub(crate) struct Lines {
     /// The name of the horizontal axis.
     pub x: String,
     /// The name of the vertical axis, with its unit.

@@ -5,16 +5,16 @@ mod canvas;
 mod heat;
 mod lines;
 mod spread;
-pub mod theme;
+pub(crate) mod theme;
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage, imageops};
 use plotters::prelude::*;
 
-pub use calibration::Calibration;
-pub use heat::{Cell, Heat};
-pub use lines::{Line, Lines, Series};
-pub use spread::{Row, Spread};
+pub(crate) use calibration::Calibration;
+pub(crate) use heat::{Cell, Heat};
+pub(crate) use lines::{Line, Lines, Series};
+pub(crate) use spread::{Row, Spread};
 
 use plotters::style::text_anchor::{HPos, VPos};
 
@@ -24,7 +24,7 @@ use canvas::{Canvas, Drawn, SCALE, WIDTH, px, text};
 const MARK: &str = "<!-- decant report -->";
 
 /// Whether a file that begins with these bytes is an SVG file that [`Chart::svg`] made.
-pub fn is_chart(head: &[u8]) -> bool {
+pub(crate) fn is_chart(head: &[u8]) -> bool {
     head.windows(MARK.len()).any(|window| window == MARK.as_bytes())
 }
 
@@ -36,7 +36,7 @@ const TITLE: f64 = 15.0;
 const TITLE_LINE: f64 = 20.0;
 
 /// One chart of a report.
-pub struct Chart {
+pub(crate) struct Chart {
     /// Its name in files and in the page: lower case, words joined by hyphens.
     pub name: &'static str,
     /// The title.
@@ -48,7 +48,7 @@ pub struct Chart {
 }
 
 /// A drawing.
-pub enum Plot {
+pub(crate) enum Plot {
     /// Curves.
     Lines(Lines),
     /// A matrix.
@@ -61,7 +61,7 @@ pub enum Plot {
 
 impl Chart {
     /// Width and height, in pixels.
-    pub fn size(&self) -> (f64, f64) {
+    pub(crate) fn size(&self) -> (f64, f64) {
         canvas::prepare();
         let height = match &self.plot {
             Plot::Lines(plot) => plot.height(),
@@ -86,7 +86,7 @@ impl Chart {
     }
 
     /// An SVG file, on white, its text as text.
-    pub fn svg(&self) -> String {
+    pub(crate) fn svg(&self) -> String {
         let (width, height) = self.file_size();
         let head = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\">\n{MARK}\n<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>\n",
@@ -97,7 +97,7 @@ impl Chart {
     }
 
     /// An SVG element for a page, without background.
-    pub fn inline_svg(&self) -> String {
+    pub(crate) fn inline_svg(&self) -> String {
         let (width, height) = self.size();
         // Its figure says what it shows.
         let head = format!("<svg aria-hidden=\"true\" viewBox=\"0 0 {} {}\">\n", px(width), px(height));
@@ -121,7 +121,7 @@ impl Chart {
     }
 
     /// A PNG file, three pixels for one of the chart's.
-    pub fn png(&self) -> Vec<u8> {
+    pub(crate) fn png(&self) -> Vec<u8> {
         let (width, height) = self.file_size();
         let (width, height) = (px(width) as u32, px(height) as u32);
         let mut pixels = vec![255; 3 * width as usize * height as usize];

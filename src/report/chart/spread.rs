@@ -12,7 +12,7 @@ const ROW: f64 = 40.0;
 const MARGIN: f64 = 12.0;
 
 /// One row of measurements.
-pub struct Row {
+pub(crate) struct Row {
     /// Its name.
     pub name: String,
     /// The measurements.
@@ -29,7 +29,7 @@ impl Row {
 }
 
 /// Rows of measurements over one horizontal axis.
-pub struct Spread {
+pub(crate) struct Spread {
     /// The measure, with its unit.
     pub x: String,
     /// From above.

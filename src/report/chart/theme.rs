@@ -6,31 +6,31 @@ use base64::Engine;
 use plotters::style::RGBColor;
 
 /// The font that texts are measured and drawn in.
-pub const FONT_FILE: &[u8] = include_bytes!("../font/Roboto-subset.ttf");
+pub(crate) const FONT_FILE: &[u8] = include_bytes!("../font/Roboto-subset.ttf");
 
 /// One colour: its CSS variable, what charts are drawn with (on light), and what takes its place on dark.
-pub struct Colour {
+pub(crate) struct Colour {
     name: &'static str,
     light: (u8, u8, u8),
     dark: (u8, u8, u8),
 }
 
 /// Behind everything.
-pub const PAPER: Colour = Colour::new("paper", (255, 255, 255), (13, 17, 23));
+pub(crate) const PAPER: Colour = Colour::new("paper", (255, 255, 255), (13, 17, 23));
 /// Text.
-pub const INK: Colour = Colour::new("ink", (31, 35, 40), (230, 237, 243));
+pub(crate) const INK: Colour = Colour::new("ink", (31, 35, 40), (230, 237, 243));
 /// Text beside the point: axes, captions.
-pub const MUTED: Colour = Colour::new("muted", (89, 99, 110), (157, 167, 179));
+pub(crate) const MUTED: Colour = Colour::new("muted", (89, 99, 110), (157, 167, 179));
 /// Lines of a grid, borders.
-pub const GRID: Colour = Colour::new("grid", (217, 222, 228), (52, 59, 68));
+pub(crate) const GRID: Colour = Colour::new("grid", (217, 222, 228), (52, 59, 68));
 /// The first series, and what is highlighted.
-pub const BLUE: Colour = Colour::new("blue", (31, 95, 191), (121, 174, 255));
+pub(crate) const BLUE: Colour = Colour::new("blue", (31, 95, 191), (121, 174, 255));
 /// The second series.
-pub const ORANGE: Colour = Colour::new("orange", (191, 87, 0), (255, 166, 87));
+pub(crate) const ORANGE: Colour = Colour::new("orange", (191, 87, 0), (255, 166, 87));
 /// The third series.
-pub const GREEN: Colour = Colour::new("green", (17, 122, 87), (74, 208, 160));
+pub(crate) const GREEN: Colour = Colour::new("green", (17, 122, 87), (74, 208, 160));
 /// The fourth series.
-pub const PURPLE: Colour = Colour::new("purple", (130, 60, 160), (210, 160, 245));
+pub(crate) const PURPLE: Colour = Colour::new("purple", (130, 60, 160), (210, 160, 245));
 
 const ALL: [Colour; 8] = [PAPER, INK, MUTED, GRID, BLUE, ORANGE, GREEN, PURPLE];
 /// Distinct for readers with red-green colour blindness, and in print by their lightness.
@@ -42,20 +42,20 @@ impl Colour {
     }
 
     /// The colour as charts are drawn with it.
-    pub const fn rgb(&self) -> RGBColor {
+    pub(crate) const fn rgb(&self) -> RGBColor {
         RGBColor(self.light.0, self.light.1, self.light.2)
     }
 }
 
 /// The colour of a series, by its place.
-pub fn series(index: usize) -> Colour {
+pub(crate) fn series(index: usize) -> Colour {
     let [blue, orange, green, purple] = SERIES;
     [blue, orange, green, purple].into_iter().nth(index % 4).unwrap_or(INK)
 }
 
 /// The colours as CSS: variables for both schemes, and rules that put them in the place of a chart's light colours. CSS
 /// comes before an SVG attribute, so that one drawing serves both.
-pub fn css() -> String {
+pub(crate) fn css() -> String {
     let mut css = String::from(":root{color-scheme:light dark;");
     variables(&mut css, |colour| colour.light);
     css.push_str("}\n@media screen and (prefers-color-scheme:dark){:root{");

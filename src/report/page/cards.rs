@@ -7,7 +7,7 @@ use crate::report::contents::Contents;
 use crate::report::gallery::{Card, Class};
 use crate::support::text::percent;
 
-pub fn gallery(contents: &Contents) -> Option<Section> {
+pub(crate) fn gallery(contents: &Contents) -> Option<Section> {
     let body = html! {
         p {
             "Of each class, the image with the least certain soft targets, and one of median certainty. "
@@ -22,7 +22,7 @@ pub fn gallery(contents: &Contents) -> Option<Section> {
     })
 }
 
-pub fn mistakes(contents: &Contents) -> Option<Section> {
+pub(crate) fn mistakes(contents: &Contents) -> Option<Section> {
     let student = contents.student.as_ref()?;
     let body = html! {
         @if contents.mistakes.is_empty() {

@@ -23,7 +23,7 @@ struct Section {
 }
 
 /// The page as one HTML file that needs nothing else.
-pub fn render(contents: &Contents, charts: &[Chart]) -> String {
+pub(crate) fn render(contents: &Contents, charts: &[Chart]) -> String {
     let charts = Charts(charts);
     let kind = match contents.kind {
         Kind::Cache => "Teacher cache",
@@ -83,7 +83,7 @@ pub fn render(contents: &Contents, charts: &[Chart]) -> String {
 }
 
 /// Whether a file that begins with these bytes is a page that [`render`] made.
-pub fn is_page(head: &[u8]) -> bool {
+pub(crate) fn is_page(head: &[u8]) -> bool {
     let marks = ["<meta name=\"generator\" content=\"decant ", " · decant</title>"];
     marks.iter().any(|mark| head.windows(mark.len()).any(|window| window == mark.as_bytes()))
 }

@@ -10,7 +10,7 @@ use crate::report::contents::Contents;
 use crate::runs::Run;
 use crate::support::text::without_absolute_paths;
 
-pub fn rerun(contents: &Contents) -> Section {
+pub(crate) fn rerun(contents: &Contents) -> Section {
     let run = contents.shown_run();
     let body = html! {
         (commands(contents, run))

@@ -10,7 +10,7 @@ use crate::support::confusion::Confusion;
 use crate::support::text::{bytes, grouped, percent_or_dash, seconds, without_absolute_paths};
 use crate::train::metrics::Metrics;
 
-pub fn learning(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
+pub(crate) fn learning(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
     let shown = contents.runs.iter().any(|run| !run.epochs.is_empty());
     let body = html! {
         @if contents.kind == Kind::Sweep {
@@ -21,7 +21,7 @@ pub fn learning(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
     shown.then_some(Section { id: "learning", title: "Learning curves", body })
 }
 
-pub fn student(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
+pub(crate) fn student(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
     let student = contents.student.as_ref()?;
     let metrics = &student.metrics;
     let body = html! {
@@ -63,7 +63,7 @@ fn classes(metrics: &Metrics, names: &[String]) -> Markup {
 }
 
 /// The most frequent confusions, where there are too many classes for a matrix.
-pub fn confusions(confusion: &Confusion, names: &[String]) -> Markup {
+pub(crate) fn confusions(confusion: &Confusion, names: &[String]) -> Markup {
     let mut pairs = confusion.mistakes();
     pairs.truncate(20);
     table(
@@ -77,7 +77,7 @@ pub fn confusions(confusion: &Confusion, names: &[String]) -> Markup {
     )
 }
 
-pub fn costs(contents: &Contents) -> Option<Section> {
+pub(crate) fn costs(contents: &Contents) -> Option<Section> {
     if contents.runs.is_empty() && contents.teacher.is_none() {
         return None;
     }

@@ -16,7 +16,7 @@ use crate::train::metrics::Metrics;
 struct Fact(&'static str, String, String);
 
 /// The rest of the line under the title, after the kind.
-pub fn lead(contents: &Contents) -> Markup {
+pub(crate) fn lead(contents: &Contents) -> Markup {
     let student = |run: &Run| run.description.student();
     html! {
         @if let Some(run) = contents.runs.first() {
@@ -27,7 +27,7 @@ pub fn lead(contents: &Contents) -> Markup {
     }
 }
 
-pub fn facts(contents: &Contents) -> Markup {
+pub(crate) fn facts(contents: &Contents) -> Markup {
     let facts = match contents.kind {
         Kind::Cache => contents.teacher.as_ref().map(of_cache),
         Kind::Run => contents.runs.first().map(of_run),

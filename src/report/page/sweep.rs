@@ -11,7 +11,7 @@ use crate::runs::compare::probability_cell;
 use crate::support::statistics::wilson;
 use crate::support::text::signed;
 
-pub fn compared(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
+pub(crate) fn compared(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
     let comparison = contents.comparison.as_ref()?;
     let body = html! {
         p {

@@ -7,7 +7,7 @@ use crate::report::contents::{Contents, Kind};
 use crate::report::plots::MOST_CLASSES;
 use crate::support::text::{percent, without_absolute_paths};
 
-pub fn teacher(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
+pub(crate) fn teacher(contents: &Contents, charts: &Charts<'_>) -> Option<Section> {
     let teacher = contents.teacher.as_ref()?;
     let alone = contents.kind == Kind::Cache;
     let body = html! {

@@ -8,10 +8,10 @@ use crate::support::confusion::Confusion;
 use crate::support::text::percent;
 
 /// A matrix of more classes has cells too small to read, and is shown as a list.
-pub const MOST_CLASSES: usize = 25;
+pub(crate) const MOST_CLASSES: usize = 25;
 
 /// Labels by predictions; none where there is nothing to count, or no place for it.
-pub fn confusion(
+pub(crate) fn confusion(
     name: &'static str,
     title: String,
     confusion: &Confusion,
@@ -54,7 +54,7 @@ pub fn confusion(
 }
 
 /// The student's diagram with the teacher's marks, or the teacher's only.
-pub fn reliability_diagram(contents: &Contents) -> Chart {
+pub(crate) fn reliability_diagram(contents: &Contents) -> Chart {
     let teacher = contents.teacher.as_ref();
     let of_teacher = teacher.map(|teacher| teacher.reliability.clone());
     let (who, split, bins, other) = if let Some(student) = &contents.student {
@@ -80,7 +80,7 @@ pub fn reliability_diagram(contents: &Contents) -> Chart {
 }
 
 /// How much the soft targets say, by temperature.
-pub fn entropy(teacher: &Teacher, classes: usize) -> Option<Chart> {
+pub(crate) fn entropy(teacher: &Teacher, classes: usize) -> Option<Chart> {
     let most = (classes.max(1) as f64).ln();
     let temperatures = || teacher.splits.first().into_iter().flat_map(|split| &split.entropies);
     let (first, last) = (temperatures().next()?, temperatures().last()?);

@@ -17,7 +17,7 @@ fn percent_and_spread(measure: &Measured) -> Vec<String> {
 }
 
 /// Temperature by lambda. Where other keys differ too, those of the best group hold.
-pub fn grid(
+pub(crate) fn grid(
     comparison: &Comparison,
     name: &'static str,
     split: &str,
@@ -106,7 +106,7 @@ fn measured_split(comparison: &Comparison) -> &'static str {
 }
 
 /// Every run of each group, and what they spread over.
-pub fn spread(comparison: &Comparison, teacher: impl Fn(&str) -> Option<f64>) -> Option<Chart> {
+pub(crate) fn spread(comparison: &Comparison, teacher: impl Fn(&str) -> Option<f64>) -> Option<Chart> {
     let split = measured_split(comparison);
     let of = |group: &Group| match &group.test {
         Some(test) if split == "test" => test.clone(),
@@ -144,7 +144,7 @@ pub fn spread(comparison: &Comparison, teacher: impl Fn(&str) -> Option<f64>) ->
 }
 
 /// The gain of each distilled group over its like from scratch.
-pub fn gains(comparison: &Comparison) -> Option<Chart> {
+pub(crate) fn gains(comparison: &Comparison) -> Option<Chart> {
     let groups: Vec<_> = comparison
         .groups
         .iter()

@@ -27,7 +27,7 @@ fn teacher_line(teacher: Option<f64>) -> Option<Series> {
 }
 
 /// How one student learned; `teacher` is the teacher's accuracy on validation.
-pub fn run(run: &Run, teacher: Option<f64>) -> Vec<Chart> {
+pub(crate) fn run(run: &Run, teacher: Option<f64>) -> Vec<Chart> {
     let epochs = &run.epochs;
     let (Some(first), Some(last)) = (epochs.first(), epochs.last()) else { return Vec::new() };
     let train = &run.description.pipeline.train;
@@ -142,7 +142,7 @@ pub fn run(run: &Run, teacher: Option<f64>) -> Vec<Chart> {
 }
 
 /// The best distilled student and its like from scratch, epoch by epoch: each seed, and the mean over them.
-pub fn sweep(comparison: &Comparison, runs: &[Run], teacher: Option<f64>) -> Vec<Chart> {
+pub(crate) fn sweep(comparison: &Comparison, runs: &[Run], teacher: Option<f64>) -> Vec<Chart> {
     let mut groups: Vec<(&Group, usize)> = Vec::new();
     match comparison.best_distilled() {
         Some(best) => {

@@ -7,10 +7,10 @@ mod curves;
 use super::Contents;
 use super::chart::Chart;
 
-pub use answers::MOST_CLASSES;
+pub(crate) use answers::MOST_CLASSES;
 
 /// Every chart of a report, in the page's order.
-pub fn charts(contents: &Contents) -> Vec<Chart> {
+pub(crate) fn charts(contents: &Contents) -> Vec<Chart> {
     let mut charts = Vec::new();
     let teacher = |split: &str| contents.teacher.as_ref()?.accuracy(split);
     if let Some(comparison) = &contents.comparison {

@@ -17,7 +17,7 @@ const ANSWERS: [&str; 3] = ["accuracy", "predictions", "logits"];
 ///
 /// # Errors
 /// Answers that do not fit the cache's split, in words.
-pub fn measured(
+pub(crate) fn measured(
     cache: &Cache,
     split: SplitName,
     answers: &Map<String, Value>,

@@ -24,7 +24,7 @@ const LIMIT: u64 = 1 << 30;
 
 /// Why a file is not imported.
 #[derive(Debug, thiserror::Error)]
-pub enum ImportError {
+pub(crate) enum ImportError {
     /// The file can't be read.
     #[error("{} can't be read: {reason}", path.display())]
     Read {
@@ -73,7 +73,7 @@ impl ExitKind for ImportError {
 ///
 /// # Errors
 /// A file that says something unknown, lacks something or does not fit its cache; a cache that can't be read.
-pub fn import(file: &Path, runs_dir: &Path) -> Result<Vec<PathBuf>, ImportError> {
+pub(crate) fn import(file: &Path, runs_dir: &Path) -> Result<Vec<PathBuf>, ImportError> {
     let malformed = |reason: String| ImportError::Malformed { path: file.to_owned(), reason };
     let bytes = files::read_regular(file, LIMIT)
         .map_err(|reason| ImportError::Read { path: file.to_owned(), reason })?;

@@ -22,7 +22,7 @@ const LAMBDA: &str = "train.lambda";
 const TEMPERATURE: &str = "train.temperature";
 
 /// One run of the file.
-pub struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     name: String,
     tool: String,
     student: String,
@@ -42,7 +42,7 @@ impl<'a> Wanted<'a> {
     ///
     /// # Errors
     /// A key that is unknown, missing or out of range, in words.
-    pub fn read(value: &'a Value) -> Result<Self, String> {
+    pub(crate) fn read(value: &'a Value) -> Result<Self, String> {
         let run = value.as_object().ok_or("a run must be an object, as {\"name\": ...}")?;
         known(run, &KEYS)?;
         let name = text(run, "name")?;
@@ -77,7 +77,7 @@ impl<'a> Wanted<'a> {
     ///
     /// # Errors
     /// Answers that do not fit the cache, in words.
-    pub fn described(&self, cache: &Cache) -> Result<(Description, RunResult), String> {
+    pub(crate) fn described(&self, cache: &Cache) -> Result<(Description, RunResult), String> {
         let manifest = cache.manifest();
         let mut pipeline = Pipeline { name: self.name.clone(), ..Pipeline::default() };
         pipeline.dataset.source.clone_from(&manifest.dataset.name);

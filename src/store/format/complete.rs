@@ -138,7 +138,7 @@ impl Complete {
     /// The encoding's loss at each temperature of each split that has rows. A temperature at which it was not measured
     /// is left out: float32 loses nothing, and of the float16 targets that were added later only the rounded logits were
     /// known.
-    pub fn encoding_losses(&self, manifest: &Manifest) -> Vec<EncodingLoss> {
+    pub(crate) fn encoding_losses(&self, manifest: &Manifest) -> Vec<EncodingLoss> {
         let splits = manifest.dataset.splits.iter();
         let pairs = splits.flat_map(|split| self.temperatures.iter().map(move |&t| (split, t)));
         let losses = pairs.filter_map(|(split, temperature)| {

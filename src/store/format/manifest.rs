@@ -12,7 +12,7 @@ use crate::store::format::identity::{DatasetIdentity, SplitSize, TeacherIdentity
 use crate::support::hash::{Digest, FieldHasher};
 
 /// The version of the format that this code writes and reads; `cache/README.md` specifies it.
-pub const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 2;
 /// The manifest's file name in a cache's folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
 
@@ -113,7 +113,7 @@ impl Manifest {
     ///
     /// # Errors
     /// [`Mismatch::Invalid`] when one is not a temperature.
-    pub fn with_temperatures(mut self, temperatures: &[f32]) -> Result<Self, Error> {
+    pub(crate) fn with_temperatures(mut self, temperatures: &[f32]) -> Result<Self, Error> {
         self.temperatures.extend_from_slice(temperatures);
         self.temperatures.sort_by(f32::total_cmp);
         self.temperatures.dedup();
@@ -122,7 +122,7 @@ impl Manifest {
     }
 
     /// Whether the soft columns of this manifest are those at `temperatures` and no others.
-    pub fn has_temperatures(&self, temperatures: &[f32]) -> bool {
+    pub(crate) fn has_temperatures(&self, temperatures: &[f32]) -> bool {
         self.temperatures.iter().map(|t| t.to_bits()).eq(temperatures.iter().map(|t| t.to_bits()))
     }
 

@@ -23,16 +23,16 @@ pub(in crate::store) const ROOT: &str = "schema";
 
 /// The columns before the logits and targets, by position.
 pub(in crate::store) mod column {
-    pub const SAMPLE: usize = 0;
-    pub const PATH: usize = 1;
-    pub const IMAGE_HASH: usize = 2;
-    pub const LABEL: usize = 3;
-    pub const VIEW: usize = 4;
-    pub const CROP: usize = 5;
-    pub const FLIP: usize = 6;
-    pub const INPUT_HASH: usize = 7;
+    pub(crate) const SAMPLE: usize = 0;
+    pub(crate) const PATH: usize = 1;
+    pub(crate) const IMAGE_HASH: usize = 2;
+    pub(crate) const LABEL: usize = 3;
+    pub(crate) const VIEW: usize = 4;
+    pub(crate) const CROP: usize = 5;
+    pub(crate) const FLIP: usize = 6;
+    pub(crate) const INPUT_HASH: usize = 7;
     /// The first of the columns of logits and targets.
-    pub const VALUES: usize = 8;
+    pub(crate) const VALUES: usize = 8;
 }
 
 /// One column of a shard.

@@ -128,7 +128,7 @@ impl Cache {
     ///
     /// # Errors
     /// [`Damage::Size`](crate::store::Damage::Size) or [`Damage::Content`](crate::store::Damage::Content) of the first shard that changed.
-    pub fn recheck(&self) -> Result<(), Error> {
+    pub(crate) fn recheck(&self) -> Result<(), Error> {
         self.splits.iter().try_for_each(|split| first_error(&split.rows.shards, Shard::recheck))
     }
 }

@@ -42,7 +42,7 @@ pub(in crate::store) fn complete(dir: &Path, manifest: &Manifest) -> Result<Comp
 ///
 /// # Errors
 /// A file that is there and can't be read; whatever is damaged.
-pub fn temperatures(dir: &Path, manifest: &Manifest) -> Result<Vec<f32>, Error> {
+pub(crate) fn temperatures(dir: &Path, manifest: &Manifest) -> Result<Vec<f32>, Error> {
     match Complete::find(dir, manifest) {
         Ok(Some(complete)) => return Ok(complete.temperatures),
         // It is written again from the records.

@@ -34,26 +34,26 @@ pub(in crate::store) struct RemoteCache {
 
 impl RemoteCache {
     /// The cache in `folder` of the prefix `root`, to be looked at.
-    pub fn new(root: &Bucket, folder: &str) -> Result<Self, Error> {
+    pub(crate) fn new(root: &Bucket, folder: &str) -> Result<Self, Error> {
         let dir = Mirror::from_env()?.folder(&root.url(""))?.join(folder);
         Mirror::register(&dir)?;
         Ok(Self { bucket: root.within(folder), dir, records: Mutex::default() })
     }
 
     /// The same, to be used: its local copy stays until this process ends.
-    pub fn held(root: &Bucket, folder: &str) -> Result<Self, Error> {
+    pub(crate) fn held(root: &Bucket, folder: &str) -> Result<Self, Error> {
         let cache = Self::new(root, folder)?;
         Mirror::hold(&cache.dir)?;
         Ok(cache)
     }
 
     /// The local copy.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Brings manifest and `complete.json` here; none when there is no such cache.
-    pub fn refresh(&self) -> Result<Option<(Manifest, Option<Complete>)>, Error> {
+    pub(crate) fn refresh(&self) -> Result<Option<(Manifest, Option<Complete>)>, Error> {
         let Some((manifest, bytes)) = self.sealed(MANIFEST_FILE, Manifest::parse)? else { return Ok(None) };
         let path = self.dir.join(MANIFEST_FILE);
         let here = files::read_regular(&path, checksummed_json::LIMIT).ok();
@@ -146,7 +146,7 @@ impl RemoteCache {
     }
 
     /// Downloads every committed shard that is not here. Once one is, its record is written, and says that it was checked.
-    pub fn pull(&self) -> Result<(), Error> {
+    pub(crate) fn pull(&self) -> Result<(), Error> {
         let manifest = Manifest::read(&self.dir)?;
         self.refresh_records(&manifest)?;
         let _filling = Mirror::fill_lock(&self.dir, self.bucket.context())?;
@@ -173,7 +173,7 @@ impl RemoteCache {
     }
 
     /// The cache in a page, as it is in the store; none when there is no cache. `dir` is what the page calls it.
-    pub fn summary(&self, dir: &Path) -> Result<Option<Summary>, Error> {
+    pub(crate) fn summary(&self, dir: &Path) -> Result<Option<Summary>, Error> {
         let Some((manifest, complete)) = self.refresh()? else { return Ok(None) };
         self.refresh_records(&manifest)?;
         let records: Vec<ShardRecord> = self.records().values().cloned().collect();

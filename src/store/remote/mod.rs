@@ -27,7 +27,7 @@ pub(super) use cache::RemoteCache;
 ///
 /// # Errors
 /// A store that can't be reached, a manifest that is damaged.
-pub fn index(root: &Path, name: Option<&str>, context: &Context) -> Result<PathBuf, Error> {
+pub(crate) fn index(root: &Path, name: Option<&str>, context: &Context) -> Result<PathBuf, Error> {
     let Some(url) = Url::of(root) else { return Ok(root.to_path_buf()) };
     let bucket = Bucket::open(&url, context)?;
     for folder in bucket.folders()? {
@@ -43,7 +43,7 @@ pub fn index(root: &Path, name: Option<&str>, context: &Context) -> Result<PathB
 ///
 /// # Errors
 /// [`Mismatch::NoCache`]; a store that can't be reached; an object that is not what its record says; no room.
-pub fn pull(folder: &Path, context: &Context) -> Result<PathBuf, Error> {
+pub(crate) fn pull(folder: &Path, context: &Context) -> Result<PathBuf, Error> {
     let Some(url) = origin(folder) else { return Ok(folder.to_path_buf()) };
     let Some((root, name)) = url.split() else {
         return Err(Error::Mismatch(Mismatch::NoCache { dir: folder.to_path_buf() }));
@@ -64,7 +64,11 @@ pub fn pull(folder: &Path, context: &Context) -> Result<PathBuf, Error> {
 ///
 /// # Errors
 /// A file that can't be read; a store that can't be reached; what makes a cache unusable.
-pub fn left(folder: &Path, manifest: &Manifest, context: &Context) -> Result<(Vec<ShardSpec>, bool), Error> {
+pub(crate) fn left(
+    folder: &Path,
+    manifest: &Manifest,
+    context: &Context,
+) -> Result<(Vec<ShardSpec>, bool), Error> {
     let Some(url) = Url::of(folder) else {
         let missing = resume::missing_shards(folder, manifest)?;
         let complete = missing.is_empty()
@@ -84,24 +88,24 @@ pub fn left(folder: &Path, manifest: &Manifest, context: &Context) -> Result<(Ve
 }
 
 /// Where a cache is: the URL that its folder is, or mirrors; none for a plain folder.
-pub fn origin(folder: &Path) -> Option<Url> {
+pub(crate) fn origin(folder: &Path) -> Option<Url> {
     let mirrored = || Some(Mirror::origin(folder.parent()?)?.join(folder.file_name()?.to_str()?));
     Url::of(folder).or_else(mirrored)
 }
 
 /// Where a cache is, for people and records: its URL, or its folder.
-pub fn place(folder: &Path) -> PathBuf {
+pub(crate) fn place(folder: &Path) -> PathBuf {
     origin(folder).map_or_else(|| folder.to_path_buf(), |url| PathBuf::from(url.as_str()))
 }
 
 /// A cache's URL, and its summary or what is wrong with it.
-pub type Listed = (PathBuf, Result<Summary, Error>);
+pub(crate) type Listed = (PathBuf, Result<Summary, Error>);
 
 /// Each cache in the object store at `root`, without downloading a shard.
 ///
 /// # Errors
 /// A store that can't be reached.
-pub fn summaries(root: &Url, context: &Context) -> Result<Vec<Listed>, Error> {
+pub(crate) fn summaries(root: &Url, context: &Context) -> Result<Vec<Listed>, Error> {
     let bucket = Bucket::open(root, context)?;
     let mut found = Vec::new();
     for folder in bucket.folders()? {
@@ -118,7 +122,7 @@ pub fn summaries(root: &Url, context: &Context) -> Result<Vec<Listed>, Error> {
 ///
 /// # Errors
 /// [`Mismatch::OnlyLocal`] with the `remedy`.
-pub fn only_local(folder: &Path, action: &'static str, remedy: &str) -> Result<(), Error> {
+pub(crate) fn only_local(folder: &Path, action: &'static str, remedy: &str) -> Result<(), Error> {
     match Url::of(folder) {
         Some(url) => Err(Error::Mismatch(Mismatch::OnlyLocal {
             url: url.to_string(),

@@ -20,7 +20,7 @@ use crate::support::hash::Digest;
 
 impl RemoteCache {
     /// Commits the manifest unless the cache has one, and brings here what it has.
-    pub fn begin(&self, manifest: &Manifest) -> Result<(), Error> {
+    pub(crate) fn begin(&self, manifest: &Manifest) -> Result<(), Error> {
         self.bucket.create(MANIFEST_FILE, &manifest.to_bytes())?;
         match self.refresh()? {
             Some(_) => Ok(()),
@@ -30,7 +30,7 @@ impl RemoteCache {
 
     /// The shards that are not committed. Those that lie finished in the local copy, from a process that ended between making
     /// and uploading them, are committed first.
-    pub fn missing_shards(&self, manifest: &Manifest) -> Result<Vec<ShardSpec>, Error> {
+    pub(crate) fn missing_shards(&self, manifest: &Manifest) -> Result<Vec<ShardSpec>, Error> {
         self.refresh_records(manifest)?;
         let mut missing = Vec::new();
         for spec in manifest.shards() {
@@ -46,7 +46,12 @@ impl RemoteCache {
     }
 
     /// Uploads a finished shard of the local copy and commits its record. The same bytes committed by another process will do.
-    pub fn commit(&self, manifest: &Manifest, spec: &ShardSpec, record: &ShardRecord) -> Result<(), Error> {
+    pub(crate) fn commit(
+        &self,
+        manifest: &Manifest,
+        spec: &ShardSpec,
+        record: &ShardRecord,
+    ) -> Result<(), Error> {
         let file = self.dir.join(&spec.path);
         let found = Digest::of_file(&file).map_err(Error::io("read", &file))?;
         if found != record.blake3 {
@@ -76,7 +81,7 @@ impl RemoteCache {
     /// Commits `complete.json` once every shard is committed, and removes what no record names.
     ///
     /// Every shard is downloaded first, since `complete.json` states the teacher's quality on all of them.
-    pub fn complete(&self, manifest: &Manifest) -> Result<Complete, Error> {
+    pub(crate) fn complete(&self, manifest: &Manifest) -> Result<Complete, Error> {
         if let Some((_, Some(complete))) = self.refresh()? {
             return Ok(complete);
         }

@@ -9,7 +9,7 @@ use crate::store::write::shard_file::{self, Sizes};
 impl Manifest {
     /// Bytes of all shards where no column is compressed, to the byte: every page and every footer has a length that no
     /// value changes, but for `path`. `path_bytes` says how long that of a sample of a split is.
-    pub fn plain_bytes(&self, path_bytes: &dyn Fn(&str, u64) -> usize) -> u64 {
+    pub(crate) fn plain_bytes(&self, path_bytes: &dyn Fn(&str, u64) -> usize) -> u64 {
         let plain = Self { zstd: 0, ..self.clone() };
         let bytes = |spec: &ShardSpec| {
             let rows = 0..spec.rows;

@@ -50,7 +50,7 @@ impl ShardWriter {
     ///
     /// # Errors
     /// As [`ShardWriter::push`], and whatever is damaged in `rows`.
-    pub fn push_from(&mut self, rows: &SplitRows) -> Result<(), Error> {
+    pub(crate) fn push_from(&mut self, rows: &SplitRows) -> Result<(), Error> {
         let mut logits = vec![0.0; rows.classes()];
         for row in (self.spec.first_row as usize..).take(self.spec.rows as usize) {
             rows.gather_logits(&[row], &mut logits)?;

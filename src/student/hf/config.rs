@@ -19,7 +19,7 @@ pub(super) struct ModelConfig<'a> {
 }
 
 impl<'a> ModelConfig<'a> {
-    pub fn new(shape: &'a StudentShape, classes: &'a [String]) -> Self {
+    pub(crate) fn new(shape: &'a StudentShape, classes: &'a [String]) -> Self {
         Self { shape, id2label: classes.iter().map(String::as_str).enumerate().collect() }
     }
 }
@@ -65,7 +65,7 @@ struct Size {
 }
 
 impl PreprocessorConfig {
-    pub fn new(side: usize, image_mean: [f32; 3], image_std: [f32; 3]) -> Self {
+    pub(crate) fn new(side: usize, image_mean: [f32; 3], image_std: [f32; 3]) -> Self {
         Self {
             image_processor_type: "ViTImageProcessor",
             do_convert_rgb: true,

@@ -84,7 +84,7 @@ pub fn load_weights(model: Student, path: &Path) -> Result<Loaded, Error> {
 ///
 /// # Errors
 /// A file that can't be read.
-pub fn weights_digest(path: &Path, architecture: Architecture) -> Result<Digest, Error> {
+pub(crate) fn weights_digest(path: &Path, architecture: Architecture) -> Result<Digest, Error> {
     let path = &weights_file(path);
     Digest::of_file(path).map_err(unreadable(path, architecture))
 }

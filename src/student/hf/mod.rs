@@ -8,10 +8,13 @@ mod save;
 #[cfg(test)]
 mod tests;
 
-pub use error::Error;
-pub use load::{Head, Loaded, load_weights, weights_digest};
-pub use open::{Opened, open_folder};
-pub use save::{CONFIG, Card, WEIGHTS, configs, metadata, save_configs, save_folder};
+pub(crate) use error::Error;
+pub use load::load_weights;
+pub(crate) use load::{Head, Loaded, weights_digest};
+pub(crate) use open::Opened;
+pub use open::open_folder;
+pub(crate) use save::{CONFIG, configs, metadata, save_configs};
+pub use save::{Card, WEIGHTS, save_folder};
 
 /// The buffer that PyTorch's batch normalisation has beside its statistics. At a fixed momentum nothing reads it.
 const BATCH_COUNTER: &str = "num_batches_tracked";

@@ -19,7 +19,7 @@ use crate::{
 /// The file that holds a student's weights.
 pub const WEIGHTS: &str = "model.safetensors";
 /// The file that describes a student and names its classes.
-pub const CONFIG: &str = "config.json";
+pub(crate) const CONFIG: &str = "config.json";
 
 /// The description of a student in its folder, beside its weights.
 #[derive(Clone, Copy, Debug)]
@@ -49,12 +49,12 @@ pub fn save_folder(dir: &Path, model: &Student, card: Card) -> Result<(), Error>
 ///
 /// # Errors
 /// A file that can't be written.
-pub fn save_configs(dir: &Path, shape: &StudentShape, card: &Card) -> Result<(), Error> {
+pub(crate) fn save_configs(dir: &Path, shape: &StudentShape, card: &Card) -> Result<(), Error> {
     configs(shape, card).iter().try_for_each(|(name, bytes)| write(&dir.join(name), bytes))
 }
 
 /// The names and the bytes of the files that [`save_configs`] writes.
-pub fn configs(shape: &StudentShape, card: &Card) -> [(&'static str, Vec<u8>); 2] {
+pub(crate) fn configs(shape: &StudentShape, card: &Card) -> [(&'static str, Vec<u8>); 2] {
     let preprocessor = PreprocessorConfig::new(shape.image_size, card.image_mean, card.image_std);
     [
         (CONFIG, pretty(&ModelConfig::new(shape, card.classes))),
@@ -64,7 +64,7 @@ pub fn configs(shape: &StudentShape, card: &Card) -> [(&'static str, Vec<u8>); 2
 
 /// `id2label` and the keys of `preprocessor_config.json`, each with its value as JSON (a string as it is): what a file that
 /// stands by itself says of its student.
-pub fn metadata(shape: &StudentShape, card: &Card) -> Vec<(String, String)> {
+pub(crate) fn metadata(shape: &StudentShape, card: &Card) -> Vec<(String, String)> {
     let id2label = &ModelConfig::new(shape, card.classes).id2label;
     let id2label = serde_json::to_string(id2label).expect("a map of strings has a JSON form");
     let preprocessor = PreprocessorConfig::new(shape.image_size, card.image_mean, card.image_std);

@@ -2,7 +2,7 @@
 
 /// The activation after a BatchNorm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
+pub(crate) enum Activation {
     /// Nothing.
     Linear,
     /// `max(x, 0)`.

@@ -23,7 +23,7 @@ pub(super) trait MoveAverage: Backend {
 }
 
 /// `average + share * (value - average)`: PyTorch's `lerp`. Where both are equal, they stay so to the last bit.
-pub fn move_average<const D: usize>(average: Tensor<D>, value: Tensor<D>, share: f32) -> Tensor<D> {
+pub(crate) fn move_average<const D: usize>(average: Tensor<D>, value: Tensor<D>, share: f32) -> Tensor<D> {
     if average.is_autodiff() || value.is_autodiff() || !on_flex(&average) || !on_flex(&value) {
         return average.clone() + (value - average) * share;
     }

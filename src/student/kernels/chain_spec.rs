@@ -8,7 +8,7 @@ use super::{
 
 /// The kernel of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Conv {
+pub(crate) enum Conv {
     /// Over all planes of an image; weight `[out, planes, kernel, kernel]`. Only as first layer, on `[batch, planes, height,
     /// width]`.
     Planes {
@@ -35,7 +35,7 @@ pub enum Conv {
 
 impl Conv {
     /// Height and width of its window.
-    pub fn kernel(self) -> usize {
+    pub(crate) fn kernel(self) -> usize {
         match self {
             Self::Planes { kernel, .. } | Self::Dense { kernel, .. } => kernel,
             Self::Pointwise => 1,
@@ -44,7 +44,7 @@ impl Conv {
     }
 
     /// Pixels between neighbouring outputs.
-    pub fn stride(self) -> usize {
+    pub(crate) fn stride(self) -> usize {
         match self {
             Self::Planes { stride, .. } | Self::Dense { stride, .. } | Self::Depthwise { stride } => stride,
             Self::Pointwise => 1,
@@ -52,7 +52,7 @@ impl Conv {
     }
 
     /// The shape of its weight.
-    pub fn weight(self, inputs: usize, outputs: usize) -> [usize; 4] {
+    pub(crate) fn weight(self, inputs: usize, outputs: usize) -> [usize; 4] {
         let filter = if matches!(self, Self::Depthwise { .. }) { 1 } else { inputs };
         [outputs, filter, self.kernel(), self.kernel()]
     }
@@ -60,7 +60,7 @@ impl Conv {
 
 /// One layer: convolution, BatchNorm and activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layer {
+pub(crate) struct Layer {
     /// The convolution.
     pub conv: Conv,
     /// The activation after the norm.
@@ -69,7 +69,7 @@ pub struct Layer {
 
 /// The layers of a chain.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ChainSpec {
+pub(crate) struct ChainSpec {
     /// First to last.
     pub layers: Vec<Layer>,
     /// The border of the convolutions.

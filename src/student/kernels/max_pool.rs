@@ -33,7 +33,7 @@ pub(super) trait MaxPool: Backend {
 
 /// The largest value of each 3 x 3 window at every second pixel: `[batch, height, width, channels]` to
 /// `[batch, ceil(height / 2), ceil(width / 2), channels]`. Of equal ones the first passes the gradient on, as in PyTorch.
-pub fn max_pool(x: Tensor<4>) -> Tensor<4> {
+pub(crate) fn max_pool(x: Tensor<4>) -> Tensor<4> {
     if !on_flex(&x) {
         return composition(x);
     }

@@ -49,19 +49,19 @@ use burn::{
     tensor::{DType, Tensor},
 };
 
-pub use activation::Activation;
+pub(crate) use activation::Activation;
 pub use adamw::AdamW;
-pub use average::move_average;
-pub use chain_spec::{ChainSpec, Conv, Layer};
-pub use max_pool::max_pool;
-pub use window::Padding;
+pub(crate) use average::move_average;
+pub(crate) use chain_spec::{ChainSpec, Conv, Layer};
+pub(crate) use max_pool::max_pool;
+pub(crate) use window::Padding;
 
 use extension::{EvaluateChain, TrainChain};
 use tensors::TensorList;
 
 /// A BatchNorm's statistics, `[channels]` each.
 #[derive(Clone, Debug)]
-pub struct Statistics {
+pub(crate) struct Statistics {
     /// Mean of each channel.
     pub mean: Tensor<1>,
     /// Biased variance of each channel.
@@ -70,7 +70,7 @@ pub struct Statistics {
 
 /// The statistics that a layer measured of its batch, for the running ones.
 #[derive(Clone, Debug)]
-pub struct BatchStatistics {
+pub(crate) struct BatchStatistics {
     /// Mean of each channel, `[channels]`.
     pub mean: Tensor<1>,
     /// Biased variance of each channel, `[channels]`.
@@ -81,7 +81,7 @@ pub struct BatchStatistics {
 
 /// One layer's tensors.
 #[derive(Clone, Debug)]
-pub struct LayerTensors {
+pub(crate) struct LayerTensors {
     /// The convolution's weight, in the shape that its [`Conv`] names.
     pub weight: Tensor<4>,
     /// BatchNorm's scale, `[out]`.
@@ -95,7 +95,7 @@ pub struct LayerTensors {
 impl LayerTensors {
     /// The same tensors as constants.
     #[must_use]
-    pub fn without_autodiff(self) -> Self {
+    pub(crate) fn without_autodiff(self) -> Self {
         Self {
             weight: self.weight.without_autodiff(),
             gamma: self.gamma.without_autodiff(),
@@ -114,7 +114,11 @@ impl LayerTensors {
 ///
 /// # Panics
 /// If the tensors do not fit the spec.
-pub fn run(x: Tensor<4>, spec: &ChainSpec, layers: Vec<LayerTensors>) -> (Tensor<4>, Vec<BatchStatistics>) {
+pub(crate) fn run(
+    x: Tensor<4>,
+    spec: &ChainSpec,
+    layers: Vec<LayerTensors>,
+) -> (Tensor<4>, Vec<BatchStatistics>) {
     let weights: Vec<[usize; 4]> = layers.iter().map(|layer| layer.weight.dims()).collect();
     spec.check(x.dims(), &weights);
     let counts = spec.counts(x.dims(), &weights);

@@ -12,12 +12,12 @@ pub(super) struct MomentSums {
 }
 
 impl MomentSums {
-    pub fn new(channels: usize) -> Self {
+    pub(crate) fn new(channels: usize) -> Self {
         Self { origin: Vec::new(), sum: vec![0.0; channels], square: vec![0.0; channels], rows: 0 }
     }
 
     /// Adds the rows of `z`, `[rows, channels]`.
-    pub fn add(&mut self, z: &[f32]) {
+    pub(crate) fn add(&mut self, z: &[f32]) {
         let channels = self.sum.len();
         if self.origin.is_empty() {
             self.origin = z[..channels].to_vec();
@@ -27,7 +27,7 @@ impl MomentSums {
     }
 
     /// Joins the tasks' sums, in the order given (Chan, Golub and `LeVeque`'s update).
-    pub fn join(parts: &[Self]) -> Moments {
+    pub(crate) fn join(parts: &[Self]) -> Moments {
         let channels = parts[0].sum.len();
         let mut moments =
             Moments { mean: Vec::with_capacity(channels), variance: Vec::with_capacity(channels) };

@@ -28,7 +28,13 @@ pub(super) struct Norm {
 }
 
 impl Norm {
-    pub fn new(moments: &Moments, gamma: &[f32], beta: &[f32], epsilon: f64, activation: Activation) -> Self {
+    pub(crate) fn new(
+        moments: &Moments,
+        gamma: &[f32],
+        beta: &[f32],
+        epsilon: f64,
+        activation: Activation,
+    ) -> Self {
         let inverse_std: Vec<f32> =
             moments.variance.iter().map(|&v| (1.0 / (f64::from(v) + epsilon).sqrt()) as f32).collect();
         let scale: Vec<f32> =
@@ -40,7 +46,7 @@ impl Norm {
     }
 
     /// The norm that changes nothing, for a convolution whose input is not the raw output of another.
-    pub fn identity(channels: usize) -> Self {
+    pub(crate) fn identity(channels: usize) -> Self {
         Self {
             mean: vec![0.0; channels],
             inverse_std: vec![1.0; channels],
@@ -59,7 +65,7 @@ pub(super) struct GradientSums {
 }
 
 impl GradientSums {
-    pub fn new(channels: usize) -> Self {
+    pub(crate) fn new(channels: usize) -> Self {
         Self { sum: vec![0.0; channels], dot: vec![0.0; channels] }
     }
 }
@@ -75,7 +81,7 @@ pub(super) struct NormBackward<'a> {
 
 impl<'a> NormBackward<'a> {
     /// Joins the tasks' sums, in the order given, over `rows` rows in all.
-    pub fn join(norm: &'a Norm, parts: &[GradientSums], rows: usize) -> Self {
+    pub(crate) fn join(norm: &'a Norm, parts: &[GradientSums], rows: usize) -> Self {
         let channels = norm.mean.len();
         let total = |pick: fn(&GradientSums) -> &[f32], channel: usize| {
             parts.iter().map(|part| f64::from(pick(part)[channel])).sum::<f64>()

@@ -13,7 +13,7 @@ pub(super) struct Patches<'a> {
 }
 
 impl Patches<'_> {
-    pub fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.planes * self.window.kernel * self.window.kernel
     }
 
@@ -37,7 +37,7 @@ impl Patches<'_> {
     }
 
     /// `out[row, width]`: the pixels that the given output pixels see, zero outside the image.
-    pub fn gather(&self, rows: Range<usize>, out: &mut [f32]) {
+    pub(crate) fn gather(&self, rows: Range<usize>, out: &mut [f32]) {
         out.fill(0.0);
         for (row, out) in rows.zip(out.chunks_exact_mut(self.width())) {
             self.for_each_tap(row, |pixel, tap| out[tap] = self.pixels[pixel]);
@@ -45,7 +45,7 @@ impl Patches<'_> {
     }
 
     /// The transpose of [`gather`](Self::gather): adds the gradient of every row's taps to that of the pixels.
-    pub fn scatter(&self, gradient: &[f32], pixels: &mut [f32]) {
+    pub(crate) fn scatter(&self, gradient: &[f32], pixels: &mut [f32]) {
         for (row, gradient) in gradient.chunks_exact(self.width()).enumerate() {
             self.for_each_tap(row, |pixel, tap| pixels[pixel] += gradient[tap]);
         }

@@ -55,7 +55,7 @@ impl Pool {
 
 impl Buffer {
     /// A buffer of `len` floats with unspecified (but initialised) contents.
-    pub fn new(len: usize) -> Self {
+    pub(crate) fn new(len: usize) -> Self {
         let wanted = len.div_ceil(16);
         let mut pool = POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let found = pool.take(wanted);
@@ -66,7 +66,7 @@ impl Buffer {
     }
 
     /// A buffer of `len` zeros.
-    pub fn zeros(len: usize) -> Self {
+    pub(crate) fn zeros(len: usize) -> Self {
         let mut buffer = Self::new(len);
         buffer.fill(0.0);
         buffer

@@ -36,7 +36,7 @@ pub(super) fn splat<S: Simd>(value: f32) -> Lanes<S> {
 impl Strip {
     /// Whether the strip fills a register.
     #[inline(always)]
-    pub fn is_full<S: Simd>(self) -> bool {
+    pub(crate) fn is_full<S: Simd>(self) -> bool {
         self.width == <f32 as Scalar>::lanes::<S>()
     }
 
@@ -46,7 +46,7 @@ impl Strip {
     /// # Safety
     /// The strip's channels must be readable there.
     #[inline(always)]
-    pub unsafe fn load<S: Simd, const FULL: bool>(self, row: *const f32) -> Lanes<S> {
+    pub(crate) unsafe fn load<S: Simd, const FULL: bool>(self, row: *const f32) -> Lanes<S> {
         // SAFETY: a full strip reads exactly its channels; no register is wider than `MAX_LANES`.
         unsafe {
             if FULL {
@@ -63,7 +63,7 @@ impl Strip {
     /// # Safety
     /// The strip's channels must be writable there.
     #[inline(always)]
-    pub unsafe fn store<S: Simd, const FULL: bool>(self, row: *mut f32, value: Lanes<S>) {
+    pub(crate) unsafe fn store<S: Simd, const FULL: bool>(self, row: *mut f32, value: Lanes<S>) {
         // SAFETY: as in `load`.
         unsafe {
             if FULL {

@@ -2,7 +2,7 @@
 
 /// How the border is filled up with zeros before a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Padding {
+pub(crate) enum Padding {
     /// TensorFlow's `SAME`, `ceil(size / stride)` outputs; an odd zero goes below and to the right.
     Same,
     /// `kernel / 2` zeros on every side of an odd kernel: PyTorch's `padding = kernel // 2`.
@@ -37,7 +37,13 @@ impl Padding {
 }
 
 impl Window {
-    pub fn new(padding: Padding, kernel: usize, stride: usize, in_height: usize, in_width: usize) -> Self {
+    pub(crate) fn new(
+        padding: Padding,
+        kernel: usize,
+        stride: usize,
+        in_height: usize,
+        in_width: usize,
+    ) -> Self {
         let (top, out_height) = padding.along(in_height, kernel, stride);
         let (left, out_width) = padding.along(in_width, kernel, stride);
         Self { kernel, stride, top, left, in_height, in_width, out_height, out_width }
@@ -45,13 +51,13 @@ impl Window {
 
     /// The image row under output row `y`'s tap `ky`, unless it is padding.
     #[inline]
-    pub fn in_row(&self, y: usize, ky: usize) -> Option<usize> {
+    pub(crate) fn in_row(&self, y: usize, ky: usize) -> Option<usize> {
         (y * self.stride + ky).checked_sub(self.top).filter(|&y| y < self.in_height)
     }
 
     /// The image column under output column `x`'s tap `kx`, unless it is padding.
     #[inline]
-    pub fn in_column(&self, x: usize, kx: usize) -> Option<usize> {
+    pub(crate) fn in_column(&self, x: usize, kx: usize) -> Option<usize> {
         (x * self.stride + kx).checked_sub(self.left).filter(|&x| x < self.in_width)
     }
 }
@@ -59,7 +65,7 @@ impl Window {
 /// The transpose: which output pixels look at an image pixel.
 impl Window {
     /// (tap, output row) for each tap under which image row `y` lies; the row is `None` where it is outside the output.
-    pub fn taps_of_row(&self, y: usize) -> Vec<(usize, Option<usize>)> {
+    pub(crate) fn taps_of_row(&self, y: usize) -> Vec<(usize, Option<usize>)> {
         let last = self.kernel - 1;
         (0..self.kernel)
             .filter(|ky| (y + self.top + last - ky) % self.stride == last % self.stride)
@@ -70,7 +76,7 @@ impl Window {
     }
 
     /// (tap, output column) for each tap under which image column `x` lies; the column can lie outside the output.
-    pub fn taps_of_column(&self, x: usize) -> impl Iterator<Item = (usize, isize)> + use<> {
+    pub(crate) fn taps_of_column(&self, x: usize) -> impl Iterator<Item = (usize, isize)> + use<> {
         let (x, stride) = ((x + self.left) as isize, self.stride as isize);
         (0..self.kernel as isize)
             .filter(move |kx| (x - kx) % stride == 0)

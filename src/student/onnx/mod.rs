@@ -12,7 +12,7 @@ use crate::student::{Student, hf};
 use crate::support::atomic;
 
 /// The operator set that the file is written in: every ONNX Runtime since 1.12 reads it.
-pub const OPSET: i64 = 17;
+pub(crate) const OPSET: i64 = 17;
 /// The version of the format that belongs to it.
 const IR_VERSION: i64 = 8;
 /// The file's usual name.
@@ -20,7 +20,7 @@ pub const FILE: &str = "model.onnx";
 
 /// The bytes of an ONNX file of `model`: input `pixel_values` `[batch, 3, size, size]` and output `logits`
 /// `[batch, classes]`, named as `optimum` names them, both float32. The same student gives the same bytes.
-pub fn to_bytes(model: &Student, card: &hf::Card) -> Vec<u8> {
+pub(crate) fn to_bytes(model: &Student, card: &hf::Card) -> Vec<u8> {
     let metadata = hf::metadata(model.shape(), card);
     proto::model(graph::of(model), metadata)
 }

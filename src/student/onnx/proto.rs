@@ -135,23 +135,23 @@ pub(super) struct Dim {
 }
 
 impl Dim {
-    pub fn fixed(size: usize) -> Self {
+    pub(crate) fn fixed(size: usize) -> Self {
         Self { size: Some(size as i64), name: None }
     }
 
     /// Any size, which every dimension of this name has.
-    pub fn named(name: &str) -> Self {
+    pub(crate) fn named(name: &str) -> Self {
         Self { size: None, name: Some(name.to_owned()) }
     }
 }
 
 impl Attribute {
-    pub fn int(name: &str, value: usize) -> Self {
+    pub(crate) fn int(name: &str, value: usize) -> Self {
         const INT: i32 = 2;
         Self { name: name.to_owned(), i: Some(value as i64), is: Vec::new(), kind: INT }
     }
 
-    pub fn ints(name: &str, values: impl IntoIterator<Item = usize>) -> Self {
+    pub(crate) fn ints(name: &str, values: impl IntoIterator<Item = usize>) -> Self {
         const INTS: i32 = 7;
         let is = values.into_iter().map(|value| value as i64).collect();
         Self { name: name.to_owned(), i: None, is, kind: INTS }
@@ -160,7 +160,7 @@ impl Attribute {
 
 impl Node {
     /// A node that is named after its output.
-    pub fn new(operator: &str, inputs: &[&str], output: &str, attributes: Vec<Attribute>) -> Self {
+    pub(crate) fn new(operator: &str, inputs: &[&str], output: &str, attributes: Vec<Attribute>) -> Self {
         Self {
             input: inputs.iter().map(|&input| input.to_owned()).collect(),
             output: vec![output.to_owned()],
@@ -173,7 +173,7 @@ impl Node {
 
 impl Tensor {
     /// Of float32.
-    pub fn new(name: &str, dims: &[usize], values: &[f32]) -> Self {
+    pub(crate) fn new(name: &str, dims: &[usize], values: &[f32]) -> Self {
         Self {
             dims: dims.iter().map(|&dim| dim as i64).collect(),
             data_type: FLOAT,
@@ -185,7 +185,7 @@ impl Tensor {
 
 impl ValueInfo {
     /// A float32 tensor.
-    pub fn new(name: &str, dims: impl IntoIterator<Item = Dim>) -> Self {
+    pub(crate) fn new(name: &str, dims: impl IntoIterator<Item = Dim>) -> Self {
         let shape = TensorShape { dims: dims.into_iter().collect() };
         let tensor = TensorType { element: FLOAT, shape: Some(shape) };
         Self { name: name.to_owned(), kind: Some(Type { tensor: Some(tensor) }) }

@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 
-pub use settings::Settings;
+pub(crate) use settings::Settings;
 
 use super::files::read_text;
 
@@ -64,7 +64,7 @@ pub struct Failed {
 
 /// One revision of a repository: its commit and the names of its files, sorted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// The commit.
     pub commit: String,
     /// The files' paths in the repository.
@@ -72,7 +72,7 @@ pub struct Listing {
 }
 
 /// A repository and where to look for it.
-pub struct Hub {
+pub(crate) struct Hub {
     id: String,
     kind: Kind,
     cache: Cache,
@@ -81,23 +81,23 @@ pub struct Hub {
 
 impl Hub {
     /// The repository `id`, such as `google/vit-base-patch16-224`; none unless it is of the form `ORG/NAME`.
-    pub fn new(id: &str, kind: Kind, settings: Settings) -> Option<Self> {
+    pub(crate) fn new(id: &str, kind: Kind, settings: Settings) -> Option<Self> {
         let is_id = id.split('/').count() == 2 && is_plain(id);
         is_id.then(|| Self { id: id.to_owned(), kind, cache: Cache::new(settings.cache.clone()), settings })
     }
 
     /// Where the hub and its cache are.
-    pub fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
     /// The repository's folder in the local cache.
-    pub fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.settings.cache.join(self.repo("main").folder_name())
     }
 
     /// The folder of a revision's files in the local cache, if some of them were fetched.
-    pub fn fetched(&self, revision: &str) -> Option<PathBuf> {
+    pub(crate) fn fetched(&self, revision: &str) -> Option<PathBuf> {
         // A commit is its own name.
         let commit = read_text(&self.folder().join("refs").join(revision)).unwrap_or(revision.to_owned());
         Some(self.folder().join("snapshots").join(commit.trim())).filter(|snapshot| snapshot.is_dir())
@@ -107,7 +107,7 @@ impl Hub {
     ///
     /// # Errors
     /// One that can't be made.
-    pub fn api(&self) -> Result<Api, Failed> {
+    pub(crate) fn api(&self) -> Result<Api, Failed> {
         // Its own token is the one beside the cache; ours knows the environment.
         let builder = ApiBuilder::from_cache(self.cache.clone())
             .with_endpoint(self.settings.endpoint.clone())
@@ -119,7 +119,7 @@ impl Hub {
     ///
     /// # Errors
     /// A hub that can't be reached or does not know the repository or the revision.
-    pub fn list(&self, api: &Api, revision: &str) -> Result<Listing, Failed> {
+    pub(crate) fn list(&self, api: &Api, revision: &str) -> Result<Listing, Failed> {
         let info = api.repo(self.repo(revision)).info().map_err(|error| self.failed(LIST, &error))?;
         if info.sha.is_empty() || !info.sha.chars().all(|letter| letter.is_ascii_alphanumeric()) {
             return Err(self.refused(LIST, format!("it names the commit {:?}", info.sha)));
@@ -130,7 +130,7 @@ impl Hub {
     }
 
     /// The folder that holds the files of a commit.
-    pub fn snapshot(&self, revision: &str, commit: &str) -> PathBuf {
+    pub(crate) fn snapshot(&self, revision: &str, commit: &str) -> PathBuf {
         self.cache.repo(self.repo(revision)).pointer_path(commit)
     }
 
@@ -138,7 +138,13 @@ impl Hub {
     ///
     /// # Errors
     /// A name that leaves the folder, a hub that does not give the file.
-    pub fn file(&self, api: &Api, revision: &str, commit: &str, name: &str) -> Result<PathBuf, Failed> {
+    pub(crate) fn file(
+        &self,
+        api: &Api,
+        revision: &str,
+        commit: &str,
+        name: &str,
+    ) -> Result<PathBuf, Failed> {
         // The name comes from the server and becomes a path here.
         if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(self.refused(name, format!("the name leaves the {}'s folder", self.kind)));
@@ -174,7 +180,7 @@ impl Hub {
 }
 
 /// Whether each part of an id or a revision can be a part of a path: it becomes one in the local cache.
-pub fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     let known = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     text.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && part.chars().all(known))
 }

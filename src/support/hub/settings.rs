@@ -5,7 +5,7 @@ use std::path::PathBuf;
 const ENDPOINT: &str = "https://huggingface.co";
 
 /// Where the hub and its local cache are.
-pub struct Settings {
+pub(crate) struct Settings {
     /// `HF_ENDPOINT`.
     pub endpoint: String,
     /// `HF_HUB_CACHE`, or `hub` in `HF_HOME`.
@@ -18,7 +18,7 @@ pub struct Settings {
 
 impl Settings {
     /// Reads them through `variable`; one that is empty counts as not set. `user_cache` is the user's cache folder.
-    pub fn new(variable: impl Fn(&str) -> Option<String>, user_cache: Option<PathBuf>) -> Self {
+    pub(crate) fn new(variable: impl Fn(&str) -> Option<String>, user_cache: Option<PathBuf>) -> Self {
         let variable = |name| variable(name).filter(|value: &String| !value.is_empty());
         let hf_home = variable("HF_HOME").map(PathBuf::from);
         let hf_home = hf_home.unwrap_or_else(|| user_cache.unwrap_or_default().join("huggingface"));

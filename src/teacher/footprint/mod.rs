@@ -21,7 +21,7 @@ const MEASURE: Duration = Duration::from_millis(400);
 ///
 /// # Errors
 /// Files that are missing or damaged, no ONNX Runtime library, a model that ONNX Runtime does not run.
-pub fn footprint(teacher: &config::Teacher) -> Result<Footprint, Error> {
+pub(crate) fn footprint(teacher: &config::Teacher) -> Result<Footprint, Error> {
     let teacher = config::Teacher { device: TeacherDevice::CPU.into(), ..teacher.clone() };
     let model = OnnxModel::read(&teacher)?;
     let opener = model.opener(Tuning { sessions: 1, ..Tuning::from(&teacher) })?;

@@ -65,7 +65,7 @@ pub enum Outcome {
 /// # Errors
 /// A dataset or cache that is damaged, a device that fails, a loss that is not a number, a file that can't be written; checkpoints of
 /// which none is sound.
-pub fn run(
+pub(crate) fn run(
     setup: &Setup,
     context: &Context,
     checkpoints: &[PathBuf],
@@ -80,7 +80,7 @@ pub fn run(
 ///
 /// # Errors
 /// A file that can't be deleted.
-pub fn clear(folder: &Path, keep: usize) -> Result<(), Error> {
+pub(crate) fn clear(folder: &Path, keep: usize) -> Result<(), Error> {
     checkpoint::clear(folder, keep)
 }
 

@@ -150,12 +150,12 @@ impl HParam {
 
 impl Event {
     /// The first event of a file, which says the file's format.
-    pub fn version(seconds: f64) -> Self {
+    pub(crate) fn version(seconds: f64) -> Self {
         Self { wall_time: Some(seconds), file_version: Some("brain.Event:2".to_owned()), ..Self::default() }
     }
 
     /// Values at an optimiser step, `seconds` after 1970.
-    pub fn summary(seconds: f64, step: usize, values: Vec<Value>) -> Self {
+    pub(crate) fn summary(seconds: f64, step: usize, values: Vec<Value>) -> Self {
         let (step, summary) = (Some(step as i64), Some(Summary { values }));
         Self { wall_time: Some(seconds), step, summary, file_version: None }
     }
@@ -163,12 +163,12 @@ impl Event {
 
 impl Value {
     /// A number.
-    pub fn scalar(tag: &str, value: f64) -> Self {
+    pub(crate) fn scalar(tag: &str, value: f64) -> Self {
         Self { tag: tag.to_owned(), simple_value: Some(value as f32), ..Self::default() }
     }
 
     /// A text, which TensorBoard reads as Markdown.
-    pub fn text(tag: &str, text: &str) -> Self {
+    pub(crate) fn text(tag: &str, text: &str) -> Self {
         const STRING: i32 = 7;
         let tensor = Tensor {
             dtype: STRING,
@@ -180,14 +180,14 @@ impl Value {
     }
 
     /// The hyper-parameters of a run, by key, for the HParams plugin.
-    pub fn hyper_parameters(values: &BTreeMap<String, Json>) -> Self {
+    pub(crate) fn hyper_parameters(values: &BTreeMap<String, Json>) -> Self {
         let hparams = values.iter().filter_map(|(key, value)| Some((key.clone(), HParam::of(value)?)));
         let start = Some(SessionStart { hparams: hparams.collect() });
         Self::hparams(START_TAG, &HParams { start, end: None })
     }
 
     /// The successful end of a run, for the HParams plugin.
-    pub fn end_of_run() -> Self {
+    pub(crate) fn end_of_run() -> Self {
         const SUCCESS: i32 = 1;
         Self::hparams(END_TAG, &HParams { start: None, end: Some(SessionEnd { status: SUCCESS }) })
     }
@@ -203,7 +203,7 @@ impl Value {
     }
 
     /// An RGB image, encoded as PNG, with a description below its name.
-    pub fn image(tag: &str, description: &str, (width, height): (u32, u32), png: Vec<u8>) -> Self {
+    pub(crate) fn image(tag: &str, description: &str, (width, height): (u32, u32), png: Vec<u8>) -> Self {
         const RGB: i32 = 3;
         let image = Image { height: height as i32, width: width as i32, colorspace: RGB, encoded: png };
         let description = Some(description.to_owned());

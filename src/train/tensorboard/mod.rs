@@ -36,7 +36,7 @@ const FOLDER: &str = "tensorboard";
 /// TensorBoard takes every file for one of events that has `tfevents` in its name.
 const FILE: &str = "events.out.tfevents.decant";
 /// How many mistakes are kept as pictures.
-pub const MISTAKES: usize = 8;
+pub(crate) const MISTAKES: usize = 8;
 /// The largest event file that is read, in bytes.
 const LIMIT: u64 = 4 << 30;
 /// The mark of the events of finished epochs, and of the pictures of the end.
@@ -44,7 +44,7 @@ const EPOCH_TAG: &str = "validation/";
 const MISTAKE_TAG: &str = "mistakes/";
 
 /// The event file of a run; nothing where `train.tensorboard` is 0.
-pub struct Board(Option<Open>);
+pub(crate) struct Board(Option<Open>);
 
 struct Open {
     file: File,
@@ -61,7 +61,12 @@ impl Board {
     ///
     /// # Errors
     /// A file that can't be read or written.
-    pub fn open(folder: &Path, pipeline: &Pipeline, step: usize, log: &[EpochRecord]) -> Result<Self, Error> {
+    pub(crate) fn open(
+        folder: &Path,
+        pipeline: &Pipeline,
+        step: usize,
+        log: &[EpochRecord],
+    ) -> Result<Self, Error> {
         let every = pipeline.train.tensorboard;
         if every == 0 {
             return Ok(Self(None));
@@ -100,7 +105,13 @@ impl Board {
     ///
     /// # Errors
     /// A file that can't be written.
-    pub fn step(&mut self, step: usize, loss: &StepLoss, lr: f64, samples: usize) -> Result<(), Error> {
+    pub(crate) fn step(
+        &mut self,
+        step: usize,
+        loss: &StepLoss,
+        lr: f64,
+        samples: usize,
+    ) -> Result<(), Error> {
         let Some(open) = &mut self.0 else { return Ok(()) };
         open.images += samples;
         if !step.is_multiple_of(open.every) {
@@ -126,7 +137,7 @@ impl Board {
     ///
     /// # Errors
     /// A file that can't be written.
-    pub fn epoch(&mut self, record: &EpochRecord) -> Result<(), Error> {
+    pub(crate) fn epoch(&mut self, record: &EpochRecord) -> Result<(), Error> {
         let Some(open) = &mut self.0 else { return Ok(()) };
         open.write_epoch(record)?;
         (open.images, open.clock) = (0, Instant::now());
@@ -137,7 +148,7 @@ impl Board {
     ///
     /// # Errors
     /// A file that can't be written.
-    pub fn sync(&self) -> Result<(), Error> {
+    pub(crate) fn sync(&self) -> Result<(), Error> {
         let Some(open) = &self.0 else { return Ok(()) };
         open.file.sync_data().map_err(Error::file("sync", &open.path))
     }
@@ -146,7 +157,7 @@ impl Board {
     ///
     /// # Errors
     /// A file that can't be written, an image that can't be read.
-    pub fn mistakes(
+    pub(crate) fn mistakes(
         &mut self,
         step: usize,
         setup: &Setup,

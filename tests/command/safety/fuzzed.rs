@@ -10,6 +10,7 @@ use rand::Rng;
 
 use crate::safety::gallery::{PIPELINE, image};
 
+#[expect(unreachable_pub, reason = "the fuzz targets use them from another crate")]
 #[path = "../../../fuzz/src/checks.rs"]
 mod checks;
 

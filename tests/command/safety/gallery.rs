@@ -10,7 +10,7 @@ use image::{Rgb, RgbImage};
 use crate::common::Workshop;
 
 /// Shards of 4 rows, filled in batches of 2: many files, each in several steps.
-pub const PIPELINE: &str = r#"
+pub(crate) const PIPELINE: &str = r#"
 [dataset]
 source = "./images"
 
@@ -38,10 +38,10 @@ lambda = 0.5
 device = "cpu"
 "#;
 
-pub const CLASSES: [&str; 3] = ["angular_leaf_spot", "bean_rust", "healthy"];
+pub(crate) const CLASSES: [&str; 3] = ["angular_leaf_spot", "bean_rust", "healthy"];
 
 /// The image folder and `small.toml`.
-pub fn workshop() -> Workshop {
+pub(crate) fn workshop() -> Workshop {
     let workshop = Workshop::new();
     workshop.file("small.toml", PIPELINE);
     for (split, each) in [("train", 7), ("validation", 3), ("test", 3)] {
@@ -57,14 +57,14 @@ pub fn workshop() -> Workshop {
 }
 
 /// Green, yellower and browner by class, with a stripe that makes each image another one.
-pub fn image(class: u8, index: u8) -> RgbImage {
+pub(crate) fn image(class: u8, index: u8) -> RgbImage {
     RgbImage::from_fn(48, 40, |x, y| {
         if x / 4 == u32::from(index) { Rgb([255, y as u8, 0]) } else { Rgb([60 * class, 150, 40 + class]) }
     })
 }
 
 /// The embedded teacher as files that can be changed, and a pipeline that uses them.
-pub fn teacher_of_files(workshop: &Workshop) {
+pub(crate) fn teacher_of_files(workshop: &Workshop) {
     let embedded = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/teachers/leaves");
     fs::create_dir(workshop.path().join("teacher")).unwrap();
     for name in ["model.onnx", "config.json", "preprocessor_config.json"] {
@@ -75,12 +75,12 @@ pub fn teacher_of_files(workshop: &Workshop) {
 }
 
 /// Starts a command that says nothing.
-pub fn spawn(command: &mut Command) -> Child {
+pub(crate) fn spawn(command: &mut Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// Every file under `folder` and its content, but for those that `skip` names.
-pub fn files(folder: &Path, skip: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn files(folder: &Path, skip: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -97,7 +97,7 @@ pub fn files(folder: &Path, skip: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Fails unless two folders hold the same files with the same bytes, and names the first that differs.
-pub fn assert_same(expected: &BTreeMap<PathBuf, Vec<u8>>, found: &BTreeMap<PathBuf, Vec<u8>>) {
+pub(crate) fn assert_same(expected: &BTreeMap<PathBuf, Vec<u8>>, found: &BTreeMap<PathBuf, Vec<u8>>) {
     let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(expected), names(found));
     for (name, bytes) in expected {

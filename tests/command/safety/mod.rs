@@ -4,7 +4,7 @@ mod bombs;
 mod disk_full;
 mod drift;
 mod fuzzed;
-pub mod gallery;
+pub(crate) mod gallery;
 mod inputs;
 mod killed;
 #[cfg(target_os = "linux")]

@@ -14,11 +14,11 @@ use decant::view::Preprocess;
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub const CLASSES: [&str; 3] = ["angular_leaf_spot", "bean_rust", "healthy"];
+pub(crate) const CLASSES: [&str; 3] = ["angular_leaf_spot", "bean_rust", "healthy"];
 
 /// What a test's cache is made of.
 #[derive(Debug, Clone)]
-pub struct Shape {
+pub(crate) struct Shape {
     pub classes: usize,
     pub splits: Vec<(&'static str, u64)>,
     pub views: u16,
@@ -43,7 +43,7 @@ impl Default for Shape {
 }
 
 impl Shape {
-    pub fn manifest(&self) -> Manifest {
+    pub(crate) fn manifest(&self) -> Manifest {
         let splits = self.splits.iter().map(|&(name, samples)| SplitSize { name: name.to_owned(), samples });
         Manifest::new(
             "leaves",
@@ -61,7 +61,7 @@ impl Shape {
 }
 
 /// The default shape in every encoding but plain float32.
-pub fn encoded() -> Vec<Shape> {
+pub(crate) fn encoded() -> Vec<Shape> {
     let shape = |encoding, zstd| Shape { encoding, zstd, ..Shape::default() };
     vec![
         shape(Encoding::FLOAT32, 3),
@@ -72,13 +72,13 @@ pub fn encoded() -> Vec<Shape> {
     ]
 }
 
-pub fn class_names(count: usize) -> Vec<String> {
+pub(crate) fn class_names(count: usize) -> Vec<String> {
     (0..count)
         .map(|class| CLASSES.get(class).map_or(format!("class {class}"), |name| (*name).to_owned()))
         .collect()
 }
 
-pub fn dataset(classes: Vec<String>, splits: Vec<SplitSize>) -> DatasetIdentity {
+pub(crate) fn dataset(classes: Vec<String>, splits: Vec<SplitSize>) -> DatasetIdentity {
     DatasetIdentity {
         left_out: Vec::new(),
         name: "leaves".to_owned(),
@@ -89,7 +89,7 @@ pub fn dataset(classes: Vec<String>, splits: Vec<SplitSize>) -> DatasetIdentity 
     }
 }
 
-pub fn view(views: u16) -> ViewIdentity {
+pub(crate) fn view(views: u16) -> ViewIdentity {
     let resize = Preprocess::for_student(32, [0.5; 3], [0.5; 3]).resize();
     ViewIdentity::new(
         views,
@@ -98,11 +98,11 @@ pub fn view(views: u16) -> ViewIdentity {
     )
 }
 
-pub fn path(split: &str, sample: u64) -> String {
+pub(crate) fn path(split: &str, sample: u64) -> String {
     format!("{split}/{sample}.jpg")
 }
 
-pub fn teacher() -> TeacherIdentity {
+pub(crate) fn teacher() -> TeacherIdentity {
     TeacherIdentity {
         name: "vit".to_owned(),
         fingerprint: Digest::of(b"teacher"),
@@ -114,22 +114,22 @@ pub fn teacher() -> TeacherIdentity {
 }
 
 /// The logits of one row: distinct, of both signs, not round.
-pub fn logits(split: &str, sample: u64, view: u16, classes: usize) -> Vec<f32> {
+pub(crate) fn logits(split: &str, sample: u64, view: u16, classes: usize) -> Vec<f32> {
     let seed = [split.as_bytes(), &sample.to_le_bytes(), &view.to_le_bytes()].concat();
     let mut bytes = vec![0; classes * 2];
     blake3::Hasher::new().update(&seed).finalize_xof().fill(&mut bytes);
     bytes.chunks_exact(2).map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]])) / 4096.1).collect()
 }
 
-pub fn label(sample: u64, classes: usize) -> i32 {
+pub(crate) fn label(sample: u64, classes: usize) -> i32 {
     if sample % 5 == 4 { -1 } else { (sample % classes as u64) as i32 }
 }
 
-pub fn crop(sample: u64, view: u16) -> [f32; 4] {
+pub(crate) fn crop(sample: u64, view: u16) -> [f32; 4] {
     [sample as f32 + 0.25, f32::from(view) - 0.5, 100.5, 50.0]
 }
 
-pub fn write_shard(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> store::ShardRecord {
+pub(crate) fn write_shard(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> store::ShardRecord {
     let mut writer = ShardWriter::create(dir, manifest, spec);
     for row in 0..spec.rows {
         let (sample, view) = spec.identity(row);
@@ -152,7 +152,7 @@ pub fn write_shard(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> store::
 }
 
 /// A complete cache of `shape` in a folder of its own.
-pub fn cache_of(shape: &Shape) -> (TempDir, PathBuf, Manifest) {
+pub(crate) fn cache_of(shape: &Shape) -> (TempDir, PathBuf, Manifest) {
     let root = tempfile::tempdir().unwrap();
     let (dir, manifest) = store::create_or_open(root.path(), &shape.manifest()).unwrap();
     for spec in manifest.shards() {
@@ -162,12 +162,12 @@ pub fn cache_of(shape: &Shape) -> (TempDir, PathBuf, Manifest) {
     (root, dir, manifest)
 }
 
-pub fn cache() -> (TempDir, PathBuf, Manifest) {
+pub(crate) fn cache() -> (TempDir, PathBuf, Manifest) {
     cache_of(&Shape::default())
 }
 
 /// Opens, checks and reads everything, as training would.
-pub fn read_all(dir: &Path) -> Result<(), store::Error> {
+pub(crate) fn read_all(dir: &Path) -> Result<(), store::Error> {
     let cache = store::Cache::open(dir)?;
     cache.check_content()?;
     for split in &cache.manifest().dataset.splits {
@@ -183,21 +183,21 @@ pub fn read_all(dir: &Path) -> Result<(), store::Error> {
 }
 
 /// Seals `value` as the format's specification says, with nothing of the store's own code.
-pub fn seal(value: &Value) -> Vec<u8> {
+pub(crate) fn seal(value: &Value) -> Vec<u8> {
     let text = serde_json::to_string_pretty(value).unwrap();
     let content = text.strip_suffix("\n}").unwrap();
     format!("{content},\n  \"checksum\": \"{}\"\n}}\n", Digest::of(content.as_bytes())).into_bytes()
 }
 
 /// Reads a sealed file without its seal.
-pub fn unsealed(path: &Path) -> Value {
+pub(crate) fn unsealed(path: &Path) -> Value {
     let mut value: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     value.as_object_mut().unwrap().remove("checksum").unwrap();
     value
 }
 
 /// Writes `bytes` as a shard, then forges its record and `complete.json` so that every digest agrees.
-pub fn forge_shard(dir: &Path, manifest: &Manifest, number: usize, bytes: &[u8]) {
+pub(crate) fn forge_shard(dir: &Path, manifest: &Manifest, number: usize, bytes: &[u8]) {
     let spec = &manifest.shards()[number];
     overwrite(&dir.join(&spec.path), bytes);
     let record_path = dir.join(spec.record_path());
@@ -227,14 +227,14 @@ fn overwrite(path: &Path, bytes: &[u8]) {
 }
 
 /// The footer of a parquet file: metadata, length, magic; nothing where the length makes no sense.
-pub fn footer(bytes: &[u8]) -> &[u8] {
+pub(crate) fn footer(bytes: &[u8]) -> &[u8] {
     let end = bytes.len() - 8;
     let length = u32::from_le_bytes(bytes[end..end + 4].try_into().unwrap()) as usize;
     end.checked_sub(length).map_or(&[], |start| &bytes[start..])
 }
 
 /// Every file of a folder and its split folders: its name and content.
-pub fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub(crate) fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

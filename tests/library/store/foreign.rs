@@ -30,7 +30,7 @@ fn first_shard(dir: &std::path::Path, manifest: &Manifest) -> (RecordBatch, Vec<
     (builder.build().unwrap().next().unwrap().unwrap(), key_values)
 }
 
-pub fn write(
+pub(crate) fn write(
     batch: &RecordBatch,
     key_values: Vec<KeyValue>,
     adjust: impl Fn(WriterPropertiesBuilder) -> WriterPropertiesBuilder,
@@ -62,7 +62,7 @@ fn read_written(adjust: impl Fn(WriterPropertiesBuilder) -> WriterPropertiesBuil
     read_all(&dir)
 }
 
-pub fn with_column(batch: &RecordBatch, index: usize, array: ArrayRef) -> RecordBatch {
+pub(crate) fn with_column(batch: &RecordBatch, index: usize, array: ArrayRef) -> RecordBatch {
     let mut columns = batch.columns().to_vec();
     let mut fields: Vec<Field> = batch.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
     fields[index] = Field::new(fields[index].name(), array.data_type().clone(), array.null_count() > 0);
@@ -81,7 +81,7 @@ fn list(values: Vec<f32>, lengths: &[usize], nulls: Option<NullBuffer>) -> Array
 }
 
 /// Lists of these lengths, without nulls.
-pub fn list_of(values: ArrayRef, lengths: &[usize]) -> ArrayRef {
+pub(crate) fn list_of(values: ArrayRef, lengths: &[usize]) -> ArrayRef {
     let element = Arc::new(Field::new("element", values.data_type().clone(), false));
     let offsets = OffsetBuffer::from_lengths(lengths.iter().copied());
     Arc::new(ListArray::new(element, offsets, values, None))

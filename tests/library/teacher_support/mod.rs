@@ -9,15 +9,15 @@ use decant::support::hash::{Digest, FieldHasher};
 use decant::teacher::{Description, Error, Teacher};
 use decant::view::Preprocess;
 
-pub const CLASSES: [&str; 3] = ["angular_leaf_spot", "bean_rust", "healthy"];
+pub(crate) const CLASSES: [&str; 3] = ["angular_leaf_spot", "bean_rust", "healthy"];
 
 /// Where the small exported teachers lie.
-pub fn golden(name: &str) -> PathBuf {
+pub(crate) fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/teacher").join(name)
 }
 
 /// A `[teacher]` section that runs `model` on the CPU.
-pub fn on_cpu(model: &Path) -> config::Teacher {
+pub(crate) fn on_cpu(model: &Path) -> config::Teacher {
     config::Teacher {
         model: model.display().to_string(),
         device: config::TeacherDevice::CPU.into(),
@@ -27,7 +27,7 @@ pub fn on_cpu(model: &Path) -> config::Teacher {
 }
 
 /// A copy of a golden teacher that a test may damage.
-pub fn copy_of(name: &str) -> tempfile::TempDir {
+pub(crate) fn copy_of(name: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(golden(name)).unwrap() {
         let path = entry.unwrap().path();
@@ -37,7 +37,7 @@ pub fn copy_of(name: &str) -> tempfile::TempDir {
 }
 
 /// A teacher without ONNX Runtime: class `c` is the gray level that [`level_of`] gives, by name.
-pub struct GrayTeacher {
+pub(crate) struct GrayTeacher {
     pub classes: Vec<String>,
     pub preprocess: Preprocess,
     /// Whether it fails on an image of such a gray level.
@@ -45,7 +45,7 @@ pub struct GrayTeacher {
 }
 
 impl GrayTeacher {
-    pub fn new(classes: &[&str]) -> Self {
+    pub(crate) fn new(classes: &[&str]) -> Self {
         Self {
             classes: classes.iter().map(ToString::to_string).collect(),
             preprocess: Preprocess::for_student(8, [0.0; 3], [1.0; 3]),
@@ -55,7 +55,7 @@ impl GrayTeacher {
 }
 
 /// The gray level, 0 to 1, of the images of a class.
-pub fn level_of(class: &str) -> f32 {
+pub(crate) fn level_of(class: &str) -> f32 {
     let index = CLASSES.iter().position(|name| *name == class).unwrap();
     0.2 + 0.3 * index as f32
 }

@@ -24,7 +24,7 @@ pub(super) struct Head<'a> {
 
 impl<'a> Head<'a> {
     /// Reads the segments, passing over bytes that belong to none.
-    pub fn read(bytes: &'a [u8]) -> Result<Self, Error> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Error> {
         let mut head = Head {
             width: 0,
             height: 0,
@@ -110,7 +110,7 @@ impl<'a> Head<'a> {
     }
 
     /// The file without bytes and restart markers between the segments, where there are such: libjpeg passes over them.
-    pub fn without_stray_bytes(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn without_stray_bytes(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let length: usize = self.segments.iter().map(|(start, end)| end - start).sum();
         if length == self.data {
             return None;

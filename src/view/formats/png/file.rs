@@ -21,7 +21,7 @@ pub(super) struct Metadata {
 }
 
 impl Metadata {
-    pub fn exif(&self) -> Option<Vec<u8>> {
+    pub(crate) fn exif(&self) -> Option<Vec<u8>> {
         if self.exif.is_some() {
             return self.exif.clone();
         }
@@ -52,7 +52,7 @@ pub(super) struct File<'a> {
 
 impl<'a> File<'a> {
     /// A file behind its signature.
-    pub fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 8, header: None, palette: Vec::new(), metadata: Metadata::default() }
     }
 
@@ -77,7 +77,7 @@ impl<'a> File<'a> {
     }
 
     /// Reads up to the image data, and gives the length of their first chunk.
-    pub fn read_to_data(&mut self) -> Result<usize, Error> {
+    pub(crate) fn read_to_data(&mut self) -> Result<usize, Error> {
         loop {
             let (name, length) = self.next()?;
             match &name {
@@ -97,7 +97,7 @@ impl<'a> File<'a> {
 
     /// The chunks of image data from the current one on, `first` bytes long: all that follow each other without another
     /// between them. Only the last can be cut off, and then gets a length that fits.
-    pub fn data(&mut self, first: usize) -> Cow<'a, [u8]> {
+    pub(crate) fn data(&mut self, first: usize) -> Cow<'a, [u8]> {
         let start = self.at - 8;
         let mut length = first;
         loop {
@@ -125,7 +125,7 @@ impl<'a> File<'a> {
     }
 
     /// Reads what follows the image data; a chunk without a name ends the file.
-    pub fn read_rest(&mut self) -> Result<(), Error> {
+    pub(crate) fn read_rest(&mut self) -> Result<(), Error> {
         loop {
             self.at += 4;
             let Ok((name, length)) = self.next() else { return Ok(()) };

@@ -10,7 +10,7 @@ pub(super) struct Slices<'a> {
 }
 
 impl<'a> Slices<'a> {
-    pub fn new(slices: [&'a [u8]; 3]) -> Self {
+    pub(crate) fn new(slices: [&'a [u8]; 3]) -> Self {
         Self { slices, at: (0, 0) }
     }
 }

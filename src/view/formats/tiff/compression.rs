@@ -21,7 +21,7 @@ pub(super) enum Compression {
 }
 
 impl Compression {
-    pub fn of(number: u64) -> Result<Self, Error> {
+    pub(crate) fn of(number: u64) -> Result<Self, Error> {
         Ok(match number {
             1 => Self::None,
             4 => Self::Fax4,
@@ -39,7 +39,13 @@ impl Compression {
     }
 
     /// The `length` bytes of `rows` rows, `width` pixels each.
-    pub fn undo(self, data: &[u8], length: usize, width: usize, rows: usize) -> Result<Vec<u8>, Error> {
+    pub(crate) fn undo(
+        self,
+        data: &[u8],
+        length: usize,
+        width: usize,
+        rows: usize,
+    ) -> Result<Vec<u8>, Error> {
         match self {
             Self::None | Self::Jpeg => {
                 data.get(..length).map(<[u8]>::to_vec).ok_or_else(|| truncated(FORMAT))

@@ -9,28 +9,28 @@ use crate::view::formats::{damaged, truncated};
 
 /// The tags that matter for pixels.
 pub(super) mod tag {
-    pub const WIDTH: u16 = 256;
-    pub const HEIGHT: u16 = 257;
-    pub const BITS: u16 = 258;
-    pub const COMPRESSION: u16 = 259;
-    pub const PHOTOMETRIC: u16 = 262;
-    pub const FILL_ORDER: u16 = 266;
-    pub const STRIP_OFFSETS: u16 = 273;
-    pub const ORIENTATION: u16 = 274;
-    pub const SAMPLES: u16 = 277;
-    pub const ROWS_PER_STRIP: u16 = 278;
-    pub const STRIP_LENGTHS: u16 = 279;
-    pub const PLANAR: u16 = 284;
-    pub const PREDICTOR: u16 = 317;
-    pub const COLOUR_MAP: u16 = 320;
-    pub const TILE_WIDTH: u16 = 322;
-    pub const TILE_HEIGHT: u16 = 323;
-    pub const TILE_OFFSETS: u16 = 324;
-    pub const TILE_LENGTHS: u16 = 325;
-    pub const EXTRA_SAMPLES: u16 = 338;
-    pub const SAMPLE_FORMAT: u16 = 339;
-    pub const JPEG_TABLES: u16 = 347;
-    pub const XMP: u16 = 700;
+    pub(crate) const WIDTH: u16 = 256;
+    pub(crate) const HEIGHT: u16 = 257;
+    pub(crate) const BITS: u16 = 258;
+    pub(crate) const COMPRESSION: u16 = 259;
+    pub(crate) const PHOTOMETRIC: u16 = 262;
+    pub(crate) const FILL_ORDER: u16 = 266;
+    pub(crate) const STRIP_OFFSETS: u16 = 273;
+    pub(crate) const ORIENTATION: u16 = 274;
+    pub(crate) const SAMPLES: u16 = 277;
+    pub(crate) const ROWS_PER_STRIP: u16 = 278;
+    pub(crate) const STRIP_LENGTHS: u16 = 279;
+    pub(crate) const PLANAR: u16 = 284;
+    pub(crate) const PREDICTOR: u16 = 317;
+    pub(crate) const COLOUR_MAP: u16 = 320;
+    pub(crate) const TILE_WIDTH: u16 = 322;
+    pub(crate) const TILE_HEIGHT: u16 = 323;
+    pub(crate) const TILE_OFFSETS: u16 = 324;
+    pub(crate) const TILE_LENGTHS: u16 = 325;
+    pub(crate) const EXTRA_SAMPLES: u16 = 338;
+    pub(crate) const SAMPLE_FORMAT: u16 = 339;
+    pub(crate) const JPEG_TABLES: u16 = 347;
+    pub(crate) const XMP: u16 = 700;
 }
 
 /// Tags with the bytes of their values.
@@ -41,7 +41,7 @@ pub(super) struct Directory<'a> {
 
 impl<'a> Directory<'a> {
     /// Reads the directory as far as it goes; a value outside of the file ends it.
-    pub fn read(bytes: &'a [u8]) -> Result<Self, Error> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Error> {
         let big = bytes.get(2..4).is_some_and(|magic| magic.contains(&b'+'));
         let order = if bytes.starts_with(b"II") { ByteOrder::Little } else { ByteOrder::Big };
         let number = |at: usize, wide: bool| {
@@ -86,12 +86,12 @@ impl<'a> Directory<'a> {
     }
 
     /// The bytes of a tag's value.
-    pub fn bytes(&self, tag: u16) -> Option<&'a [u8]> {
+    pub(crate) fn bytes(&self, tag: u16) -> Option<&'a [u8]> {
         self.entries.get(&tag).map(|(_, data)| *data)
     }
 
     /// A tag's values, whole numbers that are not negative.
-    pub fn numbers(&self, tag: u16) -> Option<Vec<u64>> {
+    pub(crate) fn numbers(&self, tag: u16) -> Option<Vec<u64>> {
         let (kind, data) = *self.entries.get(&tag)?;
         let unit = unit_size(kind)? as usize;
         let number = |value: &[u8]| match kind {
@@ -105,7 +105,7 @@ impl<'a> Directory<'a> {
     }
 
     /// A tag's first value.
-    pub fn number(&self, tag: u16) -> Option<u64> {
+    pub(crate) fn number(&self, tag: u16) -> Option<u64> {
         self.numbers(tag)?.first().copied()
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct Samples {
 impl Samples {
     /// # Errors
     /// A layout that Pillow does not know.
-    pub fn of(directory: &Directory, jpeg: bool, planar: bool) -> Result<Self, Error> {
+    pub(crate) fn of(directory: &Directory, jpeg: bool, planar: bool) -> Result<Self, Error> {
         let photometric = directory.number(tag::PHOTOMETRIC).unwrap_or(0);
         let mut bits = directory.numbers(tag::BITS).unwrap_or_else(|| vec![1]);
         let mut extra = directory.numbers(tag::EXTRA_SAMPLES).unwrap_or_default();
@@ -116,7 +116,7 @@ impl Samples {
     }
 
     /// Writes a row of samples as RGB.
-    pub fn convert(&self, row: &[u8], out: &mut [u8]) {
+    pub(crate) fn convert(&self, row: &[u8], out: &mut [u8]) {
         let size = self.count * self.bits.div_ceil(8);
         let pixels = row.chunks_exact(size);
         let high = usize::from(self.bits == 16 && self.order == ByteOrder::Little);
