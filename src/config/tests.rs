@@ -165,7 +165,7 @@ fn a_bare_model_is_described_in_the_file() {
     for (sets, reason) in [
         (&["teacher.crop-pct=0.9"][..], "a square with teacher.crop-pct"),
         (&["teacher.model=embedded:leaves", "teacher.std=[1, 1, 1]"], "which knows it"),
-        (&["teacher.std=[0, 1, 1]"], "a list of 3 numbers, each above 0"),
+        (&["teacher.std=[0, 1, 1]"], "a list of 3 numbers, each from 0.001"),
         (&["teacher.image-size=0"], "a number of pixels from 1 to 4096"),
         (&["teacher.image-size=big"], "expected a number of pixels from 1 to 4096, or [height, width]"),
         (&["teacher.classes=[]"], "at least one name"),
