@@ -102,8 +102,9 @@ pub fn run_all(
     )?;
     // A teacher that is refused leaves no folder behind.
     let is_begun = settings.cache.dir.join(manifest.folder_name()).exists();
+    let mut warning = None;
     if !is_begun {
-        probe::check(&mut *teachers[0], call_size, dataset, settings)?;
+        warning = probe::check(&mut *teachers[0], call_size, dataset, settings)?;
     }
     let site = CacheBuilder::create_or_open(&settings.cache.dir, &manifest, settings.context)?;
 
@@ -115,7 +116,7 @@ pub fn run_all(
 
     let rows: u64 = known.tasks.iter().map(|task| task.asked() as u64).sum();
     if rows > 0 && is_begun {
-        probe::check(&mut *teachers[0], call_size, dataset, settings)?;
+        warning = probe::check(&mut *teachers[0], call_size, dataset, settings)?;
     }
     let teacher = &*teachers[0];
     let mut progress = settings.context.progress("teacher", rows, "images");
@@ -149,7 +150,7 @@ pub fn run_all(
         seconds,
         images_per_second,
         notes: Vec::new(),
-        warnings: Vec::new(),
+        warnings: warning.into_iter().collect(),
     };
     summary.judge(dataset, &classes, &order);
     Ok(summary)

@@ -15,7 +15,8 @@ const ELSEWHERE: f32 = 1e-2;
 const SUM: f32 = 1e-3;
 
 /// Gives the teacher one image on its own, its batch filled up with copies, and among different others in several positions: first
-/// images of noise, then images of the dataset, since a teacher may be steady on the one kind only.
+/// images of noise, then images of the dataset, since a teacher may be steady on the one kind only. Gives a warning about outputs that
+/// are hardly logits.
 ///
 /// # Errors
 /// [`Error::RowsDiffer`], [`Error::Probabilities`]. What the teacher itself fails with is left to the run, and so is an image that can't be
@@ -25,14 +26,21 @@ pub(super) fn check(
     batch_size: usize,
     dataset: &Dataset,
     settings: &Settings,
-) -> Result<(), Error> {
+) -> Result<Option<String>, Error> {
     let made = noise(teacher);
     let made: Vec<&[f32]> = made.chunks_exact(made.len() / PROBES).collect();
     check_images(teacher, &made, PROBES / 2, batch_size)?;
     let recipe = Recipe::new(dataset, teacher.preprocess(), settings);
     let real = real_images(dataset, &recipe, batch_size.clamp(2, PROBES));
     let real: Vec<&[f32]> = real.iter().map(Vec::as_slice).collect();
-    if real.is_empty() { Ok(()) } else { check_images(teacher, &real, 0, batch_size) }
+    if real.is_empty() || !check_images(teacher, &real, 0, batch_size)? {
+        return Ok(None);
+    }
+    let model = teacher.describe().model;
+    Ok(Some(format!(
+        "the teacher {model} gives values from 0 to 1 only, as a Sigmoid does, expected logits: targets softened from them are nearly the \
+         same for all classes; export it without the Sigmoid at its end"
+    )))
 }
 
 /// The plain view of the first image and of others from the whole of the first split, as the teacher takes them.
@@ -50,12 +58,13 @@ fn real_images(dataset: &Dataset, recipe: &Recipe, count: usize) -> Vec<Vec<f32>
     (0..count.min(images)).filter_map(|index| prepared(index * images / count.min(images)).ok()).collect()
 }
 
+/// Whether every value that the teacher gives for these images is from 0 to 1.
 fn check_images(
     teacher: &mut dyn Teacher,
     images: &[&[f32]],
     probe: usize,
     batch_size: usize,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let mut batches = vec![vec![probe; batch_size]];
     for position in [0, batch_size / 2, batch_size - 1] {
         // A single image has no others; it is asked for again.
@@ -68,7 +77,7 @@ fn check_images(
     let mut rows: Vec<(bool, Vec<f32>)> = Vec::new();
     for batch in &batches {
         let pixels: Vec<f32> = batch.iter().flat_map(|&index| images[index]).copied().collect();
-        let Ok(logits) = teacher.logits(&pixels, batch_size) else { return Ok(()) };
+        let Ok(logits) = teacher.logits(&pixels, batch_size) else { return Ok(false) };
         let of_batch = batch.iter().zip(logits.chunks_exact(classes));
         rows.extend(of_batch.map(|(&index, row)| (index == probe, row.to_vec())));
     }
@@ -88,7 +97,7 @@ fn check_images(
         let device = format!("{device} in {precision}");
         return Err(Error::RowsDiffer { model, difference, largest, allowed, device });
     }
-    Ok(())
+    Ok(rows.iter().flat_map(|(_, row)| row).all(|value| (0.0..=1.0).contains(value)))
 }
 
 fn are_probabilities(row: &[f32]) -> bool {

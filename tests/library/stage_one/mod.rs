@@ -123,6 +123,7 @@ struct Counting {
     /// Added to each logit, times the mean of the batch.
     of_neighbours: f32,
     softmax: bool,
+    sigmoid: bool,
     calls: usize,
     /// Added to each logit, times the number of the call.
     of_call: f32,
@@ -139,6 +140,7 @@ impl Counting {
             images: 0,
             of_neighbours: 0.0,
             softmax: false,
+            sigmoid: false,
             calls: 0,
             of_call: 0.0,
             only_if_flat: false,
@@ -173,6 +175,9 @@ impl Teacher for Counting {
             for (at, logit) in logits.iter_mut().enumerate() {
                 *logit = rows[at % batch * CLASSES.len() + at / batch];
             }
+        }
+        if self.sigmoid {
+            logits.iter_mut().for_each(|logit| *logit = 1.0 / (1.0 + (-*logit).exp()));
         }
         if self.softmax {
             for row in logits.chunks_mut(CLASSES.len()) {

@@ -63,6 +63,19 @@ fn a_teacher_of_probabilities_is_refused() {
 }
 
 #[test]
+fn a_teacher_of_sigmoids_is_warned_about() {
+    let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
+    let warnings = |sigmoid: bool| {
+        let mut teacher = Counting { sigmoid, ..Counting::new() };
+        let cache = cache_in(&root.path().join(sigmoid.to_string()));
+        run(&images.open(), &mut teacher, &cache).unwrap().warnings
+    };
+    let of_sigmoids = |warning: &String| warning.contains("values from 0 to 1 only, as a Sigmoid does");
+    assert!(warnings(true).iter().any(of_sigmoids));
+    assert!(!warnings(false).iter().any(of_sigmoids));
+}
+
+#[test]
 fn an_image_on_which_the_teacher_fails_is_named() {
     let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
     let white = images.path("train/bean_rust/3.png");
