@@ -116,14 +116,20 @@ fn files_of(dir: &Path) -> BTreeMap<PathBuf, Digest> {
     files
 }
 
+/// The layer at a model's end.
+enum End {
+    Logits,
+    Softmax,
+    Sigmoid,
+}
+
 /// Counts the images that it is given.
 struct Counting {
     teacher: GrayTeacher,
     images: usize,
     /// Added to each logit, times the mean of the batch.
     of_neighbours: f32,
-    softmax: bool,
-    sigmoid: bool,
+    end: End,
     calls: usize,
     /// Added to each logit, times the number of the call.
     of_call: f32,
@@ -139,8 +145,7 @@ impl Counting {
             teacher: GrayTeacher::new(&CLASSES),
             images: 0,
             of_neighbours: 0.0,
-            softmax: false,
-            sigmoid: false,
+            end: End::Logits,
             calls: 0,
             of_call: 0.0,
             only_if_flat: false,
@@ -176,15 +181,14 @@ impl Teacher for Counting {
                 *logit = rows[at % batch * CLASSES.len() + at / batch];
             }
         }
-        if self.sigmoid {
-            logits.iter_mut().for_each(|logit| *logit = 1.0 / (1.0 + (-*logit).exp()));
-        }
-        if self.softmax {
-            for row in logits.chunks_mut(CLASSES.len()) {
-                let sum: f32 = row.iter().map(|logit| logit.exp()).sum();
-                for logit in row.iter_mut() {
-                    *logit = logit.exp() / sum;
-                }
+        for row in logits.chunks_mut(CLASSES.len()) {
+            let sum: f32 = row.iter().map(|logit| logit.exp()).sum();
+            for logit in row.iter_mut() {
+                *logit = match self.end {
+                    End::Logits => *logit,
+                    End::Softmax => logit.exp() / sum,
+                    End::Sigmoid => 1.0 / (1.0 + (-*logit).exp()),
+                };
             }
         }
         Ok(logits)

@@ -10,7 +10,7 @@ use decant::teacher::Teacher;
 use decant::{config, stage_one};
 use image::{Rgb, RgbImage};
 
-use super::{BATCH, Counting, Images, PROBED, cache_in, run};
+use super::{BATCH, Counting, End, Images, PROBED, cache_in, run};
 use crate::teacher_support::{CLASSES, GrayTeacher};
 
 #[test]
@@ -55,7 +55,7 @@ fn an_output_of_classes_by_batch_is_refused_where_its_shape_does_not_show_it() {
 #[test]
 fn a_teacher_of_probabilities_is_refused() {
     let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
-    let mut teacher = Counting { softmax: true, ..Counting::new() };
+    let mut teacher = Counting { end: End::Softmax, ..Counting::new() };
     let message = run(&images.open(), &mut teacher, &cache_in(root.path())).unwrap_err();
     assert!(message.contains("gives probabilities, expected logits"), "{message}");
     assert!(message.contains("teacher.outputs = \"probabilities\""), "{message}");
@@ -65,14 +65,13 @@ fn a_teacher_of_probabilities_is_refused() {
 #[test]
 fn a_teacher_of_sigmoids_is_warned_about() {
     let (images, root) = (Images::new(), tempfile::tempdir().unwrap());
-    let warnings = |sigmoid: bool| {
-        let mut teacher = Counting { sigmoid, ..Counting::new() };
-        let cache = cache_in(&root.path().join(sigmoid.to_string()));
-        run(&images.open(), &mut teacher, &cache).unwrap().warnings
+    let warnings = |name: &str, end: End| {
+        let mut teacher = Counting { end, ..Counting::new() };
+        run(&images.open(), &mut teacher, &cache_in(&root.path().join(name))).unwrap().warnings
     };
     let of_sigmoids = |warning: &String| warning.contains("values from 0 to 1 only, as a Sigmoid does");
-    assert!(warnings(true).iter().any(of_sigmoids));
-    assert!(!warnings(false).iter().any(of_sigmoids));
+    assert!(warnings("sigmoid", End::Sigmoid).iter().any(of_sigmoids));
+    assert!(!warnings("logits", End::Logits).iter().any(of_sigmoids));
 }
 
 #[test]
