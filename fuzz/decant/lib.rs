@@ -1,6 +1,6 @@
 //! The fuzzed modules of decant.
 
-#![allow(dead_code, reason = "the modules that use the rest are not here")]
+#![allow(dead_code, unused_imports, reason = "the modules that use the rest are not here")]
 
 #[path = "../../src/config/mod.rs"]
 pub mod config;
