@@ -27,7 +27,7 @@ pub(crate) struct ClassMeasures {
     pub precision: Option<f64>,
     /// Share of the images of this class that are taken for it; nothing where there are none.
     pub recall: Option<f64>,
-    /// The harmonic mean of the two; nothing for a class of which there is no image and for which none is taken.
+    /// The harmonic mean of the two; nothing for a class that no image has and that none is taken for.
     pub f1: Option<f64>,
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn paired(a: &[f64], b: &[f64]) -> Option<Paired> {
     let (mean, deviation) = mean_and_deviation(&differences);
     let pairs = differences.len();
     let student = StudentsT::new(0.0, 1.0, (pairs - 1) as f64).expect("one degree of freedom at least");
-    // What differs by the rounding of binary fractions alone does not differ.
+    // A spread that only the rounding of binary fractions makes is none.
     let largest = a.iter().chain(b).fold(0.0, |largest: f64, value| largest.max(value.abs()));
     let deviation = if deviation > 1e-12 * largest { deviation } else { 0.0 };
     let error = deviation / (pairs as f64).sqrt();

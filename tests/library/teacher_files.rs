@@ -165,7 +165,7 @@ fn a_timm_model_is_described_by_its_pretrained_cfg() {
     let mut teacher = OnnxTeacher::open(&on_cpu(timm.path())).unwrap();
     assert_eq!(teacher.logits(&vec![0.5; 3 * 32 * 32], 1).unwrap().len(), 3);
 
-    let nameless = TIMM_CONFIG.replace("label_names", "labels_of_nobody");
+    let nameless = TIMM_CONFIG.replace("label_names", "other_labels");
     let timm = folder(&[("config.json", &nameless)]);
     let message = message(&on_cpu(timm.path()));
     assert!(message.contains("has no id2label, label2id or label_names"), "{message}");

@@ -10,7 +10,7 @@ use crate::store::{Cache, SplitRows};
 use crate::support::confusion::Confusion;
 use crate::train::metrics::{Meter, Metrics, argmax};
 
-/// The keys of a split, of which exactly one is given.
+/// The keys of a split; exactly one is given.
 const ANSWERS: [&str; 3] = ["accuracy", "predictions", "logits"];
 
 /// The measures of one split, from whichever of the three forms the file has.
@@ -127,7 +127,7 @@ impl CachedSplit {
     }
 }
 
-/// Measures of which the file says nothing.
+/// Measures that the file does not state.
 fn unknown() -> Metrics {
     Metrics { teacher_agreement: f64::NAN, teacher_kl: f64::NAN, ..Metrics::default() }
 }

@@ -22,7 +22,7 @@ use wanted::Wanted;
 /// The largest file that is read, in bytes: logits of a test split of ImageNet's size.
 const LIMIT: u64 = 1 << 30;
 
-/// Why a file is not imported.
+/// An error of importing a run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ImportError {
     /// The file can't be read.

@@ -192,7 +192,7 @@ fn the_first_bad_image_ends_the_run_after_all_rows_before_its_batch() {
 }
 
 #[test]
-fn the_run_ends_when_nobody_asks_for_answers_any_more() {
+fn the_run_ends_when_no_more_answers_are_asked_for() {
     let (shards, prepare) = (shards(5000, 1), Fake::default());
     let mut teacher = Echo::new(|_| {});
     let first = pipeline(&shards, &prepare).run(&mut [&mut teacher], Answers::next).unwrap();

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use crate::common::{TINY, Workshop};
 
-/// A user of whom nothing else runs, so that a limit of processes counts these only.
-const NOBODY: &str = "--reuid=61234";
+/// A user that runs nothing else, so that a limit of processes counts these only.
+const IDLE_USER: &str = "--reuid=61234";
 
 #[test]
 fn a_full_standard_output_is_an_error_also_of_help() {
@@ -31,7 +31,7 @@ fn with_threads(workshop: &Workshop, threads: usize, args: &[&str]) -> Option<(i
     let limit = format!("--nproc={threads}");
     let limited = || {
         let mut command = Command::new("setpriv");
-        command.args([NOBODY, "--clear-groups", "prlimit", &limit]).current_dir(workshop.path());
+        command.args([IDLE_USER, "--clear-groups", "prlimit", &limit]).current_dir(workshop.path());
         command
     };
     let binary = env!("CARGO_BIN_EXE_decant");
