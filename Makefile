@@ -96,7 +96,7 @@ lint:                ## Formatting, clippy, the CUDA and object store builds, an
 	cargo clippy --locked --all-targets -- -D warnings
 	DOCS_RS=1 cargo check --locked --features cuda,object-store
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
-	cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
 
 # Needs a nightly toolchain (rustup toolchain install nightly), cargo-fuzz (cargo install cargo-fuzz --locked) and a C++ compiler.
 # Images and resizing run under AddressSanitizer: the JPEG decoder and the vector loops are unsafe inside. In the others what goes wrong panics.

@@ -41,7 +41,7 @@ STYLE = """
 
 
 def main():
-    figures = {"labels.svg": labels(), **online()}
+    figures = {"labels.svg": labels(), **initial_weights(), **online()}
     stale = []
     for name, text in figures.items():
         path = IMAGES / name
@@ -121,6 +121,43 @@ def labels():
         drawing.text(centre, drawing.height - 38, words)
         drawing.text(centre, drawing.height - 20, images, name="small")
     return drawing.svg()
+
+
+def initial_weights():
+    """Validation accuracy by epoch from two kinds of initial weights: the mean over seeds, and each seed."""
+    path = EVIDENCE / "initial-weights.csv"
+    if not path.exists():
+        return {}
+    curves = {}
+    with open(path) as file:
+        for row in csv.DictReader(file):
+            seeds = curves.setdefault(row["student.initializer"], {})
+            seeds.setdefault(row["train.seed"], []).append(100 * float(row["validation_accuracy"]))
+    epochs = len(next(iter(curves["kaiming"].values())))
+    top = 10 * math.ceil(max(max(map(max, seeds.values())) for seeds in curves.values()) / 10)
+    drawing = Drawing(640, 340, "Validation accuracy by epoch from two kinds of initial weights")
+    left, right, above, below = 60, 20, 78, 52
+    x = lambda epoch: left + 10 + (drawing.width - left - right - 20) * (epoch - 1) / (epochs - 1)
+    y = lambda value: above + (drawing.height - above - below) * (1 - value / top)
+    drawing.text(20, 26, "Ten ImageNet classes, labels only, from random weights", "start", "title")
+    for at, name, words in [(26, "taught", "kaiming, the default"), (200, "labels", "transformers, normal with deviation 0.02")]:
+        drawing.dot(at, 50, name)
+        drawing.text(at + 11, 54.5, words, "start")
+    for value in range(0, top + 1, 20 if top > 60 else 10):
+        drawing.line(left, y(value), drawing.width - right, y(value), "grid")
+        drawing.text(left - 8, y(value) + 4, f"{value} %", "end", "small")
+    for epoch in range(1, epochs + 1):
+        drawing.text(x(epoch), drawing.height - 28, str(epoch), name="small")
+    drawing.text(left + (drawing.width - left - right) / 2, drawing.height - 8, "epoch", name="small")
+    for initializer, name in [("transformers", "labels"), ("kaiming", "taught")]:
+        seeds = curves[initializer].values()
+        means = [statistics.mean(values) for values in zip(*seeds)]
+        for epoch in range(1, epochs):
+            drawing.line(x(epoch), y(means[epoch - 1]), x(epoch + 1), y(means[epoch]), f"mean {name}")
+        for values in seeds:
+            for epoch, value in enumerate(values, 1):
+                drawing.dot(x(epoch), y(value), f"dot {name}", 4)
+    return {"initial-weights.svg": drawing.svg()}
 
 
 def online():

@@ -306,33 +306,28 @@ fn python(script: &str, args: &[&str], input: &[u8]) {
 #[ignore = "needs a Python with tests/interop/requirements-models.txt, named by PYTHON; `make interop` runs it"]
 fn onnx_and_transformers_open_what_was_exported() {
     let (workshop, run) = trained();
-    workshop.done(&["export", "--run", &run, "--to", "hf"]);
-    workshop.done(&["export", "--run", &run, "--to", "onnx"]);
-    let png = workshop.path().join("png");
-    fs::create_dir(&png).unwrap();
-    for (index, path) in fs::read_dir(workshop.path().join("leaves/train/bean_rust")).unwrap().enumerate() {
-        let picture = image::open(path.unwrap().path()).unwrap();
-        picture.save(png.join(format!("{index:02}.png"))).unwrap();
-    }
-    let predicted = workshop.done(&["predict", "--run", &run, "--json", "png"]);
-    let [hf, onnx] = ["hf", "onnx"].map(|to| format!("{run}/export/{to}"));
-    python("read_export.py", &[&hf, &onnx, png.to_str().unwrap()], predicted.as_bytes());
+    exports_are_opened(&workshop, &run);
 }
 
 #[test]
 #[ignore = "needs a Python with tests/interop/requirements-models.txt, named by PYTHON; `make interop` runs it"]
 fn onnx_and_transformers_open_an_exported_resnet() {
     let (workshop, run) = trained_resnet();
-    workshop.done(&["export", "--run", &run, "--to", "hf"]);
-    workshop.done(&["export", "--run", &run, "--to", "onnx"]);
     workshop.done(&["data", "synth", "--out", "leaves", "--train", "24", "--validation", "3", "--test", "3"]);
+    exports_are_opened(&workshop, &run);
+}
+
+/// ONNX Runtime and `transformers` predict from the exports of `run` what decant predicts.
+fn exports_are_opened(workshop: &Workshop, run: &str) {
+    workshop.done(&["export", "--run", run, "--to", "hf"]);
+    workshop.done(&["export", "--run", run, "--to", "onnx"]);
     let png = workshop.path().join("png");
     fs::create_dir(&png).unwrap();
     for (index, path) in fs::read_dir(workshop.path().join("leaves/train/bean_rust")).unwrap().enumerate() {
         let picture = image::open(path.unwrap().path()).unwrap();
         picture.save(png.join(format!("{index:02}.png"))).unwrap();
     }
-    let predicted = workshop.done(&["predict", "--run", &run, "--json", "png"]);
+    let predicted = workshop.done(&["predict", "--run", run, "--json", "png"]);
     let [hf, onnx] = ["hf", "onnx"].map(|to| format!("{run}/export/{to}"));
     python("read_export.py", &[&hf, &onnx, png.to_str().unwrap()], predicted.as_bytes());
 }
