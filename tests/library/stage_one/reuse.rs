@@ -33,7 +33,7 @@ const ENCODINGS: [Encoding; 3] = [Encoding::FLOAT32, Encoding::FLOAT16, Encoding
 
 #[test]
 fn more_views_and_more_images_ask_the_teacher_for_new_rows_only() {
-    ENCODINGS.map(grows);
+    ENCODINGS.into_iter().for_each(grows);
 }
 
 fn grows(encoding: Encoding) {
