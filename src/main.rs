@@ -5,6 +5,10 @@
 use std::process::ExitCode;
 
 use decant::cli::Cli;
+use decant::support::allocator::Allocator;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     #[cfg(unix)]

@@ -7,7 +7,7 @@ use super::model::RunsDir;
 use super::output::{fitted, out, outln, print_json};
 use crate::dataset::SplitName;
 use crate::report;
-use crate::runs::compare::{Measured, probability_cell};
+use crate::runs::compare::{Measured, Probability};
 use crate::runs::{Comparison, Recipe, Run, Spread};
 use crate::store::{Cache, TeacherQuality};
 use crate::support::table::Table;
@@ -129,7 +129,7 @@ fn all(args: &Args) -> Result<(), Failure> {
             group.test.as_ref().map_or_else(dash, Spread::percents),
             points.map_or_else(dash, |points| format!("{:+.1}", 100.0 * points.mean)),
             paired.map_or_else(dash, |one| interval(one.ci)),
-            p.map_or_else(dash, probability_cell),
+            p.map_or_else(dash, |p| Probability(p).to_string()),
         ]);
     }
     if let Some([validation, test]) = teacher(&runs) {

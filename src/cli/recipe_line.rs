@@ -2,10 +2,11 @@
 
 use super::output::numbers;
 use crate::config::{ClassWeights, Freeze, Schedule, Student, Train};
+use crate::support::text::count;
 
 /// Optimiser, learning rate, batches, and whatever else of the recipe was asked for.
 pub(crate) fn recipe(student: &Student, train: &Train) -> String {
-    let mut parts = vec![optimizer(train), rate(train), batches(train), format!("{} epochs", train.epochs)];
+    let mut parts = vec![optimizer(train), rate(train), batches(train), count(train.epochs, "epoch")];
     if train.max_grad_norm > 0.0 {
         parts.push(format!("gradient norm at most {}", numbers(&[train.max_grad_norm])));
     }
@@ -50,7 +51,8 @@ fn rate(train: &Train) -> String {
     };
     let end = if train.min_lr > 0.0 { format!(" to {:e}", train.min_lr) } else { String::new() };
     let warmup = match train {
-        Train { warmup_steps: 1.., .. } => format!(", {} steps of warm-up", train.warmup_steps),
+        Train { warmup_steps: 1.., .. } => format!(", {} of warm-up", count(train.warmup_steps, "step")),
+        Train { warmup_epochs: 1.0, .. } => ", 1 epoch of warm-up".to_owned(),
         Train { warmup_epochs, .. } if *warmup_epochs > 0.0 => format!(", {warmup_epochs} epochs of warm-up"),
         Train { warmup_ratio: Some(ratio), .. } if *ratio > 0.0 => format!(", {ratio} of it warm-up"),
         _ => String::new(),
@@ -75,6 +77,9 @@ mod tests {
             recipe(&Student::default(), &Train { lr: 5e-5, epochs: 30, weight_decay: 0.0, ..Train::default() }),
             @"AdamW, lr 5e-5 (cosine decay), batch 32, 30 epochs, gradient norm at most 1"
         );
+        let short = Train { epochs: 1, warmup_epochs: 1.0, ..Train::default() };
+        let said = recipe(&Student::default(), &short);
+        assert!(said.contains(", 1 epoch of warm-up)") && said.contains(", 1 epoch,"), "{said}");
         let rich = Train {
             optimizer: Optimizer::Sgd,
             momentum: 0.9,

@@ -23,7 +23,7 @@ impl Dataset {
     /// Decodes every image, and gives those that can't be decoded, in the order of the splits; when it is cancelled, those found so far.
     ///
     /// # Errors
-    /// An image that can't be read at all.
+    /// An image that can't be read at all, or for which there is no memory.
     pub(crate) fn bad_images(&self, context: &Context) -> Result<Vec<BadImage>, Error> {
         let samples: Vec<(SplitName, usize)> = self
             .splits
@@ -41,7 +41,13 @@ impl Dataset {
                 if let Ok(mut progress) = progress.lock() {
                     progress.advance(1);
                 }
-                Ok(decoded.err().map(|reason| BadImage { split, index, reason }))
+                match decoded {
+                    Ok(_) => Ok(None),
+                    Err(source @ view::Error::NoMemory { .. }) => {
+                        Err(Error::NoMemory { name: self.sample_name(split, index), source })
+                    }
+                    Err(reason) => Ok(Some(BadImage { split, index, reason })),
+                }
             })
             .collect();
         Ok(bad?.into_iter().flatten().collect())

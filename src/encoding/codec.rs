@@ -139,7 +139,7 @@ pub(crate) trait Encoder: Send + Sync {
 }
 
 /// The difference between a row's targets and those that are stored.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct RowLoss {
     /// `KL(targets of the teacher's logits || targets as they are read)`, in nats.
     pub kl: f64,

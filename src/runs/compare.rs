@@ -1,5 +1,7 @@
 //! Two configurations over the same seeds: the mean difference, and whether it is significant.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::Spread;
@@ -116,16 +118,14 @@ impl Comparison {
             return format!("not significant: {points} with a single seed, which has no spread; {by_chance}");
         };
         let corrected = self.corrected.map_or(String::new(), |Corrected { p, comparisons }| {
-            format!(
-                " ({} by Holm for {comparisons} configurations)",
-                probability(p).trim_start_matches("p = ")
-            )
+            let p = format!("{:#}", Probability(p));
+            format!(" ({} by Holm for {comparisons} configurations)", p.trim_start_matches("p = "))
         });
         let test = format!(
-            "{points}, 95 % interval {:+.1} to {:+.1}, {}{corrected}, n = {pairs}",
+            "{points}, 95 % interval {:+.1} to {:+.1}, {:#}{corrected}, n = {pairs}",
             100.0 * low,
             100.0 * high,
-            probability(p)
+            Probability(p)
         );
         match self.verdict {
             Verdict::NotSignificant => format!("not significant: {test}"),
@@ -145,14 +145,19 @@ fn verdict(paired: Option<Paired>, corrected: Option<Corrected>, resolution: f64
     }
 }
 
-/// `p = 0.031`, or `p < 0.001`.
-pub(crate) fn probability(p: f64) -> String {
-    if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
-}
+/// A p as people read it: `0.031` or `<0.001` in a table, `p = 0.031` or `p < 0.001` in a sentence, where it is `{:#}`.
+pub(crate) struct Probability(pub f64);
 
-/// A p in a table: `0.031` or `<0.001`.
-pub(crate) fn probability_cell(p: f64) -> String {
-    if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") }
+impl fmt::Display for Probability {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(p) = *self;
+        match (p < 0.001, formatter.alternate()) {
+            (true, true) => formatter.write_str("p < 0.001"),
+            (true, false) => formatter.write_str("<0.001"),
+            (false, true) => write!(formatter, "p = {p:.3}"),
+            (false, false) => write!(formatter, "{p:.3}"),
+        }
+    }
 }
 
 #[cfg(test)]

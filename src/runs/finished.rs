@@ -1,25 +1,15 @@
 //! A finished run and its student.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-
-use serde::Deserialize;
 
 use super::Run;
 use crate::config;
 use crate::dataset::SplitName;
-use crate::student::{StudentShape, hf};
+use crate::student::hf;
 use crate::support::context::Context;
-use crate::support::files::{TEXT_LIMIT, read_regular};
 use crate::support::hash::Digest;
 use crate::train::{Answers, BEST, Description, Error, RunResult, Setup, answers};
-
-/// A `config.json`, as far as it names the classes.
-#[derive(Deserialize)]
-struct Named {
-    id2label: BTreeMap<usize, String>,
-}
 
 /// The folder of a finished run.
 pub struct FinishedRun {
@@ -43,56 +33,28 @@ impl FinishedRun {
             return Err(Error::NoWeights { path: folder });
         }
         let run = Self { folder, description, result };
-        let weights = run.best().join(hf::WEIGHTS);
-        let found = match Digest::of_file(&weights) {
-            Ok(digest) => digest.to_string(),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(Error::Weights { path: weights, reason: "it is missing".to_owned() });
-            }
-            Err(source) => return Err(Error::read(weights, source)),
-        };
-        if found != run.result.weights {
-            let reason = format!("its BLAKE3 begins with {}, expected {}", &found[..12], run.result.weights);
-            return Err(Error::Weights { path: weights, reason });
+        run.check(hf::WEIGHTS, &run.result.weights)?;
+        for (name, digest) in &run.result.configs {
+            run.check(name, &digest.to_string())?;
         }
-        run.check_configs()?;
         Ok(run)
     }
 
-    /// Checks that the files beside the weights are to the byte what the run wrote. Only they know the classes' names, twice each. The
-    /// runs of another version may have written them otherwise.
-    fn check_configs(&self) -> Result<(), Error> {
-        if self.description.format != Description::FORMAT
-            || self.description.decant != env!("CARGO_PKG_VERSION")
-        {
+    /// Checks that a file of the kept student has this digest.
+    fn check(&self, name: &str, expected: &str) -> Result<(), Error> {
+        let path = self.best().join(name);
+        let found = match Digest::of_file(&path) {
+            Ok(digest) => digest.to_string(),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(Error::Weights { path, reason: "it is missing".to_owned() });
+            }
+            Err(source) => return Err(Error::read(path, source)),
+        };
+        if found == expected {
             return Ok(());
         }
-        let read = |name: &str| {
-            let path = self.best().join(name);
-            read_regular(&path, TEXT_LIMIT).map_err(|source| match source.kind() {
-                ErrorKind::NotFound => Error::Weights { path, reason: "it is missing".to_owned() },
-                _ => Error::read(path, source),
-            })
-        };
-        let other = |name: &str| {
-            let reason = "its bytes are not those that the run wrote".to_owned();
-            Error::Weights { path: self.best().join(name), reason }
-        };
-        let named: Named = serde_json::from_slice(&read(hf::CONFIG)?).map_err(|_| other(hf::CONFIG))?;
-        let classes: Vec<String> = named.id2label.into_values().collect();
-        let student = &self.description.pipeline.student;
-        let card = hf::Card {
-            classes: &classes,
-            image_mean: student.image_mean,
-            image_std: student.image_std,
-            steps: 0,
-        };
-        for (name, bytes) in hf::configs(&StudentShape::of(student, classes.len()), &card) {
-            if read(name)? != bytes {
-                return Err(other(name));
-            }
-        }
-        Ok(())
+        let reason = format!("its BLAKE3 begins with {}, expected {expected}", &found[..12]);
+        Err(Error::Weights { path, reason })
     }
 
     /// The folder of the kept weights, as Hugging Face tools open it.

@@ -191,6 +191,8 @@ fn descending(a: f64, b: f64) -> Ordering {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::config::Pipeline;
     use crate::support::confusion::Confusion;
@@ -216,6 +218,7 @@ pub(crate) mod tests {
             validation: metrics(validation, nll),
             test: Some(metrics(test, 1.0)),
             weights: String::new(),
+            configs: BTreeMap::new(),
         }
     }
 

@@ -1,8 +1,9 @@
 //! From where a run that was begun before resumes.
 
-use std::convert::Infallible;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use crate::train::checkpoint;
 
 /// The treatment of a run that was begun before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,14 +17,18 @@ pub(crate) enum Resume {
 }
 
 impl FromStr for Resume {
-    type Err = Infallible;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(match text {
-            "auto" => Self::Auto,
-            "never" => Self::Never,
-            path => Self::From(path.into()),
-        })
+    /// A word that is no checkpoint's name is not taken for a path.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_path = text.starts_with(checkpoint::PREFIX) || Path::new(text).components().count() > 1;
+        match text {
+            "auto" => Ok(Self::Auto),
+            "never" => Ok(Self::Never),
+            path if is_path => Ok(Self::From(path.into())),
+            _ => Err("expected auto, never or the path of a checkpoint, such as runs/NAME/checkpoint-000002-000000"
+                .to_owned()),
+        }
     }
 }
 
@@ -32,9 +37,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn auto_and_never_are_words_and_everything_else_a_path() {
+    fn auto_and_never_are_words_and_another_word_is_refused() {
         assert_eq!("auto".parse(), Ok(Resume::Auto));
         assert_eq!("never".parse(), Ok(Resume::Never));
-        assert_eq!("runs/a/checkpoint-1".parse(), Ok(Resume::From("runs/a/checkpoint-1".into())));
+        for path in ["runs/a/checkpoint-1", "checkpoint-000002-000000", "./newest"] {
+            assert_eq!(path.parse(), Ok(Resume::From(path.into())));
+        }
+        for word in ["yes", "", "Auto", "newest"] {
+            assert!(word.parse::<Resume>().is_err(), "{word}");
+        }
     }
 }

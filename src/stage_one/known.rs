@@ -42,6 +42,8 @@ impl Task {
 pub(super) struct Known {
     pub tasks: Vec<Task>,
     donors: Donors,
+    /// The temperatures of the cache that is made.
+    temperatures: Vec<f32>,
 }
 
 impl Known {
@@ -67,7 +69,7 @@ impl Known {
             });
             tasks.push(Task { spec, rows, kept });
         }
-        Ok(Self { tasks, donors })
+        Ok(Self { tasks, donors, temperatures: site.manifest().temperatures.clone() })
     }
 
     /// A row that is known.
@@ -81,10 +83,13 @@ impl Known {
         if let Some(row) = task.kept.get(&position) {
             return Ok(row.clone());
         }
-        let (rows, row) = self.donors.row(image_hash, view).expect("a row that is not asked for is known");
+        let (donor, row) = self.donors.row(image_hash, view).expect("a row that is not asked for is known");
+        let rows = &donor.rows;
         let mut logits = vec![0.0; rows.classes()];
         rows.gather_logits(&[row], &mut logits)?;
-        Ok(KnownRow { crop: rows.crop(row), flip: rows.flip(row), input_hash: rows.input_hash(row), logits })
+        let stored = if donor.is_exact { None } else { Some(rows.stored_values(row, &self.temperatures)?) };
+        let (crop, flip, input_hash) = (rows.crop(row), rows.flip(row), rows.input_hash(row));
+        Ok(KnownRow { crop, flip, input_hash, logits, stored })
     }
 }
 
@@ -98,7 +103,8 @@ pub(super) fn image_hash(sample: &Sample) -> [u8; 16] {
     sample.content.0.first_chunk().copied().expect("a digest has 32 bytes")
 }
 
-/// Complete caches with logits that the teacher would give again, to the last bit.
+/// Complete caches from which rows can be taken as the teacher would give them again, to the last bit: of unrounded logits, or of the
+/// encoding that is wanted.
 #[derive(Default)]
 struct Donors {
     splits: Vec<Donor>,
@@ -110,29 +116,37 @@ struct Donor {
     rows: Arc<SplitRows>,
     /// Whether its views after view 0 are drawn as those that are wanted.
     has_same_views: bool,
+    /// Whether its logits are the teacher's own.
+    is_exact: bool,
 }
 
 impl Donors {
-    /// The caches beside this one that the same teacher made in the same way, of the same classes, with unrounded logits. One that can't
-    /// be used, or is damaged, is passed over. An object store is not searched.
+    /// The caches beside this one that the same teacher made in the same way, of the same classes, those of unrounded logits first. One
+    /// that can't be used, or is damaged, is passed over. An object store is not searched.
     fn find(site: &CacheBuilder, settings: &Settings) -> Result<Self, Error> {
         let mut donors = Self::default();
         if Url::of(&settings.cache.dir).is_some() {
             return Ok(donors);
         }
         let wanted = site.manifest();
+        let mut usable = Vec::new();
         for folder in store::find(&settings.cache.dir, None)? {
             let Ok(found) = Manifest::read(&folder) else { continue };
             if !can_give(&found, wanted) {
                 continue;
             }
             let Ok(cache) = Cache::open(&folder) else { continue };
-            if cache.check_content().is_err() {
-                continue;
+            if has_columns(cache.manifest(), wanted) && cache.check_content().is_ok() {
+                usable.push(cache);
             }
+        }
+        usable.sort_by_key(|cache| !cache.manifest().encoding.is_exact());
+        for cache in usable {
+            let found = cache.manifest();
             let has_same_views = found.view.crops.is_some() && found.view.crops == wanted.view.crops;
+            let is_exact = found.encoding.is_exact();
             for split in &found.dataset.splits {
-                donors.add(Donor { rows: cache.split(&split.name)?, has_same_views });
+                donors.add(Donor { rows: cache.split(&split.name)?, has_same_views, is_exact });
             }
         }
         Ok(donors)
@@ -149,11 +163,11 @@ impl Donors {
     }
 
     /// A view of an image, wherever it stands. View 0 is the same under every way to draw the others.
-    fn row(&self, image_hash: [u8; 16], view: u16) -> Option<(&SplitRows, usize)> {
+    fn row(&self, image_hash: [u8; 16], view: u16) -> Option<(&Donor, usize)> {
         self.by_image.get(&image_hash)?.iter().find_map(|&(number, sample)| {
             let donor = &self.splits[number as usize];
             let row = donor.rows.row(sample, view).filter(|_| view == 0 || donor.has_same_views)?;
-            Some((&*donor.rows, row))
+            Some((donor, row))
         })
     }
 }
@@ -161,8 +175,18 @@ impl Donors {
 fn can_give(found: &Manifest, wanted: &Manifest) -> bool {
     let teacher = TeacherIdentity { name: wanted.teacher.name.clone(), ..found.teacher.clone() };
     found.key != wanted.key
-        && found.encoding.is_exact()
+        && (found.encoding.is_exact() || found.encoding == wanted.encoding)
         && teacher == wanted.teacher
         && found.view.resize == wanted.view.resize
         && found.dataset.classes == wanted.dataset.classes
+}
+
+/// Whether every column of `wanted` can be made from what a cache of these logits or this encoding has: the mass of dropped classes is
+/// known at its own temperatures only.
+fn has_columns(found: &Manifest, wanted: &Manifest) -> bool {
+    found.encoding.keeps_all()
+        || wanted
+            .temperatures
+            .iter()
+            .all(|wanted| found.temperatures.iter().any(|held| held.total_cmp(wanted).is_eq()))
 }

@@ -29,6 +29,8 @@ pub(super) struct Partial {
     path: PathBuf,
     /// The seed of the checksums beside the rows: which shard of which cache, made how.
     seal: Digest,
+    /// The most bytes that are read.
+    most_bytes: u64,
     file: Option<File>,
     /// Rows that are not in the file yet.
     rows: Vec<u8>,
@@ -43,6 +45,7 @@ impl Partial {
         Self {
             path: path(dir, spec),
             seal: seal(manifest, spec),
+            most_bytes: most_bytes(manifest, spec),
             file: None,
             rows: Vec::new(),
             kept: Instant::now(),
@@ -108,19 +111,20 @@ impl Partial {
         file.sync_data()
     }
 
-    /// Opens the file for this process only, cut off after its last whole block.
+    /// Opens the file for this process only, cut off after its last whole block. What is not a file of its own is left as it is: opening
+    /// a pipe may wait, and a link may lead to a file of the user.
     fn open(&self) -> io::Result<File> {
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| !found.is_file()) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder)?;
         }
         let mut file =
             OpenOptions::new().read(true).append(true).create(true).truncate(false).open(&self.path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
         file.try_lock().map_err(io::Error::other)?;
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
+        Read::by_ref(&mut file).take(self.most_bytes).read_to_end(&mut bytes)?;
         let whole: usize = whole_blocks(&bytes, self.seal).iter().map(|block| HEAD + block.len()).sum();
         file.set_len(whole as u64)?;
         Ok(file)
@@ -188,5 +192,5 @@ fn parse(row: &[u8]) -> (u64, KnownRow) {
     let crop = [4, 8, 12, 16].map(|start| float(&row[start..]));
     let input_hash = row[21..29].first_chunk().copied().expect("8 bytes");
     let logits = row[FIXED..].chunks_exact(4).map(float).collect();
-    (position.into(), KnownRow { crop, flip: row[20] != 0, input_hash, logits })
+    (position.into(), KnownRow { crop, flip: row[20] != 0, input_hash, logits, stored: None })
 }

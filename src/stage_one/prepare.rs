@@ -3,7 +3,7 @@
 use image::RgbImage;
 
 use super::{Error, Settings};
-use crate::dataset::{Dataset, SplitName};
+use crate::dataset::{self, Dataset, SplitName};
 use crate::store::Row;
 use crate::view::{self, Policy, Preprocess};
 
@@ -60,7 +60,13 @@ impl<'a> Recipe<'a> {
     }
 
     fn bad_image(&self, split: SplitName, sample: u64) -> impl Fn(view::Error) -> Error {
-        move |source| Error::Image { name: self.dataset.sample_name(split, sample as usize), source }
+        move |source| {
+            let name = self.dataset.sample_name(split, sample as usize);
+            match source {
+                view::Error::NoMemory { .. } => dataset::Error::NoMemory { name, source }.into(),
+                source => Error::Image { name, source },
+            }
+        }
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) use read::quality::{Confusion, Entropy};
 pub use read::reader::{Cache, SplitRows};
 pub use read::resume::missing_shards;
 pub(crate) use read::resume::temperatures;
+pub(crate) use read::stored_values::StoredValues;
 pub(crate) use remote::{Listed, index, left, only_local, place, pull, summaries};
 pub use tools::archive::{pack, unpack};
 pub use tools::soften_cache::add_temperatures;

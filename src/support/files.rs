@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::allocator;
+
 /// The most bytes that a JSON or TOML file may have.
 pub(crate) const TEXT_LIMIT: u64 = 256 << 20;
 /// The most bytes that one image file may have.
@@ -51,7 +53,7 @@ pub(crate) fn is_link_loop(error: &io::Error) -> bool {
 /// The bytes of a regular file that has at most `limit` of them.
 ///
 /// # Errors
-/// As [`open_regular`]; [`io::ErrorKind::FileTooLarge`] for a longer file.
+/// As [`open_regular`]; [`io::ErrorKind::FileTooLarge`] for a longer file, [`io::ErrorKind::OutOfMemory`] where there is no memory for it.
 pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = open_regular(path)?;
     let length = file.metadata()?.len();
@@ -62,7 +64,10 @@ pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if length > limit {
         return Err(too_large(length));
     }
-    let mut bytes = Vec::with_capacity(length as usize);
+    let mut bytes = allocator::room(usize::try_from(length).unwrap_or(usize::MAX)).map_err(|_| {
+        let sentence = format!("the system gives no memory for its {length} bytes");
+        io::Error::new(io::ErrorKind::OutOfMemory, sentence)
+    })?;
     // The file may grow while it is read.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {

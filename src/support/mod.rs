@@ -1,5 +1,6 @@
 //! The ground floor: what every other module may use, importing nothing of ours.
 
+pub mod allocator;
 pub mod atomic;
 pub(crate) mod calibration;
 pub mod checksummed_json;

@@ -1,5 +1,6 @@
 //! `sweep.lock.toml`: the inputs of a sweep and the result of each run, small enough to commit.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -214,9 +215,9 @@ impl Lock {
     }
 }
 
-/// A digest over a result but its key, which other logits change.
+/// A digest over a result but its key, which other logits change, and the files beside the weights, which hold no measure.
 fn hash(result: &RunResult) -> Digest {
-    let result = RunResult { key: String::new(), ..result.clone() };
+    let result = RunResult { key: String::new(), configs: BTreeMap::new(), ..result.clone() };
     Digest::of(&serde_json::to_vec(&result).expect("plain data"))
 }
 

@@ -8,7 +8,7 @@ use super::results::put;
 use super::summary::{Best, Summary};
 use super::{Error, Plan};
 use crate::runs::Spread;
-use crate::runs::compare::probability_cell;
+use crate::runs::compare::Probability;
 use crate::support::checksummed_json;
 use crate::support::table::Table;
 use crate::support::text::{count, number_or_dash, percent_or_dash};
@@ -33,7 +33,7 @@ impl Summary {
                 configuration.validation.percents(),
                 or_dash(configuration.test.as_ref()),
                 points.map_or("-".to_owned(), |points| format!("{:+.1}", 100.0 * points.mean)),
-                p.map_or("-".to_owned(), probability_cell),
+                p.map_or("-".to_owned(), |p| Probability(p).to_string()),
             ]);
         }
         if !self.teacher.is_empty() && self.measure == Criterion::Accuracy {
@@ -204,9 +204,9 @@ impl Summary {
             let interval = paired.map_or("-".to_owned(), |paired| {
                 format!("{:+.1} to {:+.1}", 100.0 * paired.ci[0], 100.0 * paired.ci[1])
             });
-            let p = paired.map_or("-".to_owned(), |paired| probability_cell(paired.p));
+            let p = paired.map_or("-".to_owned(), |paired| Probability(paired.p).to_string());
             let corrected =
-                gain.comparison.corrected.map_or_else(|| p.clone(), |one| probability_cell(one.p));
+                gain.comparison.corrected.map_or_else(|| p.clone(), |one| Probability(one.p).to_string());
             let (mean, deviation) = (100.0 * points.mean, 100.0 * points.deviation);
             let _ = writeln!(
                 out,

@@ -12,7 +12,7 @@ use crate::support::{files, rng};
 use crate::train::{BEST, METRICS_FILE, Outcome, RESULT_FILE, RunResult};
 
 /// The files that must be the same to the last bit on the CPU.
-const FILES: [&str; 3] = ["best/model.safetensors", METRICS_FILE, RESULT_FILE];
+const FILES: [&str; 2] = ["best/model.safetensors", METRICS_FILE];
 
 /// The largest file that is compared, in bytes.
 const LIMIT: u64 = 64 << 30;
@@ -90,7 +90,15 @@ fn bytes(there: &Path, here: &Path) -> Result<Option<String>, Error> {
             return Ok(Some(format!("{} differs", there.join(name).display())));
         }
     }
-    Ok(None)
+    let result = |folder: &Path| -> Result<Option<RunResult>, Error> { Ok(Run::read(folder)?.result) };
+    let (there_is, mut here_is) = (result(there)?, result(here)?);
+    if let (Some(there_is), Some(here_is)) = (&there_is, &mut here_is)
+        && there_is.configs.is_empty()
+    {
+        // A run that was made before results named these files.
+        here_is.configs.clear();
+    }
+    Ok((there_is != here_is).then(|| format!("{} differs", there.join(RESULT_FILE).display())))
 }
 
 /// Whether the validation accuracies are too far from each other.

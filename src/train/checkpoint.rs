@@ -22,7 +22,8 @@ const MODEL: &str = "model.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const EMA: &str = "ema.bpk";
 const BEST: &str = "best.safetensors";
-const PREFIX: &str = "checkpoint-";
+/// The beginning of a checkpoint's name.
+pub(crate) const PREFIX: &str = "checkpoint-";
 /// The extension of a checkpoint that is half written or half deleted.
 const TEMPORARY: &str = "tmp";
 /// The extension of a damaged checkpoint, until its run is finished.

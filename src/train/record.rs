@@ -1,6 +1,7 @@
 //! The records of a run: one line an epoch, its result and its times, each sealed with a checksum. No line but those of `timing.json`
 //! holds a time, so that a rerun's files are the same.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -10,6 +11,7 @@ use super::Error;
 use super::layout::{METRICS_FILE, TIMING_FILE};
 use super::metrics::{Criterion, Metrics};
 use crate::support::checksummed_json::{self, Damage};
+use crate::support::hash::Digest;
 use crate::support::{atomic, files};
 
 /// One line of `metrics.jsonl`.
@@ -92,6 +94,9 @@ pub struct RunResult {
     pub test: Option<Metrics>,
     /// BLAKE3 of the kept weights' file.
     pub weights: String,
+    /// BLAKE3 of each file beside them, by its name; runs of decant 0.1.0 name none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub configs: BTreeMap<String, Digest>,
 }
 
 /// `timing.json`: what a run cost. It stands apart from the result because no two runs take the same time.

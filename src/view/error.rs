@@ -22,6 +22,18 @@ pub enum Error {
         /// Pixels.
         height: u32,
     },
+    /// The system has no room for the pixels.
+    #[error(
+        "is {width} x {height} pixels, and the system gives no {megabytes} MB for them; scale it down or raise the limit of memory"
+    )]
+    NoMemory {
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+        /// What decoding takes.
+        megabytes: usize,
+    },
     /// The file ends before its last pixel.
     #[error("is a {format} image that ends early; copy it again or take it out")]
     Truncated {

@@ -56,7 +56,7 @@ const WITHOUT_ANYTHING: [&str; 46] = [
 
 /// Commands that are refused where a cache and a run exist.
 const WITH_A_RUN: [&str; 13] = [
-    "train-student -p tiny.toml --resume missing",
+    "train-student -p tiny.toml --resume runs/missing",
     "evaluate --run runs/tinny",
     "evaluate tinny",
     "predict --run runs/tiny",

@@ -11,6 +11,7 @@ pub(crate) use parquet::ParquetError;
 use super::SplitName;
 use crate::objects;
 use crate::support::exit::{ExitKind, Kind};
+use crate::view;
 
 /// An error of a dataset: the place, what was expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -286,6 +287,14 @@ pub enum Error {
         /// How many there are.
         samples: usize,
     },
+    /// An image that may be a good one, but for which there is no memory.
+    #[error("{name} {source}")]
+    NoMemory {
+        /// The file, or the parquet file and row.
+        name: String,
+        /// The size of the image.
+        r#source: view::Error,
+    },
     /// Every image of a split was bad.
     #[error("none of the {images} images in the {split} split of {dataset} can be decoded")]
     NothingLeft {
@@ -308,6 +317,7 @@ impl ExitKind for Error {
             Self::Read { source, .. } if !matches!(source.kind(), NotFound | InvalidInput | FileTooLarge) => {
                 Kind::Failed
             }
+            Self::NoMemory { .. } => Kind::Failed,
             _ => Kind::Usage,
         }
     }

@@ -17,6 +17,28 @@ pub(super) struct Labels<'a> {
     columns: Vec<ArrayRef>,
 }
 
+/// The label of a row, as it stands there.
+enum Label<'a> {
+    Number(i128),
+    Text(&'a str),
+}
+
+impl Label<'_> {
+    /// The name of its class: a number may be one, too.
+    fn name(&self) -> Cow<'_, str> {
+        match *self {
+            Self::Number(number) => number.to_string().into(),
+            Self::Text(text) => text.into(),
+        }
+    }
+
+    /// The number of its class, -1 for none.
+    fn number(&self, classes: usize) -> Option<i32> {
+        let &Self::Number(number) = self else { return None };
+        i32::try_from(number).ok().filter(|&number| -1 <= number && (number as i64) < classes as i64)
+    }
+}
+
 impl<'a> Labels<'a> {
     pub(crate) fn new(path: &'a Path, columns: Vec<ArrayRef>) -> Self {
         Self { path, columns }
@@ -26,7 +48,7 @@ impl<'a> Labels<'a> {
     pub(crate) fn names(&self) -> Result<BTreeSet<String>, Error> {
         let mut names = BTreeSet::new();
         self.visit(|_, label| {
-            names.extend(label.map(Cow::into_owned));
+            names.extend(label.map(|label| label.name().into_owned()));
             Ok(())
         })?;
         names.remove("");
@@ -39,7 +61,7 @@ impl<'a> Labels<'a> {
             (0..).zip(classes).map(|(label, name)| (name.as_str(), label)).collect();
         let mut labels = Vec::new();
         self.visit(|_, label| {
-            labels.push(label.and_then(|name| known.get(&*name).copied()).unwrap_or(-1));
+            labels.push(label.and_then(|label| known.get(&*label.name()).copied()).unwrap_or(-1));
             Ok(())
         })?;
         Ok(labels)
@@ -49,13 +71,15 @@ impl<'a> Labels<'a> {
     pub(crate) fn by_number(&self, classes: usize) -> Result<Vec<i32>, Error> {
         let mut labels = Vec::new();
         self.visit(|row, label| {
-            let number = label.as_ref().map_or(Some(-1), |text| text.parse::<i32>().ok());
-            let number = number.filter(|&number| -1 <= number && (number as i64) < classes as i64);
-            labels.push(number.ok_or_else(|| {
+            let Some(label) = label else {
+                labels.push(-1);
+                return Ok(());
+            };
+            labels.push(label.number(classes).ok_or_else(|| {
                 Error::Parquet(ParquetError::Label {
                     path: self.path.to_path_buf(),
                     row,
-                    label: label.unwrap_or_default().into_owned(),
+                    label: label.name().into_owned(),
                     last: classes - 1,
                 })
             })?);
@@ -64,34 +88,31 @@ impl<'a> Labels<'a> {
         Ok(labels)
     }
 
-    /// Shows each row's label as text, `None` where it is null, to `see`.
-    fn visit(
-        &self,
-        mut see: impl FnMut(usize, Option<Cow<'_, str>>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    /// Shows each row's label, `None` where it is null, to `see`.
+    fn visit(&self, mut see: impl FnMut(usize, Option<Label<'_>>) -> Result<(), Error>) -> Result<(), Error> {
         let mut before = 0;
         for column in &self.columns {
             for row in 0..column.len() {
-                see(before + row, self.text(column, row)?)?;
+                see(before + row, self.label(column, row)?)?;
             }
             before += column.len();
         }
         Ok(())
     }
 
-    /// A whole number or a text of `column`, as text.
-    fn text<'c>(&self, column: &'c dyn Array, row: usize) -> Result<Option<Cow<'c, str>>, Error> {
+    /// A whole number or a text of `column`.
+    fn label<'c>(&self, column: &'c dyn Array, row: usize) -> Result<Option<Label<'c>>, Error> {
         if column.is_null(row) {
             return Ok(None);
         }
         Ok(Some(downcast_integer_array!(
-            column => column.value(row).to_string().into(),
-            DataType::Utf8 => column.as_string::<i32>().value(row).into(),
-            DataType::LargeUtf8 => column.as_string::<i64>().value(row).into(),
-            DataType::Utf8View => column.as_string_view().value(row).into(),
+            column => Label::Number(column.value(row).into()),
+            DataType::Utf8 => Label::Text(column.as_string::<i32>().value(row)),
+            DataType::LargeUtf8 => Label::Text(column.as_string::<i64>().value(row)),
+            DataType::Utf8View => Label::Text(column.as_string_view().value(row)),
             DataType::Dictionary(_, _) => return downcast_dictionary_array!(
                 column => match column.key(row) {
-                    Some(key) => self.text(column.values(), key),
+                    Some(key) => self.label(column.values(), key),
                     None => Ok(None),
                 },
                 other => Err(self.unreadable(other)),

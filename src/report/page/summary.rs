@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::report::Teacher;
 use crate::report::contents::{Contents, Kind};
-use crate::runs::compare::{Verdict, probability};
+use crate::runs::compare::{Probability, Verdict};
 use crate::runs::{Run, Spread};
 use crate::support::statistics::wilson;
 use crate::support::text::{
@@ -177,12 +177,12 @@ fn of_sweep(contents: &Contents) -> Vec<Fact> {
         Verdict::OnTheseImages => "significant on these images only",
         Verdict::Significant => "significant",
     };
-    let p = gain.paired.map_or(String::new(), |paired| format!(", {}", probability(paired.p)));
+    let p = gain.paired.map_or(String::new(), |paired| format!(", {:#}", Probability(paired.p)));
     let interval = gain.paired.map_or(String::new(), |paired| {
         format!("95 % interval {} to {}, ", signed(100.0 * paired.ci[0]), signed(100.0 * paired.ci[1]))
     });
     let corrected = gain.corrected.map_or(String::new(), |one| {
-        format!(" ({} corrected for {} configurations)", probability(one.p), one.comparisons)
+        format!(" ({:#} corrected for {} configurations)", Probability(one.p), one.comparisons)
     });
     // What a reader came for.
     let beside = format!("{verdict}: {interval}n = {}{p}{corrected}; {}", gain.pairs, best.label);

@@ -7,7 +7,7 @@ use crate::report::Teacher;
 use crate::report::comparison::{Comparison as Compared, Group, short};
 use crate::report::contents::Contents;
 use crate::runs::Spread;
-use crate::runs::compare::probability_cell;
+use crate::runs::compare::Probability;
 use crate::support::statistics::wilson;
 use crate::support::text::signed;
 
@@ -117,7 +117,7 @@ fn row(contents: &Contents, comparison: &Compared, index: usize) -> Vec<String> 
         }),
         gain.filter(|gain| gain.pairs > 0)
             .map_or_else(dash, |gain| format!("{} of {}", gain.ahead, gain.pairs)),
-        p.map_or_else(dash, probability_cell),
+        p.map_or_else(dash, |p| Probability(p).to_string()),
     ];
     std::iter::once(format!("{}. {kind}", index + 1)).chain(values).chain(measures).collect()
 }

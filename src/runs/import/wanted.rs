@@ -115,6 +115,7 @@ impl<'a> Wanted<'a> {
             validation,
             test,
             weights: String::new(),
+            configs: BTreeMap::new(),
         };
         let description = Description {
             format: Description::FORMAT,

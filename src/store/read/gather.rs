@@ -92,7 +92,7 @@ impl SplitRows {
         Ok(())
     }
 
-    fn check_temperature(&self, temperature: f32) -> Result<(), Error> {
+    pub(in crate::store) fn check_temperature(&self, temperature: f32) -> Result<(), Error> {
         let is_held = self.temperatures().iter().any(|held| held.total_cmp(&temperature).is_eq());
         if is_held { Ok(()) } else { Err(self.no_temperature(temperature)) }
     }
@@ -160,6 +160,6 @@ fn check_length(rows: &[usize], width: usize, found: usize) -> Result<(), Error>
 }
 
 /// A temperature, and its column in a shard.
-fn at(shard: &Shard, temperature: f32) -> At {
+pub(in crate::store) fn at(shard: &Shard, temperature: f32) -> At {
     At { temperature, column: shard.soft_index(temperature) }
 }

@@ -11,3 +11,4 @@ mod scalars;
 pub(in crate::store) mod shard;
 mod stamp;
 pub(in crate::store) mod stored_row;
+pub(in crate::store) mod stored_values;

@@ -20,6 +20,7 @@ use crate::store::format::levels;
 use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
 use crate::store::format::record::ShardRecord;
+use crate::store::format::row_losses::RowLosses;
 use crate::store::format::schema::{self, CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES, column};
 use crate::store::read::column_values::{Block, Values};
 use crate::store::read::footer::{check_footer, check_metadata, layout};
@@ -42,6 +43,8 @@ pub(in crate::store) struct Shard {
     first_temperature: usize,
     values: Vec<(ValueColumn, OnceLock<Values>)>,
     scalars: OnceLock<Scalars>,
+    /// The encoding's loss of each row, where it was kept.
+    pub(in crate::store) losses: OnceLock<Option<RowLosses>>,
 }
 
 /// Opens the shards of one cache: what they have in common is worked out once.
@@ -116,6 +119,7 @@ impl<'a> Opener<'a> {
             first_temperature: manifest.encoding.first_temperature(),
             values: manifest.value_columns().into_iter().map(|column| (column, OnceLock::new())).collect(),
             scalars: OnceLock::new(),
+            losses: OnceLock::new(),
         })
     }
 }

@@ -21,6 +21,7 @@ use crate::store::format::encoding_loss::Lost;
 use crate::store::format::identity::{DatasetIdentity, RandomCrops, TeacherIdentity, ViewIdentity};
 use crate::store::format::manifest::{MANIFEST_FILE, Manifest};
 use crate::store::format::plan::ShardSpec;
+use crate::store::format::row_losses::{Measured, RowLosses};
 use crate::store::format::schema::{self, column};
 use crate::store::read::resume;
 use crate::store::tools::verify::verify;
@@ -113,7 +114,8 @@ pub fn upgrade(dir: &Path, keep: bool, context: &Context) -> Result<PathBuf, Err
         let record = record.expect("there is one for each shard");
         let pages = read_pages(&dir.join(&spec.path), &manifest, &spec, record)?;
         let page = |index: usize| Content { bytes: pages[index].0.to_vec(), values: pages[index].1 };
-        write_shard(&target, &manifest, &spec, &page, || record.lost.clone())?;
+        let measured = || Measured { lost: record.lost.clone(), rows: RowLosses::default() };
+        write_shard(&target, &manifest, &spec, &page, measured)?;
         progress.advance(spec.rows);
     }
     drop(progress);

@@ -1,9 +1,12 @@
 //! The rows of a shard in memory, and the content of the page that each of its columns becomes.
 
-use crate::store::format::encoding_loss::Lost;
+use std::collections::BTreeMap;
+
 use crate::store::format::levels;
 use crate::store::format::manifest::Manifest;
+use crate::store::format::row_losses::Measured;
 use crate::store::format::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES, column};
+use crate::store::read::stored_values::StoredValues;
 use crate::store::write::encode::Derived;
 use crate::store::write::row::Row;
 
@@ -19,6 +22,8 @@ pub(in crate::store) struct Rows {
     flips: Vec<bool>,
     input_hashes: Vec<u8>,
     logits: Vec<f32>,
+    /// Rows whose values are those of another cache, by their place.
+    stored: BTreeMap<usize, StoredValues>,
 }
 
 impl Rows {
@@ -33,6 +38,7 @@ impl Rows {
             flips: Vec::with_capacity(rows),
             input_hashes: Vec::with_capacity(rows * INPUT_HASH_BYTES),
             logits: Vec::with_capacity(rows * classes),
+            stored: BTreeMap::new(),
         }
     }
 
@@ -51,6 +57,11 @@ impl Rows {
         self.flips.push(row.flip);
         self.input_hashes.extend_from_slice(&row.input_hash);
         self.logits.extend_from_slice(row.logits);
+    }
+
+    pub(in crate::store) fn push_stored(&mut self, row: &Row<'_>, values: StoredValues) {
+        self.stored.insert(self.len(), values);
+        self.push(row);
     }
 }
 
@@ -75,8 +86,8 @@ impl Columns {
     }
 
     /// The encoding's loss at each temperature.
-    pub(in crate::store) fn lost(&self) -> Vec<Lost> {
-        self.derived.lost()
+    pub(in crate::store) fn measured(&self) -> Measured {
+        self.derived.measured(&self.rows.stored)
     }
 
     /// The page of a column, by its position in the schema.
@@ -114,6 +125,12 @@ impl Columns {
         let values = rows * column.width();
         bytes.resize(start + values * column.element.bytes(), 0);
         self.derived.write(index, &mut bytes[start..]);
+        let width = column.width() * column.element.bytes();
+        for (row, values) in &self.rows.stored {
+            if let Some(stored) = values.columns.get(index) {
+                bytes[start + row * width..][..width].copy_from_slice(stored);
+            }
+        }
         Content { bytes, values }
     }
 }

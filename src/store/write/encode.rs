@@ -1,8 +1,12 @@
 //! From a shard's logits to its columns of logits and targets.
 
+use std::collections::BTreeMap;
+
 use crate::encoding::{Encoder, ValueColumn};
 use crate::store::format::encoding_loss::Lost;
 use crate::store::format::manifest::Manifest;
+use crate::store::format::row_losses::{Measured, RowLosses};
+use crate::store::read::stored_values::StoredValues;
 
 /// The logits of a shard, from which each column is derived when it is written.
 pub(in crate::store) struct Derived {
@@ -35,10 +39,21 @@ impl Derived {
         self.encoder.write(index, temperature, out);
     }
 
-    /// The loss at each temperature; nothing where every number is stored as it is.
-    pub(in crate::store) fn lost(&self) -> Vec<Lost> {
-        let lost =
-            |&temperature: &f32| self.encoder.lost(temperature).map(|rows| Lost::of_rows(temperature, &rows));
-        self.temperatures.iter().filter_map(lost).collect()
+    /// The loss at each temperature; nothing where every number is stored as it is. That of the rows `stored` is known from the cache that
+    /// they come from, or the shard's is not.
+    pub(in crate::store) fn measured(&self, stored: &BTreeMap<usize, StoredValues>) -> Measured {
+        let mut measured = Measured { lost: Vec::new(), rows: RowLosses::default() };
+        for (at, &temperature) in self.temperatures.iter().enumerate() {
+            let Some(mut rows) = self.encoder.lost(temperature) else { continue };
+            for (&row, values) in stored {
+                rows[row] = values.losses[at];
+            }
+            measured.rows.temperatures.push(temperature);
+            measured.rows.kl.extend(rows.iter().map(|row| row.kl));
+            if rows.iter().all(|row| !row.kl.is_nan()) {
+                measured.lost.push(Lost::of_rows(temperature, &rows));
+            }
+        }
+        measured
     }
 }

@@ -8,9 +8,11 @@ use crate::store::format::encoding_loss::Lost;
 use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
 use crate::store::format::record::ShardRecord;
+use crate::store::format::row_losses::{Measured, RowLosses};
 use crate::store::format::schema::is_rectangle;
 use crate::store::read::reader::SplitRows;
 use crate::store::read::resume;
+use crate::store::read::stored_values::StoredValues;
 use crate::store::write::columns::{Columns, Rows};
 use crate::store::write::row::Row;
 use crate::store::write::shard_file::{self, MakePage};
@@ -77,6 +79,16 @@ impl ShardWriter {
     pub fn push(&mut self, row: Row<'_>) -> Result<(), Error> {
         self.check(&row)?;
         self.rows.push(&row);
+        Ok(())
+    }
+
+    /// As [`ShardWriter::push`], of a row as another cache of the same encoding stores it: `row` has its logits as they are read.
+    ///
+    /// # Errors
+    /// As [`ShardWriter::push`].
+    pub(crate) fn push_stored(&mut self, row: Row<'_>, values: StoredValues) -> Result<(), Error> {
+        self.check(&row)?;
+        self.rows.push_stored(&row, values);
         Ok(())
     }
 
@@ -160,8 +172,11 @@ impl ShardWriter {
         self.check_full()?;
         let Self { dir, manifest, spec, rows, lost } = self;
         let columns = Columns::new(&manifest, rows);
-        let lost = || lost.unwrap_or_else(|| columns.lost());
-        write_shard(&dir, &manifest, &spec, &|column| columns.page(column), lost)
+        let measured = || match lost {
+            Some(lost) => Measured { lost, rows: RowLosses::default() },
+            None => columns.measured(),
+        };
+        write_shard(&dir, &manifest, &spec, &|column| columns.page(column), measured)
     }
 
     fn check_full(&self) -> Result<(), Error> {
@@ -179,11 +194,13 @@ pub(in crate::store) fn write_shard(
     manifest: &Manifest,
     spec: &ShardSpec,
     pages: &MakePage<'_>,
-    lost: impl FnOnce() -> Vec<Lost>,
+    measured: impl FnOnce() -> Measured,
 ) -> Result<ShardRecord, Error> {
     let path = dir.join(&spec.path);
     let file = shard_file::write(&path, manifest, spec, pages).map_err(Error::io("written", &path))?;
     let is_there = path.exists();
+    let measured = measured();
+    measured.rows.write(&path, file.rows_blake3).map_err(Error::io("written", &path))?;
     let record = ShardRecord {
         key: manifest.key,
         split: spec.split.clone(),
@@ -194,7 +211,7 @@ pub(in crate::store) fn write_shard(
         rows_blake3: file.rows_blake3,
         temperatures: manifest.temperatures.clone(),
         footer_blake3: file.footer_blake3,
-        lost: lost(),
+        lost: measured.lost,
     };
     let write_record = || checksummed_json::write(&dir.join(spec.record_path()), &record);
     if is_there {

@@ -13,8 +13,8 @@ pub use load::load_weights;
 pub(crate) use load::{Head, Loaded, weights_digest};
 pub(crate) use open::Opened;
 pub use open::open_folder;
-pub(crate) use save::{CONFIG, configs, metadata, save_configs};
 pub use save::{Card, WEIGHTS, save_folder};
+pub(crate) use save::{configs, metadata, save_configs};
 
 /// The buffer that PyTorch's batch normalisation has beside its statistics. At a fixed momentum nothing reads it.
 const BATCH_COUNTER: &str = "num_batches_tracked";

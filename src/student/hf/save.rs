@@ -18,8 +18,6 @@ use crate::{
 
 /// The file that holds a student's weights.
 pub const WEIGHTS: &str = "model.safetensors";
-/// The file that describes a student and names its classes.
-pub(crate) const CONFIG: &str = "config.json";
 
 /// The description of a student in its folder, beside its weights.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +55,7 @@ pub(crate) fn save_configs(dir: &Path, shape: &StudentShape, card: &Card) -> Res
 pub(crate) fn configs(shape: &StudentShape, card: &Card) -> [(&'static str, Vec<u8>); 2] {
     let preprocessor = PreprocessorConfig::new(shape.image_size, card.image_mean, card.image_std);
     [
-        (CONFIG, pretty(&ModelConfig::new(shape, card.classes))),
+        ("config.json", pretty(&ModelConfig::new(shape, card.classes))),
         ("preprocessor_config.json", pretty(&preprocessor)),
     ]
 }

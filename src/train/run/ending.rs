@@ -94,11 +94,10 @@ impl Trainer<'_> {
         let model = hf::load_weights(self.learner.evaluating(), &weights)?.model;
         let best = best_epoch(&self.state.log);
         // A checkpoint brings back the weights only.
-        let beside = ["config.json", "preprocessor_config.json"];
-        if beside.iter().any(|name| !weights.with_file_name(name).exists()) {
-            let steps = best.map_or(0, |record| record.step);
-            hf::save_folder(&setup.folder.join(BEST), &model, setup.card(steps))?;
-        }
+        let card = setup.card(best.map_or(0, |record| record.step));
+        hf::save_configs(&setup.folder.join(BEST), model.shape(), &card)?;
+        let configs = hf::configs(model.shape(), &card);
+        let configs = configs.map(|(name, bytes)| (name.to_owned(), Digest::of(&bytes)));
         let (validation, mistakes) = examine(&model, &self.validation, config.temperature, device, MISTAKES)?;
         let best_epoch = best.map_or(0, |record| record.epoch);
         let last = self.state.log.last().map_or(0, |record| record.step);
@@ -120,6 +119,7 @@ impl Trainer<'_> {
             validation,
             test,
             weights: best_digest(setup)?.to_string(),
+            configs: configs.into(),
         })
     }
 }

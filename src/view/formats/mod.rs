@@ -26,11 +26,17 @@ use image::RgbImage;
 
 use super::Error;
 use super::limits::{MAX_PIXELS, MAX_SIDE};
+use crate::support::allocator;
+
+/// Bytes of a pixel that a decoder holds: its samples, and their red, green and blue.
+const PIXEL_BYTES: usize = 6;
+/// An image of fewer bytes is decoded without asking first whether there is room for it.
+const SMALL_BYTES: usize = 64 << 20;
 
 /// The pixels of a JPEG, PNG, WebP, GIF, BMP or TIFF file, upright, without alpha; an animation gives its first frame.
 ///
 /// # Errors
-/// Another format, absurd dimensions (before anything is allocated for them), damage and truncation. Messages do not
+/// Another format, absurd dimensions or more than there is memory for (before anything is allocated for them), damage and truncation. Messages do not
 /// name the image; see [`Error`].
 pub fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
     match bytes {
@@ -51,7 +57,12 @@ fn check_size(width: u32, height: u32) -> Result<(), Error> {
     if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(Error::TooLarge { width, height });
     }
-    Ok(())
+    let bytes = PIXEL_BYTES * width as usize * height as usize;
+    if bytes < SMALL_BYTES {
+        return Ok(());
+    }
+    let no_memory = |_| Error::NoMemory { width, height, megabytes: bytes >> 20 };
+    allocator::room(bytes).map(drop).map_err(no_memory)
 }
 
 fn damaged(format: &'static str, reason: impl fmt::Display) -> Error {
