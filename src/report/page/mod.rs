@@ -28,7 +28,7 @@ pub(crate) fn render(contents: &Contents, charts: &[Chart]) -> String {
     let kind = match contents.kind {
         Kind::Cache => "Teacher cache",
         Kind::Run => "Student run",
-        Kind::Sweep => "Sweep",
+        Kind::Sweep => "Comparison",
     };
     let sections: Vec<Section> = [
         sweep::compared(contents, &charts),
@@ -65,8 +65,8 @@ pub(crate) fn render(contents: &Contents, charts: &[Chart]) -> String {
                     ul { @for section in &sections { li { a href={ "#" (section.id) } { (section.title) } } } }
                 }
                 main id="content" {
-                    @for note in &contents.notes { p.note { (without_absolute_paths(note)) } }
-                    @for leak in contents.teacher.iter().flat_map(|teacher| &teacher.leaks) { p.note { (leak) "." } }
+                    @for note in &contents.notes { p.note { (breakable(&without_absolute_paths(note))) } }
+                    @for leak in contents.teacher.iter().flat_map(|teacher| &teacher.leaks) { p.note { (breakable(leak)) "." } }
                     (summary::facts(contents))
                     @for section in &sections {
                         section id=(section.id) aria-labelledby={ (section.id) "-title" } {
