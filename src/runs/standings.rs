@@ -120,16 +120,17 @@ mod tests {
         insta::assert_snapshot!(narrow, @r"
         configuration
           seeds  validation        test  gain
-          95 % interval      p
+                  95 %
+              interval      p
         lambda=0.9 T=5 lr=0.002 student.dropout=0.2
               3  74.2 ± 1.0  74.2 ± 1.0  +4.0
-           -0.7 to +8.8  0.067
+          -0.7 to +8.8  0.067
         lambda=0 lr=0.002 student.dropout=0.2
               3  70.2 ± 1.0  70.2 ± 1.0     -
-                      -      -
+                     -      -
         teacher
               -        97.0        96.1     -
-                      -      -
+                     -      -
         ");
         assert!(narrow.lines().all(|line| line.chars().count() <= 45), "{narrow}");
     }
