@@ -2,7 +2,8 @@
 
     python benches/peers/own_student.py CACHE IMAGES TEACHER.onnx [--epochs 3] [--size 112]     (pip install torch torchvision onnxruntime)
 
-Both train the same student from the same weights on the same batches, epoch by epoch in turn. CACHE has one view.
+Both train the same student from the same weights on the same batches, epoch by epoch in turn. CACHE has one view
+(`cache.views = 1`). At the teacher's size the online loop decodes each image once, at another one for each network.
 """
 
 import argparse
@@ -27,11 +28,14 @@ def main(args: argparse.Namespace) -> None:
     half = (0.5, 0.5, 0.5)
     train = CachedDataset(cache, "train", args.images, args.size, 5.0, half, half)
     at_teachers_size = CachedDataset(cache, "train", args.images, height, 5.0, half, half, check=False)
+    if train.split.views > 1:
+        sys.exit(f"{args.cache} has {train.split.views} views, expected one: make a cache with --set cache.views=1")
     test = CachedDataset(cache, "test", args.images, args.size, 5.0, half, half, check=False)
     teacher = onnxruntime.InferenceSession(args.teacher, providers=["CPUExecutionProvider"])
 
-    def online_soft(samples: list[int]) -> torch.Tensor:
-        pixels = np.stack([at_teachers_size.images.image(int(train.split.rows(sample)), height, half, half) for sample in samples])
+    def online_soft(samples: list[int], seen: torch.Tensor) -> torch.Tensor:
+        # At the teacher's size both see the same pixels, and an online loop decodes an image once.
+        pixels = seen.numpy() if args.size == height else np.stack([at_teachers_size.images.image(int(train.split.rows(sample)), height, half, half) for sample in samples])
         [logits] = teacher.run(["logits"], {"pixel_values": pixels})
         return F.softmax(torch.from_numpy(logits) / 5.0, 1)
 
@@ -48,7 +52,7 @@ def main(args: argparse.Namespace) -> None:
             order = list(train.sampler)
             for at, batch in enumerate(DataLoader(train, 32, sampler=train.sampler)):
                 if which == "online":
-                    batch["soft"] = online_soft(order[at * 32 : at * 32 + 32])
+                    batch["soft"] = online_soft(order[at * 32 : at * 32 + 32], batch["pixel_values"])
                 loss = losses.distillation(student(batch["pixel_values"]), batch, "kd", 5.0, 0.5)
                 optimizer.zero_grad()
                 loss.backward()

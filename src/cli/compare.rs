@@ -7,7 +7,8 @@ use super::model::RunsDir;
 use super::output::{fitted, out, outln, print_json};
 use crate::dataset::SplitName;
 use crate::report;
-use crate::runs::compare::{Measured, Probability};
+use crate::runs::compare::Measured;
+use crate::runs::standings::{self, Standing};
 use crate::runs::{Comparison, Recipe, Run, Spread};
 use crate::store::{Cache, TeacherQuality};
 use crate::support::table::Table;
@@ -114,37 +115,16 @@ fn all(args: &Args) -> Result<(), Failure> {
     if !compared.common.is_empty() {
         outln!("common   {}; a configuration is named by what differs", compared.common.join(", "));
     }
-    let mut table =
-        Table::new(["configuration", "seeds", "validation", "test", "gain", "95 % interval", "p"]);
-    let dash = || "-".to_owned();
-    for group in &compared.groups {
-        let gain = group.gain.as_ref().map(|gain| &gain.comparison);
-        let paired = gain.and_then(|gain| gain.paired);
-        let p = gain.and_then(|gain| Some(gain.corrected.map_or(gain.paired?.p, |one| one.p)));
-        let points = gain.and_then(|gain| gain.accuracy.as_ref());
-        table.row([
-            narrow(&group.label),
-            group.runs.len().to_string(),
-            group.validation.percents(),
-            group.test.as_ref().map_or_else(dash, Spread::percents),
-            points.map_or_else(dash, |points| format!("{:+.1}", 100.0 * points.mean)),
-            paired.map_or_else(dash, |one| interval(one.ci)),
-            p.map_or_else(dash, |p| Probability(p).to_string()),
-        ]);
-    }
-    if let Some([validation, test]) = teacher(&runs) {
-        table.row(["teacher".to_owned(), dash(), validation, test, dash(), dash(), dash()]);
-    }
-    out!("{}", fitted(&table));
-    outln!(
-        "{} in %, mean ± standard deviation over the seeds, the best on validation first",
-        compared.measure.name()
-    );
-    if compared.groups.iter().any(|group| group.gain.is_some()) {
-        outln!(
-            "gain: points of accuracy over the labels only, seed by seed; p: paired t-test, corrected (Holm)"
-        );
-    }
+    let standings = compared.groups.iter().map(|group| Standing {
+        name: narrow(&group.label),
+        seeds: group.runs.len(),
+        validation: &group.validation,
+        test: group.test.as_ref(),
+        gain: group.gain.as_ref(),
+    });
+    out!("{}", fitted(&standings::table(standings, teacher(&runs))));
+    let has_gain = compared.groups.iter().any(|group| group.gain.is_some());
+    out!("{}", standings::legend(compared.measure, has_gain));
     match compared.best_distilled().map(|best| (best, &best.gain)) {
         Some((best, Some(gain))) => outln!(
             "verdict  {} against the labels only, on {}: {}",
@@ -164,16 +144,6 @@ fn all(args: &Args) -> Result<(), Failure> {
 /// A label as a terminal of 80 columns has a place for it.
 fn narrow(label: &str) -> String {
     label.replace(" = ", "=").replace(" (lambda=0)", "")
-}
-
-/// An interval in points, without the digits of one that says little.
-fn interval(ends: [f64; 2]) -> String {
-    let [low, high] = ends.map(|end| 100.0 * end);
-    if low.abs().max(high.abs()) < 10.0 {
-        format!("{low:+.1} to {high:+.1}")
-    } else {
-        format!("{low:+.0} to {high:+.0}")
-    }
 }
 
 /// The teacher's accuracy on a split, where the cache says it.

@@ -8,6 +8,7 @@ mod compression;
 mod data;
 mod demo;
 mod doctor;
+mod epoch_table;
 mod error;
 mod evaluate;
 mod export;

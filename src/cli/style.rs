@@ -41,7 +41,8 @@ pub(crate) fn styled(text: &str, width: Option<usize>, coloured: bool) -> String
 /// Rows of tables and lines without a space are left as they are.
 fn wrap(line: &str, width: usize) -> String {
     // JSON is for programs, also where it passes by a person.
-    let is_json = line.trim_start().starts_with(['{', '}', '[', ']', '"']);
+    let trimmed = line.trim();
+    let is_json = trimmed.starts_with(['{', '}', ']', '"']) || ["[", "[]", "[],"].contains(&trimmed);
     let is_short = |text: &str| text.chars().count() <= width;
     let indent = value_column(line);
     if is_json || is_short(line) || width < indent + 20 || is_row(line, indent) {
@@ -71,7 +72,7 @@ fn wrap(line: &str, width: usize) -> String {
 /// The words of a text; a per cent sign stays with its number.
 fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
-    for word in text.split(' ') {
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
         match words.last_mut() {
             Some(number) if word.starts_with('%') => {
                 number.push(' ');
@@ -92,10 +93,10 @@ fn value_column(line: &str) -> usize {
     if gap >= 2 && start + key + gap <= KEY { start + key + gap } else { start }
 }
 
-/// Whether what follows the key has columns of its own.
+/// Whether what follows the key has three columns or more of its own.
 fn is_row(line: &str, indent: usize) -> bool {
     let rest: String = line.chars().skip(indent).collect();
-    rest.trim().contains("  ")
+    rest.split("  ").filter(|part| !part.trim().is_empty()).count() > 2
 }
 
 fn coloured_line(line: &str) -> String {
@@ -135,6 +136,13 @@ mod tests {
         assert_eq!(
             styled(error, Some(40), false),
             "decant: there is no run abc; did you\nmean runs/abd, runs/abe?"
+        );
+        // A name before its results, at a distance that lets those of several lines stand below each other.
+        let run = "[ 1/20] lambda=0 lr=0.001 seed=0           val 50.0 %, test 41.7 %, 0.4 s";
+        assert_eq!(styled(run, Some(80), false), run);
+        assert_eq!(
+            styled(run, Some(60), false),
+            "[ 1/20] lambda=0 lr=0.001 seed=0 val 50.0 %, test 41.7 %,\n0.4 s"
         );
         assert_eq!(
             styled("accuracy on validation is 35.0 %, no more", Some(31), false),

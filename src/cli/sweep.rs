@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::Failure;
-use super::output::print_json;
+use super::output::{self, print_json};
 use super::pipeline::{PipelineArgs, check_teacher};
 use super::teacher_cache::Part;
 use crate::config::Pipeline;
@@ -128,7 +128,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     let here = Lock::of(&plan, &finished.results);
     here.write(&folder)?;
-    context.line(format!("\n{}", summary.tables().trim_end()));
+    context.line(format!("\n{}", summary.tables(output::width()).trim_end()));
     context.line(format!("\n{}", summary.best_lines().trim_end()));
     context.line(format!("results  {}", folder.display()));
     let verified = args.verify.map(|count| verify(&plan, &finished, count, &folder, context)).transpose()?;

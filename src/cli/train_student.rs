@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::output::{fitted, percent, print_json, seconds};
+use super::epoch_table::EpochTable;
+use super::output::{self, fitted, print_json, seconds};
 use super::pipeline::{PipelineArgs, check_teacher, shortcut};
 use super::{Failure, evaluate, measures, run_header, runs as runs_command};
 use crate::loss::Loss;
@@ -10,9 +11,9 @@ use crate::runs::{self, Resume, warnings};
 use crate::student::hf::Head;
 use crate::support::context::Context;
 use crate::support::table::Table;
-use crate::support::text::{alternatives, number_or_dash, percent_or_dash};
+use crate::support::text::{alternatives, number_or_dash};
 use crate::train::metrics::Metrics;
-use crate::train::{BEST, EpochRecord, Event, Outcome, RunResult, Seal, Setup, Timing, read_epochs};
+use crate::train::{BEST, Event, Outcome, RunResult, Seal, Setup, Timing, read_epochs};
 
 /// Stage two: train a student from the cache.
 ///
@@ -95,7 +96,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
 fn student(resume: &Resume, setup: &Setup, context: &Context) -> Result<(RunResult, Timing), Failure> {
     run_header::show(setup, context);
     let epochs = setup.pipeline.train.epochs;
-    let mut head = Some(EPOCH_HEAD);
+    let mut table = EpochTable::default();
     let outcome = runs::resume(setup, resume, context, &mut |event| match event {
         Event::Damaged(path, reason) => {
             let path = path.display();
@@ -113,10 +114,7 @@ fn student(resume: &Resume, setup: &Setup, context: &Context) -> Result<(RunResu
             context.line(format!("resuming at epoch {}/{epochs}, step {step}", epoch + 1));
         }
         Event::Epoch(record) => {
-            if let Some(head) = head.take() {
-                context.line(head);
-            }
-            context.line(epoch_line(record, epochs));
+            context.line(table.row(record, epochs, output::width()));
         }
     })?;
     match outcome {
@@ -129,24 +127,6 @@ fn student(resume: &Resume, setup: &Setup, context: &Context) -> Result<(RunResu
             Ok((*result, timing))
         }
     }
-}
-
-const EPOCH_HEAD: &str = "  epoch     loss  ce_loss  kd_loss accuracy | validation agreement    NLL";
-
-fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
-    let validation = &record.validation;
-    format!(
-        "{:>3}/{epochs:<3} {:>8.4} {:>8.4} {:>8.4} {:>8} | {:>10} {:>9} {:>6}{}",
-        record.epoch,
-        record.train_loss,
-        record.ce_loss,
-        record.kd_loss,
-        percent_or_dash(record.train_accuracy),
-        percent_or_dash(validation.accuracy),
-        percent(validation.teacher_agreement),
-        number_or_dash(validation.negative_log_likelihood),
-        if record.best { " *" } else { "" }
-    )
 }
 
 fn show_result(setup: &Setup, result: &RunResult, timing: &Timing, already: bool, context: &Context) {

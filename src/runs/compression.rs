@@ -48,7 +48,7 @@ impl Compression {
     /// Teacher, student, and how many times smaller the student is.
     pub(crate) fn rows(&self) -> Vec<[String; 6]> {
         let row = |name: &str, one: &Footprint| {
-            let [first, second] = one.milliseconds.map(|time| format!("{time:.2}"));
+            let [first, second] = one.milliseconds.map(milliseconds);
             let (height, width) = one.image_size;
             let macs = one
                 .macs
@@ -87,7 +87,30 @@ impl Compression {
     }
 }
 
-/// `12.4`, or `124` from a hundred on.
+/// `4.03`, or `0.0031` of what takes less than a hundredth of a millisecond.
+fn milliseconds(time: f64) -> String {
+    if time < 0.01 { format!("{time:.4}") } else { format!("{time:.2}") }
+}
+
+/// `12.4`, `124` from a hundred on, and `0.0025` where it would be nothing.
 fn ratio(value: f64) -> String {
-    if value < 100.0 { format!("{value:.1}") } else { format!("{value:.0}") }
+    match value {
+        100.0.. => format!("{value:.0}"),
+        0.1.. => format!("{value:.1}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_nothing_is_not_shown_as_nothing() {
+        assert_eq!(
+            [milliseconds(4.031), milliseconds(0.0512), milliseconds(0.0031)],
+            ["4.03", "0.05", "0.0031"]
+        );
+        assert_eq!([ratio(198.4), ratio(28.44), ratio(0.5), ratio(0.0025)], ["198", "28.4", "0.5", "0.0025"]);
+    }
 }

@@ -17,6 +17,7 @@ mod recipe;
 mod record;
 mod resume;
 mod spread;
+pub(crate) mod standings;
 pub(crate) mod warnings;
 
 pub(crate) use compare::Comparison;

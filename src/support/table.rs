@@ -6,6 +6,8 @@ use std::fmt::{self, Write};
 #[derive(Default)]
 pub struct Table {
     rows: Vec<Vec<String>>,
+    /// Whether names that have no place beside their numbers stand above them.
+    has_whole_names: bool,
 }
 
 impl Table {
@@ -16,6 +18,13 @@ impl Table {
         table
     }
 
+    /// The same table, but names that have no place beside their numbers stand in a line above them, and are not cut.
+    #[must_use]
+    pub(crate) fn with_whole_names(mut self) -> Self {
+        self.has_whole_names = true;
+        self
+    }
+
     /// Adds one row.
     pub fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
         self.rows.push(cells.into_iter().map(Into::into).collect());
@@ -24,10 +33,12 @@ impl Table {
 
 /// A column of words that is cut keeps this many characters.
 const LEAST: usize = 8;
+/// A name that would be cut to fewer characters than this stands above its numbers.
+const LEAST_NAME: usize = 12;
 
 impl Table {
     /// The table no wider than `width`: heads of several words go on several lines, and then columns of words are cut, the widest first.
-    /// Numbers are never cut.
+    /// Where that leaves too little of the names, they stand above their numbers. Numbers are never cut.
     pub(crate) fn fitted(&self, width: usize) -> String {
         let mut widths = self.widths();
         let total = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
@@ -43,23 +54,82 @@ impl Table {
             let over = total(&widths) - width;
             widths[widest] = widths[widest].saturating_sub(over).max(LEAST).max(widths[widest] / 2);
         }
-        let [head, rows @ ..] = self.rows.as_slice() else { return String::new() };
-        let head: Vec<Vec<String>> =
-            head.iter().zip(&widths).map(|(cell, &most)| wrapped(cell, most)).collect();
-        let height = head.iter().map(Vec::len).max().unwrap_or(0);
-        // The last line of each head stands above its numbers.
-        let line = |line: usize| -> Vec<String> {
-            let of = |cell: &Vec<String>| (line + cell.len()).checked_sub(height).map(|at| cell[at].clone());
-            head.iter().map(|cell| of(cell).unwrap_or_default()).collect()
-        };
-        let heads = (0..height).map(line);
+        let is_cut = widths[0] < self.widths()[0];
+        if total(&widths) > width || (is_cut && (self.has_whole_names || widths[0] < LEAST_NAME)) {
+            return self.with_names_above(width);
+        }
+        let rows = self.rows.iter().skip(1);
         // A name's end tells it from others as often as its beginning, as the key of a run does.
         let cell = |(column, (cell, &most)): (usize, (&String, &usize))| match column {
             0 => cut_inside(cell, most),
             _ => cut(cell, most),
         };
-        let cells = rows.iter().map(|row| row.iter().zip(&widths).enumerate().map(cell).collect());
-        Self { rows: heads.chain(cells).collect() }.to_string()
+        let cells = rows.map(|row| row.iter().zip(&widths).enumerate().map(cell).collect());
+        let columns: Vec<usize> = (0..widths.len()).collect();
+        Self::of_rows(self.heads(&columns, &widths).into_iter().chain(cells)).to_string()
+    }
+
+    fn of_rows(rows: impl Iterator<Item = Vec<String>>) -> Self {
+        Self { rows: rows.collect(), ..Self::default() }
+    }
+
+    /// The table with each name in a line of its own, and its numbers below it in as many lines as they need.
+    fn with_names_above(&self, width: usize) -> String {
+        let [head, rows @ ..] = self.rows.as_slice() else { return String::new() };
+        let mut widths = self.widths();
+        let total = |widths: &[usize]| widths.iter().skip(1).map(|width| 2 + width).sum::<usize>();
+        for column in 1..widths.len() {
+            let over = total(&widths).saturating_sub(width);
+            widths[column] = widths[column].saturating_sub(over).max(self.least(column));
+        }
+        let mut lines: Vec<Vec<usize>> = vec![Vec::new()];
+        let mut used = 0;
+        for column in 1..widths.len() {
+            if used > 0 && used + 2 + widths[column] > width {
+                lines.push(Vec::new());
+                used = 0;
+            }
+            used += 2 + widths[column];
+            lines.last_mut().expect("there is one").push(column);
+        }
+        let mut out = String::new();
+        let mut put = |line: &str| out.extend([line.trim_end(), "\n"]);
+        let numbers = |columns: &[usize], cells: &[String]| -> String {
+            let cell = |&column: &usize| cells.get(column).map_or("", |cell| cell.as_str());
+            columns.iter().map(|column| format!("  {:>1$}", cell(column), widths[*column])).collect()
+        };
+        put(&cut_inside(&head[0], width));
+        for columns in &lines {
+            for heads in self.heads(columns, &widths) {
+                let mut cells = vec![String::new(); widths.len()];
+                for (&column, head) in columns.iter().zip(heads) {
+                    cells[column] = head;
+                }
+                put(&numbers(columns, &cells));
+            }
+        }
+        for row in rows {
+            put(&cut_inside(&row[0], width));
+            for columns in &lines {
+                put(&numbers(columns, row));
+            }
+        }
+        out
+    }
+
+    /// The heads of some columns in lines; the last line of each head stands above its numbers.
+    fn heads(&self, columns: &[usize], widths: &[usize]) -> Vec<Vec<String>> {
+        let Some(head) = self.rows.first() else { return Vec::new() };
+        let heads: Vec<Vec<String>> = columns
+            .iter()
+            .map(|&column| wrapped(head.get(column).map_or("", |head| head.as_str()), widths[column]))
+            .collect();
+        let height = heads.iter().map(Vec::len).max().unwrap_or(0);
+        let line = |line: usize| -> Vec<String> {
+            let of = |cell: &Vec<String>| (line + cell.len()).checked_sub(height).map(|at| cell[at].clone());
+            heads.iter().map(|cell| of(cell).unwrap_or_default()).collect()
+        };
+        (0..height).map(line).collect()
     }
 
     /// The narrowest that a column can be without cutting a cell or a word of its head.

@@ -9,6 +9,8 @@ use super::summary::{Best, Summary};
 use super::{Error, Plan};
 use crate::runs::Spread;
 use crate::runs::compare::Probability;
+use crate::runs::standings::{self, Standing};
+use crate::store::TeacherQuality;
 use crate::support::checksummed_json;
 use crate::support::table::Table;
 use crate::support::text::{count, number_or_dash, percent_or_dash};
@@ -18,54 +20,40 @@ use crate::train::metrics::Criterion;
 const SHOWN: usize = 12;
 
 impl Summary {
-    /// The tables for a terminal of 80 columns.
-    pub(crate) fn tables(&self) -> String {
-        let mut out = String::new();
-        let mut table = Table::new(["configuration", "runs", "validation", "test", "gain", "p"]);
-        for configuration in self.configurations.iter().take(SHOWN) {
-            let gain = configuration.gain.as_ref().map(|gain| &gain.comparison);
-            let points = gain.and_then(|gain| gain.accuracy.as_ref());
-            let p =
-                gain.and_then(|gain| Some(gain.corrected.map_or(gain.paired?.p, |corrected| corrected.p)));
-            table.row([
-                cut(&configuration.values, 32),
-                configuration.runs.to_string(),
-                configuration.validation.percents(),
-                or_dash(configuration.test.as_ref()),
-                points.map_or("-".to_owned(), |points| format!("{:+.1}", 100.0 * points.mean)),
-                p.map_or("-".to_owned(), |p| Probability(p).to_string()),
-            ]);
-        }
-        if !self.teacher.is_empty() && self.measure == Criterion::Accuracy {
-            let of = |split: &str| {
-                let quality = self.teacher.iter().find(|quality| quality.split == split);
-                quality.map_or("-".to_owned(), |quality| format!("{:.1}", 100.0 * quality.accuracy))
-            };
-            let dash = || "-".to_owned();
-            table.row(["teacher".to_owned(), dash(), of("validation"), of("test"), dash(), dash()]);
-        }
-        let _ = write!(out, "{table}");
+    /// The tables for a terminal of `width` columns, or as wide as they are where there is none.
+    pub(crate) fn tables(&self, width: Option<usize>) -> String {
+        let fitted = |table: &Table| width.map_or_else(|| table.to_string(), |width| table.fitted(width));
+        let standings = self.configurations.iter().take(SHOWN).map(|configuration| Standing {
+            name: configuration.values.clone(),
+            seeds: configuration.runs,
+            validation: &configuration.validation,
+            test: configuration.test.as_ref(),
+            gain: configuration.gain.as_ref(),
+        });
+        let is_accuracy = !self.teacher.is_empty() && self.measure == Criterion::Accuracy;
+        let teacher = is_accuracy.then(|| ["validation", "test"].map(|split| self.teacher_accuracy(split)));
+        let mut out = fitted(&standings::table(standings, teacher));
         if self.configurations.len() > SHOWN {
             let _ = writeln!(out, "... and {} more in summary.md", self.configurations.len() - SHOWN);
         }
-        let _ = writeln!(
-            out,
-            "validation, test: {} in %, mean ± standard deviation over the seeds",
-            self.measure.name()
-        );
-        if self.configurations.iter().any(|configuration| configuration.gain.is_some()) {
-            out += "gain: points of accuracy over the labels only, seed by seed; p: paired t-test, corrected (Holm)\n";
-        }
+        let has_gain = self.configurations.iter().any(|configuration| configuration.gain.is_some());
+        out += &standings::legend(self.measure, has_gain);
         if let Some(grid) = &self.grid {
             let _ = write!(
                 out,
                 "\n{} on {}, %, by temperature and lambda:\n{}",
                 self.measure.name(),
                 grid.split,
-                grid.table()
+                fitted(&grid.table())
             );
         }
         out
+    }
+
+    /// The teacher's accuracy on a split in percent.
+    fn teacher_accuracy(&self, split: &str) -> String {
+        let quality = TeacherQuality::on(split, &self.teacher);
+        quality.map_or("-".to_owned(), |quality| format!("{:.1}", 100.0 * quality.accuracy))
     }
 
     /// The best configuration and the run to take, in lines for a terminal.
@@ -247,11 +235,4 @@ impl Grid {
 
 fn or_dash(spread: Option<&Spread>) -> String {
     spread.map_or("-".to_owned(), Spread::percents)
-}
-
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width - 1).chain(['…']).collect()
 }

@@ -336,6 +336,7 @@ fn exports_are_opened(workshop: &Workshop, run: &str) {
 #[ignore = "needs a Python with tests/interop/requirements-models.txt, named by PYTHON; `make interop` runs it"]
 fn tensorboard_reads_the_events_of_a_run() {
     let (workshop, run) = trained();
+    workshop.done(&["train-student", "-p", "tiny.toml", "--lambda", "0"]);
     python("read_events.py", &[&run, "10"], b"");
     workshop.done(&[
         "train-student",

@@ -164,7 +164,7 @@ fn workshop(epochs: usize) -> Workshop {
 #[test]
 fn a_run_on_a_terminal_leaves_its_table_and_no_progress_and_no_line_is_broken() {
     let workshop = workshop(4);
-    for (columns, dir) in [(100, "a"), (80, "b")] {
+    for (columns, dir) in [(100, "a"), (80, "b"), (60, "c"), (45, "d")] {
         let mut command = workshop.decant();
         command.args(["train-student", "-p", "tiny.toml", "--runs-dir", dir]);
         let written = Person::at(columns, &mut command).everything();
@@ -192,6 +192,40 @@ fn plain(line: &str) -> String {
     let mut parts = line.split("\u{1b}[");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| text + part.split_once(['m', 'K', 'A', 'J']).map_or("", |(_, rest)| rest))
+}
+
+#[test]
+fn the_tables_of_a_sweep_and_of_compare_have_whole_names_and_the_interval_at_any_width() {
+    let workshop = Workshop::new();
+    let axes = "[sweep]\ntrain.lambda = [0.0, 0.5]\ntrain.lr = [1e-3]\ntrain.weight-decay = [0.0, 0.05]\ntrain.seed = [0, 1]\n";
+    let head = "name = \"tables\"\n";
+    workshop.file("sweep.toml", &format!("{head}{}{axes}", TINY.replace("epochs = 3", "epochs = 1")));
+    workshop.done(&["teacher-cache", "-p", "sweep.toml"]);
+    workshop.done(&["sweep", "-p", "sweep.toml"]);
+    let folder = workshop.only("sweeps", "tables-").display().to_string();
+    for columns in [80, 60, 45] {
+        let commands = [
+            (vec!["sweep", "-p", "sweep.toml"], "lambda=0.5 lr=0.001 weight-decay=0.05"),
+            (vec!["compare", folder.as_str()], "from scratch, weight-decay=0\n"),
+        ];
+        for (args, name) in commands {
+            let mut command = workshop.decant();
+            command.args(&args);
+            let shown = screen(columns, &Person::at(columns, &mut command).everything());
+            let is_head = |line: &str| line.contains("interval") && line.ends_with(" p");
+            assert!(shown.lines().any(is_head), "{shown}");
+            assert!(shown.contains(name), "{shown}");
+            // What was wider would go on in the first column of the next line, in the middle of a word.
+            let text = String::from_utf8_lossy(&Person::at(columns, &mut command).everything())
+                .replace("\r\n", "\n");
+            for line in text.lines().map(plain) {
+                assert!(
+                    line.chars().count() <= usize::from(columns) || !line.contains(' '),
+                    "{columns}: {line}"
+                );
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 """Reads a run's event file with the `tensorboard` package and compares it with the run's metrics.jsonl and result.json; then
-starts TensorBoard itself on the run's folder and asks it for what it shows.
+starts TensorBoard itself on the folder of runs that it lies in and asks it for what it shows.
 
     pip install -r tests/interop/requirements-models.txt
     python tests/interop/read_events.py RUN EVERY
@@ -40,16 +40,16 @@ STEP = ["train/loss", "train/ce_loss", "train/kd_loss", "train/gradient_norm", "
 
 def ask_tensorboard(run: Path, events: EventAccumulator, log: list, mistakes: list) -> None:
     board = program.TensorBoard()
-    board.configure(argv=["tensorboard", "--logdir", str(run), "--port", "0", "--host", "127.0.0.1"])
+    board.configure(argv=["tensorboard", "--logdir", str(run.parent), "--port", "0", "--host", "127.0.0.1"])
     address = board.launch().rstrip("/")
 
     def get(path: str):
         with urllib.request.urlopen(f"{address}/data/{path}") as answer:
             return json.load(answer)
 
+    name, all_runs = f"{run.name}/tensorboard", sorted(f"{one.parent.name}/tensorboard" for one in run.parent.glob("*/run.json"))
     for _ in range(60):
-        [name] = get("runs") or [None]
-        if name and set(get("plugin/images/tags").get(name, {})) == set(mistakes):
+        if sorted(get("runs")) == all_runs and set(get("plugin/images/tags").get(name, {})) == set(mistakes):
             break
         time.sleep(0.5)
     assert set(get("plugin/images/tags")[name]) == set(mistakes)
@@ -57,10 +57,10 @@ def ask_tensorboard(run: Path, events: EventAccumulator, log: list, mistakes: li
     query = urllib.parse.urlencode({"run": name, "tag": "validation/accuracy"})
     curve = [step for _, step, _ in get(f"plugin/scalars/scalars?{query}")]
     assert curve == [record["step"] for record in log], curve
-    hyper_parameters(run, events, get, name)
+    hyper_parameters(run, events, get, name, all_runs)
 
 
-def hyper_parameters(run: Path, events: EventAccumulator, get, name: str) -> None:
+def hyper_parameters(run: Path, events: EventAccumulator, get, name: str, all_runs: list) -> None:
     content = events.PluginTagToContent("hparams")
     start = HParamsPluginData.FromString(content["_hparams_/session_start_info"]).session_start_info
     train = json.loads((run / "run.json").read_text())["pipeline"]["train"]
@@ -70,10 +70,11 @@ def hyper_parameters(run: Path, events: EventAccumulator, get, name: str) -> Non
     end = HParamsPluginData.FromString(content["_hparams_/session_end_info"]).session_end_info
     assert end.status == 1, end
 
-    # What the HParams tab asks for.
+    # What the HParams tab asks for: a row a run.
     query = {"allowedStatuses": ["STATUS_SUCCESS"], "sliceSize": 10}
     found = get(f"plugin/hparams/session_groups?{urllib.parse.urlencode({'request': json.dumps(query)})}")
-    [group] = found["sessionGroups"]
+    assert sorted(group["name"] for group in found["sessionGroups"]) == all_runs, found
+    [group] = [group for group in found["sessionGroups"] if group["name"] == name]
     assert group["hparams"]["train.lambda"] == train["lambda"], group
     tags = {value["name"]["tag"] for value in group["metricValues"]}
     assert "validation/accuracy" in tags, tags

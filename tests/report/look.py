@@ -3,17 +3,19 @@
     look.py OUT REPORT.html...
 
 Writes screenshots and a PDF of each into OUT, and fails on a console message, a request that leaves the page, an element that is
-wider than the screen, text that is clipped, too small, or lies on other text, a control that the keyboard does not reach, a page of
+wider than the screen, text that is clipped, too small, too pale, or lies on other text, a control that the keyboard does not reach, a page of
 2 MB, and on what its kind of page must show and does not (`MUST`).
 """
 
+import io
 import os
 import pathlib
 import re
 import shutil
 import sys
 
-from playwright.sync_api import Error, sync_playwright
+from PIL import Image
+from playwright.sync_api import sync_playwright
 
 SCREENS = {"desktop": (1280, 900, 1), "phone": (390, 844, 2)}
 SMALLEST_TEXT = 9.5
@@ -119,6 +121,51 @@ EPOCH_TICKS = """() => [...document.querySelectorAll('figure svg')].flatMap(svg 
   return ticks.length && ticks.every(t => /^[0-9]+$/.test(t)) ? [] : [`epoch ticks ${ticks.join(' ')}`];
 })"""
 
+# Text against what is painted below it, by the contrast ratio of WCAG 2: 4.5, or 3 where it is large.
+CONTRAST = """() => {
+  const parse = text => {
+    const numbers = (text.match(/[0-9.e+-]+/g) || []).map(Number);
+    if (text.startsWith('color(srgb')) return [...numbers.slice(0, 3).map(c => 255 * c), numbers[3] ?? 1];
+    return text.startsWith('rgb') ? [...numbers.slice(0, 3), numbers[3] ?? 1] : [0, 0, 0, 0];
+  };
+  const over = (top, below) => below.map((c, i) => i < 3 ? top[3] * top[i] + (1 - top[3]) * c : 1);
+  const light = colour => {
+    const [r, g, b] = colour.slice(0, 3).map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ratio = (a, b) => (Math.max(light(a), light(b)) + 0.05) / (Math.min(light(a), light(b)) + 0.05);
+  const ground = e => {
+    const layers = [];
+    for (; e; e = e.parentElement) layers.unshift(parse(getComputedStyle(e).backgroundColor));
+    return layers.reduce((below, top) => over(top, below), [255, 255, 255, 1]);
+  };
+  const inside = (rect, x, y) => x >= rect.left && x <= rect.right && y >= rect.top && y <= rect.bottom;
+  const problems = [];
+  const check = (text, front, back, style) => {
+    const size = parseFloat(style.fontSize), least = size >= 24 || (size >= 18.6 && style.fontWeight >= 700) ? 3 : 4.5;
+    const found = ratio(over(front, back), back);
+    if (found < least) problems.push(`"${text}" has a contrast of ${found.toFixed(1)}`);
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode());) {
+    const e = node.parentElement;
+    if (!node.data.trim() || e.closest('svg, style, .skip') || !e.checkVisibility()) continue;
+    check(node.data.trim(), parse(getComputedStyle(e).color), ground(e), getComputedStyle(e));
+  }
+  for (const svg of document.querySelectorAll('figure svg')) {
+    const rects = [...svg.querySelectorAll('rect')], page = ground(svg);
+    for (const text of svg.querySelectorAll('text')) {
+      const box = text.getBoundingClientRect(), x = (box.left + box.right) / 2, y = (box.top + box.bottom) / 2;
+      const below = rects.filter(r => inside(r.getBoundingClientRect(), x, y)).reduce((back, r) => {
+        const style = getComputedStyle(r), [red, green, blue, alpha] = parse(style.fill);
+        return over([red, green, blue, alpha * style.opacity * style.fillOpacity], back);
+      }, page);
+      if (text.textContent.trim()) check(text.textContent.trim(), parse(getComputedStyle(text).fill), below, getComputedStyle(text));
+    }
+  }
+  return [...new Set(problems)].slice(0, 12);
+}"""
+
 READ = """() => ({
   text: document.body.innerText,
   firstCard: (document.querySelector('.facts > div') || document.body).innerText,
@@ -189,6 +236,23 @@ MUST = {
 }
 
 
+def photograph(page):
+    """The whole page, and its first screen. Chromium makes its screen as long as the page for a picture of all of it, and on a busy
+    machine gives up before the long screen is drawn ("Unable to capture screenshot"); so the page is scrolled by a screen at a time."""
+    length, step = page.evaluate("[document.scrollingElement.scrollHeight, innerHeight]")
+    screens = []
+    for wanted in range(0, length, step):
+        # The last screen reaches up into the one before it.
+        at = page.evaluate("top => { scrollTo({top, behavior: 'instant'}); return scrollY; }", wanted)
+        screens.append((at, Image.open(io.BytesIO(page.screenshot())).convert("RGB")))
+    top = screens[0][1]
+    scale = top.height / step
+    whole = Image.new("RGB", (top.width, round(length * scale)))
+    for at, screen in screens:
+        whole.paste(screen, (0, round(at * scale)))
+    return whole, top
+
+
 def look(browser, path, out):
     problems = []
     if (size := path.stat().st_size) >= LARGEST_PAGE:
@@ -219,7 +283,7 @@ def look(browser, path, out):
                 problems.append(f"{where}: a chart has text of {smallest:.1f} px")
             if unnamed := page.evaluate(UNNAMED):
                 problems.append(f"{where}: {unnamed} images without alternative text")
-            for check in (TABLES, TEXT, EPOCH_TICKS):
+            for check in (TABLES, TEXT, CONTRAST, EPOCH_TICKS):
                 problems += [f"{where}: {problem}" for problem in page.evaluate(check)]
             found = page.evaluate(READ)
             problems += [f"{where}: absolute path {path}" for path in sorted(set(ABSOLUTE.findall(found["text"])))]
@@ -229,12 +293,9 @@ def look(browser, path, out):
             if page.evaluate("document.activeElement.className") != "skip":
                 problems.append(f"{where}: the first Tab does not reach the skip link")
             page.evaluate("document.activeElement.blur()")
-            try:
-                page.screenshot(path=out / f"{path.stem}-{screen}-{scheme}.png", full_page=True)
-            except Error:
-                # Chromium gives up on a long page now and then.
-                page.screenshot(path=out / f"{path.stem}-{screen}-{scheme}.png", full_page=True)
-            page.screenshot(path=out / f"{path.stem}-{screen}-{scheme}-top.png")
+            whole, top = photograph(page)
+            whole.save(out / f"{path.stem}-{screen}-{scheme}.png")
+            top.save(out / f"{path.stem}-{screen}-{scheme}-top.png")
             if (screen, scheme) == ("desktop", "light"):
                 page.pdf(path=out / f"{path.stem}.pdf", format="A4", print_background=True)
             context.close()

@@ -55,4 +55,6 @@ def main(cache_path: str, images: str, epochs: float = 30, out: str = "student-h
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4) or "--help" in sys.argv:
+        sys.exit(__doc__)
     main(sys.argv[1], sys.argv[2], *map(float, sys.argv[3:4]))

@@ -25,4 +25,6 @@ def main(cache: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or "--help" in sys.argv:
+        sys.exit(__doc__)
     main(str(Path(sys.argv[1])))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::cli::Failure;
-use crate::cli::output::{bytes, fitted, numbers, out, outln, percent, print_json};
+use crate::cli::output::{self, bytes, fitted, numbers, out, outln, percent, print_json};
 use crate::store::{self, Cache, Confusion, Entropy, Manifest, Summary, TeacherQuality};
 use crate::support::table::Table;
 
@@ -13,6 +13,8 @@ use crate::support::table::Table;
 const CONFIDENCE_BINS: usize = 10;
 /// Characters of its longest bar.
 const BAR_WIDTH: u64 = 40;
+/// Characters before a bar.
+const BAR_FROM: usize = 24;
 /// Characters of a line.
 const LINE: usize = 80;
 /// Kinds of mistakes that are shown of a split.
@@ -118,11 +120,12 @@ fn short(name: &str) -> String {
 
 /// The columns, in lines of at most [`LINE`] characters.
 fn print_columns(summary: &Summary) {
+    let width = output::width().unwrap_or(LINE).min(LINE);
     let mut line = "  columns       ".to_owned();
     for (index, column) in summary.columns.iter().enumerate() {
         let comma = if index + 1 < summary.columns.len() { "," } else { "" };
         let column = format!("{} {}{comma}", column.name, column.kind);
-        if line.chars().count() + column.chars().count() > LINE && !line.trim().is_empty() {
+        if line.chars().count() + column.chars().count() > width && !line.trim().is_empty() {
             outln!("{}", line.trim_end());
             line = " ".repeat(16);
         }
@@ -182,10 +185,12 @@ fn print_losses(summary: &Summary) {
 /// A histogram of the teacher's confidence, one line for each bin that is not empty.
 fn print_confidences(split: &str, counts: &[u64]) {
     let (rows, most) = (counts.iter().sum::<u64>(), counts.iter().max().copied().unwrap_or(0));
+    let longest =
+        output::width().map_or(BAR_WIDTH, |width| BAR_WIDTH.min(width.saturating_sub(BAR_FROM) as u64));
     outln!("  largest probability at T = 1 on {split}");
     for (bin, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
         let edge = |bin: usize| bin as f64 / counts.len() as f64;
-        let bar = "#".repeat((count * BAR_WIDTH).div_ceil(most.max(1)) as usize);
+        let bar = "#".repeat((count * longest).div_ceil(most.max(1)) as usize);
         let share = percent(count as f64 / rows.max(1) as f64);
         outln!("    {:.1} - {:.1} {share:>8}  {bar}", edge(bin), edge(bin + 1));
     }

@@ -52,7 +52,11 @@ fn one(card: &Card, temperatures: &[f32]) -> Markup {
                 img src=(picture.data) width=(picture.width) height=(picture.height)
                     alt={ "Image labelled " (label) "; " (said.join(", ")) };
             }
-            h3 { (label) @for said in &said { span { (said) } } span { (file_name(&card.image)) } }
+            h3 {
+                (breakable(label))
+                @for said in &said { span { (breakable(said)) } }
+                span { (breakable(file_name(&card.image))) }
+            }
             div.scroll role="region" tabindex="0" aria-label={ "Probabilities for " (card.image) } {
                     table {
                         thead { tr {

@@ -28,7 +28,7 @@ pub(crate) fn render(contents: &Contents, charts: &[Chart]) -> String {
     let kind = match contents.kind {
         Kind::Cache => "Teacher cache",
         Kind::Run => "Student run",
-        Kind::Sweep => "Sweep",
+        Kind::Sweep => "Comparison",
     };
     let sections: Vec<Section> = [
         sweep::compared(contents, &charts),
@@ -65,8 +65,8 @@ pub(crate) fn render(contents: &Contents, charts: &[Chart]) -> String {
                     ul { @for section in &sections { li { a href={ "#" (section.id) } { (section.title) } } } }
                 }
                 main id="content" {
-                    @for note in &contents.notes { p.note { (without_absolute_paths(note)) } }
-                    @for leak in contents.teacher.iter().flat_map(|teacher| &teacher.leaks) { p.note { (leak) "." } }
+                    @for note in &contents.notes { p.note { (sentence(&without_absolute_paths(note))) } }
+                    @for leak in contents.teacher.iter().flat_map(|teacher| &teacher.leaks) { p.note { (sentence(leak)) "." } }
                     (summary::facts(contents))
                     @for section in &sections {
                         section id=(section.id) aria-labelledby={ (section.id) "-title" } {
@@ -116,6 +116,11 @@ fn figure(chart: &Chart) -> Markup {
 /// A name that may break after an underscore, a hyphen or a slash.
 fn breakable(name: &str) -> Markup {
     html! { @for part in name.split_inclusive(['_', '-', '/']) { (part) wbr; } }
+}
+
+/// A sentence whose paths may break after an underscore or a slash; options such as `--pipeline` stay whole.
+fn sentence(text: &str) -> Markup {
+    html! { @for part in text.split_inclusive(['_', '/']) { (part) wbr; } }
 }
 
 /// A table of more rows than this is shown when it is asked for.

@@ -2,7 +2,7 @@
 
 use maud::html;
 
-use super::{Charts, Section, results, table};
+use super::{Charts, Section, results, sentence, table};
 use crate::report::contents::{Contents, Kind};
 use crate::report::plots::MOST_CLASSES;
 use crate::support::text::{percent, without_absolute_paths};
@@ -36,8 +36,8 @@ pub(crate) fn teacher(contents: &Contents, charts: &Charts<'_>) -> Option<Sectio
         p.muted {
             "The entropy is the mean over all rows of a split. Near 0 the targets add nothing to the labels; near the dashed line they are uniform."
         }
-        @for duplicates in &teacher.duplicates { p { (duplicates) "." } }
-        @for note in &teacher.manifest.dataset.notes { p.muted { (without_absolute_paths(note)) } }
+        @for duplicates in &teacher.duplicates { p { (sentence(duplicates)) "." } }
+        @for note in &teacher.manifest.dataset.notes { p.muted { (sentence(&without_absolute_paths(note))) } }
     };
     Some(Section { id: "teacher", title: "Teacher and soft targets", body })
 }

@@ -78,16 +78,17 @@ pub(crate) fn run(run: &Run, teacher: Option<f64>) -> Vec<Chart> {
                         over_epochs(epochs, |record| record.train_accuracy.map(|share| 100.0 * share)),
                     ),
                     curve(
-                        "agreement with the teacher",
-                        1,
-                        Line::Dashed,
-                        over_epochs(epochs, |record| Some(100.0 * record.validation.teacher_agreement)),
-                    ),
-                    curve(
                         "validation accuracy",
                         0,
                         Line::Solid,
                         over_epochs(epochs, |record| record.validation.accuracy.map(|share| 100.0 * share)),
+                    ),
+                    // Above the accuracy, with which it is the same where the teacher is always right.
+                    curve(
+                        "agreement with the teacher",
+                        1,
+                        Line::Dashed,
+                        over_epochs(epochs, |record| Some(100.0 * record.validation.teacher_agreement)),
                     ),
                 ])
                 .collect(),
