@@ -1,8 +1,7 @@
 //! Errors of a benchmark.
 
-use std::path::PathBuf;
-
 use crate::support::exit::{ExitKind, Kind};
+use crate::support::scratch::Unusable;
 use crate::{dataset, stage_one, teacher, train};
 
 /// An error of a benchmark, as one sentence that names the thing, what was expected and what to do.
@@ -29,13 +28,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Train(#[from] train::Error),
     /// The measurement has no room.
-    #[error("can't use {path}: {source}; name another folder in TMPDIR")]
-    Scratch {
-        /// The temporary folder or file.
-        path: PathBuf,
-        /// The system's message.
-        r#source: std::io::Error,
-    },
+    #[error(transparent)]
+    Scratch(#[from] Unusable),
     /// Stopped by the user.
     #[error("interrupted; nothing was kept")]
     Interrupted,
@@ -49,7 +43,7 @@ impl ExitKind for Error {
             Self::StageOne(error) => error.kind(),
             Self::Dataset(error) => error.kind(),
             Self::Train(error) => error.kind(),
-            Self::Scratch { .. } => Kind::Failed,
+            Self::Scratch(error) => error.kind(),
             Self::Interrupted => Kind::Interrupted,
         }
     }

@@ -1,10 +1,11 @@
 //! `decant bench`: a device compared with the CPU, and how fast both stages run on it, without a dataset or a model.
 
+mod card;
 mod error;
-mod protobuf;
 mod report;
 mod student;
 mod teacher;
+mod teacher_rate;
 mod vit;
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -14,7 +15,10 @@ pub use report::{Check, Part, Report};
 
 use crate::config::{StudentDevice, TeacherDevice};
 use crate::support::context::Context;
+use crate::support::machine;
 use crate::train;
+
+use card::Card;
 
 /// Checks `device` against the CPU and measures both stages on it; with `quick` at sizes that take seconds. Each number goes to
 /// `context` as a line when it is known.
@@ -29,7 +33,8 @@ pub(crate) fn run(device: StudentDevice, quick: bool, context: &Context) -> Resu
         decant: env!("CARGO_PKG_VERSION").to_owned(),
         unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         quick,
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        processor: machine::processor(),
+        cores: machine::cores(),
         ..Report::default()
     };
     let chosen = train::choose_device(device);
@@ -38,12 +43,16 @@ pub(crate) fn run(device: StudentDevice, quick: bool, context: &Context) -> Resu
         (StudentDevice::Auto, Ok(chosen)) => TeacherDevice::try_from(chosen.name),
         _ => TeacherDevice::try_from(device),
     };
-    match of_teacher.map(|device| teacher::Bench::open(device, quick)) {
-        Ok(Ok(bench)) => {
+    let teacher =
+        of_teacher.and_then(|device| teacher::Bench::open(device, quick).map_err(|error| error.to_string()));
+    let provider = teacher.as_ref().ok().map(teacher::Bench::provider);
+    let Card { name, driver } = Card::of(chosen.as_ref().ok(), provider);
+    (report.card, report.driver) = (name, driver);
+    match teacher {
+        Ok(bench) => {
             report.teacher = Part::On(bench.device());
             bench.run(&mut report, context)?;
         }
-        Ok(Err(error)) => report.teacher = Part::Skipped(error.to_string()),
         Err(reason) => report.teacher = Part::Skipped(reason),
     }
     match chosen {

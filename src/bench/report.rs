@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::support::table::Table;
+use crate::support::text::count;
 
 /// The checks and measurements.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -16,8 +17,14 @@ pub struct Report {
     pub unix_time: u64,
     /// Whether small sizes were measured, which say little about speed.
     pub quick: bool,
+    /// The processor's name.
+    pub processor: String,
     /// Cores of the processor.
     pub cores: usize,
+    /// The graphics card's name; none where a processor is measured, or the system does not name it.
+    pub card: Option<String>,
+    /// The card's driver and its version.
+    pub driver: Option<String>,
     /// The teacher's device and the library that runs it; or why it was not measured.
     pub teacher: Part,
     /// The student's device; or why it was not measured.
@@ -88,15 +95,29 @@ pub struct TeacherRate {
     pub batch: usize,
     /// Sessions side by side.
     pub sessions: usize,
+    /// Images a second of calls on pixels that are ready, the median of the turns.
+    pub calls_images_per_second: f64,
+    /// Images a second of stage one, from image files to a committed cache, the median of the turns.
+    pub stage_one_images_per_second: f64,
+    /// Stage one's share of what the calls of the same turn reach, the median of the turns.
+    pub share: f64,
+    /// Each turn: the calls, and stage one beside them in time.
+    pub turns: Vec<Turn>,
+}
+
+/// The calls and stage one, measured one right after the other, so that other work on the machine slows both.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Turn {
     /// Images a second of calls on pixels that are ready.
     pub calls_images_per_second: f64,
-    /// Images a second of stage one, from image files to a committed cache.
+    /// Images a second of stage one.
     pub stage_one_images_per_second: f64,
 }
 
-impl TeacherRate {
-    /// Stage one's share of what the calls by themselves reach.
-    pub fn share(&self) -> f64 {
+impl Turn {
+    /// Stage one's share of what the calls reach.
+    pub(super) fn share(&self) -> f64 {
         self.stage_one_images_per_second / self.calls_images_per_second
     }
 }
@@ -121,6 +142,11 @@ pub struct StudentRate {
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "machine  {}, {}", self.processor, count(self.cores, "core"))?;
+        if let Some(card) = &self.card {
+            let driver = self.driver.as_deref().unwrap_or("unknown");
+            writeln!(formatter, "card     {card}, driver {driver}")?;
+        }
         writeln!(formatter, "teacher  {}", self.teacher)?;
         writeln!(formatter, "student  {}", self.student)?;
         if !self.checks.is_empty() {
@@ -149,7 +175,7 @@ impl fmt::Display for Report {
                     rate.batch.to_string(),
                     format!("{:.1}", rate.calls_images_per_second),
                     format!("{:.1}", rate.stage_one_images_per_second),
-                    format!("{:.2}", rate.share()),
+                    format!("{:.2}", rate.share),
                 ]);
             }
             write!(formatter, "\n{table}")?;

@@ -2,25 +2,27 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-use tempfile::TempDir;
+use std::time::Duration;
 
 use super::Error;
-use super::report::{Check, Report, TeacherRate};
+use super::report::{Check, Report};
+use super::teacher_rate::{self, Setting};
 use super::vit::{self, Element, VitShape};
 use crate::config::{self, Count, Provider, TeacherDevice};
-use crate::dataset::{Dataset, Split, SplitName, leaves};
-use crate::stage_one::{self, Settings, State, TunedTeacher, Tuner};
+use crate::dataset::{Dataset, leaves};
+use crate::stage_one;
 use crate::support::context::Context;
-use crate::support::threads::side_by_side;
-use crate::teacher::{OnnxModel, OnnxTeacher, Teacher};
+use crate::support::scratch::{self, Unusable};
+use crate::teacher::{OnnxTeacher, Teacher};
 use crate::view::Geometry;
 
 /// How far the logits of a device may be from the CPU's, as a share of the largest; float32 on both sides.
 const TOLERANCE: f64 = 1e-3;
-/// The most views of an image, where a teacher is too fast for the images that were drawn.
-const MOST_VIEWS: usize = 16;
+/// The same for a ViT in float16, whose values have 11 bits: ten roundings, each by up to 2^-11. On a CPU, ViT-B/16 is off by one of
+/// them (5.5e-4), for most cancel in the mean over its patches; between two images the logits differ by more than ten times this.
+const FP16_TOLERANCE: f64 = 5e-3;
+/// Images on which a ViT is compared, which takes a CPU seconds.
+const VIT_CHECKED: usize = 16;
 
 /// A teacher's device that works.
 pub(super) struct Bench {
@@ -36,7 +38,7 @@ struct Sizes {
     checked: usize,
     /// Images that are drawn for stage one.
     drawn: usize,
-    /// How long calls are made, and about how long stage one runs.
+    /// About how long each turn of the calls and of stage one runs.
     budget: Duration,
 }
 
@@ -52,6 +54,11 @@ impl Bench {
         Ok(Self { device: TeacherDevice::On(about.device), provider, description, quick })
     }
 
+    /// The provider of the device.
+    pub(crate) fn provider(&self) -> Provider {
+        self.provider
+    }
+
     /// The device and the library, in words.
     pub(crate) fn device(&self) -> String {
         self.description.clone()
@@ -62,17 +69,24 @@ impl Bench {
     /// # Errors
     /// A teacher that fails, a folder for temporary files that can't be written; Ctrl-C.
     pub(crate) fn run(&self, report: &mut Report, context: &Context) -> Result<(), Error> {
-        let check = self.check()?;
-        context.line(format!("{}: difference {:.1e}", check.what, check.difference));
-        report.checks.push(check);
+        let scratch = scratch::folder()?;
+        let mut checks = vec![self.check()?];
+        // A processor computes float16 by way of float32.
+        if self.provider != Provider::Cpu {
+            checks.extend(self.check_vit(self.shape(), scratch.path())?);
+        }
+        for check in checks {
+            context.line(format!("{}: difference {:.1e}", check.what, check.difference));
+            report.checks.push(check);
+        }
 
-        let scratch =
-            TempDir::new().map_err(|source| Error::Scratch { path: std::env::temp_dir(), source })?;
         let dataset = self.dataset(scratch.path(), context)?;
+        let (scratch, budget) = (scratch.path(), self.sizes().budget);
+        let setting = Setting { dataset: &dataset, scratch, budget, context };
         for (shape, element) in self.models() {
             let name = shape.map_or("embedded:leaves", |shape| shape.name);
             let folder = match shape {
-                Some(shape) => Some(written(scratch.path(), shape, element)?),
+                Some(shape) => Some(written(scratch, shape, element)?),
                 None => None,
             };
             for &batch in self.batches() {
@@ -83,12 +97,10 @@ impl Bench {
                     Some(folder) => of_folder(folder, self.device, batch),
                     None => embedded(self.device, batch),
                 };
-                let rate = self.rate(name, &teacher, batch, &dataset, scratch.path(), context)?;
+                let rate = teacher_rate::measure(name, &teacher, batch, &setting)?;
                 context.line(format!(
                     "{name}, {}, batch {batch}: {:.1} images/s, {:.2} of the calls",
-                    rate.precision,
-                    rate.stage_one_images_per_second,
-                    rate.share()
+                    rate.precision, rate.stage_one_images_per_second, rate.share
                 ));
                 report.stage_one.push(rate);
             }
@@ -98,21 +110,24 @@ impl Bench {
 
     fn sizes(&self) -> Sizes {
         match (self.quick, self.provider) {
-            (true, _) => Sizes { checked: 16, drawn: 16, budget: Duration::from_millis(200) },
-            (false, Provider::Cpu) => Sizes { checked: 256, drawn: 256, budget: Duration::from_secs(5) },
-            (false, _) => Sizes { checked: 256, drawn: 1024, budget: Duration::from_secs(4) },
+            (true, _) => Sizes { checked: 16, drawn: 16, budget: Duration::from_millis(100) },
+            (false, Provider::Cpu) => Sizes { checked: 256, drawn: 256, budget: Duration::from_secs(3) },
+            (false, _) => Sizes { checked: 256, drawn: 1024, budget: Duration::from_secs(3) },
         }
     }
 
     /// The models, each with its element type; the embedded one has no shape.
     fn models(&self) -> Vec<(Option<VitShape>, Element)> {
-        let shape = if self.quick { VitShape::TINY } else { VitShape::BASE };
-        let mut models = vec![(None, Element::Fp32), (Some(shape), Element::Fp32)];
-        // A processor computes float16 by way of float32.
+        let shape = Some(self.shape());
+        let mut models = vec![(None, Element::Fp32), (shape, Element::Fp32)];
         if self.provider != Provider::Cpu {
-            models.push((Some(shape), Element::Fp16));
+            models.push((shape, Element::Fp16));
         }
         models
+    }
+
+    fn shape(&self) -> VitShape {
+        if self.quick { VitShape::TINY } else { VitShape::BASE }
     }
 
     /// Images in one call.
@@ -129,33 +144,33 @@ impl Bench {
     fn check(&self) -> Result<Check, Error> {
         let images = self.sizes().checked;
         let on_cpu = self.provider == Provider::Cpu;
-        let logits = |device, batch| -> Result<Vec<f32>, Error> {
-            let mut teacher = OnnxTeacher::open(&embedded(device, batch))?;
-            let (height, width) = teacher.preprocess().size();
-            let values = 3 * height as usize * width as usize;
-            let (mut pixels, mut found) = (vec![0.0; batch * values], Vec::new());
-            for first in (0..images).step_by(batch) {
-                let some = batch.min(images - first);
-                for (index, out) in pixels.chunks_exact_mut(values).take(some).enumerate() {
-                    let leaf = leaves::render(0, 0, (first + index) as u64, (first + index) % 3, 0.0);
-                    let whole = Geometry::whole(leaf.width(), leaf.height());
-                    let resized = teacher.preprocess().pixels(&leaf, &whole).map_err(|source| {
-                        stage_one::Error::Image { name: "a generated leaf".to_owned(), source }
-                    })?;
-                    teacher.preprocess().normalise(&resized, out);
-                }
-                found.extend(teacher.logits(&pixels[..some * values], some)?);
-            }
-            Ok(found)
-        };
         let batch = if on_cpu { 16 } else { 64 };
-        let (found, expected) = (logits(self.device, batch)?, logits(TeacherDevice::CPU, 4)?);
+        let found = logits(&embedded(self.device, batch), batch, images)?;
+        let expected = logits(&embedded(TeacherDevice::CPU, 4), 4, images)?;
         let what = if on_cpu {
             format!("teacher: logits of {images} leaves, batches of 16 and of 4")
         } else {
             format!("teacher: logits of {images} leaves, the device and the CPU")
         };
         Ok(Check { what, difference: difference(&found, &expected), tolerance: TOLERANCE })
+    }
+
+    /// The logits of a ViT on this device, in float32 and in float16, against those of the CPU in float32.
+    fn check_vit(&self, shape: VitShape, scratch: &Path) -> Result<Vec<Check>, Error> {
+        let batch = VIT_CHECKED;
+        let on_cpu = written(scratch, shape, Element::Fp32)?;
+        let expected = logits(&of_folder(&on_cpu, TeacherDevice::CPU, batch), batch, VIT_CHECKED)?;
+        let check = |(element, tolerance): (Element, f64)| {
+            let folder = written(scratch, shape, element)?;
+            let found = logits(&of_folder(&folder, self.device, batch), batch, VIT_CHECKED)?;
+            let what = format!(
+                "teacher: logits of {VIT_CHECKED} leaves, {} in {} and on the CPU in fp32",
+                shape.name,
+                element.name()
+            );
+            Ok(Check { what, difference: difference(&found, &expected), tolerance })
+        };
+        [(Element::Fp32, TOLERANCE), (Element::Fp16, FP16_TOLERANCE)].into_iter().map(check).collect()
     }
 
     /// Generated leaves as image files.
@@ -166,86 +181,6 @@ impl Bench {
         leaves::write_folder(&folder, &config, context).map_err(crate::dataset::Error::from)?;
         let source = folder.display().to_string();
         Ok(Dataset::open(&config::Dataset { source, ..config::Dataset::default() }, &context.silenced())?)
-    }
-
-    /// Calls on ready pixels, then stage one over about as many images as take as long.
-    fn rate(
-        &self,
-        name: &str,
-        config: &config::Teacher,
-        batch: usize,
-        dataset: &Dataset,
-        scratch: &Path,
-        context: &Context,
-    ) -> Result<TeacherRate, Error> {
-        let model = OnnxModel::read(config)?;
-        let open = |tuning| model.open_team(tuning);
-        let tuner = Tuner::open(config, &open)?;
-        let precision = tuner.teacher().describe().precision;
-        let least = 2 * batch;
-        let mut tuned = tuner.tune(least as u64, batch)?;
-        let sessions = tuned.teachers.len();
-        let budget = self.sizes().budget;
-        let calls = calls(&mut tuned, batch, budget)?;
-
-        let rows = ((calls * budget.as_secs_f64()) as usize).max(least * sessions);
-        let drawn = dataset.split(SplitName::Train).map_or(0, |split| split.samples.len());
-        let images = rows.clamp(1, drawn);
-        let views = rows.div_ceil(images).min(MOST_VIEWS) as u16;
-        let dir = scratch.join("cache");
-        let cache =
-            config::Cache { name: "bench".to_owned(), dir: dir.clone(), views, ..config::Cache::default() };
-        let silent = context.silenced();
-        let settings = Settings { cache: &cache, batch_size: batch, part: (0, 1), context: &silent };
-        let summary = stage_one::run_all(&first(dataset, images), &mut tuned.each(), batch, &settings)?;
-        if matches!(summary.state, State::Interrupted | State::PartDone) {
-            return Err(Error::Interrupted);
-        }
-        fs::remove_dir_all(&dir).map_err(|source| Error::Scratch { path: dir, source })?;
-        Ok(TeacherRate {
-            model: name.to_owned(),
-            precision,
-            batch,
-            sessions,
-            calls_images_per_second: calls,
-            stage_one_images_per_second: summary.images_per_second,
-        })
-    }
-}
-
-/// Images a second of all sessions side by side on pixels that are ready.
-fn calls(tuned: &mut TunedTeacher, batch: usize, budget: Duration) -> Result<f64, Error> {
-    let (height, width) = tuned.teachers[0].preprocess().size();
-    let values = batch * 3 * height as usize * width as usize;
-    let pixels: Vec<f32> = (0..values).map(|index| (index * 7919 % 1013) as f32 / 506.5 - 1.0).collect();
-    let call = |teacher: &mut dyn Teacher| teacher.logits_into(&pixels, batch, &mut Vec::new());
-    // The first calls allocate and choose kernels.
-    side_by_side(tuned.each(), |teacher| (0..2).try_for_each(|_| call(teacher)))?;
-    let clock = Instant::now();
-    let counts = side_by_side(tuned.each(), |teacher| {
-        let mut count = 0;
-        while count == 0 || clock.elapsed() < budget {
-            call(teacher)?;
-            count += 1;
-        }
-        Ok::<usize, crate::teacher::Error>(count)
-    })?;
-    Ok((counts.iter().sum::<usize>() * batch) as f64 / clock.elapsed().as_secs_f64())
-}
-
-/// The first images of train.
-fn first(dataset: &Dataset, images: usize) -> Dataset {
-    let samples = dataset.split(SplitName::Train).map_or(&[][..], |split| &split.samples);
-    Dataset {
-        name: dataset.name.clone(),
-        classes: dataset.classes.clone(),
-        splits: vec![Split {
-            name: SplitName::Train,
-            samples: samples[..images.min(samples.len())].to_vec(),
-        }],
-        notes: Vec::new(),
-        duplicates: Vec::new(),
-        left_out: Vec::new(),
     }
 }
 
@@ -265,13 +200,37 @@ fn of_folder(folder: &Path, device: TeacherDevice, batch: usize) -> config::Teac
     }
 }
 
-/// Writes a ViT, and gives its folder.
+/// The folder of a ViT, which is written unless it is there.
 fn written(scratch: &Path, shape: VitShape, element: Element) -> Result<PathBuf, Error> {
     let folder = scratch.join(element.name());
-    let bytes = vit::model(shape, leaves::CLASSES.len(), element);
-    let write = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join("model.onnx"), bytes));
-    write.map_err(|source| Error::Scratch { path: folder.clone(), source })?;
+    if !folder.exists() {
+        let bytes = vit::model(shape, leaves::CLASSES.len(), element);
+        let write = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join("model.onnx"), bytes));
+        write.map_err(Unusable::at(&folder))?;
+    }
     Ok(folder)
+}
+
+/// The logits of the first generated leaves, `batch` in a call.
+fn logits(config: &config::Teacher, batch: usize, images: usize) -> Result<Vec<f32>, Error> {
+    let mut teacher = OnnxTeacher::open(config)?;
+    let (height, width) = teacher.preprocess().size();
+    let values = 3 * height as usize * width as usize;
+    let (mut pixels, mut found) = (vec![0.0; batch * values], Vec::new());
+    for first in (0..images).step_by(batch) {
+        let some = batch.min(images - first);
+        for (index, out) in pixels.chunks_exact_mut(values).take(some).enumerate() {
+            let leaf = leaves::render(0, 0, (first + index) as u64, (first + index) % 3, 0.0);
+            let whole = Geometry::whole(leaf.width(), leaf.height());
+            let resized = teacher
+                .preprocess()
+                .pixels(&leaf, &whole)
+                .map_err(|source| stage_one::Error::Image { name: "a generated leaf".to_owned(), source })?;
+            teacher.preprocess().normalise(&resized, out);
+        }
+        found.extend(teacher.logits(&pixels[..some * values], some)?);
+    }
+    Ok(found)
 }
 
 /// The largest difference, as a share of the largest value expected.
@@ -303,6 +262,16 @@ mod tests {
             assert!(logits.iter().all(|value| value.is_finite()));
             assert!(difference(&logits[..3], &logits[3..]) > 0.0, "the pixels have a part in the logits");
         }
+    }
+
+    #[test]
+    fn float16_differs_from_float32_by_its_rounding_and_no_more() {
+        let scratch = tempfile::tempdir().unwrap();
+        let bench = Bench::open(TeacherDevice::CPU, true).unwrap();
+        let checks = bench.check_vit(VitShape::TINY, scratch.path()).unwrap();
+        assert!(checks.iter().all(Check::passed), "{checks:?}");
+        let [float32, float16] = &checks[..] else { panic!("{checks:?}") };
+        assert!(float32.difference < 1e-5 && float16.difference > 1e-4, "{checks:?}");
     }
 
     #[test]

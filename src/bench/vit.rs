@@ -5,7 +5,7 @@
 use half::f16;
 use rand::Rng;
 
-use super::protobuf::Message;
+use crate::support::onnx::{self, Attribute, Dim, ElementType, Graph, Node, Tensor, ValueInfo};
 use crate::support::rng;
 
 /// The shape of a ViT.
@@ -49,11 +49,10 @@ impl Element {
         }
     }
 
-    /// `TensorProto.DataType`.
-    fn code(self) -> i64 {
+    fn of_onnx(self) -> ElementType {
         match self {
-            Self::Fp32 => 1,
-            Self::Fp16 => 10,
+            Self::Fp32 => ElementType::Float32,
+            Self::Fp16 => ElementType::Float16,
         }
     }
 
@@ -67,76 +66,50 @@ impl Element {
 
 /// The side of a patch, in pixels.
 const PATCH: usize = 16;
-/// ONNX's operators of this version have `LayerNormalization`.
-const OPSET: i64 = 17;
-const IR_VERSION: i64 = 8;
-/// `TensorProto.DataType.INT64`.
-const INT64: i64 = 7;
 
 /// The bytes of `model.onnx`: input `pixel_values` `[batch_size, 3, side, side]`, output `logits` `[batch_size, classes]`.
 pub(crate) fn model(shape: VitShape, classes: usize, element: Element) -> Vec<u8> {
-    let mut graph = Graph { element, nodes: Vec::new(), weights: Vec::new(), seed: 0 };
-    graph.classifier(shape, classes);
-    let side = shape.side as i64;
-    let mut body = Message::default();
-    for node in &graph.nodes {
-        body.message(1, node);
-    }
-    body.text(2, "vit");
-    for weight in &graph.weights {
-        body.message(5, weight);
-    }
-    body.message(11, &value_info("pixel_values", element, &[3, side, side]));
-    body.message(12, &value_info("logits", element, &[classes as i64]));
-    let mut opset = Message::default();
-    opset.text(1, "").int(2, OPSET);
-    let mut model = Message::default();
-    model.int(1, IR_VERSION).text(2, "decant").message(7, &body).message(8, &opset);
-    model.into_bytes()
+    let mut builder = Builder { element, graph: Graph::default(), seed: 0 };
+    builder.classifier(shape, classes);
+    let mut graph = builder.graph;
+    "vit".clone_into(&mut graph.name);
+    let value = |name: &str, dims: &[usize]| {
+        let dims = std::iter::once(Dim::named("batch_size")).chain(dims.iter().copied().map(Dim::fixed));
+        ValueInfo::new(name, element.of_onnx(), dims)
+    };
+    graph.inputs.push(value("pixel_values", &[3, shape.side, shape.side]));
+    graph.outputs.push(value("logits", &[classes]));
+    onnx::model(graph, Vec::new())
 }
 
-/// An input or output, `[batch_size, dims...]`.
-fn value_info(name: &str, element: Element, dims: &[i64]) -> Message {
-    let mut shape = Message::default();
-    let mut batch = Message::default();
-    batch.text(2, "batch_size");
-    shape.message(1, &batch);
-    for &size in dims {
-        let mut dim = Message::default();
-        dim.int(1, size);
-        shape.message(1, &dim);
-    }
-    let (mut tensor, mut kind, mut info) = (Message::default(), Message::default(), Message::default());
-    tensor.int(1, element.code()).message(2, &shape);
-    kind.message(1, &tensor);
-    info.text(1, name).message(2, &kind);
-    info
-}
-
-struct Graph {
+struct Builder {
     element: Element,
-    nodes: Vec<Message>,
-    weights: Vec<Message>,
+    graph: Graph,
     seed: u64,
 }
 
-impl Graph {
+impl Builder {
     fn classifier(&mut self, shape: VitShape, classes: usize) {
         let VitShape { depth, width, heads, side, .. } = shape;
         let patches = (side / PATCH) * (side / PATCH);
         let patch = self.random("patch.weight", &[width, 3, PATCH, PATCH]);
-        let strides = [ints("strides", &[PATCH; 2]), ints("kernel_shape", &[PATCH; 2])];
-        let x = self.node("Conv", &["pixel_values", &patch], "patch", &strides);
+        let strides = [Attribute::ints("strides", [PATCH; 2]), Attribute::ints("kernel_shape", [PATCH; 2])];
+        let x = self.node("Conv", &["pixel_values", &patch], "patch", strides);
         let rows = self.shape("patch.shape", &[0, width as i64, -1]);
-        let x = self.node("Reshape", &[&x, &rows], "patch.rows", &[]);
-        let x = self.node("Transpose", &[&x], "patch.tokens", &[ints("perm", &[0, 2, 1])]);
+        let x = self.node("Reshape", &[&x, &rows], "patch.rows", []);
+        let x = self.node("Transpose", &[&x], "patch.tokens", [Attribute::ints("perm", [0, 2, 1])]);
         let position = self.random("position", &[1, patches, width]);
-        let mut x = self.node("Add", &[&x, &position], "tokens", &[]);
+        let mut x = self.node("Add", &[&x, &position], "tokens", []);
         for block in 0..depth {
             x = self.block(&format!("block{block}"), x, width, heads);
         }
         let x = self.norm("last", &x, width);
-        let x = self.node("ReduceMean", &[&x], "mean", &[ints("axes", &[1]), int("keepdims", 0)]);
+        let x = self.node(
+            "ReduceMean",
+            &[&x],
+            "mean",
+            [Attribute::ints("axes", [1]), Attribute::int("keepdims", 0)],
+        );
         self.linear("logits", &x, width, classes);
     }
 
@@ -147,25 +120,31 @@ impl Graph {
         let [query, key, value] = [("query", [0, 2, 1, 3]), ("key", [0, 2, 3, 1]), ("value", [0, 2, 1, 3])]
             .map(|(part, order)| {
                 let projected = self.linear(&at(part), &normed, width, width);
-                let parts = self.node("Reshape", &[&projected, &split], &at(&format!("{part}.heads")), &[]);
-                self.node("Transpose", &[&parts], &at(&format!("{part}.ready")), &[ints("perm", &order)])
+                let parts = self.node("Reshape", &[&projected, &split], &at(&format!("{part}.heads")), []);
+                self.node(
+                    "Transpose",
+                    &[&parts],
+                    &at(&format!("{part}.ready")),
+                    [Attribute::ints("perm", order)],
+                )
             });
         let scale = self.constant(&at("scale"), ((width / heads) as f32).sqrt().recip());
-        let scores = self.node("MatMul", &[&query, &key], &at("scores"), &[]);
-        let scores = self.node("Mul", &[&scores, &scale], &at("scaled"), &[]);
-        let shares = self.node("Softmax", &[&scores], &at("shares"), &[int("axis", -1)]);
-        let mixed = self.node("MatMul", &[&shares, &value], &at("mixed"), &[]);
-        let mixed = self.node("Transpose", &[&mixed], &at("together"), &[ints("perm", &[0, 2, 1, 3])]);
+        let scores = self.node("MatMul", &[&query, &key], &at("scores"), []);
+        let scores = self.node("Mul", &[&scores, &scale], &at("scaled"), []);
+        let shares = self.node("Softmax", &[&scores], &at("shares"), [Attribute::int("axis", -1)]);
+        let mixed = self.node("MatMul", &[&shares, &value], &at("mixed"), []);
+        let mixed =
+            self.node("Transpose", &[&mixed], &at("together"), [Attribute::ints("perm", [0, 2, 1, 3])]);
         let joined = self.shape(&at("joined"), &[0, 0, width as i64]);
-        let mixed = self.node("Reshape", &[&mixed, &joined], &at("rows"), &[]);
+        let mixed = self.node("Reshape", &[&mixed, &joined], &at("rows"), []);
         let mixed = self.linear(&at("out"), &mixed, width, width);
-        let x = self.node("Add", &[&x, &mixed], &at("attended"), &[]);
+        let x = self.node("Add", &[&x, &mixed], &at("attended"), []);
 
         let normed = self.norm(&at("after"), &x, width);
         let wide = self.linear(&at("wide"), &normed, width, 4 * width);
         let wide = self.gelu(&at("gelu"), &wide);
         let narrow = self.linear(&at("narrow"), &wide, 4 * width, width);
-        self.node("Add", &[&x, &narrow], name, &[])
+        self.node("Add", &[&x, &narrow], name, [])
     }
 
     /// `x (1 + erf(x / sqrt(2))) / 2`, which ONNX Runtime fuses.
@@ -173,39 +152,38 @@ impl Graph {
         let at = |part: &str| format!("{name}.{part}");
         let root = self.constant(&at("root"), std::f32::consts::SQRT_2);
         let (one, half) = (self.constant(&at("one"), 1.0), self.constant(&at("half"), 0.5));
-        let scaled = self.node("Div", &[x, &root], &at("scaled"), &[]);
-        let error = self.node("Erf", &[&scaled], &at("erf"), &[]);
-        let error = self.node("Add", &[&error, &one], &at("sum"), &[]);
-        let product = self.node("Mul", &[x, &error], &at("product"), &[]);
-        self.node("Mul", &[&product, &half], name, &[])
+        let scaled = self.node("Div", &[x, &root], &at("scaled"), []);
+        let error = self.node("Erf", &[&scaled], &at("erf"), []);
+        let error = self.node("Add", &[&error, &one], &at("sum"), []);
+        let product = self.node("Mul", &[x, &error], &at("product"), []);
+        self.node("Mul", &[&product, &half], name, [])
     }
 
     fn norm(&mut self, name: &str, x: &str, width: usize) -> String {
         let scale = self.tensor(&format!("{name}.scale"), &[width], vec![1.0; width].into_iter());
         let shift = self.tensor(&format!("{name}.shift"), &[width], vec![0.0; width].into_iter());
-        let attributes = [int("axis", -1), float("epsilon", 1e-6)];
-        self.node("LayerNormalization", &[x, &scale, &shift], &format!("{name}.norm"), &attributes)
+        let attributes = [Attribute::int("axis", -1), Attribute::float("epsilon", 1e-6)];
+        self.node("LayerNormalization", &[x, &scale, &shift], &format!("{name}.norm"), attributes)
     }
 
     /// `x W + b`, called `name`.
     fn linear(&mut self, name: &str, x: &str, inputs: usize, outputs: usize) -> String {
         let weight = self.random(&format!("{name}.weight"), &[inputs, outputs]);
         let bias = self.random(&format!("{name}.bias"), &[outputs]);
-        let product = self.node("MatMul", &[x, &weight], &format!("{name}.product"), &[]);
-        self.node("Add", &[&product, &bias], name, &[])
+        let product = self.node("MatMul", &[x, &weight], &format!("{name}.product"), []);
+        self.node("Add", &[&product, &bias], name, [])
     }
 
     /// Adds a node and gives its output's name.
-    fn node(&mut self, operator: &str, inputs: &[&str], output: &str, attributes: &[Message]) -> String {
-        let mut node = Message::default();
-        for input in inputs {
-            node.text(1, input);
-        }
-        node.text(2, output).text(3, output).text(4, operator);
-        for attribute in attributes {
-            node.message(5, attribute);
-        }
-        self.nodes.push(node);
+    fn node(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        output: &str,
+        attributes: impl IntoIterator<Item = Attribute>,
+    ) -> String {
+        let attributes = attributes.into_iter().collect();
+        self.graph.nodes.push(Node::new(operator, inputs, output, attributes));
         output.to_owned()
     }
 
@@ -224,48 +202,17 @@ impl Graph {
 
     fn tensor(&mut self, name: &str, dims: &[usize], values: impl Iterator<Item = f32>) -> String {
         let bytes = self.element.bytes(values);
-        self.weight(name, dims, self.element.code(), &bytes)
+        self.weight(Tensor::of_bytes(name, dims, self.element.of_onnx(), bytes), name)
     }
 
     /// The second input of a `Reshape`.
     fn shape(&mut self, name: &str, dims: &[i64]) -> String {
-        let bytes: Vec<u8> = dims.iter().flat_map(|dim| dim.to_le_bytes()).collect();
-        self.weight(name, &[dims.len()], INT64, &bytes)
+        let bytes = dims.iter().flat_map(|dim| dim.to_le_bytes()).collect();
+        self.weight(Tensor::of_bytes(name, &[dims.len()], ElementType::Int64, bytes), name)
     }
 
-    fn weight(&mut self, name: &str, dims: &[usize], kind: i64, bytes: &[u8]) -> String {
-        let mut tensor = Message::default();
-        for &dim in dims {
-            tensor.int(1, dim as i64);
-        }
-        tensor.int(2, kind).text(8, name).bytes(9, bytes);
-        self.weights.push(tensor);
+    fn weight(&mut self, tensor: Tensor, name: &str) -> String {
+        self.graph.weights.push(tensor);
         name.to_owned()
     }
-}
-
-fn attribute(name: &str, kind: i64) -> Message {
-    let mut attribute = Message::default();
-    attribute.text(1, name).int(20, kind);
-    attribute
-}
-
-fn int(name: &str, value: i64) -> Message {
-    let mut attribute = attribute(name, 2);
-    attribute.int(3, value);
-    attribute
-}
-
-fn float(name: &str, value: f32) -> Message {
-    let mut attribute = attribute(name, 1);
-    attribute.float(2, value);
-    attribute
-}
-
-fn ints(name: &str, values: &[usize]) -> Message {
-    let mut attribute = attribute(name, 7);
-    for &value in values {
-        attribute.int(8, value as i64);
-    }
-    attribute
 }

@@ -1,13 +1,12 @@
 //! Measuring how much smaller and faster a student is than its teacher.
 
-use std::fs;
 use std::path::Path;
-use std::thread::available_parallelism;
 
 use crate::config;
 use crate::runs::{Compression, FinishedRun};
 use crate::student::{hf, onnx};
 use crate::support::footprint::Footprint;
+use crate::support::machine;
 use crate::support::text::count;
 use crate::teacher;
 
@@ -76,15 +75,5 @@ fn of_onnx(model: String) -> Result<Footprint, String> {
 
 /// The processor's name and the number of its cores that a call may take.
 fn machine() -> String {
-    let cores = available_parallelism().map_or(1, usize::from);
-    let name = processor(Path::new("/proc/cpuinfo"))
-        .unwrap_or_else(|| format!("a processor ({})", std::env::consts::ARCH));
-    format!("{name}, {}", count(cores, "core"))
-}
-
-/// The model name in Linux's list of processors.
-fn processor(list: &Path) -> Option<String> {
-    let text = fs::read_to_string(list).ok()?;
-    let line = text.lines().find(|line| line.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_owned())
+    format!("{}, {}", machine::processor(), count(machine::cores(), "core"))
 }

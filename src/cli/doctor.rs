@@ -4,6 +4,7 @@ use super::Failure;
 use super::output::outln;
 use crate::config::Provider;
 use crate::support::context::Context;
+use crate::support::machine;
 use crate::teacher::Error;
 use crate::teacher::doctor::{self, Health};
 use crate::train;
@@ -30,8 +31,7 @@ pub(crate) fn run(_: Args, _: &Context) -> Result<(), Failure> {
     print_library(&health);
     print_providers(&health);
     outln!("stage two, the student:");
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    outln!("  cpu         ready, {cores} cores");
+    outln!("  cpu         ready, {} cores", machine::cores());
     for device in train::examine_devices() {
         match device.state {
             Ok(name) => outln!("  {:<11} ready, {name}", device.name),

@@ -1,9 +1,8 @@
 //! The threads that all work shares.
 
-use std::thread::available_parallelism;
-
 use super::Failure;
 use super::output::errln;
+use crate::support::machine;
 
 /// The environment variable that gives their number.
 const VARIABLE: &str = "RAYON_NUM_THREADS";
@@ -17,7 +16,7 @@ const MOST: usize = 256;
 /// A system that does not allow them.
 pub(super) fn start() -> Result<(), Failure> {
     end_in_a_sentence_without_threads();
-    let cores = available_parallelism().map_or(1, usize::from);
+    let cores = machine::cores();
     let asked = std::env::var(VARIABLE).ok();
     let threads = number(asked.as_deref(), cores);
     if let Some(asked) = asked.filter(|asked| asked.parse().is_ok_and(|asked: usize| asked > threads)) {

@@ -7,6 +7,7 @@ use super::{Error, Opened, folder, leaves};
 use crate::config;
 use crate::support::context::Context;
 use crate::support::hash::{Digest, FieldHasher};
+use crate::support::machine;
 use crate::support::user_cache;
 
 /// The same samples in the same order as [`leaves::write_folder`] writes.
@@ -52,8 +53,7 @@ pub(crate) fn drawing_seconds(config: &config::Dataset) -> Option<f64> {
         return None;
     }
     let images = leaves.train + leaves.validation + leaves.test + leaves.unlabelled;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Some(clock.elapsed().as_secs_f64() * images as f64 / cores as f64)
+    Some(clock.elapsed().as_secs_f64() * images as f64 / machine::cores() as f64)
 }
 
 /// The folder of these leaves.

@@ -1,8 +1,7 @@
 //! Errors of a plan.
 
-use std::path::PathBuf;
-
 use crate::support::exit::{ExitKind, Kind};
+use crate::support::scratch::Unusable;
 use crate::{stage_one, store, teacher};
 
 /// An error of a plan, as one sentence that names the thing, what was expected and what to do.
@@ -18,15 +17,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The measurement has no room.
-    #[error(
-        "can't use {path} for a short measurement: {source}; name another folder in TMPDIR, or give --no-measure"
-    )]
-    Scratch {
-        /// The temporary folder or file.
-        path: PathBuf,
-        /// The system's error.
-        r#source: std::io::Error,
-    },
+    #[error("{0}, or give --no-measure")]
+    Scratch(#[from] Unusable),
     /// Stopped by the user.
     #[error("interrupted; nothing was kept")]
     Interrupted,
@@ -38,8 +30,8 @@ impl ExitKind for Error {
             Self::Caching(error) => error.kind(),
             Self::Teacher(error) => error.kind(),
             Self::Store(error) => error.kind(),
+            Self::Scratch(error) => error.kind(),
             Self::Interrupted => Kind::Interrupted,
-            Self::Scratch { .. } => Kind::Failed,
         }
     }
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
-use tempfile::TempDir;
 
 use super::encodings::{encodings, level};
 use super::{Error, PlannedCache};
@@ -14,6 +13,7 @@ use crate::stage_one::{self, Settings, State, TunedTeacher, Tuner};
 use crate::store::{self, Cache, Encoding, Lost, Manifest, ShardRecord, ShardWriter};
 use crate::support::context::Context;
 use crate::support::memory;
+use crate::support::scratch::{self, Unusable};
 use crate::teacher::OnnxModel;
 use crate::view::{self, Preprocess};
 
@@ -64,8 +64,7 @@ impl Probe {
         planned: &PlannedCache,
         context: &Context,
     ) -> Result<Self, Error> {
-        let scratch =
-            TempDir::new().map_err(|source| Error::Scratch { path: std::env::temp_dir(), source })?;
+        let scratch = scratch::folder()?;
         let clock = Instant::now();
         let model = OnnxModel::read(&pipeline.teacher)?;
         let open = |tuning| model.open_team(tuning);
@@ -163,7 +162,7 @@ fn encoded(cache: &Cache, encoding: Encoding, level: u8, root: &Path) -> Result<
 
 /// The footer's length stands before the closing magic.
 fn footer_bytes(path: &Path) -> Result<u64, Error> {
-    let bytes = std::fs::read(path).map_err(|source| Error::Scratch { path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(Unusable::at(path))?;
     let length = bytes.last_chunk::<8>().map_or(0, |[a, b, c, d, ..]| u32::from_le_bytes([*a, *b, *c, *d]));
     Ok(u64::from(length) + 8)
 }

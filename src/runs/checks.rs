@@ -4,9 +4,6 @@ use crate::config::StudentDevice;
 use crate::train::metrics::{Criterion, Metrics};
 use crate::train::{Description, EpochRecord, METRICS_FILE, RESULT_FILE, RUN_FILE, RunResult};
 
-/// A measure on a GPU, whose sums are made in another order each time, may differ by this from the same measure.
-const CUDA_TOLERANCE: f64 = 0.03;
-
 /// The first contradiction: the file that is wrong, and what is wrong with it.
 pub(super) fn contradiction(
     description: &Description,
@@ -156,7 +153,7 @@ fn same(a: &Metrics, b: &Metrics, device: StudentDevice) -> bool {
         return a.without_confusion() == b.without_confusion();
     }
     let is_near = |a: Option<f64>, b: Option<f64>| match (a, b) {
-        (Some(a), Some(b)) => (a - b).abs() <= CUDA_TOLERANCE,
+        (Some(a), Some(b)) => (a - b).abs() <= StudentDevice::GPU_TOLERANCE,
         (a, b) => a.is_none() && b.is_none(),
     };
     a.samples == b.samples

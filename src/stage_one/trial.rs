@@ -7,6 +7,7 @@ use rand::RngCore;
 use super::Error;
 use super::tuned::{AHEAD, MeasuredCandidate, Sessions, TunedTeacher};
 use crate::support::rng;
+use crate::support::statistics::median;
 use crate::support::threads::side_by_side;
 use crate::teacher::{self, Teacher};
 
@@ -197,10 +198,4 @@ fn rate(teacher: &mut dyn Teacher, batch: &[f32], size: usize, slice: Duration) 
         calls += 1;
     }
     Ok((calls * size) as f64 / started.elapsed().as_secs_f64())
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
 }

@@ -11,6 +11,16 @@ pub(crate) fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     (mean, if values.len() == 1 { 0.0 } else { (squares / (count - 1.0)).sqrt() })
 }
 
+/// The value in the middle, of an even number the larger of the two.
+///
+/// # Panics
+/// If there is none.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
 /// The difference of two series of measurements that belong together, one pair a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Paired {

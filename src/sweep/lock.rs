@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::points::label;
 use super::results::put;
-use super::verify::CUDA_TOLERANCE;
 use super::{Error, Plan, Results};
 use crate::config::StudentDevice;
 use crate::support::files;
@@ -194,7 +193,9 @@ impl Lock {
             let result = other.and_then(|run| run.result);
             let validation = other.and_then(|run| run.validation);
             let is_close = match (there.validation, validation) {
-                (Some(a), Some(b)) => !self.device.repeats_exactly() && (a - b).abs() <= CUDA_TOLERANCE,
+                (Some(a), Some(b)) => {
+                    !self.device.repeats_exactly() && (a - b).abs() <= StudentDevice::GPU_TOLERANCE
+                }
                 _ => false,
             };
             if there.result == result || is_close {

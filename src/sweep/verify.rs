@@ -7,6 +7,7 @@ use rand::seq::SliceRandom;
 
 use super::Error;
 use super::plan::{Plan, Planned};
+use crate::config::StudentDevice;
 use crate::runs::{self, Run};
 use crate::support::{files, rng};
 use crate::train::{BEST, METRICS_FILE, Outcome, RESULT_FILE, RunResult};
@@ -16,10 +17,6 @@ const FILES: [&str; 2] = ["best/model.safetensors", METRICS_FILE];
 
 /// The largest file that is compared, in bytes.
 const LIMIT: u64 = 64 << 30;
-
-/// On CUDA, sums are made in another order each time: a run counts as reproduced when its validation accuracy is this
-/// close, as a share. Not measured yet.
-pub(super) const CUDA_TOLERANCE: f64 = 0.03;
 
 /// A run that was trained again.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,7 +106,7 @@ fn close(there: &Path, here: &Path) -> Result<Option<String>, Error> {
         Ok(result.and_then(measure).unwrap_or(f64::NAN))
     };
     let (there_is, here_is) = (accuracy(there)?, accuracy(here)?);
-    let is_close = (there_is - here_is).abs() <= CUDA_TOLERANCE;
+    let is_close = (there_is - here_is).abs() <= StudentDevice::GPU_TOLERANCE;
     Ok((!is_close).then(|| {
         format!(
             "{}: validation accuracy {there_is:.4}, trained again {here_is:.4}",

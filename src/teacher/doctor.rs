@@ -8,6 +8,7 @@ use super::provider::{self, Options};
 use super::runtime::{self, Found, Runtime, Search};
 use super::session::plain_reason;
 use crate::config::{Provider, ProviderDevice};
+use crate::support::onnx::{self, Dim, ElementType, Graph, Node, ValueInfo};
 
 /// The library and what it can run on here.
 #[derive(Debug)]
@@ -53,19 +54,21 @@ fn health(provider: Provider, runtime: &Runtime) -> ProviderHealth {
 }
 
 /// A model of one node, `y = Relu(x)` over one float32.
-const ONE_NODE: &[u8] = b"\x08\x08\x3a\x33\
-    \x0a\x0c\x0a\x01x\x12\x01y\x22\x04Relu\
-    \x12\x01g\
-    \x5a\x0f\x0a\x01x\x12\x0a\x0a\x08\x08\x01\x12\x04\x0a\x02\x08\x01\
-    \x62\x0f\x0a\x01y\x12\x0a\x0a\x08\x08\x01\x12\x04\x0a\x02\x08\x01\
-    \x42\x02\x10\x0d";
+fn one_node() -> Vec<u8> {
+    let value = |name: &str| ValueInfo::new(name, ElementType::Float32, [Dim::fixed(1)]);
+    let mut graph = Graph { name: "relu".to_owned(), ..Graph::default() };
+    graph.nodes.push(Node::new("Relu", &["x"], "y", Vec::new()));
+    graph.inputs.push(value("x"));
+    graph.outputs.push(value("y"));
+    onnx::model(graph, Vec::new())
+}
 
 fn run_one_node(device: ProviderDevice, runtime: &Runtime) -> Result<(), String> {
     let reason = |error: ort::Error| plain_reason(&error);
     let dispatches = provider::dispatches(device, runtime, &Options::default())?;
     let mut session = Session::builder(&runtime.environment)
         .and_then(|builder| Ok(builder.with_execution_providers(dispatches)?.with_intra_threads(1)?))
-        .and_then(|mut builder| builder.commit_from_memory(ONE_NODE))
+        .and_then(|mut builder| builder.commit_from_memory(&one_node()))
         .map_err(reason)?;
     let input = TensorRef::from_array_view(([1], &[-1.0_f32][..])).map_err(reason)?;
     let outputs = session.run([input.into()]).map_err(reason)?;

@@ -18,8 +18,12 @@ fn the_cpu_agrees_with_itself_and_both_stages_have_a_rate() {
     assert!(report.checks.iter().all(Check::passed), "{:?}", report.checks);
     let models: Vec<&str> = report.stage_one.iter().map(|rate| rate.model.as_str()).collect();
     assert_eq!(models, ["embedded:leaves", "ViT of 2 small blocks"]);
-    assert!(report.stage_one.iter().all(|rate| rate.share() > 0.0 && rate.share().is_finite()));
+    assert!(report.stage_one.iter().all(|rate| rate.share > 0.0 && rate.share.is_finite()));
+    assert!(report.stage_one.iter().all(|rate| rate.turns.len() == 3));
+    assert!(!report.processor.is_empty() && report.cores > 0);
+    assert_eq!((report.card, report.driver), (None, None), "a processor is no card");
     assert!(report.stage_two[0].images_per_second > 0.0);
+    assert!(shown.contains(&format!("machine  {}, ", report.processor)), "{shown}");
     for part in ["stage one images/s", "MobileNetV2 0.35", "passed", "wrote bench.json"] {
         assert!(shown.contains(part), "{shown}");
     }

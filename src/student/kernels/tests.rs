@@ -1,5 +1,7 @@
 //! The kernels against the composition of burn's operations, in values and gradients, over random chains.
 
+mod bfloat16;
+
 use burn::{
     optim::{AdamWConfig, Optimizer},
     tensor::{Device, Tensor, TensorData},

@@ -1,10 +1,10 @@
 //! The student's layers as ONNX operators.
 
-use super::proto::{Attribute, Dim, Graph, Node, Tensor, ValueInfo};
 use crate::student::block::{Block, Ending};
 use crate::student::kernels::{Activation, Padding};
 use crate::student::layer::Folded;
 use crate::student::{Student, format};
+use crate::support::onnx::{Attribute, Dim, ElementType, Graph, Node, Tensor, ValueInfo};
 
 const INPUT: &str = "pixel_values";
 const OUTPUT: &str = "logits";
@@ -31,9 +31,14 @@ pub(super) fn of(model: &Student) -> Graph {
     graph.nodes.push(Node::new("Gemm", &[&last, "classifier.weight", "classifier.bias"], OUTPUT, transposed));
     graph.inputs.push(ValueInfo::new(
         INPUT,
+        ElementType::Float32,
         [Dim::named("batch"), Dim::fixed(3), Dim::fixed(side), Dim::fixed(side)],
     ));
-    graph.outputs.push(ValueInfo::new(OUTPUT, [Dim::named("batch"), Dim::fixed(shape.classes)]));
+    graph.outputs.push(ValueInfo::new(
+        OUTPUT,
+        ElementType::Float32,
+        [Dim::named("batch"), Dim::fixed(shape.classes)],
+    ));
     graph
 }
 
@@ -93,7 +98,7 @@ impl Builder {
         let kernel = layer.dims[2];
         let (pads, size) = padded(layer.padding, self.size, kernel, layer.stride);
         let attributes = vec![
-            Attribute::int("group", layer.groups),
+            Attribute::int("group", layer.groups as i64),
             Attribute::ints("kernel_shape", [kernel; 2]),
             Attribute::ints("pads", pads),
             Attribute::ints("strides", [layer.stride; 2]),

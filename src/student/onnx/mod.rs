@@ -4,17 +4,14 @@
 //! `preprocessor_config.json`, each as JSON, among its `metadata_props`.
 
 mod graph;
-mod proto;
 
 use std::path::Path;
 
 use crate::student::{Student, hf};
-use crate::support::atomic;
+use crate::support::{atomic, onnx};
 
-/// The operator set that the file is written in: every ONNX Runtime since 1.12 reads it.
-pub(crate) const OPSET: i64 = 17;
-/// The version of the format that belongs to it.
-const IR_VERSION: i64 = 8;
+pub(crate) use crate::support::onnx::OPSET;
+
 /// The file's usual name.
 pub const FILE: &str = "model.onnx";
 
@@ -22,7 +19,7 @@ pub const FILE: &str = "model.onnx";
 /// `[batch, classes]`, named as `optimum` names them, both float32. The same student gives the same bytes.
 pub(crate) fn to_bytes(model: &Student, card: &hf::Card) -> Vec<u8> {
     let metadata = hf::metadata(model.shape(), card);
-    proto::model(graph::of(model), metadata)
+    onnx::model(graph::of(model), metadata)
 }
 
 /// Writes [`to_bytes`] to `dir` as `model.onnx`, with the `config.json` and `preprocessor_config.json` that `optimum`

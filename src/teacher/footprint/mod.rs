@@ -13,6 +13,7 @@ use super::signature::Signature;
 use super::{Error, OnnxModel, OnnxTeacher, Teacher, Tuning, external};
 use crate::config::{self, TeacherDevice};
 use crate::support::footprint::{BATCHES, Footprint};
+use crate::support::statistics::median;
 
 /// The time that calls of one batch size are measured for.
 const MEASURE: Duration = Duration::from_millis(400);
@@ -93,8 +94,7 @@ fn milliseconds_per_image(model: &mut OnnxTeacher, batch: usize) -> Result<f64, 
         model.logits_into(&pixels, batch, &mut logits)?;
         times.push(call.elapsed().as_secs_f64() * 1e3 / batch as f64);
     }
-    times.sort_by(f64::total_cmp);
-    Ok(times[times.len() / 2])
+    Ok(median(&times))
 }
 
 #[cfg(test)]

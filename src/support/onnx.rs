@@ -1,11 +1,19 @@
-//! The messages of an ONNX file (`onnx.proto`), as far as a student needs them.
+//! The messages of an ONNX file (`onnx.proto`), as far as decant writes them.
 
 use prost::Message;
 
-use super::{IR_VERSION, OPSET};
+/// The operator set that files are written in: every ONNX Runtime since 1.12 reads it.
+pub(crate) const OPSET: i64 = 17;
+/// The version of the format that belongs to it.
+const IR_VERSION: i64 = 8;
 
-/// `TensorProto.DataType.FLOAT`.
-const FLOAT: i32 = 1;
+/// The element type of a tensor: `TensorProto.DataType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ElementType {
+    Float32 = 1,
+    Int64 = 7,
+    Float16 = 10,
+}
 
 #[derive(Clone, PartialEq, Message)]
 struct Model {
@@ -42,7 +50,7 @@ struct Entry {
 
 /// `GraphProto`: nodes in the order in which they run.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Graph {
+pub(crate) struct Graph {
     #[prost(message, repeated, tag = "1")]
     pub nodes: Vec<Node>,
     #[prost(string, tag = "2")]
@@ -57,7 +65,7 @@ pub(super) struct Graph {
 
 /// `NodeProto`.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Node {
+pub(crate) struct Node {
     #[prost(string, repeated, tag = "1")]
     input: Vec<String>,
     #[prost(string, repeated, tag = "2")]
@@ -72,9 +80,11 @@ pub(super) struct Node {
 
 /// `AttributeProto`.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Attribute {
+pub(crate) struct Attribute {
     #[prost(string, tag = "1")]
     name: String,
+    #[prost(float, optional, tag = "2")]
+    f: Option<f32>,
     #[prost(int64, optional, tag = "3")]
     i: Option<i64>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
@@ -85,7 +95,7 @@ pub(super) struct Attribute {
 
 /// `TensorProto`.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Tensor {
+pub(crate) struct Tensor {
     #[prost(int64, repeated, packed = "false", tag = "1")]
     dims: Vec<i64>,
     #[prost(int32, tag = "2")]
@@ -98,7 +108,7 @@ pub(super) struct Tensor {
 
 /// `ValueInfoProto`.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ValueInfo {
+pub(crate) struct ValueInfo {
     #[prost(string, tag = "1")]
     name: String,
     #[prost(message, optional, tag = "2")]
@@ -127,7 +137,7 @@ struct TensorShape {
 
 /// One dimension of an input or output.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Dim {
+pub(crate) struct Dim {
     #[prost(int64, optional, tag = "1")]
     size: Option<i64>,
     #[prost(string, optional, tag = "2")]
@@ -146,15 +156,24 @@ impl Dim {
 }
 
 impl Attribute {
-    pub(crate) fn int(name: &str, value: usize) -> Self {
+    pub(crate) fn int(name: &str, value: i64) -> Self {
         const INT: i32 = 2;
-        Self { name: name.to_owned(), i: Some(value as i64), is: Vec::new(), kind: INT }
+        Self { i: Some(value), ..Self::of_kind(name, INT) }
+    }
+
+    pub(crate) fn float(name: &str, value: f32) -> Self {
+        const FLOAT: i32 = 1;
+        Self { f: Some(value), ..Self::of_kind(name, FLOAT) }
     }
 
     pub(crate) fn ints(name: &str, values: impl IntoIterator<Item = usize>) -> Self {
         const INTS: i32 = 7;
         let is = values.into_iter().map(|value| value as i64).collect();
-        Self { name: name.to_owned(), i: None, is, kind: INTS }
+        Self { is, ..Self::of_kind(name, INTS) }
+    }
+
+    fn of_kind(name: &str, kind: i32) -> Self {
+        Self { name: name.to_owned(), kind, ..Self::default() }
     }
 }
 
@@ -174,26 +193,31 @@ impl Node {
 impl Tensor {
     /// Of float32.
     pub(crate) fn new(name: &str, dims: &[usize], values: &[f32]) -> Self {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self::of_bytes(name, dims, ElementType::Float32, bytes)
+    }
+
+    /// Of the little-endian bytes of its elements.
+    pub(crate) fn of_bytes(name: &str, dims: &[usize], element: ElementType, bytes: Vec<u8>) -> Self {
         Self {
             dims: dims.iter().map(|&dim| dim as i64).collect(),
-            data_type: FLOAT,
+            data_type: element as i32,
             name: name.to_owned(),
-            raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            raw_data: bytes,
         }
     }
 }
 
 impl ValueInfo {
-    /// A float32 tensor.
-    pub(crate) fn new(name: &str, dims: impl IntoIterator<Item = Dim>) -> Self {
+    pub(crate) fn new(name: &str, element: ElementType, dims: impl IntoIterator<Item = Dim>) -> Self {
         let shape = TensorShape { dims: dims.into_iter().collect() };
-        let tensor = TensorType { element: FLOAT, shape: Some(shape) };
+        let tensor = TensorType { element: element as i32, shape: Some(shape) };
         Self { name: name.to_owned(), kind: Some(Type { tensor: Some(tensor) }) }
     }
 }
 
 /// The bytes of `ModelProto` with its `metadata_props`.
-pub(super) fn model(graph: Graph, metadata: Vec<(String, String)>) -> Vec<u8> {
+pub(crate) fn model(graph: Graph, metadata: Vec<(String, String)>) -> Vec<u8> {
     let model = Model {
         ir_version: IR_VERSION,
         producer_name: "decant".to_owned(),
