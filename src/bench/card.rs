@@ -1,9 +1,9 @@
 //! The graphics card that is measured, and its driver, as far as the system names them.
 
-use std::fs;
 use std::process::Command;
 
 use crate::config::{Provider, StudentDevice};
+use crate::support::machine;
 use crate::train::TrainDevice;
 
 /// A graphics card.
@@ -35,7 +35,7 @@ impl Card {
             .output();
         let said = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);
         let listed = said.map(|text| listed(&String::from_utf8_lossy(&text))).unwrap_or_default();
-        let loaded = fs::read_to_string("/proc/driver/nvidia/version").ok();
+        let loaded = machine::nvidia_module();
         // The module that runs is the one that counts.
         let driver = loaded.and_then(|text| module_version(&text)).or(listed.driver);
         Self { driver, ..listed }

@@ -1,5 +1,7 @@
 //! The rows of `train-student`, one an epoch, with as many columns as the terminal has a place for.
 
+use std::fmt::Write;
+
 use super::output::percent;
 use crate::support::text::{number_or_dash, percent_or_dash};
 use crate::train::EpochRecord;
@@ -62,14 +64,14 @@ fn line(columns: Columns, epoch: &str, cells: [&str; 7]) -> String {
     let [loss, ce_loss, kd_loss, accuracy, validation, agreement, likelihood] = cells;
     let mut line = format!("{epoch} {loss:>8}");
     if columns == Columns::All {
-        line += &format!(" {ce_loss:>8} {kd_loss:>8}");
+        let _ = write!(line, " {ce_loss:>8} {kd_loss:>8}");
     }
-    line += &format!(" {accuracy:>8} | {validation:>10}");
+    let _ = write!(line, " {accuracy:>8} | {validation:>10}");
     if matches!(columns, Columns::All | Columns::WithoutLosses) {
-        line += &format!(" {agreement:>9}");
+        let _ = write!(line, " {agreement:>9}");
     }
     if columns != Columns::Accuracy {
-        line += &format!(" {likelihood:>6}");
+        let _ = write!(line, " {likelihood:>6}");
     }
     line
 }

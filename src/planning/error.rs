@@ -18,10 +18,17 @@ pub(crate) enum Error {
     Store(#[from] store::Error),
     /// The measurement has no room.
     #[error("{0}, or give --no-measure")]
-    Scratch(#[from] Unusable),
+    Scratch(Unusable),
     /// Stopped by the user.
     #[error("interrupted; nothing was kept")]
     Interrupted,
+}
+
+// The message holds that of the cause, which is not given a second time.
+impl From<Unusable> for Error {
+    fn from(error: Unusable) -> Self {
+        Self::Scratch(error)
+    }
 }
 
 impl ExitKind for Error {

@@ -135,6 +135,7 @@ impl Error {
 impl ExitKind for Error {
     fn kind(&self) -> Kind {
         match self {
+            Self::Teacher(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::Dataset(error) => error.kind(),
             _ => Kind::Usage,

@@ -1,4 +1,4 @@
-//! The processor of this machine.
+//! The processor of this machine, and the driver of its graphics cards.
 
 use std::path::Path;
 use std::thread::available_parallelism;
@@ -12,6 +12,11 @@ pub(crate) fn processor() -> String {
 /// The number of its cores that this process may take.
 pub(crate) fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
+}
+
+/// What NVIDIA's kernel module says of itself, where it is loaded.
+pub(crate) fn nvidia_module() -> Option<String> {
+    std::fs::read_to_string("/proc/driver/nvidia/version").ok()
 }
 
 /// The model name in Linux's list of processors.

@@ -12,7 +12,7 @@ use super::exit::{ExitKind, Kind};
 #[error("can't use {}: {source}; name another folder in TMPDIR", path.display())]
 pub(crate) struct Unusable {
     path: PathBuf,
-    source: io::Error,
+    r#source: io::Error,
 }
 
 impl Unusable {

@@ -84,19 +84,22 @@ impl Table {
         }
         let mut lines: Vec<Vec<usize>> = vec![Vec::new()];
         let mut used = 0;
-        for column in 1..widths.len() {
-            if used > 0 && used + 2 + widths[column] > width {
+        for (column, needed) in widths.iter().map(|width| 2 + width).enumerate().skip(1) {
+            if used > 0 && used + needed > width {
                 lines.push(Vec::new());
                 used = 0;
             }
-            used += 2 + widths[column];
+            used += needed;
             lines.last_mut().expect("there is one").push(column);
         }
         let mut out = String::new();
         let mut put = |line: &str| out.extend([line.trim_end(), "\n"]);
-        let numbers = |columns: &[usize], cells: &[String]| -> String {
-            let cell = |&column: &usize| cells.get(column).map_or("", |cell| cell.as_str());
-            columns.iter().map(|column| format!("  {:>1$}", cell(column), widths[*column])).collect()
+        let numbers = |columns: &[usize], cells: &[String]| {
+            columns.iter().fold(String::new(), |mut line, &column| {
+                let cell = cells.get(column).map_or("", |cell| cell.as_str());
+                let _ = write!(line, "  {cell:>0$}", widths[column]);
+                line
+            })
         };
         put(&cut_inside(&head[0], width));
         for columns in &lines {
