@@ -12,7 +12,7 @@ import pathlib
 import statistics
 import sys
 
-# What a run may vary; all else is named by the file.
+# The keys that may vary within a file.
 KEYS = ["train.temperature", "train.lambda"]
 
 

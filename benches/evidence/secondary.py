@@ -12,7 +12,7 @@ import pathlib
 import sys
 
 SEEDS = "train.seed = [0, 1, 2]"
-# What is replaced, and the lines of [sweep] beside the seeds.
+# For each: the text that is replaced, and the line of [sweep] before the seeds.
 COMPARISONS = {
     "secondary-permuted": ({}, 'train.control = ["permuted-targets"]'),
     # As many epochs of 847 images as make the steps of 8 epochs of all.

@@ -6,7 +6,7 @@ use super::output::percent;
 use crate::support::text::{number_or_dash, percent_or_dash};
 use crate::train::EpochRecord;
 
-/// What narrower terminals do without: the losses apart, then the agreement, then the likelihood.
+/// The columns of a row. A narrower terminal leaves out the separate losses, then the agreement, then the likelihood.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Columns {
     All,

@@ -49,7 +49,7 @@ pub(crate) fn table<'a>(
     table
 }
 
-/// What the columns hold, in lines.
+/// The lines below the table that explain its columns.
 pub(crate) fn legend(measure: Criterion, has_gain: bool) -> String {
     let mut out =
         format!("validation, test: {} in %, mean ± standard deviation over the seeds\n", measure.name());

@@ -14,7 +14,7 @@ pub(crate) fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
 
-/// What NVIDIA's kernel module says of itself, where it is loaded.
+/// The version text of NVIDIA's kernel module, where it is loaded.
 pub(crate) fn nvidia_module() -> Option<String> {
     std::fs::read_to_string("/proc/driver/nvidia/version").ok()
 }

@@ -31,7 +31,7 @@ pub enum Error {
         width: u32,
         /// Pixels.
         height: u32,
-        /// What decoding takes.
+        /// The memory that decoding takes.
         megabytes: usize,
     },
     /// The file ends before its last pixel.

@@ -33,7 +33,7 @@ fn copied(name: &str) -> PathBuf {
     to
 }
 
-/// What reading something came to: whether its error is damage, and what it says.
+/// The outcome of reading: where it failed, whether the error is damage, and its message.
 type Outcome = Result<(), (bool, String)>;
 
 /// Reads a run.

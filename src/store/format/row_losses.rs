@@ -23,7 +23,7 @@ pub(in crate::store) struct RowLosses {
 pub(in crate::store) struct Measured {
     /// For its record.
     pub(in crate::store) lost: Vec<Lost>,
-    /// Row by row; none where nothing new is known of them.
+    /// Row by row; empty where the rows were not measured.
     pub(in crate::store) rows: RowLosses,
 }
 

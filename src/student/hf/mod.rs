@@ -14,7 +14,7 @@ pub(crate) use load::{Head, Loaded, weights_digest};
 pub(crate) use open::Opened;
 pub use open::open_folder;
 pub use save::{Card, WEIGHTS, save_folder};
-pub(crate) use save::{configs, metadata, save_configs};
+pub(crate) use save::{metadata, save_configs};
 
 /// The buffer that PyTorch's batch normalisation has beside its statistics. At a fixed momentum nothing reads it.
 const BATCH_COUNTER: &str = "num_batches_tracked";

@@ -40,24 +40,26 @@ pub struct Card<'a> {
 /// A file that can't be written.
 pub fn save_folder(dir: &Path, model: &Student, card: Card) -> Result<(), Error> {
     write(&dir.join(WEIGHTS), &weights(model, card.steps))?;
-    save_configs(dir, model.shape(), &card)
+    save_configs(dir, model.shape(), &card)?;
+    Ok(())
 }
 
-/// Writes `config.json` and `preprocessor_config.json` to `dir`.
+/// Writes `config.json` and `preprocessor_config.json` to `dir`, and gives their names and bytes.
 ///
 /// # Errors
 /// A file that can't be written.
-pub(crate) fn save_configs(dir: &Path, shape: &StudentShape, card: &Card) -> Result<(), Error> {
-    configs(shape, card).iter().try_for_each(|(name, bytes)| write(&dir.join(name), bytes))
-}
-
-/// The names and the bytes of the files that [`save_configs`] writes.
-pub(crate) fn configs(shape: &StudentShape, card: &Card) -> [(&'static str, Vec<u8>); 2] {
+pub(crate) fn save_configs(
+    dir: &Path,
+    shape: &StudentShape,
+    card: &Card,
+) -> Result<[(&'static str, Vec<u8>); 2], Error> {
     let preprocessor = PreprocessorConfig::new(shape.image_size, card.image_mean, card.image_std);
-    [
+    let configs = [
         ("config.json", pretty(&ModelConfig::new(shape, card.classes))),
         ("preprocessor_config.json", pretty(&preprocessor)),
-    ]
+    ];
+    configs.iter().try_for_each(|(name, bytes)| write(&dir.join(name), bytes))?;
+    Ok(configs)
 }
 
 /// `id2label` and the keys of `preprocessor_config.json`, each with its value as JSON (a string as it is): what a file that

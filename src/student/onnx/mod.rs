@@ -30,5 +30,6 @@ pub(crate) fn to_bytes(model: &Student, card: &hf::Card) -> Vec<u8> {
 pub fn save_folder(dir: &Path, model: &Student, card: &hf::Card) -> Result<(), hf::Error> {
     let path = dir.join(FILE);
     atomic::write(&path, &to_bytes(model, card)).map_err(|source| hf::Error::Write { path, source })?;
-    hf::save_configs(dir, model.shape(), card)
+    hf::save_configs(dir, model.shape(), card)?;
+    Ok(())
 }

@@ -95,8 +95,7 @@ impl Trainer<'_> {
         let best = best_epoch(&self.state.log);
         // A checkpoint brings back the weights only.
         let card = setup.card(best.map_or(0, |record| record.step));
-        hf::save_configs(&setup.folder.join(BEST), model.shape(), &card)?;
-        let configs = hf::configs(model.shape(), &card);
+        let configs = hf::save_configs(&setup.folder.join(BEST), model.shape(), &card)?;
         let configs = configs.map(|(name, bytes)| (name.to_owned(), Digest::of(&bytes)));
         let (validation, mistakes) = examine(&model, &self.validation, config.temperature, device, MISTAKES)?;
         let best_epoch = best.map_or(0, |record| record.epoch);
