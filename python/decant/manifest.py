@@ -16,6 +16,7 @@ from .sealed import (
 FORMAT = 2
 FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 PROVIDERS = ("cpu", "cuda", "tensorrt", "directml", "coreml", "rocm", "migraphx", "openvino")
+RECORDS_FOLDER = "_records"
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,100}", re.ASCII)
 _MOST_CLASSES, _MOST_ROWS, _MOST_SHARDS, _MOST_COLUMN = 1 << 20, 1 << 40, 1 << 20, 1 << 30
 
@@ -47,7 +48,7 @@ class Shard:
 
     @property
     def record_path(self) -> str:
-        return f"{self.split}/_part-{self.index:05}.json"
+        return f"{RECORDS_FOLDER}/{self.split}/part-{self.index:05}.json"
 
 
 @dataclass(frozen=True)
@@ -242,6 +243,7 @@ def _check(path: Path, manifest: Manifest) -> None:
     most, shards = _MOST_ROWS // manifest.train_views, 0
     for name, samples in manifest.samples.items():
         require(bool(_NAME.fullmatch(name)), "dataset.splits", names, repr(name))
+        require(name != RECORDS_FOLDER, "dataset.splits", f"not {RECORDS_FOLDER}, the folder of the records", name)
         require(samples <= most, "dataset.splits", f"at most {most} samples", samples)
         shards += -(-manifest.rows(name) // manifest.shard_rows)
     expected = f"large enough for {_MOST_SHARDS} shards to hold every row"

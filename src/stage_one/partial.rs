@@ -1,6 +1,6 @@
-//! The rows of a shard that is being filled, kept beside it, so that a run that is killed loses seconds of the teacher's time.
+//! The rows of a shard that is being filled, kept beside the records, so that a run that is killed loses seconds of the teacher's time.
 //!
-//! `_part-00003.rows` is a sequence of blocks, each its length, a checksum and whole rows, and is only ever appended to. A reader takes
+//! `_records/train/part-00003.rows` is a sequence of blocks, each its length, a checksum and whole rows, and is only ever appended to. A reader takes
 //! the blocks up to the first that is not whole. It is removed once its shard is safe on disk; a run that can't write it goes on without.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::known_row::KnownRow;
 use super::prepare::ViewRow;
-use crate::store::{Manifest, ShardSpec};
+use crate::store::{Manifest, ShardSpec, about_shard, records_folder};
 use crate::support::files;
 use crate::support::hash::{Digest, FieldHasher};
 
@@ -139,7 +139,7 @@ impl Partial {
 /// Removes what is left of runs that ended between a shard and the removal of its rows.
 pub(super) fn remove_all(dir: &Path, manifest: &Manifest) {
     for split in &manifest.dataset.splits {
-        for entry in fs::read_dir(dir.join(&split.name)).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(records_folder(dir, &split.name)).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.extension().is_some_and(|extension| extension == EXTENSION) {
                 let _ = fs::remove_file(path);
@@ -149,8 +149,7 @@ pub(super) fn remove_all(dir: &Path, manifest: &Manifest) {
 }
 
 fn path(dir: &Path, spec: &ShardSpec) -> PathBuf {
-    let name = spec.path.file_stem().unwrap_or_default().to_string_lossy();
-    dir.join(&spec.path).with_file_name(format!("_{name}.{EXTENSION}"))
+    about_shard(&dir.join(&spec.path), EXTENSION)
 }
 
 /// Enough for every row twice, each in a block of its own.

@@ -151,17 +151,33 @@ pub(super) fn inside(dir: &Path, root: &Path, relative: &Path) -> Result<PathBuf
     Ok(path)
 }
 
-/// Removes the temporary files that dead processes left in `dir` and its split folders; returns how many.
+/// The files of the cache in `dir`: in the folder, in its split folders, and in its folders of records.
+pub(super) fn files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    /// `_records/train` is two folders down.
+    const DEPTH: usize = 2;
+    fn add(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Error> {
+        for entry in list(folder)? {
+            if !entry.is_dir() {
+                found.push(entry);
+            } else if depth > 0 {
+                add(&entry, depth - 1, found)?;
+            }
+        }
+        Ok(())
+    }
+    let mut found = Vec::new();
+    add(dir, DEPTH, &mut found)?;
+    Ok(found)
+}
+
+/// Removes the temporary files that dead processes left in `dir` and its folders; returns how many.
 ///
 /// # Errors
 /// [`Error::Io`] when a folder can't be listed or a leftover not removed.
 pub(crate) fn clean_leftovers(dir: &Path) -> Result<usize, Error> {
     let mut removed = 0;
-    for entry in list(dir)? {
-        let inner = if entry.is_dir() { list(&entry)? } else { vec![entry] };
-        for path in inner.into_iter().filter(|path| is_temporary(path)) {
-            removed += usize::from(atomic::remove_if_abandoned(&path).map_err(Error::io("removed", &path))?);
-        }
+    for path in files(dir)?.into_iter().filter(|path| is_temporary(path)) {
+        removed += usize::from(atomic::remove_if_abandoned(&path).map_err(Error::io("removed", &path))?);
     }
     Ok(removed)
 }

@@ -24,6 +24,7 @@ pub(crate) use format::encoding_loss::{EncodingLoss, Lost};
 pub use format::identity::{DatasetIdentity, RandomCrops, SplitSize, TeacherIdentity, ViewIdentity};
 pub use format::manifest::{MANIFEST_FILE, Manifest};
 pub use format::plan::ShardSpec;
+pub(crate) use format::plan::{about_shard, records_folder};
 pub(crate) use format::quality::TeacherQuality;
 pub use format::record::ShardRecord;
 pub(crate) use read::quality::{Confusion, Entropy};

@@ -104,21 +104,21 @@ def check_kept(values: dict, rows: int, manifest: dict) -> None:
 
 
 def check_folder(folder: Path, rows: int) -> None:
-    """A split's folder is a dataset: each reader opens it. Polars and DuckDB look at every file's extension, so they get a pattern."""
+    """A split's folder is a dataset: each reader opens it by its name, without a pattern."""
     reference = pq.read_table(folder)
     names = reference.column_names
     assert reference.num_rows == rows, (folder, reference.num_rows)
     read = {
         "pandas": list(pandas.read_parquet(folder).columns),
-        "polars": polars.read_parquet(folder / "*.parquet").columns,
-        "duckdb": duckdb.sql(f"select * from read_parquet('{folder}/*.parquet')").columns,
+        "polars": polars.read_parquet(folder).columns,
+        "duckdb": duckdb.sql(f"select * from read_parquet('{folder}')").columns,
         "datasets": datasets.load_dataset(str(folder), split="train", keep_in_memory=True).column_names,
     }
     for reader, found in read.items():
         assert found == names, (reader, found)
-    assert len(pandas.read_parquet(folder)) == len(polars.read_parquet(folder / "*.parquet")) == rows
+    assert len(pandas.read_parquet(folder)) == len(polars.read_parquet(folder)) == rows
     samples = reference.column("sample").to_pylist()
-    assert list(polars.read_parquet(folder / "*.parquet")["sample"]) == samples
+    assert list(polars.read_parquet(folder)["sample"]) == samples
     assert list(pandas.read_parquet(folder)["sample"]) == samples
     assert datasets.load_dataset(str(folder), split="train", keep_in_memory=True)["sample"][:] == samples
     for name in names:

@@ -16,7 +16,7 @@ def main(cache: str) -> None:
     # The folder is enough: train, validation and test are found by their names.
     splits = load_dataset(cache)
     # A split by its shards.
-    train = load_dataset("parquet", data_files=f"{cache}/train/*.parquet", split="train").with_format("numpy")
+    train = load_dataset(f"{cache}/train", split="train").with_format("numpy")
     soft = next(name for name in train.column_names if name.startswith(("soft_t", "rest_t")))
     batch = train[:4]
     print({name: len(split) for name, split in splits.items()}, train.column_names)

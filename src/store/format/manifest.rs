@@ -9,6 +9,7 @@ use crate::encoding::{Encoding, Unfit, ValueColumn};
 use crate::store::error::{Damage, Error, Mismatch};
 use crate::store::format::checksummed_json;
 use crate::store::format::identity::{DatasetIdentity, SplitSize, TeacherIdentity, ViewIdentity};
+use crate::store::format::plan::RECORDS_FOLDER;
 use crate::support::hash::{Digest, FieldHasher};
 
 /// The version of the format that this code writes and reads; `cache/README.md` specifies it.
@@ -292,6 +293,8 @@ impl Manifest {
         let mut shards = 0u64;
         for (index, split) in splits.iter().enumerate() {
             check_name("dataset.splits", &split.name)?;
+            let expected = format!("not {RECORDS_FOLDER}, the folder of the records");
+            require(split.name != RECORDS_FOLDER, "dataset.splits", &expected, &split.name)?;
             if splits[..index].iter().any(|other| other.name == split.name) {
                 return refuse("dataset.splits", "without repetition", format!("{:?} twice", split.name));
             }

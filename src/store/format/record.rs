@@ -1,4 +1,4 @@
-//! A shard's record: the file beside it that says what it is and what its bytes are.
+//! A shard's record: the file that says what it is and what its bytes are.
 
 use std::path::Path;
 

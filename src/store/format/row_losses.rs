@@ -1,11 +1,15 @@
-//! The encoding's loss of each row, kept beside a shard: a cache that takes the rows over can say what its encoding lost, though the
+//! The encoding's loss of each row, kept beside a shard's record: a cache that takes the rows over can say what its encoding lost, though the
 //! teacher's own logits are gone.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::store::format::encoding_loss::Lost;
+use crate::store::format::plan::about_shard;
 use crate::support::hash::{Digest, FieldHasher};
 use crate::support::{atomic, files};
+
+/// The extension of a shard's file of losses.
+const EXTENSION: &str = "losses";
 
 /// Bytes of the checksum at the beginning.
 const CHECKSUM: usize = 32;
@@ -28,12 +32,6 @@ pub(in crate::store) struct Measured {
 }
 
 impl RowLosses {
-    /// The file of a shard, `_part-00003.losses` beside `part-00003.parquet`.
-    fn path(shard: &Path) -> PathBuf {
-        let name = shard.file_stem().unwrap_or_default().to_string_lossy();
-        shard.with_file_name(format!("_{name}.losses"))
-    }
-
     /// Writes the losses of the shard that gets the name `shard`; nothing where none was measured.
     pub(in crate::store) fn write(&self, shard: &Path, rows_blake3: Digest) -> std::io::Result<()> {
         if self.kl.iter().all(|kl| kl.is_nan()) {
@@ -44,7 +42,7 @@ impl RowLosses {
         content.extend(self.kl.iter().flat_map(|kl| kl.to_le_bytes()));
         let mut bytes = checksum(rows_blake3, &content).0.to_vec();
         bytes.extend(content);
-        atomic::write(&Self::path(shard), &bytes)
+        atomic::write(&about_shard(shard, EXTENSION), &bytes)
     }
 
     /// The losses of a shard of `rows` rows at no more than `most` temperatures; nothing where they were not kept, or are damaged.
@@ -55,7 +53,7 @@ impl RowLosses {
         most: usize,
     ) -> Option<Self> {
         let limit = CHECKSUM + 4 + most * (4 + 8 * rows);
-        let bytes = files::read_regular(&Self::path(shard), limit as u64).ok()?;
+        let bytes = files::read_regular(&about_shard(shard, EXTENSION), limit as u64).ok()?;
         let (found, content) = bytes.split_at_checked(CHECKSUM)?;
         if checksum(rows_blake3, content).0 != found {
             return None;
@@ -86,7 +84,7 @@ mod tests {
     #[test]
     fn losses_are_read_back_for_the_rows_that_they_are_of() {
         let folder = tempfile::tempdir().unwrap();
-        let (shard, of) = (folder.path().join("part-00003.parquet"), Digest::of(b"rows"));
+        let (shard, of) = (folder.path().join("train/part-00003.parquet"), Digest::of(b"rows"));
         let losses = RowLosses { temperatures: vec![1.0, 2.5], kl: vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6] };
         losses.write(&shard, of).unwrap();
         let read = |of, rows, most| RowLosses::read(&shard, of, rows, most);
@@ -95,7 +93,7 @@ mod tests {
         assert!(read(of, 3, 2).unwrap().of(1, 5.0).is_nan());
         assert_eq!(read(Digest::of(b"others"), 3, 2), None);
         assert_eq!(read(of, 2, 2), None);
-        let path = folder.path().join("_part-00003.losses");
+        let path = folder.path().join("_records/train/part-00003.losses");
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[40] ^= 1;
         std::fs::write(&path, bytes).unwrap();
@@ -105,7 +103,7 @@ mod tests {
     #[test]
     fn what_was_not_measured_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        let shard = folder.path().join("part-00000.parquet");
+        let shard = folder.path().join("train/part-00000.parquet");
         RowLosses { temperatures: vec![1.0], kl: vec![f64::NAN] }.write(&shard, Digest::of(b"")).unwrap();
         RowLosses::default().write(&shard, Digest::of(b"")).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -121,11 +121,6 @@ fn verify_shard(
 /// Parquet files that are in the folder, or in a folder of it, and no shard.
 fn extra_files(dir: &Path, specs: &[ShardSpec]) -> Result<Vec<PathBuf>, Error> {
     let known: std::collections::HashSet<PathBuf> = specs.iter().map(|spec| dir.join(&spec.path)).collect();
-    let mut extra = Vec::new();
-    for entry in folder::list(dir)? {
-        let inner = if entry.is_dir() { folder::list(&entry)? } else { vec![entry] };
-        let parquet = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "parquet");
-        extra.extend(inner.into_iter().filter(|path| parquet(path) && !known.contains(path)));
-    }
-    Ok(extra)
+    let is_parquet = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "parquet");
+    Ok(folder::files(dir)?.into_iter().filter(|path| is_parquet(path) && !known.contains(path)).collect())
 }

@@ -144,7 +144,7 @@ fn rows_of_a_shard_that_was_interrupted_are_not_asked_for_again() {
     let settings = Settings { cache: &cache, batch_size: BATCH, part: (0, 1), context: &context };
     let stopped = stage_one::run(&dataset, &mut Counting::new(), &settings).unwrap();
     assert_eq!((stopped.state, stopped.shards_done_now), (State::Interrupted, 0));
-    let kept = stopped.dir.join("train/_part-00000.rows");
+    let kept = stopped.dir.join("_records/train/part-00000.rows");
     let length = fs::metadata(&kept).unwrap().len();
 
     // A block that was not written to its end counts as none.
@@ -179,7 +179,7 @@ fn stop_early(images: &Images, cache: &config::Cache) -> PathBuf {
     let settings = Settings { cache, batch_size: BATCH, part: (0, 1), context: &context };
     let stopped = stage_one::run(&images.open(), &mut Counting::new(), &settings).unwrap();
     assert_eq!((stopped.state, stopped.shards_done_now), (State::Interrupted, 0));
-    stopped.dir.join("train/_part-00000.rows")
+    stopped.dir.join("_records/train/part-00000.rows")
 }
 
 #[cfg(unix)]

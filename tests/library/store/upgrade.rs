@@ -89,7 +89,7 @@ fn an_upgrade_that_was_interrupted_is_resumed_to_the_same_bytes() {
     let (_root, dir) = old("float16");
     let whole = store::upgrade(&dir, true, &Context::silent()).unwrap();
     let expected = common::files(&whole);
-    for gone in ["complete.json", "train/part-00001.parquet", "test/_part-00000.json"] {
+    for gone in ["complete.json", "train/part-00001.parquet", "_records/test/part-00000.json"] {
         fs::remove_file(whole.join(gone)).unwrap();
         fs::write(whole.join("train/part-00001.parquet.4294967295-1.tmp"), "half").unwrap();
         assert_eq!(store::upgrade(&dir, true, &Context::silent()).unwrap(), whole);
