@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::runs::keys::{Role, role};
 use crate::runs::{self, Configurations, Entry, Gain, Recipe, Run, Spread, shown};
 use crate::train::metrics::Criterion;
 
@@ -58,12 +59,12 @@ impl Group {
     }
 
     /// Whether it learns from the labels only.
-    pub(crate) fn is_scratch(&self) -> bool {
+    pub(crate) fn is_labels_only(&self) -> bool {
         self.temperature.is_none()
     }
 
     /// Whether it is the same student as `group`'s, but from the labels only.
-    pub(crate) fn is_scratch_of(&self, group: &Self) -> bool {
+    pub(crate) fn is_labels_only_of(&self, group: &Self) -> bool {
         self.recipe.is_baseline_of(&group.recipe)
     }
 
@@ -95,12 +96,12 @@ impl Comparison {
 
     /// The best group that learns from the teacher, if any does.
     pub(crate) fn best_distilled(&self) -> Option<&Group> {
-        self.groups.iter().find(|group| !group.is_scratch())
+        self.groups.iter().find(|group| !group.is_labels_only())
     }
 
     /// The group from the labels only that `group` is compared with.
-    pub(crate) fn scratch_of(&self, group: &Group) -> Option<&Group> {
-        self.groups.iter().find(|other| other.is_scratch_of(group))
+    pub(crate) fn labels_only_of(&self, group: &Group) -> Option<&Group> {
+        self.groups.iter().find(|other| other.is_labels_only_of(group))
     }
 
     /// The name of the measure in a title: `Accuracy`.
@@ -140,7 +141,7 @@ fn group(
             let all = others.is_empty() && !differs(TEMPERATURE) && !differs(LAMBDA);
             parts.into_iter().filter(|(key, _)| all || differs(key)).map(|(_, text)| text).collect()
         }
-        None => vec!["from scratch (lambda = 0)".to_owned()],
+        None => vec!["labels only (lambda = 0)".to_owned()],
     };
     let rest = others.iter().map(|(key, value)| format!("{} = {value}", short(key)));
     let label = taught.into_iter().chain(rest).collect::<Vec<_>>().join(", ");
@@ -183,13 +184,13 @@ fn shorten(groups: &mut [Group], axes: &[String]) -> Vec<String> {
         }
     }
     for (index, group) in groups.iter_mut().enumerate().filter(|(_, group)| is_long(group)) {
-        let scratch = group.is_scratch().then(|| "from scratch".to_owned());
+        let baseline = group.is_labels_only().then(|| "labels only".to_owned());
         let other = axes.iter().filter_map(|axis| {
             let value = shown(group.recipe.get(axis)?);
             let is_other = common.get(axis.as_str()) != Some(&value);
             is_other.then(|| format!("{} = {value}", short(axis)))
         });
-        let mut parts: Vec<String> = scratch.into_iter().chain(other).collect();
+        let mut parts: Vec<String> = baseline.into_iter().chain(other).collect();
         if parts.is_empty() {
             parts.push("the most common values".to_owned());
         }
@@ -221,12 +222,16 @@ const TOLD: [&str; 11] = [
     "train.schedule",
 ];
 
-/// The settings that every run that depends on them has in common, as `lr = 0.001`.
+/// The settings that every run that depends on them has in common, as `lr = 0.001`; `lambda = 0.5 (with the teacher)` where others
+/// learn from the labels only.
 fn shared(recipes: &[&Recipe], axes: &[String]) -> Vec<String> {
     let told = TOLD.into_iter().filter(|key| axes.iter().all(|axis| axis != key));
     told.filter_map(|key| {
         let value = recipes.iter().find_map(|recipe| recipe.get(key)).filter(|value| *value != "null")?;
-        Some(format!("{} = {}", short(key), shown(value)))
+        let is_of_some =
+            role(key) == Some(Role::TeacherTerm) && recipes.iter().any(|recipe| !recipe.is_taught());
+        let of_which = if is_of_some { " (with the teacher)" } else { "" };
+        Some(format!("{} = {}{of_which}", short(key), shown(value)))
     })
     .collect()
 }
@@ -292,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn seeds_make_a_group_and_the_temperature_tells_no_students_from_scratch_apart() {
+    fn seeds_make_a_group_and_the_temperature_tells_no_students_from_the_labels_apart() {
         let runs = [
             run(0.5, 5.0, 1, [0.8, 0.7], 1.0),
             run(0.5, 5.0, 0, [0.6, 0.5], 1.0),
@@ -301,13 +306,15 @@ mod tests {
         ];
         let comparison = Comparison::of(&runs).unwrap();
         assert_eq!(comparison.groups.len(), 2);
-        let (best, scratch) = (&comparison.groups[0], &comparison.groups[1]);
-        assert_eq!((best.runs.as_slice(), scratch.runs.as_slice()), (&[1, 0][..], &[2, 3][..]));
+        let (best, baseline) = (&comparison.groups[0], &comparison.groups[1]);
+        assert_eq!((best.runs.as_slice(), baseline.runs.as_slice()), (&[1, 0][..], &[2, 3][..]));
         assert!((best.validation.mean - 0.7).abs() < 1e-12);
         let gain = best.gain.as_ref().unwrap();
         assert_eq!((gain.comparison.seeds.as_slice(), gain.comparison.ahead), (&[0, 1][..], 2));
         assert!((mean(gain) - 0.15).abs() < 1e-12);
         assert_eq!(comparison.best_run, 0);
+        let shared = &comparison.shared;
+        assert!(shared.contains(&"lambda = 0.5 (with the teacher)".to_owned()), "{shared:?}");
     }
 
     #[test]
@@ -320,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_student_is_compared_with_its_like_from_scratch() {
+    fn a_student_is_compared_with_its_like_from_the_labels() {
         let runs = [
             run(0.5, 5.0, 0, [0.8, 0.8], 1.0),
             run(0.0, 5.0, 0, [0.3, 0.3], 0.5),
@@ -330,7 +337,7 @@ mod tests {
         let best = &comparison.groups[0];
         assert_eq!(best.label, "student.width = 1");
         assert!((mean(best.gain.as_ref().unwrap()) - 0.2).abs() < 1e-12);
-        assert_eq!(comparison.scratch_of(best).unwrap().runs, [2]);
+        assert_eq!(comparison.labels_only_of(best).unwrap().runs, [2]);
     }
 
     #[test]
@@ -345,7 +352,7 @@ mod tests {
         runs[3].description.pipeline.train.loss = crate::loss::Loss::Ce;
         let comparison = Comparison::of(&runs).unwrap();
         let labels: Vec<&str> = comparison.groups.iter().map(|group| &*group.label).collect();
-        let expected = ["loss = kd", "loss = dkd", "from scratch (lambda = 0)"];
+        let expected = ["loss = kd", "loss = dkd", "labels only (lambda = 0)"];
         assert_eq!(labels, expected);
         assert!(comparison.groups.iter().take(2).all(|group| group.gain.is_some()));
     }
@@ -381,7 +388,7 @@ mod tests {
         assert_eq!(labels[0], "1. student.dropout = 0.25, batch-size = 7");
         assert_eq!(
             labels[1..],
-            ["2. the most common values", "3. lambda = 0.9, lr = 0.01", "4. from scratch"]
+            ["2. the most common values", "3. lambda = 0.9, lr = 0.01", "4. labels only"]
         );
         assert!(comparison.common.contains(&"lr = 0.001".to_owned()), "{:?}", comparison.common);
     }

@@ -44,7 +44,7 @@ fn recipes_are_compared_seed_by_seed_and_one_seed_shows_nothing() {
     refused(&[a, "--against", b, "--split", "train"], "was not measured on train");
     // Without --against, every configuration against the labels only.
     let said = workshop.done(&["compare", a, b, &scratch[0], &scratch[1]]);
-    for part in ["from scratch", "teacher", "verdict  ", "95 % interval", "n = 2", "shared   "] {
+    for part in ["labels only", "teacher", "verdict  ", "95 % interval", "n = 2", "shared   "] {
         assert!(said.contains(part), "no {part} in {said}");
     }
     refused(&["nowhere"], "there is no run nowhere");

@@ -13,7 +13,7 @@ use crate::common::{TINY, Workshop, copy, reseal, unsealed};
 struct Made {
     workshop: Workshop,
     cache: String,
-    /// Distilled and from scratch, two seeds each.
+    /// Distilled and from the labels only, two seeds each.
     runs: Vec<String>,
 }
 
@@ -114,8 +114,7 @@ fn several_runs_are_compared() {
     let page = MADE.page("sweep.html", &MADE.all_runs());
     let expected = ["comparison", "learning", "student", "teacher", "gallery", "mistakes", "costs", "rerun"];
     assert_eq!(sections(&page), expected);
-    for title in
-        ["temperature by lambda", "run by run", "Distilled above from scratch", "from scratch (lambda = 0)"]
+    for title in ["temperature by lambda", "run by run", "Gain over labels only", "labels only (lambda = 0)"]
     {
         assert!(page.contains(title), "no {title}");
     }

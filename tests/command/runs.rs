@@ -213,7 +213,7 @@ fn runs_of_another_tool_stand_beside_those_of_decant() {
     assert!(said.contains("timm resnet18 (PyTorch 2)") && said.contains("teacher"), "{said}");
     workshop.done(&["report", "runs", "-o", "all.html"]);
     let page = fs::read_to_string(workshop.path().join("all.html")).unwrap();
-    assert!(page.contains("distilled, imported") && page.contains("from scratch, imported"));
+    assert!(page.contains("distilled, imported") && page.contains("labels only, imported"));
     assert!(!page.contains("NaN %") && !page.contains("NaN nats"));
     workshop.done(&["report", folders[0], "-o", "one.html"]);
     let page = fs::read_to_string(workshop.path().join("one.html")).unwrap();

@@ -206,7 +206,7 @@ fn the_tables_of_a_sweep_and_of_compare_have_whole_names_and_the_interval_at_any
     for columns in [80, 60, 45] {
         let commands = [
             (vec!["sweep", "-p", "sweep.toml"], "lambda=0.5 lr=0.001 weight-decay=0.05"),
-            (vec!["compare", folder.as_str()], "from scratch, weight-decay=0\n"),
+            (vec!["compare", folder.as_str()], "labels only, weight-decay=0\n"),
         ];
         for (args, name) in commands {
             let mut command = workshop.decant();

@@ -115,12 +115,16 @@ fn figure(chart: &Chart) -> Markup {
 
 /// A name that may break after an underscore, a hyphen or a slash.
 fn breakable(name: &str) -> Markup {
-    html! { @for part in name.split_inclusive(['_', '-', '/']) { (part) wbr; } }
+    breaking_after(name, &['_', '-', '/'])
 }
 
 /// A sentence whose paths may break after an underscore or a slash; options such as `--pipeline` stay whole.
 fn sentence(text: &str) -> Markup {
-    html! { @for part in text.split_inclusive(['_', '/']) { (part) wbr; } }
+    breaking_after(text, &['_', '/'])
+}
+
+fn breaking_after(text: &str, characters: &[char]) -> Markup {
+    html! { @for part in text.split_inclusive(characters) { (part) wbr; } }
 }
 
 /// A table of more rows than this is shown when it is asked for.

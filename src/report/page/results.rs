@@ -14,7 +14,7 @@ pub(crate) fn learning(contents: &Contents, charts: &Charts<'_>) -> Option<Secti
     let shown = contents.runs.iter().any(|run| !run.epochs.is_empty());
     let body = html! {
         @if contents.kind == Kind::Sweep {
-            p { "The best distilled configuration beside the same student from scratch: a thin line is a seed, a thick one their mean." }
+            p { "The best distilled configuration beside the same student that learns from the labels only: a thin line is a seed, a thick one their mean." }
         }
         (charts.figures(&["accuracy", "loss", "agreement", "likelihood", "learning-rate"]))
     };

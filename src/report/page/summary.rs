@@ -149,11 +149,11 @@ fn of_sweep(contents: &Contents) -> Vec<Fact> {
             ));
         }
     }
-    let scratch = comparison.best_distilled().and_then(|best| comparison.scratch_of(best));
-    if let Some(scratch) = scratch {
+    let baseline = comparison.best_distilled().and_then(|best| comparison.labels_only_of(best));
+    if let Some(baseline) = baseline {
         facts.push(Fact(
-            "From scratch",
-            spread(scratch.final_measure()),
+            "Labels only",
+            spread(baseline.final_measure()),
             "the same student, lambda = 0".to_owned(),
         ));
     }
@@ -169,7 +169,7 @@ fn of_sweep(contents: &Contents) -> Vec<Fact> {
             ),
             None => "no run learned from the teacher".to_owned(),
         };
-        facts.insert(0, Fact("Distilled above from scratch", "no verdict".to_owned(), why));
+        facts.insert(0, Fact("Gain over labels only", "no verdict".to_owned(), why));
         return facts;
     };
     let verdict = match gain.verdict {
@@ -188,7 +188,7 @@ fn of_sweep(contents: &Contents) -> Vec<Fact> {
     let beside = format!("{verdict}: {interval}n = {}{p}{corrected}; {}", gain.pairs, best.label);
     facts.insert(
         0,
-        Fact("Distilled above from scratch", format!("{} points", signed(100.0 * accuracy.mean)), beside),
+        Fact("Gain over labels only", format!("{} points", signed(100.0 * accuracy.mean)), beside),
     );
     facts
 }

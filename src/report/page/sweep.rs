@@ -24,7 +24,7 @@ pub(crate) fn compared(contents: &Contents, charts: &Charts<'_>) -> Option<Secti
             p.muted { "The frame is around the best distilled configuration on validation. With lambda = 0 the temperature has no effect. Nothing was trained where a cell says untried." }
         }
         (charts.figures(&["spread", "gain"]))
-        p.muted { "A dot is a run, the bar their mean, the line one standard deviation to each side; orange: from scratch, which the dashed line continues, and the teacher." }
+        p.muted { "A dot is a run, the bar their mean, the line one standard deviation to each side; orange: labels only, which the dashed line continues, and the teacher." }
         @if !comparison.common.is_empty() {
             p { "A configuration is named by what it has in place of the most common values: " (comparison.common.join(", ")) "." }
         }
@@ -44,7 +44,7 @@ fn every(contents: &Contents, comparison: &Compared) -> Markup {
     let axes = comparison.axes.iter().map(|key| short(key));
     let before = std::iter::once("configuration").chain(axes);
     let after =
-        ["seeds", "validation", "test", "95 % interval", "above from scratch", "95 % interval", "ahead", "p"];
+        ["seeds", "validation", "test", "95 % interval", "above labels only", "95 % interval", "ahead", "p"];
     let head: Vec<&str> = before.chain(after).collect();
     let mut rows: Vec<Vec<String>> =
         (0..comparison.groups.len().min(MOST_ROWS)).map(|index| row(contents, comparison, index)).collect();
@@ -96,7 +96,7 @@ fn row(contents: &Contents, comparison: &Compared, index: usize) -> Vec<String> 
         format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high)
     });
     let is_imported = group.runs.iter().any(|&run| contents.runs[run].description.imported.is_some());
-    let kind = if group.is_scratch() { "from scratch" } else { "distilled" };
+    let kind = if group.is_labels_only() { "labels only" } else { "distilled" };
     let kind = if is_imported { format!("{kind}, imported") } else { kind.to_owned() };
     let values = group.values(&comparison.axes).into_iter().map(|value| value.unwrap_or_else(dash));
     let measures = [

@@ -27,7 +27,7 @@ pub(crate) fn grid(
     let shown: Vec<&Group> = comparison
         .groups
         .iter()
-        .filter(|group| group.others == best.others || group.is_scratch_of(best))
+        .filter(|group| group.others == best.others || group.is_labels_only_of(best))
         .collect();
     let mut temperatures: Vec<f32> = shown.iter().filter_map(|group| group.temperature).collect();
     let mut lambdas: Vec<f32> = shown.iter().map(|group| group.lambda).collect();
@@ -90,13 +90,13 @@ fn same(a: f32, b: f32) -> bool {
     a.total_cmp(&b).is_eq()
 }
 
-/// Which groups are drawn: the best, and the best one from scratch among them.
+/// Which groups are drawn: the best, and the best one of those that learn from the labels only.
 fn drawn(comparison: &Comparison) -> Vec<&Group> {
     let mut drawn: Vec<&Group> = comparison.groups.iter().take(MOST_GROUPS).collect();
-    let scratch = comparison.groups.iter().find(|group| group.is_scratch());
-    if let Some(scratch) = scratch.filter(|_| !drawn.iter().any(|group| group.is_scratch())) {
+    let baseline = comparison.groups.iter().find(|group| group.is_labels_only());
+    if let Some(baseline) = baseline.filter(|_| !drawn.iter().any(|group| group.is_labels_only())) {
         drawn.pop();
-        drawn.push(scratch);
+        drawn.push(baseline);
     }
     drawn
 }
@@ -116,12 +116,12 @@ pub(crate) fn spread(comparison: &Comparison, teacher: impl Fn(&str) -> Option<f
     let rows = groups.iter().map(|group| Row {
         name: group.label.clone(),
         values: of(group).values.iter().map(|value| 100.0 * value).collect(),
-        reference: group.is_scratch(),
+        reference: group.is_labels_only(),
     });
     let teacher = teacher(split).filter(|_| comparison.measure == Criterion::Accuracy);
     let teacher =
         teacher.map(|share| Row { name: "teacher".to_owned(), values: vec![100.0 * share], reference: true });
-    let scratch = groups.iter().find(|group| group.is_scratch()).map(|group| 100.0 * of(group).mean);
+    let baseline = groups.iter().find(|group| group.is_labels_only()).map(|group| 100.0 * of(group).mean);
     let said = groups.iter().map(|group| {
         let measure = of(group);
         format!("{}: {:.1} ± {:.1} %", group.label, 100.0 * measure.mean, 100.0 * measure.deviation)
@@ -137,13 +137,13 @@ pub(crate) fn spread(comparison: &Comparison, teacher: impl Fn(&str) -> Option<f
         plot: Plot::Spread(Spread {
             x: format!("{} on {split}, %", comparison.measure.name()),
             rows: rows.chain(teacher).collect(),
-            line: scratch,
+            line: baseline,
         }),
     })
     .filter(|_| !groups.is_empty())
 }
 
-/// The gain of each distilled group over its like from scratch.
+/// The gain of each distilled group over its like from the labels only.
 pub(crate) fn gains(comparison: &Comparison) -> Option<Chart> {
     let groups: Vec<_> = comparison
         .groups
@@ -170,13 +170,13 @@ pub(crate) fn gains(comparison: &Comparison) -> Option<Chart> {
     });
     Some(Chart {
         name: "gain",
-        title: format!("Distilled above from scratch on {split}, seed by seed"),
+        title: format!("Gain over labels only on {split}, seed by seed"),
         alt: format!(
-            "Accuracy on {split} of each distilled student above that of the student from scratch with the same seed. {}.",
+            "Accuracy on {split} of each distilled student above that of the student that learns from the labels only, with the same seed. {}.",
             said.collect::<Vec<_>>().join("; ")
         ),
         plot: Plot::Spread(Spread {
-            x: "points of accuracy above from scratch".to_owned(),
+            x: "points of accuracy above labels only".to_owned(),
             rows: rows.collect(),
             line: Some(0.0),
         }),

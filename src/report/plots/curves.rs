@@ -142,12 +142,12 @@ pub(crate) fn run(run: &Run, teacher: Option<f64>) -> Vec<Chart> {
     ]
 }
 
-/// The best distilled student and its like from scratch, epoch by epoch: each seed, and the mean over them.
+/// The best distilled student and its like from the labels only, epoch by epoch: each seed, and the mean over them.
 pub(crate) fn sweep(comparison: &Comparison, runs: &[Run], teacher: Option<f64>) -> Vec<Chart> {
     let mut groups: Vec<(&Group, usize)> = Vec::new();
     match comparison.best_distilled() {
         Some(best) => {
-            groups.extend(comparison.scratch_of(best).map(|scratch| (scratch, 1)));
+            groups.extend(comparison.labels_only_of(best).map(|baseline| (baseline, 1)));
             groups.push((best, 0));
         }
         None => groups.extend(comparison.groups.first().map(|group| (group, 0))),
