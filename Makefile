@@ -15,7 +15,7 @@ RUNTIME  = $(if $(GPU),.onnxruntime/installed-gpu,$(firstword $(wildcard .onnxru
 VENV     = .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test test-wgpu check-cuda test-objects test-docs docs lint fuzz interop wheel wheel-test dist cluster-ray cluster-slurm bench-peers bench-online bench-teacher-cache bench-all clean
+.PHONY: help build runtime demo report report-look teacher teacher-cache train-student sweep doctor test test-gpu check-cuda test-objects test-docs docs lint fuzz interop wheel wheel-test dist cluster-ray cluster-slurm bench-peers bench-online bench-teacher-cache bench-all clean
 
 help:                ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -25,7 +25,7 @@ LLVM = $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/tracel/tracel-llvm-23.1.0-4/.
 WITH_LLVM = $(if $(findstring cuda,$1), || { [ ! -e $(LLVM) ] && .ci/cuda-llvm.sh && $2; })
 BUILD = cargo build --release --locked $(CARGO_FEATURES)
 
-build:               ## Build the release binary (FEATURES=cuda adds CUDA, FEATURES=wgpu Vulkan and Metal, for students).
+build:               ## Build the release binary (FEATURES=cuda adds CUDA, FEATURES=vulkan Vulkan, FEATURES=wgpu Vulkan and Metal, for students).
 	$(BUILD)$(call WITH_LLVM,$(FEATURES),$(BUILD))
 
 runtime: $(RUNTIME)  ## Install the pinned ONNX Runtime library into .onnxruntime/ (GPU=1 with CUDA and cuDNN, 3 GB).
@@ -61,12 +61,14 @@ sweep: build runtime ## Both stages of a pipeline with [sweep]; SETS="--set KEY=
 doctor: build        ## Say which devices and libraries were found.
 	$(DECANT) doctor
 
-test: runtime        ## Every test; needs no GPU.
-	cargo test --locked
+# With burn's ndarray backend, on which the tests run what GPUs run.
+TEST = cargo test --locked --features ndarray
 
-# The Vulkan device may be a GPU's, or one in software: Debian's mesa-vulkan-drivers.
-test-wgpu: runtime   ## The student on a Vulkan device against the CPU.
-	cargo test --locked --features wgpu --test library wgpu::
+test: runtime        ## Every test; needs no GPU.
+	$(TEST)
+
+test-gpu: runtime    ## The student on a GPU against the CPU (FEATURES=cuda, vulkan or wgpu).
+	DECANT_TEST_GPU=1 cargo test --locked $(CARGO_FEATURES) --test library composed::
 
 CUDA_BUILD = cargo build --locked --features cuda
 check-cuda: runtime  ## Link the CUDA build, and run it on a machine without a driver: one sentence each.
@@ -91,10 +93,10 @@ target/tools/bin/mdbook:
 	cargo install mdbook --version 0.5.4 --locked --no-default-features --features search --root target/tools
 
 # burn's CUDA backend brings an LLVM that a build script downloads; checking the types, as docs.rs does, needs none of it.
-lint:                ## Formatting, clippy, the CUDA and object store builds, and the documentation.
+lint:                ## Formatting, clippy, the GPU and object store builds, and the documentation.
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	DOCS_RS=1 cargo check --locked --features cuda,object-store
+	cargo clippy --locked --all-targets --features ndarray -- -D warnings
+	DOCS_RS=1 cargo check --locked --features cuda,vulkan,object-store
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	cargo clippy --locked -p decant-fuzz -- -D warnings
 
@@ -114,11 +116,11 @@ interop: runtime     ## The Python package, and the Python tools people use on c
 	$(PYTHON) -m venv $(VENV)/interop
 	$(VENV)/interop/bin/pip install --quiet -r tests/interop/requirements.txt -r tests/interop/requirements-models.txt
 	$(VENV)/interop/bin/mypy
-	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test library store::interop -- --ignored
-	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test library store::python -- --ignored
-	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test library pixels:: -- --ignored
-	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test command student_leaves -- --ignored
-	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python cargo test --locked --test command python:: -- --ignored --nocapture
+	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python $(TEST) --test library store::interop -- --ignored
+	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python $(TEST) --test library store::python -- --ignored
+	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python $(TEST) --test library pixels:: -- --ignored
+	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python $(TEST) --test command student_leaves -- --ignored
+	PYTHON=$(CURDIR)/$(VENV)/interop/bin/python $(TEST) --test command python:: -- --ignored --nocapture
 
 # A release build takes ten minutes; PROFILE=dev makes a wheel that is slower to run.
 PROFILE ?= release

@@ -12,6 +12,8 @@ use crate::train::{self, TrainDevice};
 /// How far the losses of ten steps may be from the CPU's: AdamW's first steps are little more than the gradient's sign, so what
 /// rounds to the other side goes the other way.
 const TOLERANCE: f64 = 1e-2;
+/// The learning rate of the steps that are checked, small so that those signs don't decide.
+const CHECK_LR: f64 = 1e-4;
 /// The same in bfloat16, whose 8 bits leave a rounding of up to 1/256: 52 convolutions and as many normalisations follow each other
 /// in a step, and add up as the root of their number, 4 % a step. On a CPU, which has bfloat16 too, the third loss is off by 5.6 %.
 const BFLOAT16_TOLERANCE: f64 = 0.04 * BFLOAT16_STEPS as f64;
@@ -76,6 +78,7 @@ fn check_device(device: &TrainDevice, precision: Precision, steps: usize) -> Res
         }
     };
     let mut pipeline = pipeline(Some(0.35), 64, 8);
+    pipeline.train.lr = CHECK_LR;
     let expected = train::losses(&pipeline, CLASSES, &TrainDevice::cpu(), steps)?;
     pipeline.train.precision = precision;
     let found = train::losses(&pipeline, CLASSES, device, steps)?;

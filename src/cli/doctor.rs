@@ -16,11 +16,15 @@ use crate::train;
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: Args, _: &Context) -> Result<(), Failure> {
-    let students: Vec<&str> =
-        [(true, "CPU"), (cfg!(feature = "cuda"), "CUDA"), (cfg!(feature = "wgpu"), "wgpu")]
-            .into_iter()
-            .filter_map(|(has, name)| has.then_some(name))
-            .collect();
+    let students: Vec<&str> = [
+        (true, "CPU"),
+        (cfg!(feature = "cuda"), "CUDA"),
+        (cfg!(feature = "wgpu"), "wgpu"),
+        (cfg!(feature = "vulkan"), "Vulkan"),
+    ]
+    .into_iter()
+    .filter_map(|(has, name)| has.then_some(name))
+    .collect();
     outln!(
         "decant {}; teachers: every provider of ONNX Runtime; students: {}",
         env!("CARGO_PKG_VERSION"),

@@ -22,6 +22,8 @@ pub enum StudentDevice {
     Metal(usize),
     /// The device of this index on whatever graphics API the system has: Vulkan, Metal, DirectX 12.
     Wgpu(usize),
+    /// burn's other backend for the CPU, on which the tests run what GPUs run.
+    Ndarray,
 }
 
 impl StudentDevice {
@@ -34,13 +36,14 @@ impl StudentDevice {
             Self::Vulkan(_) => "vulkan",
             Self::Metal(_) => "metal",
             Self::Wgpu(_) => "wgpu",
+            Self::Ndarray => "ndarray",
         }
     }
 
-    /// Its number among those of its kind; none for the processor and `auto`.
+    /// Its number among those of its kind; none for a processor and `auto`.
     pub fn index(self) -> Option<usize> {
         match self {
-            Self::Auto | Self::Cpu => None,
+            Self::Auto | Self::Cpu | Self::Ndarray => None,
             Self::Cuda(index) | Self::Vulkan(index) | Self::Metal(index) | Self::Wgpu(index) => Some(index),
         }
     }
@@ -63,6 +66,7 @@ impl FromStr for StudentDevice {
         match (kind, index.parse::<usize>(), text.contains(':')) {
             ("auto", _, false) => Ok(Self::Auto),
             ("cpu", _, false) => Ok(Self::Cpu),
+            ("ndarray", _, false) => Ok(Self::Ndarray),
             ("cuda", Ok(index), _) => Ok(Self::Cuda(index)),
             ("vulkan", Ok(index), _) => Ok(Self::Vulkan(index)),
             ("metal", Ok(index), _) => Ok(Self::Metal(index)),
@@ -103,7 +107,7 @@ mod tests {
 
     #[test]
     fn devices_read_back_as_written() {
-        for text in ["auto", "cpu", "cuda:0", "cuda:3", "vulkan:1", "metal:0", "wgpu:2"] {
+        for text in ["auto", "cpu", "cuda:0", "cuda:3", "vulkan:1", "metal:0", "wgpu:2", "ndarray"] {
             assert_eq!(text.parse::<StudentDevice>().unwrap().to_string(), text);
         }
         assert_eq!("cuda".parse(), Ok(StudentDevice::Cuda(0)));

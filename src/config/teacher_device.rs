@@ -94,7 +94,10 @@ impl TryFrom<StudentDevice> for TeacherDevice {
             StudentDevice::Auto => Ok(Self::Auto),
             StudentDevice::Cpu => Ok(Self::CPU),
             StudentDevice::Cuda(index) => Ok(Self::on(Provider::Cuda, index)),
-            StudentDevice::Vulkan(_) | StudentDevice::Metal(_) | StudentDevice::Wgpu(_) => Err(format!(
+            StudentDevice::Vulkan(_)
+            | StudentDevice::Metal(_)
+            | StudentDevice::Wgpu(_)
+            | StudentDevice::Ndarray => Err(format!(
                 "ONNX Runtime can't run on {device}; choose auto, cpu or cuda:N for an ONNX file"
             )),
         }

@@ -93,7 +93,7 @@ fn devices(asked: StudentDevice) -> Result<Vec<Device>, String> {
         StudentDevice::Auto | StudentDevice::Cpu => Ok(vec![Device::flex()]),
         #[cfg(feature = "cuda")]
         StudentDevice::Cuda(_) => Ok(Device::enumerate(DeviceType::Cuda).into_vec()),
-        #[cfg(feature = "wgpu")]
+        #[cfg(feature = "vulkan")]
         StudentDevice::Vulkan(_) => Ok(Device::enumerate(DeviceType::Vulkan).into_vec()),
         #[cfg(feature = "wgpu")]
         StudentDevice::Metal(_) if !cfg!(target_os = "macos") => {
@@ -103,10 +103,20 @@ fn devices(asked: StudentDevice) -> Result<Vec<Device>, String> {
         StudentDevice::Metal(_) | StudentDevice::Wgpu(_) => {
             Ok(Device::enumerate(DeviceType::Wgpu).into_vec())
         }
-        #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+        #[cfg(feature = "ndarray")]
+        StudentDevice::Ndarray => {
+            #[expect(deprecated, reason = "the only other backend that builds from the crates registry")]
+            let device = Device::ndarray();
+            Ok(vec![device])
+        }
+        #[cfg(not(all(feature = "cuda", feature = "vulkan", feature = "ndarray")))]
         other => {
-            let cuda = matches!(other, StudentDevice::Cuda(_));
-            let (name, feature) = if cuda { ("CUDA", "cuda") } else { ("wgpu", "wgpu") };
+            let (name, feature) = match other {
+                StudentDevice::Cuda(_) => ("CUDA", "cuda"),
+                StudentDevice::Vulkan(_) => ("Vulkan", "vulkan"),
+                StudentDevice::Ndarray => ("ndarray", "ndarray"),
+                _ => ("wgpu", "wgpu"),
+            };
             Err(format!(
                 "this decant was built without {name}; build it from its source with --features {feature}"
             ))
@@ -125,7 +135,9 @@ pub(crate) struct DeviceHealth {
 
 /// Looks for GPUs, and computes something on each.
 pub(crate) fn examine() -> Vec<DeviceHealth> {
-    let kinds = [StudentDevice::Cuda(0), StudentDevice::Vulkan(0), StudentDevice::Metal(0)];
+    let only_wgsl = cfg!(feature = "wgpu") && !cfg!(feature = "vulkan");
+    let graphics = if only_wgsl { StudentDevice::Wgpu(0) } else { StudentDevice::Vulkan(0) };
+    let kinds = [StudentDevice::Cuda(0), graphics, StudentDevice::Metal(0)];
     let here = |kind: &StudentDevice| cfg!(target_os = "macos") == (*kind == StudentDevice::Metal(0));
     kinds.into_iter().filter(here).flat_map(examine_kind).collect()
 }
@@ -157,7 +169,7 @@ fn remedy(kind: StudentDevice) -> String {
                 Err(missing) => format!("{driver}; {missing}"),
             }
         }
-        StudentDevice::Vulkan(_) => {
+        StudentDevice::Vulkan(_) | StudentDevice::Wgpu(_) => {
             "install the GPU's Vulkan driver (on Debian mesa-vulkan-drivers or nvidia-vulkan-icd), then vulkaninfo lists it"
                 .to_owned()
         }

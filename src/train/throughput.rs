@@ -170,7 +170,13 @@ fn made_up(column: Column, samples: usize, side: usize, classes: usize) -> Batch
             CachedTargets::Soft(rows)
         }
     };
-    let pixels = (0..samples * 3 * side * side).map(|index| (index % 255) as f32 / 127.0 - 1.0);
+    // Waves of another direction for each sample: where samples resemble each other, normalisation by the batch makes rounding large.
+    let pixels = (0..samples * 3 * side * side).map(|index| {
+        let (x, y, plane) = (index % side, index / side % side, index / (side * side));
+        let sample = plane / 3;
+        let wave = x * (1 + sample % 7) + y * (1 + sample % 5) + 37 * plane;
+        (wave % 255) as f32 / 127.0 - 1.0
+    });
     let labels = (0..samples).map(|sample| (sample % classes) as i32);
     let pixels = Pixels::Host(pixels.collect());
     Batch { pixels, size: [side, side], labels: labels.collect(), targets, epoch: 0 }

@@ -7,6 +7,8 @@ mod onnx;
 #[path = "../common/uniform.rs"]
 mod uniform;
 
+#[cfg(any(feature = "cuda", feature = "wgpu", feature = "ndarray"))]
+mod composed;
 mod controls;
 mod dataset_duplicates;
 mod dataset_folders;
@@ -32,5 +34,3 @@ mod teacher_onnx;
 mod teacher_support;
 mod views;
 mod walls;
-#[cfg(feature = "wgpu")]
-mod wgpu;

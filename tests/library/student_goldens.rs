@@ -140,12 +140,18 @@ pub(crate) fn assert_step(golden: &OneStep, model: &Student, looser: f64) {
 
 #[test]
 fn ten_adamw_steps_follow_pytorch() {
+    ten_adamw_steps_on(&Device::flex(), |step| if step < 4 { 2e-5 } else { 1e-3 });
+}
+
+/// Holds ten steps on `device` to PyTorch's losses, as shares of them, and to its gradient norms.
+///
+/// AdamW's first steps are little more than the gradient's sign: where one near 0 rounds to the other side, the weight goes the other
+/// way, and what follows parts from double precision by that much.
+pub(crate) fn ten_adamw_steps_on(device: &Device, tolerance: impl Fn(usize) -> f64) {
     for golden in goldens().ten_steps {
-        let found = train(&golden, golden_model(0.35, &Device::flex().autodiff()));
+        let found = train(&golden, device);
         for step in 0..10 {
-            // AdamW's first steps are little more than the gradient's sign: where one near 0 rounds to the other side, the
-            // weight goes the other way, and what follows parts from double precision by that much.
-            let tolerance = if step < 4 { 2e-5 } else { 1e-3 };
+            let tolerance = tolerance(step);
             let loss = golden.losses[step];
             assert_close(&[found.losses[step]], &[loss], tolerance * loss, &format!("loss of step {step}"));
             let norm = golden.gradient_norms[step];
@@ -160,7 +166,7 @@ fn training_gives_the_same_bits_on_one_and_on_two_threads() {
     let golden = goldens().ten_steps.pop().unwrap();
     let on_threads = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| train(&golden, golden_model(0.35, &Device::flex().autodiff())).weights)
+        pool.install(|| train(&golden, &Device::flex()).weights)
     };
     assert_eq!(on_threads(1), on_threads(2));
 }
@@ -207,13 +213,20 @@ pub(crate) fn recipe() -> config::Train {
 }
 
 /// Ten steps as the Hugging Face `Trainer` takes them: AdamW, linear decay to 0, global clipping at 1, three batches in turn.
-fn train(golden: &TenSteps, model: Student) -> Trained {
-    train_steps(golden.rate, golden.weight_decay, 10, model)
+fn train(golden: &TenSteps, device: &Device) -> Trained {
+    let model = golden_model(0.35, &device.clone().autodiff());
+    train_steps(golden.rate, golden.weight_decay, 10, model, device)
 }
 
 /// The same for any number of steps.
-pub(crate) fn train_steps(rate: f64, weight_decay: f32, steps: usize, mut model: Student) -> Trained {
-    let device = Device::flex().autodiff();
+pub(crate) fn train_steps(
+    rate: f64,
+    weight_decay: f32,
+    steps: usize,
+    mut model: Student,
+    device: &Device,
+) -> Trained {
+    let device = device.clone().autodiff();
     let mut optimizer = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(weight_decay).init();
     let (mut losses, mut gradient_norms) = (Vec::new(), Vec::new());
     for step in 0..steps {

@@ -99,7 +99,7 @@ fn three_adamw_steps_follow_pytorch() {
     let golden = goldens().steps;
     let count = golden.losses.len();
     let model = golden_model(&Device::flex().autodiff());
-    let found = train_steps(golden.rate, golden.weight_decay, count, model);
+    let found = train_steps(golden.rate, golden.weight_decay, count, model, &Device::flex());
     for step in 0..count {
         let (loss, norm) = (golden.losses[step], golden.gradient_norms[step]);
         assert_close(&[found.losses[step]], &[loss], 5e-4 * loss, &format!("loss of step {step}"));
@@ -117,7 +117,9 @@ fn three_adamw_steps_follow_pytorch() {
 fn training_gives_the_same_bits_on_one_and_on_two_threads() {
     let on_threads = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| train_steps(1e-3, 0.01, 2, golden_model(&Device::flex().autodiff())).weights)
+        pool.install(|| {
+            train_steps(1e-3, 0.01, 2, golden_model(&Device::flex().autodiff()), &Device::flex()).weights
+        })
     };
     assert_eq!(on_threads(1), on_threads(2));
 }

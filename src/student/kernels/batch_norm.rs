@@ -4,8 +4,15 @@
 //! last, so the sums run down the columns of a matrix without a copy; the convolution's output is all that is kept; and each
 //! step is one chain that a GPU's fusion makes one kernel of: two sums and one pass forward, two sums and one pass backward.
 
+#![cfg_attr(
+    feature = "ndarray",
+    expect(deprecated, reason = "the only other backend for the CPU that builds from the crates registry")
+)]
+
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 use burn::backend::Cube;
+#[cfg(feature = "ndarray")]
+use burn::backend::NdArray;
 use burn::{
     backend::{
         Backend, Flex, Scalar, TensorMetadata,
@@ -32,7 +39,7 @@ pub(super) struct NormSpec {
 }
 
 /// Normalises by the batch, and activates.
-#[backend_extension(Autodiff, Flex, Cube: cfg(any(feature = "cuda", feature = "wgpu")))]
+#[backend_extension(Autodiff, Flex, NdArray: cfg(feature = "ndarray"), Cube: cfg(any(feature = "cuda", feature = "wgpu")))]
 pub(super) trait BatchNorm: Backend {
     /// From `[batch, height, width, channels]`, gamma and beta to the same shape and type, and the batch's mean and biased
     /// variance, `[channels]`. Computed in float32.
@@ -47,6 +54,9 @@ impl BatchNorm for Flex {}
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 impl BatchNorm for Cube {}
+
+#[cfg(feature = "ndarray")]
+impl BatchNorm for NdArray {}
 
 impl<B: BatchNorm, C: CheckpointStrategy> BatchNorm for Autodiff<B, C> {
     fn batch_norm_activated(inputs: TensorList<Self>, spec: NormSpec) -> TensorList<Self> {
