@@ -51,7 +51,7 @@ fn tested() -> Option<Tested> {
         Err(error) => {
             assert!(std::env::var_os("DECANT_TEST_GPU").is_none(), "{error}");
             // Not `eprintln`, which a test that passes does not show.
-            writeln!(std::io::stderr(), "skipped a test of {DEVICE}: {error}").unwrap();
+            std::io::stderr().write_all(format!("skipped a test of {DEVICE}: {error}\n").as_bytes()).unwrap();
             None
         }
     }

@@ -9,7 +9,7 @@ use crate::encoding::{Encoding, Unfit, ValueColumn};
 use crate::store::error::{Damage, Error, Mismatch};
 use crate::store::format::checksummed_json;
 use crate::store::format::identity::{DatasetIdentity, SplitSize, TeacherIdentity, ViewIdentity};
-use crate::store::format::plan::RECORDS_FOLDER;
+use crate::store::format::record_files::RECORDS_FOLDER;
 use crate::support::hash::{Digest, FieldHasher};
 
 /// The version of the format that this code writes and reads; `cache/README.md` specifies it.

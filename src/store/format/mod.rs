@@ -9,6 +9,7 @@ pub(in crate::store) mod manifest;
 pub(in crate::store) mod plan;
 pub(in crate::store) mod quality;
 pub(in crate::store) mod record;
+pub(in crate::store) mod record_files;
 pub(in crate::store) mod row_losses;
 pub(in crate::store) mod rows;
 pub(in crate::store) mod schema;

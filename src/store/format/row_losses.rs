@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::store::format::encoding_loss::Lost;
-use crate::store::format::plan::about_shard;
+use crate::store::format::record_files::about_shard;
 use crate::support::hash::{Digest, FieldHasher};
 use crate::support::{atomic, files};
 
