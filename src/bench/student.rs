@@ -13,7 +13,7 @@ use crate::train::{self, TrainDevice};
 /// rounds to the other side goes the other way.
 const TOLERANCE: f64 = 1e-2;
 /// The learning rate of the steps that are checked, small so that those signs don't decide: at 1e-4 the losses on burn's ndarray backend
-/// part from those of the CPU's kernels by up to 0.8 %, in proportion to the rate.
+/// part from those of the CPU's kernels by up to 0.8 %, at a tenth of the rate by far less.
 const CHECK_LR: f64 = 3e-5;
 /// The same in bfloat16, whose 8 bits leave a rounding of up to 1/256: 52 convolutions and as many normalisations follow each other
 /// in a step, and add up as the root of their number, 4 % a step. On a CPU, which has bfloat16 too, the third loss is off by 5.6 %.
