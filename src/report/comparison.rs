@@ -1,16 +1,12 @@
 //! Runs that differ in their seed only, side by side, with the names that the page calls them by.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::runs::keys::{Role, role};
+use super::settings::{LAMBDA, TEMPERATURE, axes, shared, short};
 use crate::runs::{self, Configurations, Entry, Gain, Recipe, Run, Spread, shown};
 use crate::train::metrics::Criterion;
-
-const TEMPERATURE: &str = "train.temperature";
-const LAMBDA: &str = "train.lambda";
 
 /// Finished runs, configuration by configuration.
 #[derive(Clone, Debug, Serialize)]
@@ -197,54 +193,6 @@ fn shorten(groups: &mut [Group], axes: &[String]) -> Vec<String> {
         group.label = format!("{}. {}", index + 1, parts.join(", "));
     }
     common.into_iter().map(|(axis, value)| format!("{} = {value}", short(axis))).collect()
-}
-
-/// The name of a key in charts and tables: without its section, where that is `[train]`.
-pub(crate) fn short(key: &str) -> &str {
-    match key {
-        TEMPERATURE => "T",
-        key => key.strip_prefix("train.").unwrap_or(key),
-    }
-}
-
-/// The keys that a reader wants to know even where all runs share them.
-const TOLD: [&str; 11] = [
-    "student.architecture",
-    "student.width",
-    "student.image-size",
-    "train.loss",
-    TEMPERATURE,
-    LAMBDA,
-    "train.epochs",
-    "train.batch-size",
-    "train.optimizer",
-    "train.lr",
-    "train.schedule",
-];
-
-/// The settings that every run that depends on them has in common, as `lr = 0.001`; `lambda = 0.5 (with the teacher)` where others
-/// learn from the labels only.
-fn shared(recipes: &[&Recipe], axes: &[String]) -> Vec<String> {
-    let told = TOLD.into_iter().filter(|key| axes.iter().all(|axis| axis != key));
-    told.filter_map(|key| {
-        let value = recipes.iter().find_map(|recipe| recipe.get(key)).filter(|value| *value != "null")?;
-        let is_of_some =
-            role(key) == Some(Role::TeacherTerm) && recipes.iter().any(|recipe| !recipe.is_taught());
-        let of_which = if is_of_some { " (with the teacher)" } else { "" };
-        Some(format!("{} = {}{of_which}", short(key), shown(value)))
-    })
-    .collect()
-}
-
-/// The keys with more than one value. A key of the teacher's term counts among the runs that hear the teacher.
-fn axes(recipes: &[&Recipe]) -> Vec<String> {
-    let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for recipe in recipes {
-        for key in recipe.keys() {
-            values.entry(key).or_default().extend(recipe.get(key));
-        }
-    }
-    values.into_iter().filter(|(_, values)| values.len() > 1).map(|(key, _)| key.to_owned()).collect()
 }
 
 #[cfg(test)]

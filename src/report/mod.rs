@@ -13,6 +13,7 @@ mod page;
 mod picture;
 mod plots;
 mod reliability;
+mod settings;
 mod student;
 mod teacher;
 

@@ -4,8 +4,9 @@ use maud::{Markup, html};
 
 use super::{Charts, MOST_ROWS, Section, more, table};
 use crate::report::Teacher;
-use crate::report::comparison::{Comparison as Compared, Group, short};
+use crate::report::comparison::{Comparison as Compared, Group};
 use crate::report::contents::Contents;
+use crate::report::settings::short;
 use crate::runs::Spread;
 use crate::runs::compare::Probability;
 use crate::support::statistics::wilson;

@@ -167,6 +167,12 @@ fn a_forged_manifest_is_refused() {
 }
 
 #[test]
+fn no_split_has_the_name_of_the_folder_of_the_records() {
+    let error = open_forged(|manifest| manifest["dataset"]["splits"][0]["name"] = json!("_records"));
+    assert!(error.to_string().contains("not _records, the folder of the records"), "{error}");
+}
+
+#[test]
 fn another_format_is_named_whatever_else_it_holds() {
     let error = open_forged(|manifest| {
         manifest["format"] = json!(3);
