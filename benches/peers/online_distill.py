@@ -113,7 +113,7 @@ def offline(decant, folder, turn, images):
         f'[teacher]\nmodel = "{folder}/teacher"\nbatch-size = 16\ndevice = "cpu"\n'
         f'[cache]\ndir = "{folder}/cache"\ntemperatures = [{TEMPERATURE}]\n'
         f'[student]\nwidth = 1.0\nimage-size = {SIZE}\nbatch-norm-momentum = 0.997\n'
-        f'[train]\ndir = "{folder}/runs"\nepochs = 2\nbatch-size = {BATCH}\nlr = 5e-5\ndevice = "cpu"\n'
+        f'[train]\ndir = "{folder}/runs"\nepochs = 2\nbatch-size = {BATCH}\nlr = 5e-5\nprecise-bn = 0\ndevice = "cpu"\n'
     )
     cache = run(decant, "teacher-cache", "-p", pipeline, "--json")
     run(decant, "train-student", "-p", pipeline, "--json")
