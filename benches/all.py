@@ -64,7 +64,7 @@ def facts(options):
         "version": output([options.decant, "--version"]).split()[-1],
         "commit": output(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"]).strip(),
         "date": datetime.date.today().isoformat(),
-        "machine": f"{len(os.sched_getaffinity(0))} cores of {model[1].strip() if model else platform.processor()}",
+        "machine": f"{len(os.sched_getaffinity(0))} cores of an {model[1].strip() if model else platform.processor()}",
         "quick": options.quick,
         "load_before": round(os.getloadavg()[0], 2),
     }
