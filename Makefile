@@ -92,11 +92,11 @@ docs: target/tools/bin/mdbook ## Build the book of docs/ into target/book/html, 
 target/tools/bin/mdbook:
 	cargo install mdbook --version 0.5.4 --locked --no-default-features --features search --root target/tools
 
-# All features and members at once, so that no dependency is checked twice. burn's CUDA backend brings an LLVM that a build script downloads; as on
+# Every feature and the fuzz targets at once, so that no dependency is checked twice. burn's CUDA backend brings an LLVM that a build script downloads; as on
 # docs.rs, checking needs none of it.
 lint:                ## Formatting, clippy with every feature, and the documentation.
 	cargo fmt --check
-	DOCS_RS=1 cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+	DOCS_RS=1 cargo clippy --locked -p decant-ml -p decant-fuzz --all-targets --all-features -- -D warnings
 	DOCS_RS=1 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
 
 # Needs a nightly toolchain (rustup toolchain install nightly), cargo-fuzz (cargo install cargo-fuzz --locked) and a C++ compiler.
