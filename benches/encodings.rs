@@ -103,7 +103,7 @@ fn manifest(classes: usize, rows: usize, encoding: Encoding, zstd: u8) -> Manife
         runtime: none(),
     };
     let resize = Preprocess::for_student(224, [0.5; 3], [0.5; 3]).resize();
-    let view = ViewIdentity { views: 1, resize, crops: None };
+    let view = ViewIdentity { views: 1, resize, crops: None, operations: None };
     Manifest::new("bench", dataset, teacher, view, &TEMPERATURES, encoding, SHARD_ROWS)
         .and_then(|manifest| manifest.with_zstd(zstd))
         .expect("the bench's own values are in range")
@@ -126,6 +126,7 @@ fn write(root: &Path, manifest: &Manifest, logits: &[f32]) -> Cache {
                 view,
                 crop: [0.0, 0.0, 500.0, 375.0],
                 flip: false,
+                operations: &[],
                 input_hash: hash[16..24].try_into().expect("8 bytes"),
                 logits: &logits[sample as usize * classes..][..classes],
             };

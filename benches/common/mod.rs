@@ -38,7 +38,7 @@ pub(crate) fn manifest(
         batch_size: 4,
     };
     let resize = Preprocess::for_student(224, [0.5; 3], [0.5; 3]).resize();
-    let view = ViewIdentity { views: 1, resize, crops: None };
+    let view = ViewIdentity { views: 1, resize, crops: None, operations: None };
     Manifest::new(name, dataset, teacher, view, temperatures, Encoding::FLOAT32, shard_rows)
         .expect("values in range")
 }
@@ -67,6 +67,7 @@ pub(crate) fn fill(dir: &Path, manifest: &Manifest, spec: &ShardSpec, noise: &[f
             view,
             crop: [0.0, 0.0, 224.0, 224.0],
             flip: false,
+            operations: &[],
             input_hash: [7; 8],
             logits: &noise[at..at + manifest.classes()],
         };

@@ -178,7 +178,7 @@ fn example(encoding: Encoding, zstd: u8) -> Manifest {
         runtime: "none".to_owned(),
     };
     let resize = Preprocess::for_student(8, [0.5; 3], [0.5; 3]).resize();
-    let view = ViewIdentity { views: 1, resize, crops: None };
+    let view = ViewIdentity { views: 1, resize, crops: None, operations: None };
     let manifest = Manifest::new("leaves", dataset, teacher, view, &[1.0, 5.0], encoding, 8);
     manifest.and_then(|manifest| manifest.with_zstd(zstd)).expect("values in range")
 }
@@ -196,6 +196,7 @@ fn fill(dir: &Path, manifest: &Manifest) {
             view: 0,
             crop: [0.0, at, 40.0, 30.0 + at],
             flip: sample == 2,
+            operations: &[],
             input_hash: [7; 8],
             logits: &[2.5 - at, 0.25 * at, -1.125],
         };

@@ -12,6 +12,7 @@ from PIL import Image
 from .complete import Complete, read_complete
 from .errors import Mismatch
 from .manifest import Manifest, Resize, decimal, read_manifest, temperature_column
+from .operations import apply
 from .pixels import IMAGENET_MEAN, IMAGENET_STD, Normalise, check_same, decode, square, view
 from .shard import ShardFile
 from .soften import exponentials, soften, sum_in_order
@@ -249,7 +250,7 @@ class Split:
 
 
 class Images:
-    """The views of a split's images, replayed from the crops and flips that stand in its rows."""
+    """The views of a split's images, replayed from the crops, flips and operations that stand in its rows."""
 
     def __init__(self, split: Split, source: Source):
         self.split = split
@@ -292,6 +293,8 @@ class Images:
     def _view(self, row: int, resize: Resize) -> Image.Image:
         split = self.split
         image = view(decode(self.encoded(row)), split.column("crop")[row], bool(split.column("flip")[row]), resize)
+        if split.cache.manifest.operations:
+            image = apply(image, split.column("operations")[row])
         if resize == split.cache.manifest.resize:
             check_same(self.name(row), image, split.column("input_hash")[row].tobytes())
         return image

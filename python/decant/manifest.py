@@ -72,6 +72,7 @@ class Manifest:
     train_views: int
     resize: Resize
     crops: dict[str, Any] | None
+    operations: int  # of each view, after crop, resizing and flip
     kept: int | None  # of top-k; None where every class is stored
     element: str  # of logits: "float32" or "float16"
     zstd: int
@@ -140,6 +141,7 @@ def _manifest(path: Path, value: dict) -> Manifest:
     if repeated is not None:
         raise contradiction(path, "dataset.splits", "without repetition", f'"{repeated}" twice')
     crops = view.inner("crops") if "crops" in view.left else None
+    operations = view.inner("operations") if "operations" in view.left else None
     element, kept = top.take("encoding", _encoding)
     manifest = Manifest(
         name=top.take("name", text),
@@ -159,6 +161,7 @@ def _manifest(path: Path, value: dict) -> Manifest:
         train_views=view.take("views", integer(16)),
         resize=_resize(view.inner("resize")),
         crops=_crops(crops) if crops else None,
+        operations=_operations(operations) if operations else 0,
         element=element,
         kept=kept,
         zstd=top.take("zstd", integer(8), 0),
@@ -222,6 +225,23 @@ def _crops(fields: Fields) -> dict[str, Any]:
     return crops
 
 
+def _operations(fields: Fields) -> int:
+    """How many operations a view has."""
+    count = 0
+    if "color-jitter" in fields.left:
+        jitter = fields.inner("color-jitter")
+        for name in ("brightness", "contrast", "saturation", "hue"):
+            count += jitter.take(name, number) > 0
+        jitter.end()
+    if "rand-augment" in fields.left:
+        augment = fields.inner("rand-augment")
+        count += augment.take("count", integer(8))
+        augment.take("magnitude", integer(8))
+        augment.end()
+    fields.end()
+    return count
+
+
 def _check(path: Path, manifest: Manifest) -> None:
     def require(holds: bool, field: str, expected: str, found: Any) -> None:
         if not holds:
@@ -236,7 +256,8 @@ def _check(path: Path, manifest: Manifest) -> None:
         require(1 <= manifest.kept < count, "encoding.top-k", f"1 to {count - 1}, one less than there are classes", manifest.kept)
     require(manifest.zstd <= 22, "zstd", "0 (none) to 22", manifest.zstd)
     require(manifest.train_views > 0, "view.views", "at least 1", manifest.train_views)
-    most = _MOST_COLUMN // (max(count, 4) * 4)
+    require(manifest.operations <= 12, "view.operations", "at most 12 operations", manifest.operations)
+    most = _MOST_COLUMN // (max(count, 2 * manifest.operations, 4) * 4)
     require(1 <= manifest.shard_rows <= most, "shard_rows", f"1 to {most}", manifest.shard_rows)
     splits = len(manifest.samples)
     require(1 <= splits <= 100, "dataset.splits", "1 to 100 splits", splits)
@@ -270,8 +291,9 @@ def _key(value: dict, manifest: Manifest) -> str:
     return hasher.finish()
 
 
-_ORDER = ["views", "resize", "crops", "size", "filter", "center-crop", "center-crop-rounds", "exact", "shortest-edge",
-          "height", "width", "seed", "scale", "ratio", "flip"]  # fmt: skip
+_ORDER = ["views", "resize", "crops", "operations", "size", "filter", "center-crop", "center-crop-rounds", "exact", "shortest-edge",
+          "height", "width", "seed", "scale", "ratio", "flip", "color-jitter", "rand-augment", "brightness", "contrast",
+          "saturation", "hue", "count", "magnitude"]  # fmt: skip
 
 
 def _ordered(value: Any) -> Any:

@@ -17,6 +17,7 @@ from . import page
 from .complete import Record, read_record
 from .errors import Damage
 from .manifest import FORMAT, Manifest, Shard, decimal, temperature_column
+from .operations import NUMBERS, are_sound
 from .sealed import FieldHasher
 from .soften import exponentials, soften, sum_in_order
 from .thrift import struct
@@ -61,6 +62,9 @@ def columns(manifest: Manifest, temperatures: tuple[float, ...]) -> dict[str, Ki
         "flip": Kind(boolean, np.dtype(bool), 0, pa.bool_()),
         "input_hash": Kind(fixed, np.dtype("V8"), 0, pa.binary(8)),
     }
+    if manifest.operations:
+        width = NUMBERS * manifest.operations
+        kinds["operations"] = Kind(float32, np.dtype("<f4"), width, _list(pa.float32(), width))
     if manifest.kept:
         kinds["top_classes"] = Kind(int32, np.dtype("<i4"), manifest.kept, _list(pa.int32(), manifest.kept))
         kinds["top_logits"] = Kind(float32, np.dtype("<f4"), manifest.kept, _list(pa.float32(), manifest.kept))
@@ -286,6 +290,8 @@ class ShardFile:
         """Checks once that every row is the (sample, view) that belongs there, and that labels are classes."""
         for name in ("path", "image_hash", "crop", "flip", "input_hash"):
             self.values(name)
+        if self.manifest.operations:
+            self._each("operations", are_sound(self.values("operations")), "the codes and the amounts of operations")
         rows = np.arange(self.shard.first_row, self.shard.first_row + self.shard.rows, dtype=np.uint64)
         samples, views = rows // np.uint64(self.shard.views), rows % np.uint64(self.shard.views)
         found_samples, found_views, labels = self.values("sample"), self.values("view"), self.values("label")

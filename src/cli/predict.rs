@@ -129,7 +129,7 @@ fn pixels(path: &Path, preprocess: &Preprocess, values: usize) -> Result<Vec<f32
         read_regular(path, IMAGE_LIMIT)
     };
     let bytes = bytes.map_err(|error| format!("can't be read: {error}"))?;
-    let rendered = view::render(&bytes, None, preprocess).map_err(|error| error.to_string())?;
+    let rendered = view::render_whole(&bytes, preprocess).map_err(|error| error.to_string())?;
     let mut pixels = vec![0.0; values];
     preprocess.normalise(&rendered.pixels, &mut pixels);
     Ok(pixels)

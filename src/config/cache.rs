@@ -23,7 +23,7 @@ pub struct Cache {
     /// How many views of each train image the teacher sees; view 0 is the plain evaluation view, and the only one of
     /// validation and test.
     pub views: u16,
-    /// Fixes the crops and flips of the views.
+    /// Fixes the crops, flips and operations of the views.
     pub seed: u64,
     /// Rows in one shard at most.
     pub shard_rows: usize,
@@ -81,6 +81,16 @@ const SEVERAL_VIEWS: Condition<Cache> = Condition {
     with: &["cache.views=3"],
     without: &["cache.views=1"],
 };
+
+const RAND_AUGMENT: Condition<Cache> = Condition {
+    holds: |cache, _| cache.view.rand_augment > 0,
+    text: "with cache.view.rand-augment above 0",
+    with: &["cache.view.rand-augment=2"],
+    without: &["cache.view.rand-augment=0"],
+};
+
+/// The amounts of colour jitter but for the hue.
+const JITTER: Range = Range::closed(0.0, 10.0);
 
 /// The declarations of the section's keys.
 pub(super) fn keys() -> Vec<Key> {
@@ -142,8 +152,13 @@ const KEYS: &[Key] = &[
         "Views of each train image that the teacher sees; view 0 is the plain evaluation view",
     )
     .also(&["num-views", "n-views", "augmentations", "num-augmentations"]),
-    Key::new("cache.seed", Kind::Whole(0, ANY), Role::Decides, "Fixes crops and flips of the views")
-        .read(SEVERAL_VIEWS),
+    Key::new(
+        "cache.seed",
+        Kind::Whole(0, ANY),
+        Role::Decides,
+        "Fixes crops, flips and operations of the views",
+    )
+    .read(SEVERAL_VIEWS),
     Key::new("cache.shard-rows", Kind::Whole(1, 1 << 20), Role::Machine, "Rows of a shard at most"),
     Key::new(
         "cache.zstd",
@@ -174,10 +189,56 @@ const KEYS: &[Key] = &[
     )
     .read(SEVERAL_VIEWS)
     .also(&["hflip", "horizontal-flip"]),
+    Key::new(
+        "cache.view.brightness",
+        Kind::Number(JITTER),
+        Role::Decides,
+        "Colour jitter: the brightness is multiplied by 1 less this to 1 plus this; 0 leaves it as it is",
+    )
+    .read(SEVERAL_VIEWS)
+    .also(&["color-jitter", "colour-jitter", "jitter"]),
+    Key::new(
+        "cache.view.contrast",
+        Kind::Number(JITTER),
+        Role::Decides,
+        "Colour jitter: the contrast is multiplied by 1 less this to 1 plus this; 0 leaves it as it is",
+    )
+    .read(SEVERAL_VIEWS),
+    Key::new(
+        "cache.view.saturation",
+        Kind::Number(JITTER),
+        Role::Decides,
+        "Colour jitter: the saturation is multiplied by 1 less this to 1 plus this; 0 leaves it as it is",
+    )
+    .read(SEVERAL_VIEWS),
+    Key::new(
+        "cache.view.hue",
+        Kind::Number(Range::closed(0.0, 0.5)),
+        Role::Decides,
+        "Colour jitter: the largest shift of the hue, as a part of the colour circle; 0 leaves it as it is",
+    )
+    .read(SEVERAL_VIEWS),
+    Key::new(
+        "cache.view.rand-augment",
+        Kind::Whole(0, 8),
+        Role::Decides,
+        "Operations of RandAugment that each view goes through, after colour jitter; 0 for none",
+    )
+    .read(SEVERAL_VIEWS)
+    .also(&["auto-augment", "aa", "num-ops", "ra-num-ops"]),
+    Key::new(
+        "cache.view.rand-augment-magnitude",
+        Kind::Whole(0, 30),
+        Role::Decides,
+        "The magnitude of RandAugment's operations, of 30",
+    )
+    .read(SEVERAL_VIEWS)
+    .read(RAND_AUGMENT)
+    .also(&["magnitude", "ra-magnitude"]),
 ];
 
-/// `[cache.view]`: how views other than view 0 are drawn. The defaults are those of torchvision's `RandomResizedCrop`
-/// and `RandomHorizontalFlip`.
+/// `[cache.view]`: how views other than view 0 are drawn, as torchvision's `RandomResizedCrop`, `RandomHorizontalFlip`, `ColorJitter` and
+/// `RandAugment` draw them, one after the other.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct View {
@@ -187,10 +248,32 @@ pub struct View {
     pub ratio: [f64; 2],
     /// The probability of a mirrored view.
     pub flip: f64,
+    /// The factor of `ColorJitter` is between 1 less this, at least 0, and 1 plus this; 0 leaves the brightness as it is.
+    pub brightness: f64,
+    /// As `brightness`.
+    pub contrast: f64,
+    /// As `brightness`.
+    pub saturation: f64,
+    /// The largest shift of the hue, as a part of the colour circle.
+    pub hue: f64,
+    /// Operations of `RandAugment`; 0 for none.
+    pub rand_augment: u8,
+    /// Their magnitude, 0 to 30.
+    pub rand_augment_magnitude: u8,
 }
 
 impl Default for View {
     fn default() -> Self {
-        Self { scale: [0.35, 1.0], ratio: [3.0 / 4.0, 4.0 / 3.0], flip: 0.5 }
+        Self {
+            scale: [0.35, 1.0],
+            ratio: [3.0 / 4.0, 4.0 / 3.0],
+            flip: 0.5,
+            brightness: 0.0,
+            contrast: 0.0,
+            saturation: 0.0,
+            hue: 0.0,
+            rand_augment: 0,
+            rand_augment_magnitude: 9,
+        }
     }
 }

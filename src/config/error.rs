@@ -38,7 +38,7 @@ pub enum Error {
     },
     /// Mixup or `CutMix`, which the cache can't serve.
     #[error(
-        "{place}: `{key}` is not supported: the cached targets are of whole images, and the teacher never saw mixed ones; cache.views gives crops and flips that it did see"
+        "{place}: `{key}` is not supported: the cached targets are of whole images, and the teacher never saw mixed ones; cache.views gives crops and flips that it did see, and [cache.view] colour jitter and RandAugment"
     )]
     Mixed {
         /// File and line, or the option.

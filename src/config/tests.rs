@@ -37,7 +37,7 @@ fn a_set_comes_before_the_file() {
 fn mixed_images_are_refused_with_the_reason() {
     insta::assert_snapshot!(
         load_text("[train]\nmixup = 0.2\n", &[]).unwrap_err(),
-        @"DIR/beans.toml:2: `mixup` is not supported: the cached targets are of whole images, and the teacher never saw mixed ones; cache.views gives crops and flips that it did see"
+        @"DIR/beans.toml:2: `mixup` is not supported: the cached targets are of whole images, and the teacher never saw mixed ones; cache.views gives crops and flips that it did see, and [cache.view] colour jitter and RandAugment"
     );
     assert!(load_text("", &["train.cutmix=1.0"]).unwrap_err().contains("cutmix"));
 }

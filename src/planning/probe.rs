@@ -178,7 +178,7 @@ fn decode(pipeline: &Pipeline, dataset: &Dataset) -> Result<f64, Error> {
     (0..samples).into_par_iter().try_for_each(|index| {
         let bad =
             |source| stage_one::Error::Image { name: some.sample_name(SplitName::Train, index), source };
-        view::render(&some.read(SplitName::Train, index)?, None, &preprocess).map_err(bad)?;
+        view::render_whole(&some.read(SplitName::Train, index)?, &preprocess).map_err(bad)?;
         Ok::<(), stage_one::Error>(())
     })?;
     Ok(clock.elapsed().as_secs_f64() / samples.max(1) as f64)

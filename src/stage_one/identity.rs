@@ -1,11 +1,9 @@
 //! The identity of the cache of a dataset under a teacher: its manifest.
 
 use super::{Error, Settings};
-use crate::config;
 use crate::dataset::Dataset;
 use crate::store::{
-    self, CacheBuilder, DatasetIdentity, Manifest, RandomCrops, ShardSpec, SplitSize, TeacherIdentity,
-    ViewIdentity,
+    self, CacheBuilder, DatasetIdentity, Manifest, ShardSpec, SplitSize, TeacherIdentity, ViewIdentity,
 };
 use crate::support::hash::Digest;
 use crate::teacher::Description;
@@ -43,7 +41,7 @@ pub fn manifest(
         runtime: teacher.runtime.clone(),
         batch_size: u32::try_from(settings.batch_size).unwrap_or(u32::MAX),
     };
-    let view = view_identity(cache, resize);
+    let view = ViewIdentity::of(cache, resize.clone());
     let shard_rows = u32::try_from(cache.shard_rows).unwrap_or(u32::MAX);
     let manifest =
         Manifest::new(&cache.name, dataset, teacher, view, &cache.temperatures, cache.encoding, shard_rows)?;
@@ -116,10 +114,4 @@ pub(crate) fn done_or_missing(
         let done = missing.next_if_eq(&spec).is_none();
         (spec, done)
     })
-}
-
-/// The views that a pipeline asks for of images that are resized so.
-pub(crate) fn view_identity(cache: &config::Cache, resize: &Resize) -> ViewIdentity {
-    let &config::View { scale, ratio, flip } = &cache.view;
-    ViewIdentity::new(cache.views, resize.clone(), RandomCrops { seed: cache.seed, scale, ratio, flip })
 }

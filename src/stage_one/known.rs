@@ -89,7 +89,9 @@ impl Known {
         rows.gather_logits(&[row], &mut logits)?;
         let stored = if donor.is_exact { None } else { Some(rows.stored_values(row, &self.temperatures)?) };
         let (crop, flip, input_hash) = (rows.crop(row), rows.flip(row), rows.input_hash(row));
-        Ok(KnownRow { crop, flip, input_hash, logits, stored })
+        // View 0 has none, whatever views its cache has.
+        let operations = if view == 0 { Vec::new() } else { rows.operations(row) };
+        Ok(KnownRow { crop, flip, operations, input_hash, logits, stored })
     }
 }
 
@@ -143,7 +145,7 @@ impl Donors {
         usable.sort_by_key(|cache| !cache.manifest().encoding.is_exact());
         for cache in usable {
             let found = cache.manifest();
-            let has_same_views = found.view.crops.is_some() && found.view.crops == wanted.view.crops;
+            let has_same_views = found.view.draws_as(&wanted.view);
             let is_exact = found.encoding.is_exact();
             for split in &found.dataset.splits {
                 donors.add(Donor { rows: cache.split(&split.name)?, has_same_views, is_exact });

@@ -257,11 +257,21 @@ impl Work<'_> {
             let (sample, view) = task.spec.identity(position);
             let of_sample = known::sample(self.dataset, split, sample);
             let image_hash = known::image_hash(of_sample);
-            let known_row::KnownRow { crop, flip, input_hash, logits, stored } =
+            let known_row::KnownRow { crop, flip, operations, input_hash, logits, stored } =
                 self.known.row(task, position, view, image_hash)?;
             let (label, path) = (of_sample.label, self.dataset.path(split, sample as usize));
-            let row =
-                Row { sample, path: &path, image_hash, label, view, crop, flip, input_hash, logits: &logits };
+            let row = Row {
+                sample,
+                path: &path,
+                image_hash,
+                label,
+                view,
+                crop,
+                flip,
+                operations: &operations,
+                input_hash,
+                logits: &logits,
+            };
             match stored {
                 Some(values) => writer.push_stored(row, values)?,
                 None => writer.push(row)?,

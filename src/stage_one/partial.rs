@@ -14,6 +14,7 @@ use super::prepare::ViewRow;
 use crate::store::{Manifest, ShardSpec, about_shard, records_folder};
 use crate::support::files;
 use crate::support::hash::{Digest, FieldHasher};
+use crate::view::operation::{self, Operation};
 
 /// How often rows are kept.
 const EVERY: Duration = Duration::from_secs(20);
@@ -21,7 +22,7 @@ const EVERY: Duration = Duration::from_secs(20);
 const EXTENSION: &str = "rows";
 /// Bytes of a block before its rows: their length and 16 bytes of a checksum.
 const HEAD: usize = 20;
-/// Bytes of a row beside its logits: its place in the shard, crop, flip, hash of the input.
+/// Bytes of a row beside its operations and logits: its place in the shard, crop, flip, hash of the input.
 const FIXED: usize = 4 + 16 + 1 + 8;
 
 /// The rows that are kept of one shard.
@@ -29,6 +30,8 @@ pub(super) struct Partial {
     path: PathBuf,
     /// The seed of the checksums beside the rows: which shard of which cache, made how.
     seal: Digest,
+    /// Numbers of a row's operations.
+    operations: usize,
     /// The most bytes that are read.
     most_bytes: u64,
     file: Option<File>,
@@ -45,6 +48,7 @@ impl Partial {
         Self {
             path: path(dir, spec),
             seal: seal(manifest, spec),
+            operations: operations(manifest),
             most_bytes: most_bytes(manifest, spec),
             file: None,
             rows: Vec::new(),
@@ -65,9 +69,9 @@ impl Partial {
             Ok(bytes)
         };
         let bytes = read().unwrap_or_default();
-        let (whole, width) = (whole_blocks(&bytes, seal(manifest, spec)), FIXED + 4 * manifest.classes());
+        let (whole, width) = (whole_blocks(&bytes, seal(manifest, spec)), row_bytes(manifest));
         let rows = whole.into_iter().flat_map(|block| block.chunks_exact(width));
-        rows.map(parse).filter(|(row, _)| *row < spec.rows).collect()
+        rows.filter_map(|row| parse(row, operations(manifest))).filter(|(row, _)| *row < spec.rows).collect()
     }
 
     /// Notes a row.
@@ -78,7 +82,7 @@ impl Partial {
         }
         self.rows.push(row.flip.into());
         self.rows.extend_from_slice(&row.input_hash);
-        for value in logits {
+        for value in operation::numbers(&row.operations, self.operations).chain(logits.iter().copied()) {
             self.rows.extend_from_slice(&value.to_le_bytes());
         }
     }
@@ -154,7 +158,16 @@ fn path(dir: &Path, spec: &ShardSpec) -> PathBuf {
 
 /// Enough for every row twice, each in a block of its own.
 fn most_bytes(manifest: &Manifest, spec: &ShardSpec) -> u64 {
-    2 * spec.rows * (HEAD + FIXED + 4 * manifest.classes()) as u64
+    2 * spec.rows * (HEAD + row_bytes(manifest)) as u64
+}
+
+fn row_bytes(manifest: &Manifest) -> usize {
+    FIXED + 4 * (operations(manifest) + manifest.classes())
+}
+
+/// Numbers of a row's operations.
+fn operations(manifest: &Manifest) -> usize {
+    manifest.view.operation_count() * Operation::NUMBERS
 }
 
 fn seal(manifest: &Manifest, spec: &ShardSpec) -> Digest {
@@ -185,11 +198,16 @@ fn whole_blocks(mut bytes: &[u8], seal: Digest) -> Vec<&[u8]> {
     blocks
 }
 
-fn parse(row: &[u8]) -> (u64, KnownRow) {
+/// A row and its place, unless an operation is none.
+fn parse(row: &[u8], operations: usize) -> Option<(u64, KnownRow)> {
     let float = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     let position = u32::from_le_bytes([row[0], row[1], row[2], row[3]]);
     let crop = [4, 8, 12, 16].map(|start| float(&row[start..]));
     let input_hash = row[21..29].first_chunk().copied().expect("8 bytes");
-    let logits = row[FIXED..].chunks_exact(4).map(float).collect();
-    (position.into(), KnownRow { crop, flip: row[20] != 0, input_hash, logits, stored: None })
+    let mut logits: Vec<f32> = row[FIXED..].chunks_exact(4).map(float).collect();
+    let numbers: Vec<f32> = logits.drain(..operations).collect();
+    let (numbers, _) = numbers.as_chunks();
+    let operations = numbers.iter().copied().map(Operation::from_numbers).collect::<Option<_>>()?;
+    let row = KnownRow { crop, flip: row[20] != 0, operations, input_hash, logits, stored: None };
+    Some((position.into(), row))
 }

@@ -5,6 +5,7 @@ use image::RgbImage;
 use super::{Error, Settings};
 use crate::dataset::{self, Dataset, SplitName};
 use crate::store::Row;
+use crate::view::operation::Operation;
 use crate::view::{self, Policy, Preprocess};
 
 /// A maker of pixels, on any number of threads.
@@ -34,14 +35,15 @@ pub(super) struct ViewRow {
     pub view: u16,
     pub crop: [f32; 4],
     pub flip: bool,
+    pub operations: Vec<Operation>,
     pub input_hash: [u8; 8],
 }
 
 impl ViewRow {
     /// The row of a sample that lies at `path` and has these logits.
-    pub(crate) fn row<'a>(&self, path: &'a str, logits: &'a [f32]) -> Row<'a> {
-        let &Self { sample, image_hash, label, view, crop, flip, input_hash } = self;
-        Row { sample, path, image_hash, label, view, crop, flip, input_hash, logits }
+    pub(crate) fn row<'a>(&'a self, path: &'a str, logits: &'a [f32]) -> Row<'a> {
+        let &Self { sample, image_hash, label, view, crop, flip, ref operations, input_hash } = self;
+        Row { sample, path, image_hash, label, view, crop, flip, operations, input_hash, logits }
     }
 }
 
@@ -92,9 +94,10 @@ impl Prepare for Recipe<'_> {
         let known = &samples[sample as usize];
         let (width, height) = image.dimensions();
         let image_hash: [u8; 16] = known.content.0.first_chunk().copied().expect("a digest has 32 bytes");
-        let geometry = view::geometry(&self.policy, self.seed, image_key(&image_hash), view, width, height);
-        let rendered =
-            view::render_decoded(image, geometry, &self.preprocess).map_err(self.bad_image(split, sample))?;
+        let key = image_key(&image_hash);
+        let (geometry, operations) = view::draw(&self.policy, self.seed, key, view, width, height);
+        let rendered = view::render_view(image, geometry, &operations, &self.preprocess)
+            .map_err(self.bad_image(split, sample))?;
         self.preprocess.normalise(&rendered.pixels, out);
         Ok(ViewRow {
             sample,
@@ -103,6 +106,7 @@ impl Prepare for Recipe<'_> {
             view,
             crop: geometry.crop,
             flip: geometry.flip,
+            operations,
             input_hash: rendered.hash(),
         })
     }

@@ -92,7 +92,7 @@ impl Recomputed {
 }
 
 /// Runs the teacher again on `count` rows that `seed` draws from every split of a complete cache (at most all of them), from the
-/// crops and flips that stand in them, in batches of one, of seven and of `batch_size`.
+/// crops, flips and operations that stand in them, in batches of one, of seven and of `batch_size`.
 ///
 /// # Errors
 /// A dataset or teacher that the cache was not made from; a cache of top-k logits; an image that can't be read; a teacher that fails.
@@ -185,7 +185,10 @@ fn prepare(
             let bad = |source| Error::Image { name: dataset.sample_name(*split, index), source };
             let geometry = Geometry { crop: of_split.crop(*row), flip: of_split.flip(*row) };
             let bytes = dataset.read(*split, index)?;
-            let rendered = view::render(&bytes, Some(geometry), preprocess).map_err(bad)?;
+            let operations = of_split.operations(*row);
+            let rendered = view::decode(&bytes)
+                .and_then(|image| view::render_view(&image, geometry, &operations, preprocess))
+                .map_err(bad)?;
             preprocess.normalise(&rendered.pixels, out);
             Ok(rendered.hash() == of_split.input_hash(*row))
         })

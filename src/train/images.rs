@@ -23,7 +23,7 @@ pub struct Images<'a> {
 }
 
 impl<'a> Images<'a> {
-    /// The images of `split`, replayed from the crops and flips in `rows`.
+    /// The images of `split`, replayed from the crops, flips and operations in `rows`.
     pub fn new(
         dataset: &'a Dataset,
         split: SplitName,
@@ -111,7 +111,9 @@ impl<'a> Images<'a> {
         let name = || self.dataset.sample_name(self.split, sample);
         let bytes = self.dataset.read(self.split, sample)?;
         let geometry = Geometry { crop: self.rows.crop(row), flip: self.rows.flip(row) };
-        let rendered = view::render(&bytes, Some(geometry), &self.preprocess)
+        let operations = self.rows.operations(row);
+        let rendered = view::decode(&bytes)
+            .and_then(|image| view::render_view(&image, geometry, &operations, &self.preprocess))
             .map_err(|source| Error::Decode { image: name(), source })?;
         if self.same_pixels && rendered.hash() != self.rows.input_hash(row) {
             return Err(Error::Drift { image: name() });

@@ -19,7 +19,7 @@ pub(super) type Pixels = Vec<OnceLock<RgbImage>>;
 /// The settings that resized pixels depend on. Mean and standard deviation come later, when a batch is made.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PixelKey {
-    /// The cache's folder, whose rows have the crops and flips.
+    /// The cache's folder, whose rows have the crops, flips and operations.
     pub cache: PathBuf,
     /// The split.
     pub split: SplitName,

@@ -15,7 +15,7 @@ use super::pixel_cache::{PixelCache, PixelKey};
 use super::{Error, dataset_diff, identity};
 use crate::config::{Control, OnBadImage, Pipeline, StudentDevice, Sweep};
 use crate::dataset::{Dataset, SplitName};
-use crate::store::{self, Cache, Manifest, RandomCrops, SplitRows, ViewIdentity};
+use crate::store::{self, Cache, Manifest, SplitRows, ViewIdentity};
 use crate::student::{Student, StudentShape, hf};
 use crate::support::context::Context;
 use crate::support::hash::Digest;
@@ -328,7 +328,8 @@ impl Wanted<'_> {
     /// The first thing about a cache that is not as the pipeline has it.
     fn difference(&self, folder: &Path, manifest: &Manifest) -> Result<Option<String>, Error> {
         let cache = &self.pipeline.cache;
-        let view = stage_two_view(cache, manifest);
+        // Resized as the cache's teacher wants it: stage two does not know the teacher.
+        let view = ViewIdentity::of(cache, manifest.view.resize.clone());
         let kept = self.kept(manifest);
         let dataset = kept.as_ref().unwrap_or(self.dataset);
         let fields = [
@@ -356,13 +357,6 @@ impl Wanted<'_> {
         Ok((!held.contains(&wanted))
             .then(|| format!("its temperatures are {held:?}, expected {wanted} among them")))
     }
-}
-
-/// The views that a pipeline asks for, resized as the cache's teacher wants it: stage two does not know the teacher.
-fn stage_two_view(cache: &crate::config::Cache, manifest: &Manifest) -> ViewIdentity {
-    let &crate::config::View { scale, ratio, flip } = &cache.view;
-    let crops = RandomCrops { seed: cache.seed, scale, ratio, flip };
-    ViewIdentity::new(cache.views, manifest.view.resize.clone(), crops)
 }
 
 fn folder_name(folder: &Path) -> String {

@@ -1,14 +1,15 @@
-//! From an image's bytes to what a model is given: the one place where decoding, cropping, resizing and hashing follow each other.
+//! From an image's bytes to what a model is given: the one place where decoding, cropping, resizing, operations and hashing follow each other.
 
 use image::RgbImage;
 
+use super::operation::{self, Operation};
 use super::{Error, Filter, Geometry, Preprocess, decode, resize};
 use crate::support::hash::Digest;
 
 /// One view of an image at a model's size.
 #[derive(Clone, Debug)]
 pub(crate) struct Rendered {
-    /// The 8-bit pixels, after crop, resizing and flip.
+    /// The 8-bit pixels, after crop, resizing, flip and operations.
     pub pixels: RgbImage,
 }
 
@@ -19,30 +20,28 @@ impl Rendered {
     }
 }
 
-/// One view of an encoded image; without a geometry, the whole image.
+/// The whole of an encoded image.
 ///
 /// # Errors
 /// The errors of [`decode`] and [`Preprocess::pixels`].
-pub(crate) fn render(
-    bytes: &[u8],
-    geometry: Option<Geometry>,
-    preprocess: &Preprocess,
-) -> Result<Rendered, Error> {
+pub(crate) fn render_whole(bytes: &[u8], preprocess: &Preprocess) -> Result<Rendered, Error> {
     let image = decode(bytes)?;
-    let geometry = geometry.unwrap_or_else(|| Geometry::whole(image.width(), image.height()));
-    render_decoded(&image, geometry, preprocess)
+    let whole = Geometry::whole(image.width(), image.height());
+    render_view(&image, whole, &[], preprocess)
 }
 
-/// One view of a decoded image, for callers that need several.
+/// One view of a decoded image.
 ///
 /// # Errors
 /// The errors of [`Preprocess::pixels`].
-pub(crate) fn render_decoded(
+pub(crate) fn render_view(
     image: &RgbImage,
     geometry: Geometry,
+    operations: &[Operation],
     preprocess: &Preprocess,
 ) -> Result<Rendered, Error> {
-    let pixels = preprocess.pixels(image, &geometry)?;
+    let mut pixels = preprocess.pixels(image, &geometry)?;
+    operation::apply(operations, &mut pixels);
     Ok(Rendered { pixels })
 }
 

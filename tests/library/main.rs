@@ -17,6 +17,7 @@ mod dataset_sources;
 mod dataset_tables;
 mod losses;
 mod offline_equals_online;
+mod operations;
 mod optimizers;
 mod pipeline_reference;
 mod pixels;

@@ -15,6 +15,7 @@ use decant::train::loader::{self, Source};
 use decant::train::order::{epoch_order, others, view_of};
 use decant::train::pixels::Pixels;
 use decant::train::targets::{CachedTargets, Column};
+use decant::view::operation::{Kind, Operation};
 use decant::view::{Filter, Geometry, Preprocess};
 use image::RgbImage;
 
@@ -31,13 +32,18 @@ fn leaves() -> Dataset {
 
 /// A cache of three views whose crops are all smaller than the image.
 fn cached(dataset: &Dataset) -> (tempfile::TempDir, Cache) {
+    cached_with(dataset, View::default())
+}
+
+/// As [`cached`], with the operations of `view`.
+fn cached_with(dataset: &Dataset, view: View) -> (tempfile::TempDir, Cache) {
     let root = tempfile::tempdir().unwrap();
     let cache = config::Cache {
         name: "views".to_owned(),
         dir: root.path().to_owned(),
         temperatures: vec![1.0],
         views: VIEWS,
-        view: View { scale: [0.2, 0.6], ratio: [0.8, 1.25], flip: 0.5 },
+        view: View { scale: [0.2, 0.6], ratio: [0.8, 1.25], flip: 0.5, ..view },
         shard_rows: 7,
         ..config::Cache::default()
     };
@@ -64,10 +70,38 @@ fn images<'a>(dataset: &'a Dataset, rows: &Arc<SplitRows>, preprocess: Preproces
 fn the_students_pixels_have_every_rows_input_hash_and_each_view_differs() {
     let dataset = leaves();
     let (_root, cache) = cached(&dataset);
+    check_pixels(&dataset, &cache);
+}
+
+#[test]
+fn operations_are_replayed_to_the_teachers_pixels() {
+    let dataset = leaves();
+    let view = View {
+        brightness: 0.4,
+        contrast: 0.4,
+        saturation: 0.4,
+        hue: 0.1,
+        rand_augment: 2,
+        ..View::default()
+    };
+    let ((_root, cache), (_plain_root, plain)) = (cached_with(&dataset, view), cached(&dataset));
+    check_pixels(&dataset, &cache);
+    let (rows, plain) = (cache.split("train").unwrap(), plain.split("train").unwrap());
+    for row in 0..rows.len() {
+        let nothing = |operation: &Operation| operation.kind == Kind::Identity;
+        assert_eq!(rows.operations(row).len(), 6);
+        assert_eq!(rows.operations(row).iter().all(nothing), rows.identity(row).1 == 0);
+        assert_eq!((rows.crop(row), rows.flip(row)), (plain.crop(row), plain.flip(row)));
+        assert_eq!(rows.input_hash(row) == plain.input_hash(row), rows.identity(row).1 == 0);
+    }
+}
+
+/// Holds the student's pixels against every row's hash.
+fn check_pixels(dataset: &Dataset, cache: &Cache) {
     let rows = cache.split("train").unwrap();
     assert_eq!((rows.len(), rows.views()), (12 * usize::from(VIEWS), VIEWS));
     let teacher = GrayTeacher::new(&CLASSES);
-    let images = images(&dataset, &rows, teacher.preprocess().clone());
+    let images = images(dataset, &rows, teacher.preprocess().clone());
     let all: Vec<usize> = (0..rows.len()).collect();
     let mut pixels = vec![0.0; all.len() * images.values()];
     images.fill(&all, &mut pixels).unwrap();

@@ -96,6 +96,21 @@ class Reader(unittest.TestCase):
             for row in range(len(train)):
                 images.pixels(row)
 
+    def test_colour_jitter_and_rand_augment_are_replayed(self):
+        jitter = [f"cache.view.{name}" for name in ("brightness=0.4", "contrast=0.4", "saturation=0.4", "hue=0.1")]
+        workshop = Workshop(*jitter, "cache.view.rand-augment=3", "cache.view.rand-augment-magnitude=20", "cache.views=8")
+        cache = Cache(workshop.cache)
+        train = cache.split("train")
+        images = train.images(workshop.images)
+        operations = np.asarray(train.column("operations"))
+        self.assertEqual(operations.shape, (18 * 8, 2 * 7))
+        for row in range(len(train)):
+            # Checked against what the program saw.
+            images.pixels(row)
+            self.assertEqual(bool(operations[row].any()), row % 8 > 0)
+        self.assertEqual(set(operations[:, ::2].ravel().astype(int)), set(range(15)))
+        cache.verify()
+
     def test_columns_are_mapped_and_rows_are_found_by_sample_and_view(self):
         train = self.cache.split("train")
         self.assertEqual((len(train), train.samples, train.views, train.classes), (54, 18, 3, 3))

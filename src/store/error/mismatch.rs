@@ -259,6 +259,22 @@ pub enum Mismatch {
         last: usize,
     },
 
+    /// More operations than the manifest says.
+    #[error(
+        "sample {sample} view {view} of split {split:?} has {found} operations, the cache has {expected} a view"
+    )]
+    Operations {
+        /// The split.
+        split: String,
+        /// Index in the split.
+        sample: u64,
+        /// Which view.
+        view: u16,
+        /// As the manifest says.
+        expected: usize,
+        /// Of the row.
+        found: usize,
+    },
     /// A crop that is not a rectangle.
     #[error(
         "sample {sample} view {view} of split {split:?} has crop {crop:?}, expected finite numbers and a width and height above 0"

@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Provider;
+use crate::config::{self, Provider};
 use crate::support::hash::Digest;
 use crate::view::Resize;
+use crate::view::operation::RandomOperations;
 
 /// The dataset that a cache was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +67,9 @@ pub struct ViewIdentity {
     /// How the views after view 0 are drawn; none where there is view 0 only, which is the whole image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crops: Option<RandomCrops>,
+    /// What is done to the pixels of the views after view 0, once they are cropped, resized and mirrored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<RandomOperations>,
 }
 
 /// How views are drawn: torchvision's `RandomResizedCrop` and `RandomHorizontalFlip`.
@@ -85,20 +89,41 @@ pub struct RandomCrops {
 impl ViewIdentity {
     /// The identity of `views` views, each resized by `resize`; `crops` decides nothing where there is one view.
     pub fn new(views: u16, resize: Resize, crops: RandomCrops) -> Self {
-        Self { views, resize, crops: (views > 1).then_some(crops) }
+        Self { views, resize, crops: (views > 1).then_some(crops), operations: None }
+    }
+
+    /// The views that a pipeline asks for, of images that are resized so.
+    pub(crate) fn of(cache: &config::Cache, resize: Resize) -> Self {
+        let &config::View { scale, ratio, flip, .. } = &cache.view;
+        let operations = RandomOperations::of(&cache.view).filter(|_| cache.views > 1);
+        Self {
+            operations,
+            ..Self::new(cache.views, resize, RandomCrops { seed: cache.seed, scale, ratio, flip })
+        }
+    }
+
+    /// How many operations a row has.
+    pub fn operation_count(&self) -> usize {
+        self.operations.as_ref().map_or(0, RandomOperations::count)
+    }
+
+    /// Whether the views after view 0 are drawn alike.
+    pub(crate) fn draws_as(&self, other: &Self) -> bool {
+        self.crops.is_some() && self.crops == other.crops && self.operations == other.operations
     }
 }
 
 impl fmt::Display for ViewIdentity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { views, resize, crops } = self;
+        let Self { views, resize, crops, operations } = self;
         match crops {
-            None => write!(formatter, "the whole image, {resize}"),
+            None => write!(formatter, "the whole image, {resize}")?,
             Some(RandomCrops { seed, scale: [least, most], ratio: [narrow, wide], flip }) => write!(
                 formatter,
                 "{views} views of seed {seed}, crops of {least} to {most} of the area and ratio {narrow} to {wide}, \
                  flipped with probability {flip}, {resize}"
-            ),
+            )?,
         }
+        operations.as_ref().map_or(Ok(()), |operations| write!(formatter, ", {operations}"))
     }
 }

@@ -28,8 +28,10 @@ const MAX_SHARDS: u64 = 1 << 20;
 /// zstd's own.
 const MAX_ZSTD_LEVEL: u8 = 22;
 const MAX_SPLITS: usize = 100;
-/// Numbers in the columns beside the logits that are lists: the crop's four.
+/// Numbers of the crop, a list as the logits are.
 const MIN_WIDTH: u64 = 4;
+/// The most operations of `RandAugment` that a view has, and their largest magnitude.
+const MAX_AUGMENT: (u8, u8) = (8, 30);
 
 /// The identity of a cache: everything that decides its bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -169,7 +171,7 @@ impl Manifest {
         }
     }
 
-    /// The columns after `input_hash`, in order.
+    /// The columns of logits and targets, in order.
     pub(in crate::store) fn value_columns(&self) -> Vec<ValueColumn> {
         self.encoding.value_columns(self.classes(), &self.temperatures)
     }
@@ -244,7 +246,13 @@ impl Manifest {
         self.check_temperatures()?;
         self.check_encoding()?;
         require(self.view.views > 0, "view.views", "at least 1", &self.view.views)?;
-        let width = (self.classes() as u64).max(MIN_WIDTH);
+        if let Some(augment) = self.view.operations.as_ref().and_then(|operations| operations.rand_augment) {
+            let (count, magnitude) = MAX_AUGMENT;
+            let fits = augment.count <= count && augment.magnitude <= magnitude;
+            let expected = format!("a count up to {count} and a magnitude up to {magnitude}");
+            require(fits, "view.operations.rand-augment", &expected, &format_args!("{augment:?}"))?;
+        }
+        let width = (self.classes().max(self.operations_width()) as u64).max(MIN_WIDTH);
         let most = MAX_COLUMN_BYTES / (width * size_of::<f32>() as u64);
         let rows = u64::from(self.shard_rows);
         require((1..=most).contains(&rows), "shard_rows", &format!("1 to {most}"), &rows)?;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::encoding::Element;
 use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
+use crate::view::operation::Operation;
 
 /// Bytes of `image_hash`.
 pub(in crate::store) const IMAGE_HASH_BYTES: usize = 16;
@@ -21,7 +22,7 @@ pub(in crate::store) const CROP_WIDTH: usize = 4;
 /// The name of the root of the parquet schema.
 pub(in crate::store) const ROOT: &str = "schema";
 
-/// The columns before the logits and targets, by position.
+/// The columns before the logits and targets, by position; [`Manifest::first_value`] is that of the first after them.
 pub(in crate::store) mod column {
     pub(crate) const SAMPLE: usize = 0;
     pub(crate) const PATH: usize = 1;
@@ -31,8 +32,8 @@ pub(in crate::store) mod column {
     pub(crate) const CROP: usize = 5;
     pub(crate) const FLIP: usize = 6;
     pub(crate) const INPUT_HASH: usize = 7;
-    /// The first of the columns of logits and targets.
-    pub(crate) const VALUES: usize = 8;
+    /// There where views have operations. The columns of logits and targets follow.
+    pub(crate) const OPERATIONS: usize = 8;
 }
 
 /// One column of a shard.
@@ -57,6 +58,18 @@ fn data_type(element: Element) -> DataType {
     }
 }
 
+impl Manifest {
+    /// Numbers of `operations` in a row; 0 where there is no such column.
+    pub(in crate::store) fn operations_width(&self) -> usize {
+        self.view.operation_count() * Operation::NUMBERS
+    }
+
+    /// The position of the first column of logits and targets.
+    pub(in crate::store) fn first_value(&self) -> usize {
+        column::OPERATIONS + usize::from(self.operations_width() > 0)
+    }
+}
+
 /// The columns as Arrow types; none is nullable.
 pub(in crate::store) fn arrow_schema(manifest: &Manifest) -> Arc<Schema> {
     let list = |element, width: usize| DataType::FixedSizeList(list_element(element), width as i32);
@@ -70,6 +83,10 @@ pub(in crate::store) fn arrow_schema(manifest: &Manifest) -> Arc<Schema> {
         Field::new("flip", DataType::Boolean, false),
         Field::new("input_hash", DataType::FixedSizeBinary(INPUT_HASH_BYTES as i32), false),
     ];
+    let operations = manifest.operations_width();
+    if operations > 0 {
+        fields.push(Field::new("operations", list(Element::Float32, operations), false));
+    }
     fields.extend(manifest.value_columns().into_iter().map(|column| {
         let kind = match column.list {
             Some(width) => list(column.element, width),
@@ -98,11 +115,18 @@ pub(in crate::store) fn describe(manifest: &Manifest) -> Vec<ColumnSummary> {
         ("input_hash", "bytes[8]"),
     ];
     let scalars = scalars.map(|(name, kind)| (name.to_owned(), kind.to_owned()));
+    let width = manifest.operations_width();
+    let operations = (width > 0).then(|| ("operations".to_owned(), format!("float32[{width}]")));
     let values = manifest.value_columns().into_iter().map(|column| {
         let element = data_type(column.element).to_string().to_lowercase();
         (column.name, column.list.map_or(element.clone(), |width| format!("{element}[{width}]")))
     });
-    scalars.into_iter().chain(values).map(|(name, kind)| ColumnSummary { name, kind }).collect()
+    scalars
+        .into_iter()
+        .chain(operations)
+        .chain(values)
+        .map(|(name, kind)| ColumnSummary { name, kind })
+        .collect()
 }
 
 /// The columns as parquet types.

@@ -52,7 +52,7 @@ impl Shard {
             // Without an early exit the loop runs at the speed of memory.
             if !values.iter().fold(true, |all, &value| all & fine(value)) {
                 let value = values.iter().find(|&&value| !fine(value)).expect("one is not");
-                return Err(self.value(column::VALUES + index, row, value, expected));
+                return Err(self.value(self.first_value() + index, row, value, expected));
             }
         }
         Ok(())
@@ -70,9 +70,9 @@ impl Shard {
 
     /// Digests the columns that are not derived, and compares.
     pub(in crate::store) fn check_rows_digest(&self, encoding: Encoding) -> Result<(), Error> {
-        let mut rows = RowsHasher::new();
-        for index in 0..column::VALUES + self.value_columns() {
-            rows.add(encoding, index, &self.column_name(index), &self.page_content(index)?);
+        let mut rows = RowsHasher::new(encoding, self.first_value());
+        for index in 0..self.first_value() + self.value_columns() {
+            rows.add(index, &self.column_name(index), &self.page_content(index)?);
         }
         let (expected, found) = (self.record().rows_blake3, rows.finish());
         if found == expected {

@@ -16,6 +16,7 @@ use crate::store::read::resume;
 use crate::store::read::scalars::Scalars;
 use crate::store::read::shard::{Opener, Shard};
 use crate::support::hash::Digest;
+use crate::view::operation::Operation;
 
 /// A complete cache, open for reading.
 ///
@@ -275,6 +276,12 @@ impl SplitRows {
     pub fn flip(&self, row: usize) -> bool {
         let (scalars, row) = self.scalars(row);
         scalars.flip(row)
+    }
+
+    /// What was done to the pixels that the teacher saw, in this order, after crop, resizing and flip.
+    pub fn operations(&self, row: usize) -> Vec<Operation> {
+        let (scalars, row) = self.scalars(row);
+        scalars.operations(row).filter_map(|(_, operation)| operation).collect()
     }
 
     pub(in crate::store) fn locate(&self, row: usize) -> (&Shard, usize) {

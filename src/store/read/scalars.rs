@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::store::format::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES};
 use crate::store::read::column_values::Block;
+use crate::view::operation::Operation;
 
 /// The columns beside logits and targets.
 pub(in crate::store) struct Scalars {
@@ -15,6 +16,8 @@ pub(in crate::store) struct Scalars {
     pub(super) crop: Block,
     pub(super) flip: Bytes,
     pub(super) input_hash: Block,
+    /// There where views have operations.
+    pub(super) operations: Option<Block>,
 }
 
 impl Scalars {
@@ -47,6 +50,19 @@ impl Scalars {
 
     pub(in crate::store) fn flip(&self, row: usize) -> bool {
         self.flip[row / 8] >> (row % 8) & 1 == 1
+    }
+
+    /// Code and amount of each operation, and what they say; none where they say nothing.
+    pub(in crate::store) fn operations(
+        &self,
+        row: usize,
+    ) -> impl Iterator<Item = ([f32; Operation::NUMBERS], Option<Operation>)> {
+        let bytes = self.operations.as_ref().map_or(&[][..], |operations| operations.row(row));
+        let (operations, _) = bytes.as_chunks::<{ Operation::NUMBERS * 4 }>();
+        operations.iter().map(|bytes| {
+            let numbers = std::array::from_fn(|index| f32::from_le_bytes(bytes.as_chunks::<4>().0[index]));
+            (numbers, Operation::from_numbers(numbers))
+        })
     }
 
     pub(in crate::store) fn input_hash(&self, row: usize) -> [u8; INPUT_HASH_BYTES] {

@@ -41,6 +41,10 @@ pub(in crate::store) struct Shard {
     compressed: bool,
     /// The position of the first column of a temperature among those of logits and targets.
     first_temperature: usize,
+    /// Numbers of `operations` in a row.
+    operations_width: usize,
+    /// The position of the first column of logits and targets.
+    first_value: usize,
     values: Vec<(ValueColumn, OnceLock<Values>)>,
     scalars: OnceLock<Scalars>,
     /// The encoding's loss of each row, where it was kept.
@@ -117,6 +121,8 @@ impl<'a> Opener<'a> {
             classes: manifest.classes(),
             compressed: manifest.zstd > 0,
             first_temperature: manifest.encoding.first_temperature(),
+            operations_width: manifest.operations_width(),
+            first_value: manifest.first_value(),
             values: manifest.value_columns().into_iter().map(|column| (column, OnceLock::new())).collect(),
             scalars: OnceLock::new(),
             losses: OnceLock::new(),
@@ -184,10 +190,15 @@ impl Shard {
     pub(in crate::store) fn read_values(&self, index: usize) -> Result<Values, Error> {
         let (column, _) = &self.values[index];
         let block = match column.list {
-            Some(width) => self.list_column(column::VALUES + index, width, column.element.bytes())?,
-            None => self.fixed_column(column::VALUES + index, column.element.bytes())?,
+            Some(width) => self.list_column(self.first_value + index, width, column.element.bytes())?,
+            None => self.fixed_column(self.first_value + index, column.element.bytes())?,
         };
         Ok(Values::new(block, column.element))
+    }
+
+    /// The position in the schema of the first column of logits and targets.
+    pub(in crate::store) fn first_value(&self) -> usize {
+        self.first_value
     }
 
     /// How many columns of logits and targets there are.
@@ -219,6 +230,10 @@ impl Shard {
             crop: self.list_column(column::CROP, CROP_WIDTH, size_of::<f32>())?,
             flip: self.page(column::FLIP, self.rows())?,
             input_hash: self.fixed_column(column::INPUT_HASH, INPUT_HASH_BYTES)?,
+            operations: match self.operations_width {
+                0 => None,
+                width => Some(self.list_column(column::OPERATIONS, width, size_of::<f32>())?),
+            },
         };
         if scalars.flip.len() != self.rows().div_ceil(8) {
             return Err(self.layout("column flip is not one bit a row".to_owned()));
@@ -245,6 +260,15 @@ impl Shard {
             let label = scalars.label(row);
             if label < -1 || label >= self.classes as i32 {
                 return Err(self.value(column::LABEL, row, &label, "-1 or a class index"));
+            }
+            if let Some((numbers, _)) = scalars.operations(row).find(|(_, operation)| operation.is_none()) {
+                let numbers = format!("{numbers:?}");
+                return Err(self.value(
+                    column::OPERATIONS,
+                    row,
+                    &numbers,
+                    "the code and the amount of an operation",
+                ));
             }
         }
         Ok(())
@@ -326,7 +350,8 @@ impl Shard {
     pub(in crate::store) fn page_content(&self, column: usize) -> Result<Bytes, Error> {
         let width = match column {
             column::CROP => CROP_WIDTH,
-            column if column >= column::VALUES => self.values[column - column::VALUES].0.width(),
+            column if column >= self.first_value => self.values[column - self.first_value].0.width(),
+            column::OPERATIONS => self.operations_width,
             _ => 1,
         };
         self.page(column, self.rows() * width)

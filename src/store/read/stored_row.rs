@@ -4,7 +4,6 @@ use std::cell::{OnceCell, RefCell};
 
 use crate::encoding::{StoredRow, Wrong};
 use crate::store::error::{Damage, Error};
-use crate::store::format::schema::column;
 use crate::store::read::column_values::Values;
 use crate::store::read::shard::Shard;
 
@@ -55,7 +54,7 @@ impl<'a> ShardRow<'a> {
         match wrong {
             Wrong::Unread => self.error.into_inner().expect("a column that can't be read leaves its reason"),
             Wrong::Value { column, value, expected } => {
-                self.shard.value(column::VALUES + column, row, &value, expected)
+                self.shard.value(self.shard.first_value() + column, row, &value, expected)
             }
             Wrong::Target { column, class, expected, found } => {
                 Error::Damage(Damage::Derived { path, column: name(column), row, class, expected, found })

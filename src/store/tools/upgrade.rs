@@ -196,7 +196,12 @@ fn convert(old: OldManifest, path: &Path) -> Result<Manifest, Error> {
 fn view_of(old: &OldView) -> Option<ViewIdentity> {
     let OldView { policy, views, seed } = old;
     if let Some(resize) = policy.strip_prefix("whole image, ") {
-        return Some(ViewIdentity { views: *views, resize: resize_of(resize)?, crops: None });
+        return Some(ViewIdentity {
+            views: *views,
+            resize: resize_of(resize)?,
+            crops: None,
+            operations: None,
+        });
     }
     let text = policy.strip_prefix("view 0 whole image, others RandomResizedCrop scale ")?;
     let (least, text) = text.split_once(" to ")?;

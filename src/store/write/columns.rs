@@ -9,6 +9,7 @@ use crate::store::format::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTE
 use crate::store::read::stored_values::StoredValues;
 use crate::store::write::encode::Derived;
 use crate::store::write::row::Row;
+use crate::view::operation;
 
 /// The rows of a shard before anything is derived from their logits.
 pub(in crate::store) struct Rows {
@@ -21,13 +22,18 @@ pub(in crate::store) struct Rows {
     crops: Vec<f32>,
     flips: Vec<bool>,
     input_hashes: Vec<u8>,
+    /// Code and amount of each operation.
+    operations: Vec<f32>,
+    /// Numbers of these in a row.
+    operations_width: usize,
     logits: Vec<f32>,
     /// Rows whose values are those of another cache, by their place.
     stored: BTreeMap<usize, StoredValues>,
 }
 
 impl Rows {
-    pub(in crate::store) fn with_capacity(rows: usize, classes: usize) -> Self {
+    pub(in crate::store) fn with_capacity(rows: usize, manifest: &Manifest) -> Self {
+        let operations_width = manifest.operations_width();
         Self {
             samples: Vec::with_capacity(rows),
             paths: Vec::new(),
@@ -37,7 +43,9 @@ impl Rows {
             crops: Vec::with_capacity(rows * CROP_WIDTH),
             flips: Vec::with_capacity(rows),
             input_hashes: Vec::with_capacity(rows * INPUT_HASH_BYTES),
-            logits: Vec::with_capacity(rows * classes),
+            operations: Vec::with_capacity(rows * operations_width),
+            operations_width,
+            logits: Vec::with_capacity(rows * manifest.classes()),
             stored: BTreeMap::new(),
         }
     }
@@ -56,6 +64,7 @@ impl Rows {
         self.crops.extend_from_slice(&row.crop);
         self.flips.push(row.flip);
         self.input_hashes.extend_from_slice(&row.input_hash);
+        self.operations.extend(operation::numbers(row.operations, self.operations_width));
         self.logits.extend_from_slice(row.logits);
     }
 
@@ -94,6 +103,11 @@ impl Columns {
     pub(in crate::store) fn page(&self, column: usize) -> Content {
         let rows = &self.rows;
         let scalar = |bytes| Content { bytes, values: rows.len() };
+        let list = |numbers: &[f32], width: usize| {
+            let mut bytes = levels::regular(rows.len(), width);
+            bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+            Content { bytes, values: numbers.len() }
+        };
         match column {
             column::SAMPLE => scalar(rows.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()),
             column::PATH => scalar(rows.paths.clone()),
@@ -102,18 +116,15 @@ impl Columns {
             column::VIEW => {
                 scalar(rows.views.iter().flat_map(|&view| u32::from(view).to_le_bytes()).collect())
             }
-            column::CROP => {
-                let mut bytes = levels::regular(rows.len(), CROP_WIDTH);
-                bytes.extend(rows.crops.iter().flat_map(|number| number.to_le_bytes()));
-                Content { bytes, values: rows.crops.len() }
-            }
+            column::CROP => list(&rows.crops, CROP_WIDTH),
             column::FLIP => {
                 let bits = rows.flips.chunks(8);
                 let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit));
                 scalar(bits.map(byte).collect())
             }
             column::INPUT_HASH => scalar(rows.input_hashes.clone()),
-            value => self.value_page(value - column::VALUES),
+            column::OPERATIONS if rows.operations_width > 0 => list(&rows.operations, rows.operations_width),
+            value => self.value_page(value - column::OPERATIONS - usize::from(rows.operations_width > 0)),
         }
     }
 

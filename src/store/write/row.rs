@@ -1,6 +1,7 @@
 //! One row, as it is handed over.
 
 use crate::store::format::schema::{CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES};
+use crate::view::operation::Operation;
 
 /// One view of one sample, as stage one hands it over; the soft targets are derived from `logits`.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +20,8 @@ pub struct Row<'a> {
     pub crop: [f32; CROP_WIDTH],
     /// Mirrored.
     pub flip: bool,
+    /// What was done to the pixels, in this order; as many as the manifest says, or fewer.
+    pub operations: &'a [Operation],
     /// Hash of the 8-bit pixels that the teacher was given.
     pub input_hash: [u8; INPUT_HASH_BYTES],
     /// The teacher's raw output, `[classes]`.

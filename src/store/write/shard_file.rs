@@ -95,12 +95,12 @@ fn make_pages(
     ready: &Sender<CompressedPage>,
 ) -> Digest {
     let at_once = if manifest.zstd == 0 { 1 } else { rayon::current_num_threads() };
-    let mut rows = RowsHasher::new();
+    let mut rows = RowsHasher::new(manifest.encoding, manifest.first_value());
     for first in (0..count).step_by(at_once) {
         let group = first..count.min(first + at_once);
         let pages: Vec<Content> = group.clone().into_par_iter().map(columns).collect();
         for (column, page) in group.zip(&pages) {
-            rows.add(manifest.encoding, column, &schema::column_name(manifest, column), &page.bytes);
+            rows.add(column, &schema::column_name(manifest, column), &page.bytes);
         }
         let pages: Vec<CompressedPage> =
             pages.into_par_iter().map(|page| compressed(page, manifest.zstd)).collect();

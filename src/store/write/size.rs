@@ -39,6 +39,10 @@ fn sizes(manifest: &Manifest, spec: &ShardSpec, path_bytes: usize) -> Vec<Sizes>
         Sizes { bytes: rows.div_ceil(8), values: rows },
         scalar(INPUT_HASH_BYTES),
     ];
+    let operations = manifest.operations_width();
+    if operations > 0 {
+        sizes.push(list(operations, 4));
+    }
     let values = manifest.value_columns();
     sizes.extend(values.iter().map(|column| match column.list {
         Some(width) => list(width, column.element.bytes()),

@@ -32,7 +32,7 @@ pub struct ShardWriter {
 impl ShardWriter {
     /// Starts the shard `spec` of the cache in `dir`.
     pub fn create(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> Self {
-        let rows = Rows::with_capacity(spec.rows as usize, manifest.classes());
+        let rows = Rows::with_capacity(spec.rows as usize, manifest);
         Self { dir: dir.to_path_buf(), manifest: manifest.clone(), spec: spec.clone(), rows, lost: None }
     }
 
@@ -65,6 +65,7 @@ impl ShardWriter {
                 view,
                 crop: rows.crop(row),
                 flip: rows.flip(row),
+                operations: &rows.operations(row),
                 input_hash: rows.input_hash(row),
                 logits: &logits,
             })?;
@@ -143,6 +144,16 @@ impl ShardWriter {
                 sample,
                 label,
                 last: classes - 1,
+            }));
+        }
+        let expected = self.manifest.view.operation_count();
+        if row.operations.len() > expected {
+            return Err(Error::Mismatch(Mismatch::Operations {
+                split: split(),
+                sample,
+                view,
+                expected,
+                found: row.operations.len(),
             }));
         }
         if !is_rectangle(crop) {

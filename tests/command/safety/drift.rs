@@ -67,6 +67,7 @@ fn forged(other: &Cache, root: &Path, manifest: &Manifest) -> PathBuf {
                     view,
                     crop,
                     flip,
+                    operations: &rows.operations(row),
                     input_hash,
                     logits: &logits,
                 })

@@ -68,6 +68,23 @@ fn grows(encoding: Encoding) {
 }
 
 #[test]
+fn rows_of_other_operations_are_not_taken_but_for_view_0() {
+    let (images, grown, fresh) = (Images::new(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let cache = |views, hue, root: &Path| {
+        let view = config::View { hue, rand_augment: 1, ..config::View::default() };
+        config::Cache { views, view, ..cache_in(root) }
+    };
+    run(&images.open(), &mut Counting::new(), &cache(2, 0.1, grown.path())).unwrap();
+    for (views, hue, images_asked, reused) in [(2, 0.2, 15, 30), (3, 0.1, 15, 45)] {
+        let taken = run(&images.open(), &mut Counting::new(), &cache(views, hue, grown.path())).unwrap();
+        let root = fresh.path().join(format!("{views} {hue}"));
+        let expected = run(&images.open(), &mut Counting::new(), &cache(views, hue, &root)).unwrap();
+        assert_eq!(files_of(&taken.dir), files_of(&expected.dir));
+        assert_eq!((taken.images, taken.reused), (images_asked, reused));
+    }
+}
+
+#[test]
 fn a_float32_cache_gives_the_rows_of_every_encoding() {
     for encoding in ENCODINGS {
         let (images, grown, fresh) =

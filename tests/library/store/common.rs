@@ -11,6 +11,7 @@ use decant::store::{
 };
 use decant::support::hash::{Digest, FieldHasher};
 use decant::view::Preprocess;
+use decant::view::operation::{ColorJitter, Kind, Operation, RandAugment, RandomOperations};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -22,6 +23,7 @@ pub(crate) struct Shape {
     pub classes: usize,
     pub splits: Vec<(&'static str, u64)>,
     pub views: u16,
+    pub operations: Option<RandomOperations>,
     pub temperatures: Vec<f32>,
     pub shard_rows: u32,
     pub encoding: Encoding,
@@ -34,6 +36,7 @@ impl Default for Shape {
             classes: 3,
             splits: vec![("train", 5), ("validation", 2), ("test", 3)],
             views: 2,
+            operations: None,
             temperatures: vec![5.0, 1.0, 2.5],
             shard_rows: 4,
             encoding: Encoding::FLOAT32,
@@ -49,7 +52,7 @@ impl Shape {
             "leaves",
             dataset(class_names(self.classes), splits.collect()),
             teacher(),
-            view(self.views),
+            ViewIdentity { operations: self.operations.clone(), ..view(self.views) },
             &self.temperatures,
             self.encoding,
             self.shard_rows,
@@ -60,15 +63,21 @@ impl Shape {
     }
 }
 
-/// The default shape in every encoding but plain float32.
+/// The default shape in every encoding but plain float32, and with operations.
 pub(crate) fn encoded() -> Vec<Shape> {
     let shape = |encoding, zstd| Shape { encoding, zstd, ..Shape::default() };
+    let operations = RandomOperations {
+        color_jitter: Some(ColorJitter { brightness: 0.4, contrast: 0.0, saturation: 0.0, hue: 0.1 }),
+        rand_augment: Some(RandAugment { count: 1, magnitude: 9 }),
+    };
     vec![
         shape(Encoding::FLOAT32, 3),
         shape(Encoding::FLOAT16, 0),
         shape(Encoding::FLOAT16, 19),
         shape(Encoding::top_k(2), 0),
         shape(Encoding::top_k(1), 3),
+        Shape { operations: Some(operations.clone()), ..Shape::default() },
+        Shape { operations: Some(operations), ..shape(Encoding::top_k(2), 3) },
     ]
 }
 
@@ -129,10 +138,19 @@ pub(crate) fn crop(sample: u64, view: u16) -> [f32; 4] {
     [sample as f32 + 0.25, f32::from(view) - 0.5, 100.5, 50.0]
 }
 
+/// The operations of a row in a cache that has three of each view: none of view 0, and two of the others.
+pub(crate) fn operations(sample: u64, view: u16) -> Vec<Operation> {
+    let brightness = Operation { kind: Kind::Brightness, amount: 0.7 + sample as f32 / 10.0 };
+    let rotate = Operation { kind: Kind::Rotate, amount: f32::from(view) - 9.5 };
+    if view == 0 { Vec::new() } else { vec![brightness, rotate] }
+}
+
 pub(crate) fn write_shard(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> store::ShardRecord {
     let mut writer = ShardWriter::create(dir, manifest, spec);
     for row in 0..spec.rows {
         let (sample, view) = spec.identity(row);
+        let operations =
+            manifest.view.operations.as_ref().map_or_else(Vec::new, |_| operations(sample, view));
         let logits = logits(&spec.split, sample, view, manifest.classes());
         writer
             .push(Row {
@@ -143,6 +161,7 @@ pub(crate) fn write_shard(dir: &Path, manifest: &Manifest, spec: &ShardSpec) -> 
                 view,
                 crop: crop(sample, view),
                 flip: (sample + u64::from(view)) % 3 == 1,
+                operations: &operations,
                 input_hash: [view as u8 + 7; 8],
                 logits: &logits,
             })

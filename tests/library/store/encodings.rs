@@ -190,6 +190,7 @@ fn a_logit_that_float16_cannot_hold_is_refused() {
         view: 0,
         crop: [0.0, 0.0, 5.0, 5.0],
         flip: false,
+        operations: &[],
         input_hash: [0; 8],
         logits: &[1.0, 65519.0, -65520.0],
     };

@@ -3,6 +3,7 @@ use std::fs;
 use decant::config::Provider;
 use decant::store::{self, Cache, Encoding, Error, MANIFEST_FILE, Manifest, Mismatch, SplitSize};
 use decant::support::hash::Digest;
+use decant::view::operation::{RandAugment, RandomOperations};
 use serde_json::{Value, json};
 
 use crate::store::common::{self, Shape, cache, seal, unsealed};
@@ -53,7 +54,7 @@ fn a_class_name_twice_is_refused() {
 #[test]
 fn everything_that_decides_the_bytes_decides_the_key() {
     let base = Shape::default().manifest();
-    let changes: [fn(&mut Manifest); 10] = [
+    let changes: [fn(&mut Manifest); 11] = [
         |manifest| manifest.dataset.fingerprint = Digest::of(b"other"),
         |manifest| manifest.dataset.classes.swap(0, 1),
         |manifest| manifest.dataset.splits[0].samples += 1,
@@ -62,6 +63,10 @@ fn everything_that_decides_the_bytes_decides_the_key() {
         |manifest| manifest.view.views += 1,
         |manifest| manifest.view.crops.as_mut().unwrap().seed += 1,
         |manifest| manifest.view.crops.as_mut().unwrap().flip = 0.0,
+        |manifest| {
+            let rand_augment = Some(RandAugment { count: 2, magnitude: 9 });
+            manifest.view.operations = Some(RandomOperations { color_jitter: None, rand_augment });
+        },
         |manifest| manifest.shard_rows += 1,
         |manifest| manifest.format += 1,
     ];

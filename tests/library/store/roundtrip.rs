@@ -1,5 +1,6 @@
 use decant::store::{self, Cache, Error, Manifest, Mismatch, soften};
 use decant::support::hash::Digest;
+use decant::view::operation::{Kind, Operation};
 use proptest::prelude::*;
 
 use crate::store::common::{self, Shape, cache, cache_of};
@@ -46,6 +47,28 @@ fn every_row_reads_back_as_it_was_written() {
     let report = store::verify(&dir).unwrap();
     assert!(report.damage.is_empty(), "{:?}", report.damage);
     assert_eq!((report.shards, report.rows), (5, 15));
+}
+
+#[test]
+fn operations_read_back_as_they_were_written() {
+    let mut checked = 0;
+    for shape in common::encoded().into_iter().filter(|shape| shape.operations.is_some()) {
+        let (_root, dir, manifest) = cache_of(&shape);
+        assert_eq!(manifest.view.operation_count(), 3);
+        let train = Cache::open(&dir).unwrap().split("train").unwrap();
+        for row in 0..train.len() {
+            let (sample, view) = train.identity(row);
+            let nothing = Operation { kind: Kind::Identity, amount: 0.0 };
+            let mut expected = common::operations(sample, view);
+            expected.resize(3, nothing);
+            assert_eq!(train.operations(row), expected);
+            checked += 1;
+        }
+        assert!(store::verify(&dir).unwrap().damage.is_empty());
+    }
+    assert_eq!(checked, 20);
+    let (_root, dir, _) = cache();
+    assert_eq!(Cache::open(&dir).unwrap().split("train").unwrap().operations(1), []);
 }
 
 proptest! {

@@ -1,4 +1,5 @@
 use decant::store::{Error, Manifest, Mismatch, Row, ShardSpec, ShardWriter};
+use decant::view::operation::{Kind, Operation};
 
 use crate::store::common::Shape;
 
@@ -10,6 +11,7 @@ const ROW: Row<'static> = Row {
     view: 0,
     crop: [0.0, 0.0, 500.0, 500.0],
     flip: false,
+    operations: &[],
     input_hash: [0; 8],
     logits: &[1.0, 2.0, 3.0],
 };
@@ -41,6 +43,7 @@ fn a_row_that_must_not_be_stored_is_named() {
         push_after(&[ROW], Row { logits: &[1.0, 2.0, f32::NEG_INFINITY], ..second }),
         push_after(&[], Row { label: 3, ..ROW }),
         push_after(&[], Row { label: -2, ..ROW }),
+        push_after(&[], Row { operations: &[Operation { kind: Kind::Identity, amount: 0.0 }], ..ROW }),
         push_after(&[], Row { crop: [0.0, 0.0, 0.0, 5.0], ..ROW }),
         push_after(&[], Row { crop: [f32::NAN, 0.0, 5.0, 5.0], ..ROW }),
     ];
