@@ -44,6 +44,9 @@ const AXES: [&str; 2] = ["train.lambda", "train.seed"];
 /// How long the student's speed is measured for the estimate.
 const MEASURE: Duration = Duration::from_millis(500);
 
+/// The most students that are trained at once; each has its own activations in memory.
+const MOST_AT_ONCE: usize = 5;
+
 pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut base = args.pipeline.load(Vec::new())?;
     if !base.train.is_taught() || base.train.control != Control::None {
@@ -77,7 +80,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     );
     let plan = Plan::new(&points(&base, seeds), &base, Arc::clone(&shared), None, file)?;
     let clock = Instant::now();
-    let finished = sweep::run(&plan, &base, 1, context)?;
+    let finished = sweep::run(&plan, &base, at_once(&base, 2 * seeds), context)?;
     if finished.interrupted {
         return Err(Failure::interrupted("interrupted; what is done is kept, and the same command resumes"));
     }
@@ -130,6 +133,12 @@ fn points(base: &Pipeline, seeds: u64) -> Points {
     Points { axes: AXES.map(str::to_owned).to_vec(), points: all.collect(), merged: 0, excluded: 0 }
 }
 
+/// How many of the students are trained at once: one small student leaves cores idle, several fill them. On a GPU it is one.
+fn at_once(base: &Pipeline, students: u64) -> usize {
+    let is_host = train::choose_device(base.train.device).is_ok_and(|device| device.is_host);
+    if is_host { rayon::current_num_threads().min(MOST_AT_ONCE).min(students as usize) } else { 1 }
+}
+
 /// The steps of the demo, and how long it will take where that can be measured before.
 fn announce(base: &Pipeline, args: &Args, seeds: u64) {
     let source = &base.dataset;
@@ -144,16 +153,17 @@ fn announce(base: &Pipeline, args: &Args, seeds: u64) {
         );
         let drawing = dataset::drawing_seconds(source);
         let train = leaves.train + leaves.unlabelled;
-        if let Some(training) = training_seconds(base, train, leaves.validation, args.quick) {
-            let total = drawing.unwrap_or(0.0) + 2.0 * seeds as f64 * training;
+        let (students, at_once) = (2 * seeds, at_once(base, 2 * seeds));
+        if let Some(training) = training_seconds(base, train, leaves.validation, args.quick, at_once) {
+            let rounds = students.div_ceil(at_once as u64);
+            let total = drawing.unwrap_or(0.0) + rounds as f64 * training;
             let drawing = drawing.map_or("the leaves are drawn already".to_owned(), |time| {
                 format!("{} to draw the leaves", clock_time(time))
             });
             outln!(
-                "takes    about {} here beside the teacher: {drawing}, {} for each of {} students",
+                "takes    about {} here beside the teacher: {drawing}, {} for each of {students} students, {at_once} at a time",
                 clock_time(total),
                 seconds(training),
-                2 * seeds
             );
         }
     } else {
@@ -161,13 +171,22 @@ fn announce(base: &Pipeline, args: &Args, seeds: u64) {
     }
 }
 
-/// Seconds of one run, by the measured speed of its steps.
-fn training_seconds(base: &Pipeline, images: usize, validation: usize, quick: bool) -> Option<f64> {
+/// Seconds of one run of `at_once`, by the measured speed of its steps.
+fn training_seconds(
+    base: &Pipeline,
+    images: usize,
+    validation: usize,
+    quick: bool,
+    at_once: usize,
+) -> Option<f64> {
     let mut pipeline = base.clone();
     pipeline.settle_for(images);
     let epochs = if quick { pipeline.train.epochs.div_ceil(5) } else { pipeline.train.epochs };
     let device = train::choose_device(pipeline.train.device).ok()?;
-    let pace = train::pace(&pipeline, dataset::leaves::CLASSES.len(), &device, MEASURE).ok()?;
+    let threads = (rayon::current_num_threads() / at_once).max(1);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().ok()?;
+    let pace =
+        pool.install(|| train::pace(&pipeline, dataset::leaves::CLASSES.len(), &device, MEASURE)).ok()?;
     let forward = validation + pipeline.train.precise_bn.min(images);
     Some(epochs as f64 * (pace.step_seconds * images as f64 + pace.forward_seconds * forward as f64))
 }

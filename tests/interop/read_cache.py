@@ -57,6 +57,7 @@ OTHERS = {"duckdb": columns_duckdb, "polars": columns_polars, "datasets": column
 def check_shard(path: Path, manifest: dict, split: str, first_row: int) -> int:
     reference = columns_pyarrow(path)
     scalars = ["sample", "path", "image_hash", "label", "view", "crop", "flip", "input_hash"]
+    scalars += ["operations"] if "operations" in manifest["view"] else []
     assert list(reference)[: len(scalars)] == scalars, list(reference)
     rows, views = len(reference["sample"]), views_of(manifest, split)
     identities = [divmod(first_row + row, views) for row in range(rows)]

@@ -63,7 +63,7 @@ impl RandomOperations {
 
     /// How many operations a view has.
     pub fn count(&self) -> usize {
-        let jitter = self.color_jitter.map_or(0, |jitter| jitter.count());
+        let jitter = self.color_jitter.map_or(0, ColorJitter::count);
         jitter + self.rand_augment.map_or(0, |augment| augment.count.into())
     }
 

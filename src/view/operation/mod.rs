@@ -95,13 +95,13 @@ impl Operation {
 
     /// The operation as a cache stores it: its code and its amount.
     pub(crate) fn numbers(self) -> [f32; Self::NUMBERS] {
-        [self.kind as u8 as f32, self.amount]
+        [f32::from(self.kind as u8), self.amount]
     }
 
     /// The operation that a cache stores as these numbers; none where there is no such code or amount.
     pub(crate) fn from_numbers([code, amount]: [f32; Self::NUMBERS]) -> Option<Self> {
-        let kind = *Kind::ALL.get(code as usize)?;
-        (kind as u8 as f32 == code && kind.takes(amount)).then_some(Self { kind, amount })
+        let kind = Kind::ALL.into_iter().find(|&kind| f32::from(kind as u8) - code == 0.0)?;
+        kind.takes(amount).then_some(Self { kind, amount })
     }
 }
 
@@ -142,7 +142,7 @@ mod tests {
         for (code, kind) in Kind::ALL.into_iter().enumerate() {
             let amount = [0.0, 0.5, 1.0].into_iter().find(|&amount| kind.takes(amount)).unwrap();
             let operation = Operation { kind, amount };
-            assert_eq!(operation.numbers(), [code as f32, amount]);
+            assert_eq!(operation.numbers().map(f32::to_bits), [code as f32, amount].map(f32::to_bits));
             assert_eq!(Operation::from_numbers(operation.numbers()), Some(operation));
         }
     }
