@@ -62,4 +62,4 @@ def are_sound(numbers: np.ndarray) -> np.ndarray:
         ("rotate", math.nextafter(-90, 0), math.nextafter(90, 0)),
     ):
         sound &= (code != names.index(name)) | ((least <= amount) & (amount <= most))
-    return sound.all(1)
+    return np.asarray(sound.all(axis=1))
