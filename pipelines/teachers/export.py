@@ -6,7 +6,7 @@
 
 Of a pipeline file, `[teacher] checkpoint` (a hub id or a folder of `save_pretrained`) and `[teacher] model` (a folder, or the
 `model.onnx` in it) are read; a checkpoint `efficientnet-lite0:imagenette` is made by
-efficientnet_lite.py. The folder then holds model.onnx (input `pixel_values`, output `logits`, any
+efficientnet_lite.py, and `dinov2-s14:FOLDER` by dinov2.py, from the images in FOLDER. The folder then holds model.onnx (input `pixel_values`, output `logits`, any
 batch), config.json and preprocessor_config.json. The exported model is run once and compared with PyTorch's logits.
 """
 
@@ -15,7 +15,7 @@ import json
 import pathlib
 import sys
 
-LITE = "efficientnet-lite0:"
+LITE, DINOV2 = "efficientnet-lite0:", "dinov2-s14:"
 TOLERANCE = {"fp32": 1e-3, "fp16": 5e-2}
 
 
@@ -27,6 +27,10 @@ def main():
             import efficientnet_lite
 
             efficientnet_lite.make(checkpoint.removeprefix(LITE), folder)
+        elif checkpoint.startswith(DINOV2):
+            import dinov2
+
+            dinov2.make(pathlib.Path(checkpoint.removeprefix(DINOV2)), folder)
         else:
             export(checkpoint, folder, precision=arguments.precision, external_data=arguments.external_data)
     except (OSError, ValueError) as error:
