@@ -13,7 +13,7 @@ pub(crate) fn install(cancel: Cancel) {
         if cancel.request() {
             end();
         }
-        errln!("\ninterrupted: saving what is done (once more to stop at once)");
+        errln!("\ninterrupted: stopping at the next safe place (once more to stop at once)");
     });
 }
 
