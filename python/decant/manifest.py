@@ -10,7 +10,8 @@ import numpy as np
 
 from .errors import Mismatch
 from .sealed import (
-    FieldHasher, Fields, Number, boolean, contradiction, damaged, digest, integer, list_of, number, parse, read_bytes, text,
+    FieldHasher, Fields, Number, boolean, contradiction, damaged, digest, integer, integer_up_to, list_of, number, parse, read_bytes,
+    text,
 )
 
 FORMAT = 2
@@ -235,8 +236,8 @@ def _operations(fields: Fields) -> int:
         jitter.end()
     if "rand-augment" in fields.left:
         augment = fields.inner("rand-augment")
-        count += augment.take("count", integer(8))
-        augment.take("magnitude", integer(8))
+        count += augment.take("count", integer_up_to(8))
+        augment.take("magnitude", integer_up_to(30))
         augment.end()
     fields.end()
     return count
@@ -256,7 +257,6 @@ def _check(path: Path, manifest: Manifest) -> None:
         require(1 <= manifest.kept < count, "encoding.top-k", f"1 to {count - 1}, one less than there are classes", manifest.kept)
     require(manifest.zstd <= 22, "zstd", "0 (none) to 22", manifest.zstd)
     require(manifest.train_views > 0, "view.views", "at least 1", manifest.train_views)
-    require(manifest.operations <= 12, "view.operations", "at most 12 operations", manifest.operations)
     most = _MOST_COLUMN // (max(count, 2 * manifest.operations, 4) * 4)
     require(1 <= manifest.shard_rows <= most, "shard_rows", f"1 to {most}", manifest.shard_rows)
     splits = len(manifest.samples)

@@ -149,9 +149,13 @@ def number(value: Any) -> float:
 
 
 def integer(bits: int) -> Callable[[Any], int]:
+    return integer_up_to((1 << bits) - 1)
+
+
+def integer_up_to(most: int) -> Callable[[Any], int]:
     def check(value: Any) -> int:
-        if type(value) is not int or not 0 <= value < 1 << bits:
-            raise TypeError(f"{value!r}, expected an integer from 0 to {(1 << bits) - 1}")
+        if type(value) is not int or not 0 <= value <= most:
+            raise TypeError(f"{value!r}, expected an integer from 0 to {most}")
         return value
 
     return check

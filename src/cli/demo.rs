@@ -57,7 +57,8 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     let seeds = if args.quick { 2 } else { args.seeds };
     let file = args.pipeline.pipeline.as_path();
-    announce(&base, &args, seeds);
+    let at_once = at_once(&base, 2 * seeds);
+    announce(&base, &args, seeds, at_once);
 
     let stage_one = teacher_cache::cache(&base, (0, 1), &context.without_lines())?;
     if stage_one.bytes().is_none() {
@@ -80,7 +81,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     );
     let plan = Plan::new(&points(&base, seeds), &base, Arc::clone(&shared), None, file)?;
     let clock = Instant::now();
-    let finished = sweep::run(&plan, &base, at_once(&base, 2 * seeds), context)?;
+    let finished = sweep::run(&plan, &base, at_once, context)?;
     if finished.interrupted {
         return Err(Failure::interrupted("interrupted; what is done is kept, and the same command resumes"));
     }
@@ -140,7 +141,7 @@ fn at_once(base: &Pipeline, students: u64) -> usize {
 }
 
 /// The steps of the demo, and how long it will take where that can be measured before.
-fn announce(base: &Pipeline, args: &Args, seeds: u64) {
+fn announce(base: &Pipeline, args: &Args, seeds: u64, at_once: usize) {
     let source = &base.dataset;
     if source.source == "leaves" {
         let leaves = &source.leaves;
@@ -153,7 +154,7 @@ fn announce(base: &Pipeline, args: &Args, seeds: u64) {
         );
         let drawing = dataset::drawing_seconds(source);
         let train = leaves.train + leaves.unlabelled;
-        let (students, at_once) = (2 * seeds, at_once(base, 2 * seeds));
+        let students = 2 * seeds;
         if let Some(training) = training_seconds(base, train, leaves.validation, args.quick, at_once) {
             let rounds = students.div_ceil(at_once as u64);
             let total = drawing.unwrap_or(0.0) + rounds as f64 * training;

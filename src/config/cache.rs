@@ -82,6 +82,11 @@ const SEVERAL_VIEWS: Condition<Cache> = Condition {
     without: &["cache.views=1"],
 };
 
+/// The most operations of `RandAugment` that a view has.
+pub(crate) const MAX_OPERATIONS: u8 = 8;
+/// Their largest magnitude: torchvision's 31 steps from 0.
+pub(crate) const MAX_MAGNITUDE: u8 = 30;
+
 const RAND_AUGMENT: Condition<Cache> = Condition {
     holds: |cache, _| cache.view.rand_augment > 0,
     text: "with cache.view.rand-augment above 0",
@@ -220,7 +225,7 @@ const KEYS: &[Key] = &[
     .read(SEVERAL_VIEWS),
     Key::new(
         "cache.view.rand-augment",
-        Kind::Whole(0, 8),
+        Kind::Whole(0, MAX_OPERATIONS as u64),
         Role::Decides,
         "Operations of RandAugment that each view goes through, after colour jitter; 0 for none",
     )
@@ -228,7 +233,7 @@ const KEYS: &[Key] = &[
     .also(&["auto-augment", "aa", "num-ops", "ra-num-ops"]),
     Key::new(
         "cache.view.rand-augment-magnitude",
-        Kind::Whole(0, 30),
+        Kind::Whole(0, MAX_MAGNITUDE as u64),
         Role::Decides,
         "The magnitude of RandAugment's operations, of 30",
     )

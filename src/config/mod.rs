@@ -38,6 +38,7 @@ mod values;
 
 pub use architecture::Architecture;
 pub use cache::{Cache, View};
+pub(crate) use cache::{MAX_MAGNITUDE, MAX_OPERATIONS};
 pub use control::Control;
 pub(crate) use control::Ramp;
 pub use count::Count;

@@ -25,6 +25,11 @@ const NAMES: [(&str, Kind); 14] = [
     ("translate-y", Kind::TranslateY),
 ];
 
+fn goldens() -> Vec<u8> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    fs::read(root.join("tests/goldens/operations/expected.safetensors")).unwrap()
+}
+
 fn picture(file: &SafeTensors<'_>, name: &str) -> RgbImage {
     let tensor = file.tensor(name).unwrap();
     let [height, width, 3] = tensor.shape() else { panic!("{name} is no picture") };
@@ -33,9 +38,7 @@ fn picture(file: &SafeTensors<'_>, name: &str) -> RgbImage {
 
 #[test]
 fn every_operation_gives_torchvisions_pixels() {
-    let path =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/operations/expected.safetensors");
-    let file = fs::read(path).unwrap();
+    let file = goldens();
     let file = SafeTensors::deserialize(&file).unwrap();
     let mut checked = [0; NAMES.len()];
     for case in file.names() {
@@ -56,9 +59,7 @@ fn every_operation_gives_torchvisions_pixels() {
 
 #[test]
 fn operations_follow_each_other() {
-    let path =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/operations/expected.safetensors");
-    let file = fs::read(path).unwrap();
+    let file = goldens();
     let file = SafeTensors::deserialize(&file).unwrap();
     let operations =
         [Operation { kind: Kind::Solarize, amount: 76.5 }, Operation { kind: Kind::Brightness, amount: 1.9 }];

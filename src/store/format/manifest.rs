@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::{MAX_MAGNITUDE, MAX_OPERATIONS};
 use crate::encoding::{Encoding, Unfit, ValueColumn};
 use crate::store::error::{Damage, Error, Mismatch};
 use crate::store::format::checksummed_json;
@@ -30,8 +31,6 @@ const MAX_ZSTD_LEVEL: u8 = 22;
 const MAX_SPLITS: usize = 100;
 /// Numbers of the crop, a list as the logits are.
 const MIN_WIDTH: u64 = 4;
-/// The most operations of `RandAugment` that a view has, and their largest magnitude.
-const MAX_AUGMENT: (u8, u8) = (8, 30);
 
 /// The identity of a cache: everything that decides its bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -247,9 +246,8 @@ impl Manifest {
         self.check_encoding()?;
         require(self.view.views > 0, "view.views", "at least 1", &self.view.views)?;
         if let Some(augment) = self.view.operations.as_ref().and_then(|operations| operations.rand_augment) {
-            let (count, magnitude) = MAX_AUGMENT;
-            let fits = augment.count <= count && augment.magnitude <= magnitude;
-            let expected = format!("a count up to {count} and a magnitude up to {magnitude}");
+            let fits = augment.count <= MAX_OPERATIONS && augment.magnitude <= MAX_MAGNITUDE;
+            let expected = format!("a count up to {MAX_OPERATIONS} and a magnitude up to {MAX_MAGNITUDE}");
             require(fits, "view.operations.rand-augment", &expected, &format_args!("{augment:?}"))?;
         }
         let width = (self.classes().max(self.operations_width()) as u64).max(MIN_WIDTH);

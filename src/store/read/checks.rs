@@ -32,7 +32,7 @@ impl Shard {
         let Some(now) = self.stamp_now() else { return Ok(()) };
         if now.bytes != self.record().bytes {
             let (expected, found) = (self.record().bytes, now.bytes);
-            return Err(Error::Damage(Damage::Size { path: self.path.clone(), expected, found }));
+            return Err(Error::Damage(Damage::Size { path: self.path().to_owned(), expected, found }));
         }
         self.check_digest()?;
         self.set_stamp(now);
@@ -78,7 +78,7 @@ impl Shard {
         if found == expected {
             return Ok(());
         }
-        Err(Error::Damage(Damage::Content { path: self.path.clone(), part: "rows", expected, found }))
+        Err(Error::Damage(Damage::Content { path: self.path().to_owned(), part: "rows", expected, found }))
     }
 
     /// Holds the columns of every temperature against the logits: targets bit by bit, the mass of dropped classes against the most that

@@ -4,6 +4,7 @@ pub(in crate::store) mod checks;
 pub(in crate::store) mod column_values;
 mod footer;
 pub(in crate::store) mod gather;
+mod pages;
 pub(in crate::store) mod quality;
 pub(in crate::store) mod reader;
 pub(in crate::store) mod resume;

@@ -4,41 +4,34 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use memmap2::Mmap;
-use parquet::basic::{Compression, Encoding as PageEncoding};
-use parquet::column::page::{Page, PageReader};
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
-use parquet::file::serialized_reader::SerializedPageReader;
+use parquet::file::metadata::ParquetMetaDataReader;
 
 use crate::encoding::ValueColumn;
 use crate::store::error::{Damage, Error};
 use crate::store::folder;
-use crate::store::format::levels;
 use crate::store::format::manifest::Manifest;
 use crate::store::format::plan::ShardSpec;
 use crate::store::format::record::ShardRecord;
 use crate::store::format::row_losses::RowLosses;
 use crate::store::format::schema::{self, CROP_WIDTH, IMAGE_HASH_BYTES, INPUT_HASH_BYTES, column};
-use crate::store::read::column_values::{Block, Values};
+use crate::store::read::column_values::Values;
 use crate::store::read::footer::{check_footer, check_metadata, layout};
+use crate::store::read::pages::Pages;
 use crate::store::read::scalars::Scalars;
 use crate::store::read::stamp::Stamp;
-use crate::support::hash::Digest;
 
 /// A shard that is open: its map, its footer, and its columns once they were used.
 pub(in crate::store) struct Shard {
-    pub(in crate::store) path: PathBuf,
     pub(in crate::store) spec: ShardSpec,
     record: ShardRecord,
     /// The file as it was when it was mapped, or found sound again.
     stamp: Mutex<Stamp>,
-    map: Bytes,
-    metadata: ParquetMetaData,
+    pages: Pages,
     classes: usize,
-    compressed: bool,
     /// The position of the first column of a temperature among those of logits and targets.
     first_temperature: usize,
     /// Numbers of `operations` in a row.
@@ -62,7 +55,7 @@ pub(in crate::store) struct Opener<'a> {
 impl Shard {
     /// The state of the mapped file, where it is not what it was.
     pub(in crate::store) fn stamp_now(&self) -> Option<Stamp> {
-        let now = Stamp::of(&fs::metadata(&self.path).ok()?);
+        let now = Stamp::of(&fs::metadata(self.path()).ok()?);
         let before = *self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
         now.is_written_since(before).then_some(now)
     }
@@ -70,6 +63,10 @@ impl Shard {
     /// Notes that the file was found sound in this state.
     pub(in crate::store) fn set_stamp(&self, stamp: Stamp) {
         *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
+    }
+
+    pub(in crate::store) fn path(&self) -> &Path {
+        self.pages.path()
     }
 
     pub(in crate::store) fn record(&self) -> &ShardRecord {
@@ -112,14 +109,11 @@ impl<'a> Opener<'a> {
             .map_err(|error| layout(&path, format!("its footer can't be read, {error}")))?;
         check_metadata(&path, &metadata, &schema::parquet_schema(&manifest), &manifest, spec)?;
         Ok(Shard {
-            path,
             spec: spec.clone(),
             record: record.clone(),
             stamp,
-            map,
-            metadata,
+            pages: Pages::new(path, map, metadata, manifest.zstd > 0, spec.rows as usize),
             classes: manifest.classes(),
-            compressed: manifest.zstd > 0,
             first_temperature: manifest.encoding.first_temperature(),
             operations_width: manifest.operations_width(),
             first_value: manifest.first_value(),
@@ -158,17 +152,17 @@ impl Shard {
 
     /// How many rows.
     pub(in crate::store) fn rows(&self) -> usize {
-        self.spec.rows as usize
+        self.pages.rows()
     }
 
     /// Reads every byte and compares with the recorded digest.
     pub(in crate::store) fn check_digest(&self) -> Result<(), Error> {
-        let found = Digest::of(&self.map);
+        let found = self.pages.digest();
         if found == self.record.blake3 {
             return Ok(());
         }
         Err(Error::Damage(Damage::Content {
-            path: self.path.clone(),
+            path: self.path().to_owned(),
             part: "content",
             expected: self.record.blake3,
             found,
@@ -190,8 +184,8 @@ impl Shard {
     pub(in crate::store) fn read_values(&self, index: usize) -> Result<Values, Error> {
         let (column, _) = &self.values[index];
         let block = match column.list {
-            Some(width) => self.list_column(self.first_value + index, width, column.element.bytes())?,
-            None => self.fixed_column(self.first_value + index, column.element.bytes())?,
+            Some(width) => self.pages.list_column(self.first_value + index, width, column.element.bytes())?,
+            None => self.pages.fixed_column(self.first_value + index, column.element.bytes())?,
         };
         Ok(Values::new(block, column.element))
     }
@@ -222,21 +216,21 @@ impl Shard {
             return Ok(scalars);
         }
         let scalars = Scalars {
-            sample: self.fixed_column(column::SAMPLE, size_of::<u64>())?,
-            paths: self.strings(column::PATH)?,
-            image_hash: self.fixed_column(column::IMAGE_HASH, IMAGE_HASH_BYTES)?,
-            label: self.fixed_column(column::LABEL, size_of::<i32>())?,
-            view: self.fixed_column(column::VIEW, size_of::<u32>())?,
-            crop: self.list_column(column::CROP, CROP_WIDTH, size_of::<f32>())?,
-            flip: self.page(column::FLIP, self.rows())?,
-            input_hash: self.fixed_column(column::INPUT_HASH, INPUT_HASH_BYTES)?,
+            sample: self.pages.fixed_column(column::SAMPLE, size_of::<u64>())?,
+            paths: self.pages.strings(column::PATH)?,
+            image_hash: self.pages.fixed_column(column::IMAGE_HASH, IMAGE_HASH_BYTES)?,
+            label: self.pages.fixed_column(column::LABEL, size_of::<i32>())?,
+            view: self.pages.fixed_column(column::VIEW, size_of::<u32>())?,
+            crop: self.pages.list_column(column::CROP, CROP_WIDTH, size_of::<f32>())?,
+            flip: self.pages.page(column::FLIP, self.rows())?,
+            input_hash: self.pages.fixed_column(column::INPUT_HASH, INPUT_HASH_BYTES)?,
             operations: match self.operations_width {
                 0 => None,
-                width => Some(self.list_column(column::OPERATIONS, width, size_of::<f32>())?),
+                width => Some(self.pages.list_column(column::OPERATIONS, width, size_of::<f32>())?),
             },
         };
         if scalars.flip.len() != self.rows().div_ceil(8) {
-            return Err(self.layout("column flip is not one bit a row".to_owned()));
+            return Err(self.pages.layout("column flip is not one bit a row".to_owned()));
         }
         self.check_identity(&scalars)?;
         Ok(self.scalars.get_or_init(|| scalars))
@@ -247,7 +241,7 @@ impl Shard {
             let (expected_sample, expected_view) = self.spec.identity(row as u64);
             let (sample, view) = (scalars.sample(row), scalars.view(row));
             if (sample, view) != (expected_sample, u32::from(expected_view)) {
-                let path = self.path.clone();
+                let path = self.path().to_owned();
                 return Err(Error::Damage(Damage::Identity {
                     path,
                     row,
@@ -284,7 +278,7 @@ impl Shard {
     ) -> Error {
         let column = self.column_name(column);
         Error::Damage(Damage::Value {
-            path: self.path.clone(),
+            path: self.path().to_owned(),
             column,
             row,
             value: value.to_string(),
@@ -294,56 +288,7 @@ impl Shard {
 
     /// The name of a column, by position.
     pub(in crate::store) fn column_name(&self, column: usize) -> String {
-        self.chunk(column).column_path().parts()[0].clone()
-    }
-
-    fn fixed_column(&self, column: usize, width: usize) -> Result<Block, Error> {
-        let bytes = self.page(column, self.rows())?;
-        self.block(column, bytes, width)
-    }
-
-    /// A column of text, each after its length.
-    fn strings(&self, column: usize) -> Result<Vec<Box<str>>, Error> {
-        let page = self.page(column, self.rows())?;
-        let (mut rest, mut strings) = (&page[..], Vec::with_capacity(self.rows()));
-        while let Some((length, text)) = rest.split_first_chunk()
-            && let Some((text, after)) = text.split_at_checked(u32::from_le_bytes(*length) as usize)
-            && let Ok(text) = std::str::from_utf8(text)
-        {
-            strings.push(text.into());
-            rest = after;
-        }
-        if rest.is_empty() && strings.len() == self.rows() {
-            return Ok(strings);
-        }
-        Err(self.layout(format!("column {} is not {} texts in UTF-8", self.column_name(column), self.rows())))
-    }
-
-    /// A list column of `element` bytes a number: the page holds repetition levels, definition levels, then the values.
-    fn list_column(&self, column: usize, width: usize, element: usize) -> Result<Block, Error> {
-        let page = self.page(column, self.rows() * width)?;
-        let irregular = || {
-            let name = self.column_name(column);
-            self.layout(format!("column {name} is not lists of {width} numbers each, none of them null"))
-        };
-        let (repetition, rest) = levels_of(&page).ok_or_else(irregular)?;
-        let (definition, values) = levels_of(&rest).ok_or_else(irregular)?;
-        if !levels::are_regular(&repetition, &definition, self.rows(), width) {
-            return Err(irregular());
-        }
-        self.block(column, values, width * element)
-    }
-
-    fn block(&self, column: usize, bytes: Bytes, width: usize) -> Result<Block, Error> {
-        if bytes.len() == self.rows() * width {
-            return Ok(Block::new(bytes, width));
-        }
-        let expected = self.rows() * width;
-        Err(self.layout(format!(
-            "column {} has {} bytes of values, expected {expected}",
-            self.column_name(column),
-            bytes.len()
-        )))
+        self.pages.name(column).to_owned()
     }
 
     /// The content of a column's only page, by position in the schema.
@@ -354,56 +299,6 @@ impl Shard {
             column::OPERATIONS => self.operations_width,
             _ => 1,
         };
-        self.page(column, self.rows() * width)
+        self.pages.page(column, self.rows() * width)
     }
-
-    /// The content of a column's only page: a slice of the map, or what is decompressed from it.
-    fn page(&self, column: usize, values: usize) -> Result<Bytes, Error> {
-        let chunk = self.chunk(column);
-        let refuse = |what: &str| self.layout(format!("column {} {what}", self.column_name(column)));
-        let unreadable = |error| refuse(&format!("has an unreadable page, {error}"));
-        match (chunk.compression(), self.compressed) {
-            (Compression::UNCOMPRESSED, false) | (Compression::ZSTD(_), true) => {}
-            (Compression::UNCOMPRESSED, true) => return Err(refuse("is not compressed")),
-            _ => return Err(refuse("is compressed otherwise than the manifest says")),
-        }
-        let total = i64::try_from(self.map.len()).unwrap_or(i64::MAX);
-        let (start, length) = (chunk.data_page_offset(), chunk.compressed_size());
-        let in_file = start >= 0 && length >= 0 && start.checked_add(length).is_some_and(|end| end <= total);
-        if !in_file || chunk.dictionary_page_offset().is_some() || chunk.num_values() != values as i64 {
-            return Err(refuse("is not one plain page inside the file"));
-        }
-        let reader = Arc::new(self.map.clone());
-        let mut pages = SerializedPageReader::new(reader, chunk, self.rows(), None).map_err(unreadable)?;
-        let page = pages.get_next_page().map_err(unreadable)?;
-        let Some(Page::DataPage {
-            buf, num_values, encoding, def_level_encoding, rep_level_encoding, ..
-        }) = page
-        else {
-            return Err(refuse("does not start with a data page"));
-        };
-        let rle = [def_level_encoding, rep_level_encoding] == [PageEncoding::RLE; 2];
-        if encoding != PageEncoding::PLAIN || !rle || num_values as usize != values {
-            return Err(refuse(&format!("has a page of {num_values} values encoded as {encoding}")));
-        }
-        if pages.get_next_page().map_err(unreadable)?.is_some() {
-            return Err(refuse("has more than one page"));
-        }
-        Ok(buf)
-    }
-
-    fn chunk(&self, column: usize) -> &ColumnChunkMetaData {
-        self.metadata.row_group(0).column(column)
-    }
-
-    fn layout(&self, reason: String) -> Error {
-        layout(&self.path, reason)
-    }
-}
-
-/// Cuts levels off a page: four bytes of length, then the runs.
-fn levels_of(page: &Bytes) -> Option<(Bytes, Bytes)> {
-    let length = u32::from_le_bytes(page.get(..4)?.try_into().ok()?) as usize;
-    let end = length.checked_add(4).filter(|&end| end <= page.len())?;
-    Some((page.slice(4..end), page.slice(end..)))
 }

@@ -49,7 +49,7 @@ impl<'a> ShardRow<'a> {
 
     /// The error of a row at fault.
     pub(in crate::store) fn error(self, wrong: Wrong) -> Error {
-        let (path, row) = (self.shard.path.clone(), self.row);
+        let (path, row) = (self.shard.path().to_owned(), self.row);
         let name = |index: usize| self.shard.value_column(index).name.clone();
         match wrong {
             Wrong::Unread => self.error.into_inner().expect("a column that can't be read leaves its reason"),

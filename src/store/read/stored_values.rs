@@ -56,7 +56,7 @@ impl Shard {
     fn row_losses(&self) -> Option<&RowLosses> {
         let read = || {
             let record = self.record();
-            RowLosses::read(&self.path, record.rows_blake3, self.rows(), record.temperatures.len())
+            RowLosses::read(self.path(), record.rows_blake3, self.rows(), record.temperatures.len())
         };
         self.losses.get_or_init(read).as_ref()
     }

@@ -78,6 +78,8 @@ impl Rows {
 pub(in crate::store) struct Columns {
     rows: Rows,
     derived: Derived,
+    /// The position of the first column of logits and targets.
+    first_value: usize,
 }
 
 /// The content of a column's only page before it is compressed.
@@ -91,7 +93,7 @@ pub(in crate::store) struct Content {
 impl Columns {
     pub(in crate::store) fn new(manifest: &Manifest, mut rows: Rows) -> Self {
         let derived = Derived::new(manifest, std::mem::take(&mut rows.logits));
-        Self { rows, derived }
+        Self { rows, derived, first_value: manifest.first_value() }
     }
 
     /// The encoding's loss at each temperature.
@@ -123,8 +125,8 @@ impl Columns {
                 scalar(bits.map(byte).collect())
             }
             column::INPUT_HASH => scalar(rows.input_hashes.clone()),
-            column::OPERATIONS if rows.operations_width > 0 => list(&rows.operations, rows.operations_width),
-            value => self.value_page(value - column::OPERATIONS - usize::from(rows.operations_width > 0)),
+            value if value >= self.first_value => self.value_page(value - self.first_value),
+            _ => list(&rows.operations, rows.operations_width),
         }
     }
 

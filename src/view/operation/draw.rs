@@ -7,10 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Operation};
-use crate::config;
-
-/// The largest magnitude of `RandAugment`: torchvision's 31 steps from 0.
-const MOST: f64 = 30.0;
+use crate::config::{self, MAX_MAGNITUDE};
 
 /// How the operations of a view are drawn; their number is the same for every view.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,7 +68,8 @@ impl RandomOperations {
     pub(in crate::view) fn draw(&self, rng: &mut ChaCha8Rng) -> Vec<Operation> {
         let mut operations = self.color_jitter.map_or_else(Vec::new, |jitter| jitter.draw(rng));
         if let Some(RandAugment { count, magnitude }) = self.rand_augment {
-            operations.extend((0..count).map(|_| augment(rng, f64::from(magnitude) / MOST)));
+            operations
+                .extend((0..count).map(|_| augment(rng, f64::from(magnitude) / f64::from(MAX_MAGNITUDE))));
         }
         operations
     }
@@ -88,7 +86,10 @@ impl fmt::Display for RandomOperations {
         }
         if let Some(RandAugment { count, magnitude }) = self.rand_augment {
             let comma = if self.color_jitter.is_some() { ", " } else { "" };
-            write!(formatter, "{comma}{count} operations of RandAugment at magnitude {magnitude} of {MOST}")?;
+            write!(
+                formatter,
+                "{comma}{count} operations of RandAugment at magnitude {magnitude} of {MAX_MAGNITUDE}"
+            )?;
         }
         Ok(())
     }
