@@ -2,6 +2,7 @@
 """The primary table of docs/evidence.md from the results of its sweeps (docs/evidence/imagenette-*.csv).
 
     python3 table.py docs/evidence/imagenette-*.csv
+    python3 table.py docs/evidence/imagenette-100-long.csv,docs/evidence/imagenette-100-long-again.csv    # the seeds of both in one row
 
 Two-sided paired t-tests over seeds, with Holm's correction over the files. Needs no package: Student's t by numerical integration.
 """
@@ -14,7 +15,7 @@ import sys
 
 
 def main():
-    rows = [measure(pathlib.Path(path)) for path in sys.argv[1:]]
+    rows = [measure([pathlib.Path(path) for path in paths.split(",")]) for paths in sys.argv[1:]]
     corrected = holm([row["p"] for row in rows])
     print("| labels | labels only | taught | gain | 95 % interval | p | corrected p |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
@@ -23,12 +24,11 @@ def main():
         print(f"| {row['name']} | {spread(row['scratch'])} | {spread(row['taught'])} | {row['gain']:+.1f} | {low:+.1f} to {high:+.1f} | {row['p']:.2g} | {p:.2g} |")
 
 
-def measure(path):
+def measure(paths):
     runs = {0.0: {}, 1.0: {}}
-    with open(path) as file:
-        for row in csv.DictReader(file):
-            if row["status"] == "done":
-                runs[float(float(row["train.lambda"]) > 0)][row["train.seed"]] = 100 * float(row["test_accuracy"])
+    for row in (row for path in paths for row in csv.DictReader(path.read_text().splitlines())):
+        if row["status"] == "done":
+            runs[float(float(row["train.lambda"]) > 0)][row["train.seed"]] = 100 * float(row["test_accuracy"])
     seeds = sorted(runs[0.0].keys() & runs[1.0].keys())
     scratch, taught = [runs[0.0][seed] for seed in seeds], [runs[1.0][seed] for seed in seeds]
     differences = [a - b for a, b in zip(taught, scratch)]
@@ -36,7 +36,7 @@ def measure(path):
     degrees = len(seeds) - 1
     half = quantile(degrees) * error
     return {
-        "name": path.stem, "scratch": scratch, "taught": taught, "gain": mean,
+        "name": " and ".join(path.stem for path in paths), "scratch": scratch, "taught": taught, "gain": mean,
         "interval": (mean - half, mean + half), "p": two_sided(mean / error, degrees),
     }
 
