@@ -25,6 +25,15 @@ COMPARISONS = {
         "",
     ),
     "secondary-rand-augment": ({"views = 4": "views = 4\n\n[cache.view]\nrand-augment = 2"}, ""),
+    # The whole image only: a ViT is slow.
+    "secondary-vit": (
+        {
+            "efficientnet-lite0:imagenette": "dinov2-s14:data/imagenette-10",
+            "teachers/imagenette": "teachers/dinov2",
+            "views = 4": "views = 1",
+        },
+        "",
+    ),
     "initial-weights": (
         {"imagenette-10": "imagenette-100", "lambda = 0.9": "lambda = 0.0", "temperature = 2.0\n": ""},
         'student.initializer = ["kaiming", "transformers"]',
