@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::Failure;
 use crate::cli::output::{self, bytes, fitted, numbers, out, outln, percent, print_json};
-use crate::store::{self, Cache, Confusion, Entropy, Manifest, Summary, TeacherQuality};
+use crate::store::{self, Cache, Confusion, Entropy, Manifest, Summary, TeacherQuality, ViewIdentity};
 use crate::support::table::Table;
 
 /// Bins of the histogram of the teacher's confidence.
@@ -27,6 +27,8 @@ struct Inspection {
     summary: Summary,
     /// In label order.
     class_names: Vec<String>,
+    /// How the views of a train sample are drawn.
+    view: ViewIdentity,
     /// The properties of each split's targets, once the cache is complete.
     targets: Vec<Targets>,
 }
@@ -42,9 +44,9 @@ struct Targets {
 
 pub(crate) fn run(dir: &Path, json: bool) -> Result<(), Failure> {
     let summary = Summary::read(dir)?;
-    let class_names = Manifest::read(dir)?.dataset.classes;
+    let Manifest { dataset, view, .. } = Manifest::read(dir)?;
     let targets = if summary.complete { read_targets(dir, &summary)? } else { Vec::new() };
-    let inspection = Inspection { summary, class_names, targets };
+    let inspection = Inspection { summary, class_names: dataset.classes, view, targets };
     if json {
         print_json(&inspection);
     } else {
@@ -68,7 +70,7 @@ fn read_targets(dir: &Path, summary: &Summary) -> Result<Vec<Targets>, Failure> 
     Ok(targets)
 }
 
-fn print(dir: &Path, Inspection { summary, class_names, targets }: &Inspection) {
+fn print(dir: &Path, Inspection { summary, class_names, view, targets }: &Inspection) {
     outln!("{}", summary.name);
     outln!("  key           {}", summary.key);
     if let Some(content) = summary.content {
@@ -78,7 +80,7 @@ fn print(dir: &Path, Inspection { summary, class_names, targets }: &Inspection) 
     outln!("  teacher       {} on {}", short(&summary.teacher), summary.provider);
     outln!("  encoding      {}", summary.encoding);
     outln!("  temperatures  {}", numbers(&summary.temperatures));
-    outln!("  views         {}", summary.views);
+    outln!("  views         {view}");
     outln!("  shards        {} of {}, {}", summary.shards_done, summary.shards, bytes(summary.bytes));
     print_columns(summary);
     if summary.content.is_none() {

@@ -71,6 +71,23 @@ fn rm_deletes_a_cache_damaged_or_not_when_told_to_and_nothing_else() {
 }
 
 #[test]
+fn inspect_says_how_views_are_drawn() {
+    let workshop = workshop();
+    let augment = ["--set", "cache.views=3", "--set", "cache.view.rand-augment=2"];
+    for (name, more) in [("plain", &["--set", "cache.views=1"][..]), ("augmented", &augment)] {
+        workshop.done(&[&MAKE[..], more, &["--set", &format!("cache.name={name}")]].concat());
+    }
+    let inspect = |name: &str| {
+        let cache = workshop.only("cache", name);
+        workshop.done(&["cache", "inspect", cache.to_str().unwrap()])
+    };
+    assert!(inspect("plain-").contains("  views         the whole image, "));
+    let said = inspect("augmented-");
+    assert!(said.contains("  views         3 views of seed 0, crops of 0.35 to 1 of the area"), "{said}");
+    assert!(said.contains(", 2 operations of RandAugment at magnitude 9 of 30\n"), "{said}");
+}
+
+#[test]
 fn inspect_shows_what_the_encoding_lost() {
     let workshop = workshop();
     let top_1 = ["--set", "cache.encoding=\"top-k\"", "--set", "cache.top-k=1"];
