@@ -15,8 +15,11 @@ pub(crate) struct Canvas {
 
 impl Canvas {
     /// An image whose pixel at (x, y) is `colour(x, y)`.
-    pub(crate) fn paint(width: usize, height: usize, colour: impl Fn(f32, f32) -> Rgb) -> Self {
-        let pixels = (0..width * height).map(|i| colour((i % width) as f32, (i / width) as f32)).collect();
+    pub(crate) fn paint(width: usize, height: usize, mut colour: impl FnMut(f32, f32) -> Rgb) -> Self {
+        let mut pixels = Vec::with_capacity(width * height);
+        for y in 0..height {
+            pixels.extend((0..width).map(|x| colour(x as f32, y as f32)));
+        }
         Self { width, height, pixels, lesions: vec![0.0; width * height] }
     }
 
@@ -124,24 +127,26 @@ impl Canvas {
         let ramp = (dice.unit(), dice.between(-0.15, 0.15));
         let (ramp_x, ramp_y) = (cos(ramp.0) * ramp.1, sin(ramp.0) * ramp.1);
         let mut image = RgbImage::new(self.width as u32, self.height as u32);
-        for (index, (pixel, out)) in self.pixels.iter().zip(image.pixels_mut()).enumerate() {
-            let (x, y) = ((index % self.width) as i32, (index / self.width) as i32);
-            let dx = x as f32 / self.width as f32 - 0.5;
-            let dy = y as f32 / self.height as f32 - 0.5;
-            let light = (1.0 - vignette * (dx * dx + dy * dy) * 2.0) * (1.0 + dx * ramp_x + dy * ramp_y);
-            let grey = 0.3 * pixel[0] + 0.59 * pixel[1] + 0.11 * pixel[2];
-            let bits = hash(seed, x, y);
-            // Four uniform bytes of one hash make a bell curve; a tenth of it goes to colour.
-            let luminance = (bits & 255) + (bits >> 8 & 255) + (bits >> 16 & 255) + (bits >> 24);
-            let luminance = (luminance as f32 * (1.0 / 510.0) - 1.0) * 3.46 * grain;
-            let chroma = [fraction(bits << 3) - 0.5, fraction(bits << 7) - 0.5, fraction(bits << 11) - 0.5];
-            for channel in 0..3 {
-                let value = (grey + (pixel[channel] - grey) * saturation) * gain[channel] * light;
-                let value = value.clamp(0.0, 1.0);
-                let curved = value * value * (3.0 - 2.0 * value);
-                let value = value + (curved - value) * contrast;
-                let value = haze + (1.0 - haze) * value + luminance + chroma[channel] * grain;
-                out[channel] = (value * 255.0 + 0.5).clamp(0.0, 255.0) as u8;
+        for (y, (row, out)) in self.pixels.chunks_exact(self.width).zip(image.rows_mut()).enumerate() {
+            for (x, (pixel, out)) in row.iter().zip(out).enumerate() {
+                let dx = x as f32 / self.width as f32 - 0.5;
+                let dy = y as f32 / self.height as f32 - 0.5;
+                let light = (1.0 - vignette * (dx * dx + dy * dy) * 2.0) * (1.0 + dx * ramp_x + dy * ramp_y);
+                let grey = 0.3 * pixel[0] + 0.59 * pixel[1] + 0.11 * pixel[2];
+                let bits = hash(seed, x as i32, y as i32);
+                // Four uniform bytes of one hash make a bell curve; a tenth of it goes to colour.
+                let luminance = (bits & 255) + (bits >> 8 & 255) + (bits >> 16 & 255) + (bits >> 24);
+                let luminance = (luminance as f32 * (1.0 / 510.0) - 1.0) * 3.46 * grain;
+                let chroma =
+                    [fraction(bits << 3) - 0.5, fraction(bits << 7) - 0.5, fraction(bits << 11) - 0.5];
+                for channel in 0..3 {
+                    let value = (grey + (pixel[channel] - grey) * saturation) * gain[channel] * light;
+                    let value = value.clamp(0.0, 1.0);
+                    let curved = value * value * (3.0 - 2.0 * value);
+                    let value = value + (curved - value) * contrast;
+                    let value = haze + (1.0 - haze) * value + luminance + chroma[channel] * grain;
+                    out[channel] = (value * 255.0 + 0.5).clamp(0.0, 255.0) as u8;
+                }
             }
         }
         image

@@ -1,6 +1,6 @@
 //! The marks of diseases on a leaf, and marks that only look like them.
 
-use super::math::{Dice, Rgb, fraction, hash, mix, noise, scale, smoothstep};
+use super::math::{Dice, Noise, Rgb, fraction, hash, mix, scale, smoothstep};
 use super::surface::Surface;
 
 const BROWNS: [Rgb; 4] = [[0.36, 0.22, 0.12], [0.50, 0.34, 0.20], [0.42, 0.20, 0.14], [0.40, 0.33, 0.25]];
@@ -35,9 +35,10 @@ pub(crate) fn angular_leaf_spot(dice: &mut Dice, surface: &mut Surface, severity
     let rim = scale(brown, dice.between(0.55, 0.95));
     let strength = dice.between(0.75, 1.0);
     let seed = dice.seed();
+    let mut shades = Noise::new(seed);
     surface.each(|texel, _, _, x, y| {
         if cells.binary_search(&texel.cell).is_ok() {
-            let shade = 0.82 + 0.36 * noise(seed, x * 0.3, y * 0.3);
+            let shade = 0.82 + 0.36 * shades.at(x * 0.3, y * 0.3);
             let age = fraction(hash(seed, texel.cell as i32, 0));
             let centre = mix(brown, [0.52, 0.42, 0.32], age * 0.35);
             let colour = scale(mix(rim, centre, smoothstep(0.1, 0.45, texel.inside)), shade);
@@ -107,19 +108,19 @@ pub(crate) fn distractors(dice: &mut Dice, surface: &mut Surface) {
 }
 
 fn yellowing(dice: &mut Dice, surface: &mut Surface) {
-    let (seed, strength) = (dice.seed(), dice.between(0.2, 0.75));
+    let (mut patches, strength) = (Noise::new(dice.seed()), dice.between(0.2, 0.75));
     let (frequency, threshold) = (dice.between(3.0, 7.0) / surface.leaf.length, dice.between(0.45, 0.75));
     surface.each(|texel, _, _, x, y| {
-        let patch = smoothstep(threshold, threshold + 0.35, noise(seed, x * frequency, y * frequency));
+        let patch = smoothstep(threshold, threshold + 0.35, patches.at(x * frequency, y * frequency));
         texel.albedo = mix(texel.albedo, YELLOW, patch * strength);
     });
 }
 
 fn burnt_margin(dice: &mut Dice, surface: &mut Surface) {
-    let (leaf, seed, depth) = (surface.leaf, dice.seed(), dice.between(0.02, 0.08));
+    let (leaf, mut edges, depth) = (surface.leaf, Noise::new(dice.seed()), dice.between(0.02, 0.08));
     let (brown, from) = (dice.blend(&BROWNS), dice.between(0.3, 0.7));
     surface.each(|texel, u, v, _, _| {
-        let edge = depth * smoothstep(from, from + 0.25, noise(seed, u * 5.0, v * 5.0));
+        let edge = depth * smoothstep(from, from + 0.25, edges.at(u * 5.0, v * 5.0));
         let burnt = 1.0 - smoothstep(0.4, 1.1, leaf.margin(u, v) / (edge + 1e-4));
         texel.albedo = mix(texel.albedo, brown, burnt * 0.9);
     });

@@ -93,24 +93,57 @@ pub(crate) fn scale(a: Rgb, factor: f32) -> Rgb {
 
 /// Smooth noise in `[0, 1)` that varies over a distance of 1.
 pub(crate) fn noise(seed: u32, x: f32, y: f32) -> f32 {
-    let (column, row) = (floor(x), floor(y));
-    let (fx, fy) = (x - column as f32, y - row as f32);
-    let (sx, sy) = (fx * fx * (3.0 - 2.0 * fx), fy * fy * (3.0 - 2.0 * fy));
-    let at = |dx, dy| fraction(hash(seed, column + dx, row + dy));
-    let top = at(0, 0) + (at(1, 0) - at(0, 0)) * sx;
-    let bottom = at(0, 1) + (at(1, 1) - at(0, 1)) * sx;
-    top + (bottom - top) * sy
+    Noise::new(seed).at(x, y)
 }
 
-/// `octaves` of [`noise`], each twice as fine and half as strong, about 0 to 1.
-pub(crate) fn fractal(seed: u32, mut x: f32, mut y: f32, octaves: u32) -> f32 {
-    let (mut sum, mut weight, mut total) = (0.0, 1.0, 0.0);
-    for octave in 0..octaves {
-        sum += weight * noise(seed.wrapping_add(octave), x, y);
-        total += weight;
-        (x, y, weight) = (x * 2.03 + 7.1, y * 2.03 + 3.7, weight * 0.5);
+/// [`noise`] of many points. It keeps the corners of the last point's lattice square, in which the next pixel mostly lies too.
+pub(crate) struct Noise {
+    seed: u32,
+    square: Option<[i32; 2]>,
+    /// North-west, north-east, south-west, south-east.
+    corners: [f32; 4],
+}
+
+impl Noise {
+    pub(crate) fn new(seed: u32) -> Self {
+        Self { seed, square: None, corners: [0.0; 4] }
     }
-    sum / total
+
+    /// The noise at a point.
+    pub(crate) fn at(&mut self, x: f32, y: f32) -> f32 {
+        let (column, row) = (floor(x), floor(y));
+        if self.square != Some([column, row]) {
+            self.square = Some([column, row]);
+            self.corners = [(0, 0), (1, 0), (0, 1), (1, 1)]
+                .map(|(dx, dy)| fraction(hash(self.seed, column + dx, row + dy)));
+        }
+        let (fx, fy) = (x - column as f32, y - row as f32);
+        let (sx, sy) = (fx * fx * (3.0 - 2.0 * fx), fy * fy * (3.0 - 2.0 * fy));
+        let [north_west, north_east, south_west, south_east] = self.corners;
+        let top = north_west + (north_east - north_west) * sx;
+        let bottom = south_west + (south_east - south_west) * sx;
+        top + (bottom - top) * sy
+    }
+}
+
+/// Some octaves of [`Noise`], each twice as fine and half as strong, about 0 to 1.
+pub(crate) struct Fractal(Vec<Noise>);
+
+impl Fractal {
+    pub(crate) fn new(seed: u32, octaves: u32) -> Self {
+        Self((0..octaves).map(|octave| Noise::new(seed.wrapping_add(octave))).collect())
+    }
+
+    /// The noise at a point.
+    pub(crate) fn at(&mut self, mut x: f32, mut y: f32) -> f32 {
+        let (mut sum, mut weight, mut total) = (0.0, 1.0, 0.0);
+        for octave in &mut self.0 {
+            sum += weight * octave.at(x, y);
+            total += weight;
+            (x, y, weight) = (x * 2.03 + 7.1, y * 2.03 + 3.7, weight * 0.5);
+        }
+        sum / total
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +162,15 @@ mod tests {
     #[test]
     fn floor_rounds_down_on_both_sides_of_zero() {
         assert_eq!([-1.5, -1.0, -0.1, 0.0, 0.9, 1.0].map(floor), [-2, -1, -1, 0, 0, 1]);
+    }
+
+    #[test]
+    fn a_kept_square_changes_nothing() {
+        let mut kept = Noise::new(5);
+        for step in 0..500 {
+            let (x, y) = (step as f32 * 0.11 - 20.0, (step % 7) as f32 * 0.4 - 1.0);
+            assert_eq!(kept.at(x, y).to_bits(), noise(5, x, y).to_bits());
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use image::RgbImage;
 use super::SIZE;
 use super::canvas::Canvas;
 use super::disease::{angular_leaf_spot, bean_rust, distractors};
-use super::math::{Dice, Rgb, cos, fractal, fraction, hash, mix, noise, scale, sin, smoothstep};
+use super::math::{Dice, Fractal, Noise, Rgb, cos, fraction, hash, mix, scale, sin, smoothstep};
 use super::shape::Leaf;
 use super::surface::{GREENS, Light, Surface};
 
@@ -84,10 +84,11 @@ fn background(dice: &mut Dice, light: &Light) -> Canvas {
     let (dark, bright) = (dice.blend(&GROUNDS), dice.blend(&GROUNDS));
     let (seed, frequency) = (dice.seed(), dice.between(0.015, 0.06));
     let brightness = dice.between(0.7, 1.25);
+    let mut soil = Fractal::new(seed, 3);
+    let (mut lumps, mut grains) = (Noise::new(seed ^ 0x4D), Noise::new(seed ^ 0x4E));
     let mut canvas = Canvas::paint(half, half, |x, y| {
-        let coarse = fractal(seed, x * frequency, y * frequency, 3);
-        let crumbs =
-            0.6 * noise(seed ^ 0x4D, x * 0.31, y * 0.31) + 0.4 * noise(seed ^ 0x4E, x * 0.83, y * 0.83);
+        let coarse = soil.at(x * frequency, y * frequency);
+        let crumbs = 0.6 * lumps.at(x * 0.31, y * 0.31) + 0.4 * grains.at(x * 0.83, y * 0.83);
         scale(mix(dark, bright, smoothstep(0.25, 0.75, coarse)), brightness * (0.7 + 0.6 * crumbs))
     });
     for _ in 0..dice.count(0, 14) {
@@ -136,12 +137,13 @@ fn drop_shadow(canvas: &mut Canvas, leaf: &Leaf) {
 
 /// The shade of something outside the picture.
 fn cast_shadow(dice: &mut Dice, canvas: &mut Canvas) {
-    let (seed, frequency) = (dice.seed(), dice.between(0.003, 0.012));
+    let (mut shades, frequency) = (Fractal::new(dice.seed(), 2), dice.between(0.003, 0.012));
     let (darkness, edge) = (dice.between(0.2, 0.55), dice.between(0.03, 0.2));
-    let width = canvas.width;
-    for (index, pixel) in canvas.pixels.iter_mut().enumerate() {
-        let (x, y) = ((index % width) as f32, (index / width) as f32);
-        let shade = smoothstep(0.55, 0.55 + edge, fractal(seed, x * frequency, y * frequency, 2));
-        *pixel = scale(*pixel, 1.0 - darkness * shade);
+    for (y, row) in canvas.pixels.chunks_exact_mut(canvas.width).enumerate() {
+        for (x, pixel) in row.iter_mut().enumerate() {
+            let shade = shades.at(x as f32 * frequency, y as f32 * frequency);
+            let shade = smoothstep(0.55, 0.55 + edge, shade);
+            *pixel = scale(*pixel, 1.0 - darkness * shade);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The blade of a leaf as colour and relief, before light falls on it.
 
 use super::canvas::Canvas;
-use super::math::{Dice, Rgb, cos, fractal, mix, noise, scale, sin, smoothstep};
+use super::math::{Dice, Fractal, Noise, Rgb, cos, mix, scale, sin, smoothstep};
 use super::shape::Leaf;
 
 /// The colours of one pixel of the blade.
@@ -83,20 +83,20 @@ impl<'a> Surface<'a> {
         let bulge = dice.between(0.001, 0.0065) * leaf.length;
         let fold = dice.between(-0.16, 0.16) * leaf.length;
         let mesh = dice.between(0.0, 0.5);
-        let seed = dice.seed();
+        let mut blotches = Fractal::new(dice.seed(), if fine { 3 } else { 1 });
         let frequency = 5.0 / leaf.length;
         let (width, height) = (right - left, bottom - top);
-        let mut texels = vec![Texel::default(); width * height];
-        for (index, texel) in texels.iter_mut().enumerate() {
-            let (x, y) = ((left + index % width) as f32, (top + index / width) as f32);
+        let texels = vec![Texel::default(); width * height];
+        let mut surface = Self { leaf, left, top, width, height, texels };
+        surface.visit(|texel, x, y| {
             let (u, v) = leaf.locate(x, y);
             let margin = leaf.margin(u, v) * leaf.length;
             if margin < -0.8 {
-                continue;
+                return;
             }
             let panel = leaf.panel(u, v);
             let vein = panel.vein(u, v);
-            let blotch = fractal(seed, x * frequency, y * frequency, if fine { 3 } else { 1 }) - 0.5;
+            let blotch = blotches.at(x * frequency, y * frequency) - 0.5;
             let mut thread = 0.0;
             if fine {
                 let cell = leaf.cell(&panel);
@@ -109,20 +109,29 @@ impl<'a> Surface<'a> {
             texel.height =
                 bulge * arch + fold * v.abs() + leaf.length * 0.045 * blotch - 0.5 * vein - 0.5 * thread;
             texel.cover = smoothstep(-0.8, 0.8, margin);
+        });
+        Some(surface)
+    }
+
+    /// Calls `change(texel, x, y)` on every texel, row by row.
+    fn visit(&mut self, mut change: impl FnMut(&mut Texel, f32, f32)) {
+        for (row, texels) in self.texels.chunks_exact_mut(self.width).enumerate() {
+            let y = (self.top + row) as f32;
+            for (column, texel) in texels.iter_mut().enumerate() {
+                change(texel, (self.left + column) as f32, y);
+            }
         }
-        Some(Self { leaf, left, top, width, height, texels })
     }
 
     /// Calls `change(texel, u, v, x, y)` on every covered texel.
     pub(crate) fn each(&mut self, mut change: impl FnMut(&mut Texel, f32, f32, f32, f32)) {
-        for (index, texel) in self.texels.iter_mut().enumerate() {
+        let leaf = self.leaf;
+        self.visit(|texel, x, y| {
             if texel.cover > 0.0 {
-                let (x, y) =
-                    ((self.left + index % self.width) as f32, (self.top + index / self.width) as f32);
-                let (u, v) = self.leaf.locate(x, y);
+                let (u, v) = leaf.locate(x, y);
                 change(texel, u, v, x, y);
             }
-        }
+        });
     }
 
     /// Calls `change(texel, distance, dx, dy)` within `reach` radii of a spot of `radius` pixels.
@@ -136,6 +145,9 @@ impl<'a> Surface<'a> {
         ragged: (f32, u32),
         mut change: impl FnMut(&mut Texel, f32, f32, f32),
     ) {
+        let mut wobbles = Noise::new(ragged.1);
+        // The outline departs no further outwards, nor does rounding.
+        let farthest = reach * radius / (1.0 - ragged.0) * 1.001;
         let extent = radius * reach + 1.0;
         let span = |centre: f32, first: usize, size: usize| {
             let low = (centre - extent - first as f32).max(0.0) as usize;
@@ -147,14 +159,18 @@ impl<'a> Surface<'a> {
                 let texel = &mut self.texels[row * self.width + column];
                 let dx = (self.left + column) as f32 - centre[0];
                 let dy = (self.top + row) as f32 - centre[1];
+                let plain = (dx * dx + dy * dy).sqrt();
+                if texel.cover <= 0.0 || plain > farthest {
+                    continue;
+                }
                 let wobble = if ragged.0 > 0.0 {
                     let at = |d: f32| d / radius * 1.1 + 40.0;
-                    1.0 + ragged.0 * (noise(ragged.1, at(dx), at(dy)) - 0.5) * 2.0
+                    1.0 + ragged.0 * (wobbles.at(at(dx), at(dy)) - 0.5) * 2.0
                 } else {
                     1.0
                 };
-                let distance = (dx * dx + dy * dy).sqrt() / radius * wobble;
-                if texel.cover > 0.0 && distance < reach {
+                let distance = plain / radius * wobble;
+                if distance < reach {
                     change(texel, distance, dx, dy);
                 }
             }
@@ -165,12 +181,12 @@ impl<'a> Surface<'a> {
     pub(crate) fn composite(&self, canvas: &mut Canvas, light: &Light) {
         for y in 0..self.height {
             for x in 0..self.width {
-                let texel = self.texels[y * self.width + x];
+                let texel = &self.texels[y * self.width + x];
                 if texel.cover <= 0.0 {
                     continue;
                 }
                 let height_at = |x: usize, y: usize| {
-                    let other = self.texels[y * self.width + x];
+                    let other = &self.texels[y * self.width + x];
                     if other.cover > 0.0 { other.height } else { texel.height }
                 };
                 let (west, east) =
