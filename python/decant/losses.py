@@ -1,4 +1,4 @@
-"""The losses that `train-student` trains on, in PyTorch. All are means over the batch; those with a temperature are multiplied by its square.
+"""The losses that `train-student` trains on, in PyTorch. All are means over the batch, `cross_entropy` over its labelled samples; those with a temperature are multiplied by its square.
 
 Logits are `[batch, classes]`, labels `[batch]` with -1 for unlabelled.
 """
@@ -61,8 +61,12 @@ def mse(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def distillation(student: Tensor, batch: dict, loss: str = "kd", temperature: float = 5.0, weight: float = 0.5, smoothing: float = 0.0, **parameters: float) -> Tensor:
-    """`(1 - weight) * cross_entropy + weight * loss`, of a batch of `CachedDataset`; `weight` is the pipeline's `train.lambda`."""
+    """The mean over a batch of `CachedDataset` of `(1 - weight) * cross_entropy + weight * loss`; `weight` is the pipeline's `train.lambda`.
+
+    An image without a label has a cross-entropy of 0.
+    """
     labels = batch["labels"]
+    labelled = (labels >= 0).float().mean()
     if loss == "kd" and "top_classes" in batch:
         soft = kd_top(student, batch["top_classes"], batch["masses"], temperature)
     elif loss == "kd":
@@ -75,7 +79,7 @@ def distillation(student: Tensor, batch: dict, loss: str = "kd", temperature: fl
         soft = {"std-kd": std_kd, "dist": dist}[loss](student, batch["logits"], temperature, **parameters)
     else:
         raise ValueError(f"unknown loss `{loss}`; expected kd, std-kd, dkd, dist or mse")
-    return (1 - weight) * cross_entropy(student, labels, smoothing) + weight * soft
+    return (1 - weight) * labelled * cross_entropy(student, labels, smoothing) + weight * soft
 
 
 def _divergence(log_student: Tensor, targets: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 //! The loss that a student is trained on: `(1 - lambda) * hard + lambda * soft`.
 //!
 //! The hard term is cross-entropy with the labels. The soft term compares the student with the teacher, in one of the ways of
-//! [`crate::loss`]. All are means over the batch, and those with a temperature multiply by its square, so that their gradient does
-//! not shrink with it.
+//! [`crate::loss`]. Those with a temperature multiply by its square, so that their gradient does not shrink with it. Both are means
+//! over all samples of a step, where a sample without a label has a cross-entropy of 0: a labelled image counts the same however
+//! many unlabelled ones are beside it.
 
 use burn::tensor::{Int, Tensor};
 
@@ -12,13 +13,14 @@ use crate::loss::{Batch, Targets, weighted_cross_entropy};
 /// A batch's loss and its two terms, each `[1]`.
 #[derive(Clone, Debug)]
 pub struct Loss {
-    /// `(1 - lambda) * hard + lambda * soft`: what is trained on.
+    /// `hard_weight * hard + lambda * soft`: what is trained on.
     pub total: Tensor<1>,
     /// Cross-entropy with the labels, the mean over the batch's labelled samples; 0 where none is labelled.
     pub hard: Tensor<1>,
     /// The teacher's term, the mean over the batch; 0 where the run looks at no teacher.
     pub soft: Tensor<1>,
-    /// The weight of `hard` in `total`.
+    /// The weight of `hard` in `total`: `1 - lambda` times the share of the step's samples that have a label; 1 where the run
+    /// looks at no teacher.
     pub hard_weight: f32,
 }
 
@@ -35,7 +37,8 @@ impl Loss {
 ///
 /// `student_logits` is `[batch, classes]`, `labels` `[batch]` with -1 for unlabelled. `targets` are of the kind that the
 /// loader reads for `train`: probabilities at the epoch's temperature for `kd`, logits for every other loss. Each class counts
-/// for its weight in `class_weights`, `[classes]`, in the hard term.
+/// for its weight in `class_weights`, `[classes]`, in the hard term. `labelled` is the share of the step's samples that have a
+/// label, from 0 to 1; the step may be larger than this batch.
 pub fn distillation(
     train: &config::Train,
     epoch: usize,
@@ -43,6 +46,7 @@ pub fn distillation(
     labels: Tensor<1, Int>,
     targets: Targets,
     class_weights: Option<Tensor<1>>,
+    labelled: f32,
 ) -> Loss {
     let smoothing = train.label_smoothing;
     let hard = weighted_cross_entropy(student_logits.clone(), labels.clone(), smoothing, class_weights);
@@ -53,7 +57,7 @@ pub fn distillation(
     let soft =
         (train.loss.declaration().value)(Batch { student_logits, labels, targets, temperature, parameters });
     let lambda = train.lambda_at(epoch);
-    let hard_weight = 1.0 - lambda;
+    let hard_weight = (1.0 - lambda) * labelled;
     let total = hard.clone() * hard_weight + soft.clone() * lambda;
     Loss { total, hard, soft, hard_weight }
 }

@@ -106,6 +106,7 @@ impl Learner {
     /// [`Learner::step`], whose losses stay on the device.
     pub(crate) fn begin(&mut self, batches: Vec<Batch>, step: usize, steps: usize) -> Pending {
         let shares = shares(&batches, self.class_weights.as_deref());
+        let labelled = labelled(&batches);
         let samples = batches.iter().map(|batch| batch.labels.len()).sum();
         let probability = self.model.shape().dropout;
         let features = [samples, self.model.features()];
@@ -119,7 +120,7 @@ impl Learner {
             // The rows of a large batch's mask.
             let mask =
                 mask.clone().map(|mask| if single { mask } else { mask.narrow(0, start, end - start) });
-            let (loss, correct) = self.loss(batch, mask);
+            let (loss, correct) = self.loss(batch, labelled, mask);
             let total = if single { loss.total } else { loss.share(share.hard, share.soft) };
             let weighted = [total.clone(), loss.hard * share.hard, loss.soft * share.soft].map(Tensor::inner);
             parts.push(Tensor::cat(weighted.into_iter().chain([correct]).collect(), 0));
@@ -150,8 +151,9 @@ impl Learner {
         (norm.is_finite().then_some(gradients), Tensor::from_data([norm], &device))
     }
 
-    /// The loss of one batch and how many of its samples were named rightly, `[1]`; moves the running statistics on the way.
-    fn loss(&self, batch: Batch, dropout_mask: Option<Tensor<2>>) -> (loss::Loss, Tensor<1>) {
+    /// The loss of one batch of a step whose samples have the share `labelled` of labels, and how many of the batch's samples were
+    /// named rightly, `[1]`; moves the running statistics on the way.
+    fn loss(&self, batch: Batch, labelled: f32, dropout_mask: Option<Tensor<2>>) -> (loss::Loss, Tensor<1>) {
         let Batch { pixels, size: [height, width], labels, targets, epoch } = batch;
         let samples = labels.len();
         let device = &self.device;
@@ -167,7 +169,7 @@ impl Learner {
         let logits = self.model.forward_train(pixels, dropout_mask);
         let correct =
             logits.clone().inner().argmax(1).flatten(0, 1).equal(labels.clone().inner()).float().sum();
-        (loss::distillation(&self.train, epoch, logits, labels, targets, class_weights), correct)
+        (loss::distillation(&self.train, epoch, logits, labels, targets, class_weights, labelled), correct)
     }
 
     /// A weight or running statistic that is not a number any more, if there is one.
@@ -192,6 +194,12 @@ struct Share {
     hard: f64,
     /// Of the samples.
     soft: f64,
+}
+
+/// The share of a step's samples that have a label.
+fn labelled(batches: &[Batch]) -> f32 {
+    let labels = || batches.iter().flat_map(|batch| &batch.labels);
+    labels().filter(|&&label| label >= 0).count() as f32 / labels().count() as f32
 }
 
 fn shares(batches: &[Batch], class_weights: Option<&[f32]>) -> Vec<Share> {
@@ -297,6 +305,11 @@ mod tests {
     fn accumulated_batches_are_one_large_batch_where_batch_norm_is_frozen() {
         let train = Train { lr: 0.1, optimizer: Optimizer::Sgd, max_grad_norm: 0.0, ..Train::default() };
         let (large, expected) = two_steps(&[8], &train, Freeze::Backbone);
+        // Two of the first eight samples have no label, and three of the second.
+        for (loss, labelled) in large.iter().zip([6.0 / 8.0, 5.0 / 8.0]) {
+            let total = (1.0 - train.lambda) * labelled * loss.ce + train.lambda * loss.kd;
+            assert_close(&[loss.total], &[total], 1e-5);
+        }
         for sizes in [&[4, 4][..], &[2, 2, 2, 2], &[5, 3], &[7, 1]] {
             let (parts, found) = two_steps(sizes, &train, Freeze::Backbone);
             assert_close(&found, &expected, 1e-6);

@@ -71,7 +71,7 @@ fn step(device: &Device) -> Step {
     let logits = model.forward_train(pixels(0, SIDE, &device), None);
     let labels = Tensor::<1, Int>::from_data([0, 1, 2, 0], &device);
     let targets = decant::loss::Targets::Soft(soft_targets(0, &device));
-    let loss = train::loss::distillation(&recipe(), 0, logits.clone(), labels, targets, None).total;
+    let loss = train::loss::distillation(&recipe(), 0, logits.clone(), labels, targets, None, 1.0).total;
     let gradients = GradientsParams::from_grads(loss.clone().backward(), &model);
     let (gradients, norm) = clip::clip_on_device(gradients, &model, 0.0);
     Step {

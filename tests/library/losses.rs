@@ -224,6 +224,23 @@ fn decoupling_and_standardising_change_what_they_say_and_no_more() {
     assert_eq!((value, gradient), (1.0, vec![0.0; 3]));
 }
 
+/// The loss of a step is the mean of its images' own, so that images without a label take nothing from those that have one.
+#[test]
+fn an_image_without_a_label_has_a_cross_entropy_of_0() {
+    let student = || rows([[2.0, -1.0, 0.5], [0.25, 0.75, -3.0]]);
+    let teacher = || rows([[0.0, 0.1, 3.0], [1.0, 0.0, 0.5]]);
+    let train = Train { lambda: 0.25, temperature: 2.0, ..Train::default() };
+    let loss = |of: [i64; 2], labelled| {
+        distillation(&train, 0, student(), labels(of), Targets::Logits(teacher()), None, labelled)
+    };
+    let (both, first) = (loss([0, 1], 1.0), loss([0, -1], 0.5));
+    let of_first = scalar(&cross_entropy(student(), labels([0, -1]), 0.0));
+    assert!(of_first > 0.0);
+    assert_close(scalar(&first.total), 0.75 * of_first / 2.0 + 0.25 * scalar(&first.soft), 1e-5, "total");
+    let second = scalar(&cross_entropy(student(), labels([-1, 1]), 0.0));
+    assert_close(scalar(&both.total) - scalar(&first.total), 0.75 * second / 2.0, 1e-5, "the second's part");
+}
+
 #[test]
 fn a_run_weighs_its_two_terms_by_the_epochs_lambda_and_temperature() {
     let student = || rows([[2.0, -1.0, 0.5], [0.25, 0.75, -3.0]]);
@@ -239,7 +256,7 @@ fn a_run_weighs_its_two_terms_by_the_epochs_lambda_and_temperature() {
     };
     for loss in [Loss::Kd, Loss::StdKd] {
         let train = Train { loss, ..train.clone() };
-        let found = distillation(&train, 1, student(), labels([0, 1]), Targets::Logits(teacher()), None);
+        let found = distillation(&train, 1, student(), labels([0, 1]), Targets::Logits(teacher()), None, 1.0);
         let hard = scalar(&cross_entropy(student(), labels([0, 1]), 0.1));
         let soft = scalar(&match loss {
             Loss::Kd => kd(student(), softmax(teacher() / 5.0, 1), 5.0),
@@ -249,6 +266,6 @@ fn a_run_weighs_its_two_terms_by_the_epochs_lambda_and_temperature() {
         assert_close(scalar(&found.soft), soft, 1e-5, "soft");
         assert_close(scalar(&found.total), 0.5 * (hard + soft), 1e-5, "total");
     }
-    let found = distillation(&train, 1, student(), labels([0, 1]), Targets::None, None);
+    let found = distillation(&train, 1, student(), labels([0, 1]), Targets::None, None, 1.0);
     assert_eq!((scalar(&found.total), scalar(&found.soft)), (scalar(&found.hard), 0.0));
 }

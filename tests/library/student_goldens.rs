@@ -106,7 +106,7 @@ pub(crate) fn assert_step(golden: &OneStep, model: &Student, looser: f64) {
 
     let labels = Tensor::<1, Int>::from_data(&golden.labels[..], &device);
     let Loss { total, hard, soft, .. } =
-        distillation(&recipe(), 0, logits, labels, Targets::Soft(soft_targets(0, &device)), None);
+        distillation(&recipe(), 0, logits, labels, Targets::Soft(soft_targets(0, &device)), None, 1.0);
     let gradients = GradientsParams::from_grads(total.backward(), model);
     for (name, found, expected) in
         [("total", total, golden.total), ("hard", hard, golden.hard), ("soft", soft, golden.soft)]
@@ -235,7 +235,7 @@ pub(crate) fn train_steps(
         let labels = Tensor::<1, Int>::from_data(&labels[..], &device);
         let logits = model.forward_train(pixels(batch, SIDE, &device), None);
         let targets = Targets::Soft(soft_targets(batch, &device));
-        let total = distillation(&recipe(), 0, logits, labels, targets, None).total;
+        let total = distillation(&recipe(), 0, logits, labels, targets, None, 1.0).total;
         losses.push(values(total.clone())[0]);
         let gradients = GradientsParams::from_grads(total.backward(), &model);
         let (gradients, norm) = clip_global_norm(gradients, &model, 1.0);

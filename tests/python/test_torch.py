@@ -54,6 +54,13 @@ class Losses(unittest.TestCase):
     def test_a_batch_without_labels_has_no_cross_entropy(self):
         self.assertEqual(losses.cross_entropy(torch.randn(2, 3), torch.tensor([-1, -1])).item(), 0)
 
+    def test_an_image_without_a_label_takes_nothing_from_those_that_have_one(self):
+        student, soft = torch.randn(4, 3), torch.softmax(torch.randn(4, 3), 1)
+        labels = torch.tensor([2, -1, 0, -1])
+        found = losses.distillation(student, {"labels": labels, "soft": soft}, "kd", 2.0, 0.25)
+        own = torch.nn.functional.cross_entropy(student[::2], labels[::2], reduction="sum") / 4
+        torch.testing.assert_close(found, 0.75 * own + 0.25 * losses.kd(student, soft, 2.0))
+
 
 class Dataset(unittest.TestCase):
     @classmethod
