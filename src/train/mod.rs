@@ -28,6 +28,7 @@ mod run;
 pub(crate) mod schedule;
 mod session;
 mod setup;
+mod share;
 mod statistics;
 pub mod step;
 pub mod targets;

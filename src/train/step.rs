@@ -8,7 +8,7 @@ use super::ema::Ema;
 use super::optimizer::optimizer;
 use super::pixels::Pixels;
 use super::targets::CachedTargets;
-use super::{clip, loss, read, schedule};
+use super::{clip, loss, read, schedule, share};
 use crate::config::{self, Precision};
 use crate::student::{Student, dropout, visit_parameters};
 
@@ -105,8 +105,9 @@ impl Learner {
 
     /// [`Learner::step`], whose losses stay on the device.
     pub(crate) fn begin(&mut self, batches: Vec<Batch>, step: usize, steps: usize) -> Pending {
-        let shares = shares(&batches, self.class_weights.as_deref());
-        let labelled = labelled(&batches);
+        let labels: Vec<&[i32]> = batches.iter().map(|batch| &batch.labels[..]).collect();
+        let shares = share::shares(&labels, self.class_weights.as_deref());
+        let labelled = share::labelled(&labels);
         let samples = batches.iter().map(|batch| batch.labels.len()).sum();
         let probability = self.model.shape().dropout;
         let features = [samples, self.model.features()];
@@ -185,36 +186,6 @@ impl Learner {
     pub(crate) fn evaluating(&self) -> Student {
         self.ema.as_ref().map_or_else(|| self.model.valid(), Ema::model)
     }
-}
-
-/// The share of a batch in the step that it is part of.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Share {
-    /// Of what its labels count for.
-    hard: f64,
-    /// Of the samples.
-    soft: f64,
-}
-
-/// The share of a step's samples that have a label.
-fn labelled(batches: &[Batch]) -> f32 {
-    let labels = || batches.iter().flat_map(|batch| &batch.labels);
-    labels().filter(|&&label| label >= 0).count() as f32 / labels().count() as f32
-}
-
-fn shares(batches: &[Batch], class_weights: Option<&[f32]>) -> Vec<Share> {
-    let weight = |&label: &i32| match usize::try_from(label) {
-        Ok(class) => class_weights.map_or(1.0, |weights| f64::from(weights[class])),
-        Err(_) => 0.0,
-    };
-    let labelled: Vec<f64> = batches.iter().map(|batch| batch.labels.iter().map(weight).sum()).collect();
-    let all_labelled: f64 = labelled.iter().sum();
-    let samples: usize = batches.iter().map(|batch| batch.labels.len()).sum();
-    let share = |(batch, labelled): (&Batch, f64)| Share {
-        hard: if all_labelled > 0.0 { labelled / all_labelled } else { 0.0 },
-        soft: batch.labels.len() as f64 / samples as f64,
-    };
-    batches.iter().zip(labelled).map(share).collect()
 }
 
 #[cfg(test)]
